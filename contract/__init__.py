@@ -1,0 +1,1 @@
+"""What the code that trains, serves and watches a model agrees on."""

@@ -1,0 +1,28 @@
+"""Names that cross between rooms: aliases, stages, tables, experiments, columns of ours."""
+
+from typing import Literal
+
+CHALLENGER = "challenger"
+CHAMPION = "champion"
+PREVIOUS = "previous"
+
+STAGING = "Staging"
+PRODUCTION = "Production"
+ARCHIVED = "Archived"
+
+TableName = Literal[
+    "raw", "quarantine", "training", "holdout", "predictions", "feedback", "ledger"
+]
+Cycle = Literal["training", "releases", "monitoring"]
+
+ROW_HASH = "_row_hash"  # int64, hash of the declared columns of one row
+DELIVERY = "_delivery"  # int64, which ingest brought the row: 1, 2, ...
+REASONS = "_reasons"  # list of strings, the expectations that a quarantined row failed
+
+USE_CASE_FILE = "use_case.yaml"  # the frozen copy inside a model version's package
+REFERENCE_DIR = "reference"
+
+
+def experiment(use_case: str, cycle: Cycle) -> str:
+    """The MLflow experiment that holds the runs of one cycle of one use case."""
+    return f"{use_case}/{cycle}"

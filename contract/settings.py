@@ -1,0 +1,60 @@
+"""Settings from the environment, read in one place. `.env.example` lists them all."""
+
+from pathlib import Path
+
+from pydantic import AliasChoices, Field, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from contract.errors import BadInput
+
+SQLITE = "sqlite:///"
+
+
+class Settings(BaseSettings):
+    """Every setting has a default that works on one laptop; URIs move it to a cluster."""
+
+    model_config = SettingsConfigDict(env_prefix="FOURCYCLE_", frozen=True, extra="ignore")
+
+    tracking_uri: str = Field(
+        default="sqlite:///mlflow.db",
+        validation_alias=AliasChoices("MLFLOW_TRACKING_URI", "tracking_uri"),
+        description="MLflow tracking store: sqlite:///file, postgresql://... or http://server",
+    )
+    root: str = Field(
+        default="",
+        description="Where the tables live: a folder or s3://...; empty: data/ beside the database",
+    )
+    actor: str = Field(default="", description="Who acts; empty: the operating system's user")
+    serve_host: str = Field(default="127.0.0.1", description="Address the service binds to")
+    serve_port: int = Field(default=8080, ge=0, le=65535, description="Port of the service")
+    serve_max_rows: int = Field(default=10_000, ge=1, description="Rows allowed in one request")
+    serve_max_bytes: int = Field(
+        default=8 * 1024 * 1024, ge=1, description="Body size allowed, bytes"
+    )
+    serve_poll_s: float = Field(default=5.0, gt=0, description="Registry poll interval, seconds")
+
+    @property
+    def home(self) -> Path:
+        """Folder of a sqlite tracking database; the working folder for any other store."""
+        if self.tracking_uri.startswith(SQLITE):
+            return Path(self.tracking_uri.removeprefix(SQLITE)).expanduser().resolve().parent
+        return Path.cwd()
+
+    @property
+    def table_root(self) -> str:
+        """Root of all tables, absolute where it is a folder."""
+        if "://" in self.root:
+            return self.root.rstrip("/")
+        return str(Path(self.root).expanduser().resolve()) if self.root else str(self.home / "data")
+
+
+def read_settings(root: str = "") -> Settings:
+    """Settings of this process; `root` given on the command line wins over the environment."""
+    try:
+        settings = Settings()
+    except ValidationError as error:
+        found = "; ".join(
+            f"{'.'.join(str(part) for part in e['loc'])}: {e['msg']}" for e in error.errors()
+        )
+        raise BadInput(f"The environment holds unusable settings: {found}.") from error
+    return settings.model_copy(update={"root": root}) if root else settings

@@ -1,0 +1,160 @@
+"""The tables of a use case: the only place that opens, appends to and reads Delta.
+
+`<root>/<use case>/<table>` is a Delta table; root is a folder or an `s3://` address. A version
+number names the same rows forever, which is what a run records as its data version.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import pyarrow as pa
+from deltalake import CommitProperties, DeltaTable, QueryBuilder, write_deltalake
+from deltalake.exceptions import TableNotFoundError
+
+from contract.errors import BadInput
+from contract.names import TableName
+
+CONTENT_HASH = "content_hash"
+
+
+@dataclass(frozen=True)
+class TableVersion:
+    """The rows of one table at one moment."""
+
+    table: TableName
+    version: int
+    rows: int
+    content_hash: str
+
+
+@dataclass(frozen=True)
+class Tables:
+    """All tables of one use case under one root."""
+
+    root: str
+    use_case: str
+
+    def uri(self, name: TableName) -> str:
+        """Address of a table."""
+        return f"{self.root}/{self.use_case}/{name}"
+
+    def exists(self, name: TableName) -> bool:
+        """Whether the table has been created."""
+        return bool(DeltaTable.is_deltatable(self.uri(name)))
+
+    def open(self, name: TableName, version: int | None = None) -> DeltaTable:
+        """The table at a version (newest: None); BadInput where there is none."""
+        try:
+            return DeltaTable(self.uri(name), version=version)
+        except TableNotFoundError as error:
+            at = "" if version is None else f" at version {version}"
+            raise BadInput(
+                f"No table {name!r}{at} of {self.use_case!r} under {self.root}; "
+                "an ingest, or the run that wrote it, comes first."
+            ) from error
+        except Exception as error:  # deltalake answers a version that is not there in several types
+            if version is None or "version" not in str(error).lower():
+                raise
+            newest = DeltaTable(self.uri(name)).version()
+            raise BadInput(
+                f"Table {name!r} of {self.use_case!r} has no version {version}; newest: {newest}."
+            ) from error
+
+    def version(self, name: TableName) -> int:
+        """Newest version number."""
+        return int(self.open(name).version())
+
+    def create(self, name: TableName, schema: pa.Schema) -> None:
+        """Create an empty table unless it is there."""
+        DeltaTable.create(self.uri(name), schema=schema, mode="ignore", name=name)
+
+    def append(self, name: TableName, rows: pa.Table, **metadata: str) -> int:
+        """Add rows in one commit; the new version number. Creates the table where needed."""
+        self.create(name, rows.schema)
+        table = self.open(name)
+        write_deltalake(table, rows, mode="append", commit_properties=_properties(metadata))
+        return int(table.version())
+
+    def overwrite(
+        self, name: TableName, rows: pa.Table, where: str | None = None, **metadata: str
+    ) -> int:
+        """Replace all rows, or those that match the predicate `where`, in one commit."""
+        self.create(name, rows.schema)
+        table = self.open(name)
+        write_deltalake(
+            table,
+            rows,
+            mode="overwrite",
+            predicate=where,
+            schema_mode=None if where else "overwrite",
+            commit_properties=_properties(metadata),
+        )
+        return int(table.version())
+
+    def publish(self, name: TableName, rows: pa.Table, content_hash: str) -> TableVersion:
+        """Make `rows` the table's content; the same content as now makes no new version."""
+        if self.exists(name) and self.metadata(name).get(CONTENT_HASH) == content_hash:
+            version = self.version(name)
+        else:
+            version = self.overwrite(name, rows, **{CONTENT_HASH: content_hash})
+        return TableVersion(name, version, rows.num_rows, content_hash)
+
+    def restore(self, name: TableName, version: int) -> int:
+        """Bring back the rows of an older version, as a new one; nothing is forgotten."""
+        table = self.open(name)
+        table.restore(version)
+        return int(table.version())
+
+    def metadata(self, name: TableName, version: int | None = None) -> dict[str, str]:
+        """What the commit of a version (newest: None) says of itself."""
+        entry = self.open(name, version).history(1)[0]
+        return {key: value for key, value in entry.items() if isinstance(value, str)}
+
+    def history(self, name: TableName) -> list[dict[str, object]]:
+        """The commits of a table, newest first."""
+        return list(self.open(name).history())
+
+    def read(
+        self,
+        name: TableName,
+        version: int | None = None,
+        columns: Sequence[str] | None = None,
+        where: str | None = None,
+        order_by: Sequence[str] = (),
+    ) -> pa.Table:
+        """Rows at a version; `where` and `order_by` in SQL. Only named columns are read."""
+        what = ", ".join(map(quoted, columns)) if columns else "*"
+        query = f"SELECT {what} FROM t"  # noqa: S608, an embedded engine over our own table
+        query += f" WHERE {where}" if where else ""
+        query += f" ORDER BY {', '.join(map(quoted, order_by))}" if order_by else ""
+        return self.query(query, t=self.open(name, version))
+
+    def query(self, sql: str, **tables: DeltaTable) -> pa.Table:
+        """Answer of a query over opened tables, named as they are given."""
+        builder = QueryBuilder()
+        for name, table in tables.items():
+            builder = builder.register(name, table)
+        return _plain(pa.table(builder.execute(sql).read_all()))
+
+
+def quoted(name: str) -> str:
+    """A column name as SQL reads it literally."""
+    return '"' + name.replace('"', '""') + '"'
+
+
+def _properties(metadata: Mapping[str, str]) -> CommitProperties:
+    return CommitProperties(custom_metadata=dict(metadata))
+
+
+def _plain(table: pa.Table) -> pa.Table:
+    """The query engine answers with view types, which not every reader knows."""
+    fields = [field.with_type(_plain_type(field.type)) for field in table.schema]
+    return table.cast(pa.schema(fields))
+
+
+def _plain_type(kind: pa.DataType) -> pa.DataType:
+    if pa.types.is_string_view(kind) or pa.types.is_large_string(kind):
+        return pa.string()
+    if pa.types.is_list(kind) or pa.types.is_large_list(kind):
+        return pa.list_(_plain_type(kind.value_type))
+    return kind

@@ -1,0 +1,245 @@
+"""The use case: one YAML file from which every other description of the data and model derives."""
+
+from datetime import date
+from typing import Annotated, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+
+ColumnType = Literal["string", "integer", "number", "boolean", "timestamp"]
+Task = Literal["binary", "multiclass", "regression"]
+Scalar = str | int | float | bool
+Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_-]{0,62}$")]
+
+
+class Part(BaseModel):
+    """A section of the file: immutable, and a stranger among its keys is an error."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=False)
+
+
+class Column(Part):
+    """One column, as everybody who handles it must know it."""
+
+    type: ColumnType
+    description: str = ""
+    unit: str = ""
+    nullable: bool = False
+    min: float | None = None
+    max: float | None = None
+    categories: tuple[str, ...] | None = None
+    unseen: Literal["allow", "reject"] = "allow"
+    out_of_range: Literal["allow", "reject"] = "allow"
+    personal: bool = False
+
+    @model_validator(mode="after")
+    def _bounds_fit_the_type(self) -> Self:
+        if self.categories is not None and self.type != "string":
+            raise ValueError(f"categories belong to a string column, this one is {self.type}")
+        if (self.min, self.max) != (None, None) and self.type not in ("integer", "number"):
+            raise ValueError(f"min and max belong to a number, this column is {self.type}")
+        if self.min is not None and self.max is not None and self.min > self.max:
+            raise ValueError(f"min {self.min:g} is above max {self.max:g}")
+        return self
+
+
+class Sql(Part):
+    """Rows of a query; the URL is SQLAlchemy's, `${NAME}` in it is read from the environment."""
+
+    url: str
+    query: str
+
+
+class Delta(Part):
+    """A Delta table, at its newest version unless one is named."""
+
+    path: str
+    version: int | None = Field(default=None, ge=0)
+
+
+class Source(Part):
+    """Where rows come from (exactly one), and what happens to a key that arrives again later."""
+
+    python: str | None = Field(default=None, pattern=r"^[\w.]+:\w+$")
+    csv: str | None = None
+    parquet: str | None = None
+    sql: Sql | None = None
+    delta: Delta | None = None
+    late_duplicates: Literal["quarantine", "replace"] = "quarantine"
+    folder: str = Field(default="", exclude=True, description="folder of the file, set when read")
+
+    @property
+    def kind(self) -> str:
+        """Name of the one source that is set."""
+        return self._set()[0]
+
+    def _set(self) -> list[str]:
+        kinds = ("python", "csv", "parquet", "sql", "delta")
+        return [kind for kind in kinds if getattr(self, kind) is not None]
+
+    @model_validator(mode="after")
+    def _exactly_one(self) -> Self:
+        if len(self._set()) != 1:
+            raise ValueError(
+                "exactly one of python, csv, parquet, sql, delta is needed, found "
+                + (", ".join(self._set()) or "none")
+            )
+        return self
+
+
+class Expectation(Part):
+    """Any Great Expectations expectation by its class name, with its own arguments."""
+
+    expectation: str = Field(pattern=r"^Expect[A-Za-z]+$")
+    severity: Literal["critical", "warning"] = "warning"
+    arguments: dict[str, object] = {}
+
+
+class Validation(Part):
+    """How much bad data a delivery may hold."""
+
+    min_rows: int = Field(default=100, ge=1)
+    max_quarantined_share: float = Field(default=0.01, ge=0, le=1)
+
+
+class TimeSplit(Part):
+    """Train on the past, hold out the newest labelled slice. Bounds are [from, until)."""
+
+    by: Literal["time"]
+    train_from: date | None = None
+    train_until: date | None = None
+    holdout_until: date | None = None
+    holdout_share: float = Field(default=0.2, gt=0, lt=1)
+
+    @model_validator(mode="after")
+    def _in_order(self) -> Self:
+        bounds = [b for b in (self.train_from, self.train_until, self.holdout_until) if b]
+        if any(a >= b for a, b in zip(bounds, bounds[1:], strict=False)):
+            raise ValueError("train_from < train_until < holdout_until is needed")
+        return self
+
+
+class GroupSplit(Part):
+    """Whole groups go to one side, so that no group is on both."""
+
+    by: Literal["group"]
+    column: str
+    holdout_share: float = Field(default=0.2, gt=0, lt=1)
+    seed: int = 0
+
+
+class RandomSplit(Part):
+    """Seeded random rows, stratified by class for classifiers."""
+
+    by: Literal["random"]
+    holdout_share: float = Field(default=0.2, gt=0, lt=1)
+    seed: int = 0
+
+
+Split = Annotated[TimeSplit | GroupSplit | RandomSplit, Field(discriminator="by")]
+
+
+class Range(Part):
+    """A searched parameter: an interval or a list of choices."""
+
+    low: float | None = None
+    high: float | None = None
+    log: bool = False
+    integer: bool = False
+    choices: tuple[Scalar, ...] | None = None
+
+    @model_validator(mode="after")
+    def _interval_or_choices(self) -> Self:
+        interval = self.low is not None and self.high is not None
+        if interval == (self.choices is not None):
+            raise ValueError("either low and high, or choices, is needed")
+        if self.low is not None and self.high is not None and self.low >= self.high:
+            raise ValueError(f"low {self.low:g} must be below high {self.high:g}")
+        return self
+
+
+class Estimator(Part):
+    """A scikit-learn estimator by dotted path, its parameters and their search space."""
+
+    path: str = Field(pattern=r"^[\w.]+\.\w+$")
+    parameters: dict[str, Scalar | None] = {}
+    search: dict[str, Range] = {}
+    seed: int = 0
+
+
+class Evaluation(Part):
+    """What is measured on the holdout. The first metric decides, tunes and is shown first."""
+
+    metric: str
+    slices: tuple[str, ...] = ()
+    resamples: int = Field(default=1000, ge=100, le=100_000)
+    threshold: float = Field(default=0.5, gt=0, lt=1)
+
+
+class Gates(Part):
+    """What a version must reach before it may move to Production."""
+
+    minimum: dict[str, float] = {}
+    maximum: dict[str, float] = {}
+
+
+class Monitoring(Part):
+    """When a window is worth judging."""
+
+    min_rows: int = Field(default=200, ge=1)
+    reference_rows: int = Field(default=10_000, ge=100)
+
+
+class Serving(Part):
+    """How the service may run a version."""
+
+    allow_sklearn: bool = False
+
+
+class Card(Part):
+    """What the model card says and no computation can know."""
+
+    intended_use: str = ""
+    out_of_scope: str = ""
+    limits: tuple[str, ...] = ()
+
+
+class UseCase(Part):
+    """A prediction problem: data, model, gates and operation in one frozen value."""
+
+    name: Name
+    title: str
+    description: str = ""
+    owner: str = ""
+    task: Task
+    source: Source
+    keys: tuple[str, ...] = Field(min_length=1)
+    event_time: str | None = None
+    time_zone: str = "UTC"
+    target: str
+    positive: Scalar | None = None
+    columns: dict[str, Column]
+    expectations: tuple[Expectation, ...] = ()
+    validation: Validation = Validation()
+    split: Split
+    estimator: Estimator
+    evaluation: Evaluation
+    gates: Gates = Gates()
+    monitoring: Monitoring = Monitoring()
+    serving: Serving = Serving()
+    card: Card = Card()
+
+    @property
+    def features(self) -> tuple[str, ...]:
+        """Model inputs, in declared order: every column that is no key, time, group or target."""
+        group = self.split.column if isinstance(self.split, GroupSplit) else None
+        apart = {*self.keys, self.event_time, self.target, group}
+        return tuple(name for name in self.columns if name not in apart)
+
+    @property
+    def classifies(self) -> bool:
+        """Whether the task is a classification."""
+        return self.task != "regression"
+
+    def sections(self, *names: str) -> dict[str, object]:
+        """The named sections as plain values: what a step depends on, for its cache key."""
+        return self.model_dump(mode="json", include={"name", "task", *names})

@@ -1,0 +1,1 @@
+"""The data, model and development cycles: one module for each step of the life of a model."""

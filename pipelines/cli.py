@@ -1,0 +1,68 @@
+"""The common door of every command: flags, quiet libraries, one sentence per error, exit codes."""
+
+import logging
+import os
+import sys
+import warnings
+from collections.abc import Callable
+from typing import Annotated
+
+import typer
+
+from contract.errors import Busy, FourcycleError
+from pipelines.console import console
+
+UseCaseOption = Annotated[
+    str, typer.Option(help="A shipped use case (flights) or the path of a YAML file.")
+]
+RootOption = Annotated[
+    str, typer.Option(help="Where tables live, a folder or s3://...; empty: FOURCYCLE_ROOT.")
+]
+RunOption = Annotated[
+    str, typer.Option(help="Run id of the step before; empty: its newest finished run.")
+]
+JsonOption = Annotated[str, typer.Option("--json", help="yes: print JSON to stdout.")]
+
+USAGE_EXIT_CODE = 2
+
+QUIET = {
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+    "DO_NOT_TRACK": "1",
+    "GX_ANALYTICS_ENABLED": "false",
+    "MLFLOW_DISABLE_AUTO_LOGGING": "true",
+    "TQDM_DISABLE": "1",
+}
+
+
+def run(main: Callable[..., None]) -> None:
+    """Run a command to its exit code: 0 done, 1 no or failed, 2 bad input, 3 try later."""
+    quieten()
+    app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+    app.command()(main)
+    try:
+        app()
+    except Busy as error:
+        console().print(str(error), markup=False)
+        sys.exit(error.exit_code)
+    except FourcycleError as error:
+        console().print(f"[bold red]{type(error).__name__}:[/bold red]", end=" ")
+        console().print(str(error), markup=False)
+        sys.exit(error.exit_code)
+
+
+def quieten() -> None:
+    """Switch off telemetry and chatter of libraries; what matters is said by us."""
+    for name, value in QUIET.items():
+        os.environ.setdefault(name, value)
+    logging.getLogger("alembic").setLevel(logging.WARNING)
+    logging.getLogger("mlflow").setLevel(logging.WARNING)
+    # The stage API is deprecated and fixed by this project's purpose; pipelines.registry says why.
+    warnings.filterwarnings("ignore", category=FutureWarning, module="mlflow")
+
+
+def flag(value: str) -> bool:
+    """A yes/no option as MLproject can pass it: every option takes a value."""
+    word = value.strip().lower()
+    if word not in {"", "yes", "no", "true", "false", "1", "0"}:
+        raise typer.BadParameter(f"yes or no is needed, found {value!r}")
+    return word in {"yes", "true", "1"}

@@ -1,0 +1,46 @@
+"""What a person sees: progress while it works, a summary at the end. All of it goes to stderr;
+stdout is for what another program may read (`--json`)."""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+
+from rich.console import Console
+from rich.table import Table
+
+
+def console() -> Console:
+    """A console on stderr; plain text when that is no terminal."""
+    return Console(stderr=True, highlight=False, soft_wrap=True)
+
+
+@contextmanager
+def working(what: str) -> Iterator[None]:
+    """Show that something is going on, as a moving line on a terminal and one line elsewhere."""
+    screen = console()
+    if screen.is_terminal:
+        with screen.status(what):
+            yield
+    else:
+        screen.print(f"  … {what}")
+        yield
+
+
+def summary(title: str, facts: Mapping[str, str], look: Mapping[str, str]) -> None:
+    """The end of a command: what happened, and where to look next."""
+    screen = console()
+    table = Table(title=title, title_justify="left", show_header=False, box=None, padding=(0, 2))
+    table.add_column(style="bold", no_wrap=True)
+    table.add_column(overflow="fold")
+    for name, value in facts.items():
+        table.add_row(name, value)
+    screen.print()
+    screen.print(table)
+    if look:
+        screen.print("\n[bold]Look further[/bold]")
+        for what, command in look.items():
+            screen.print(f"  {command:<52} {what}", markup=False)
+
+
+def count(number: float) -> str:
+    """A whole number with thousands separated."""
+    return f"{number:,.0f}"

@@ -1,0 +1,114 @@
+"""Read the rows of a use case's source, whatever its kind, as an arrow table."""
+
+import importlib
+import os
+import sys
+from collections.abc import Callable
+from string import Template
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.csv
+import pyarrow.parquet
+from deltalake import DeltaTable, QueryBuilder
+from deltalake.exceptions import TableNotFoundError
+
+from contract.errors import BadInput, Unavailable
+from contract.schema import TYPES
+from contract.use_case import Sql, UseCase
+
+
+def read_source(use_case: UseCase) -> pa.Table:
+    """All rows the source holds now, with every column it has."""
+    readers: dict[str, Callable[[UseCase], pa.Table]] = {
+        "python": _read_python,
+        "csv": _read_csv,
+        "parquet": _read_parquet,
+        "sql": _read_sql,
+        "delta": _read_delta,
+    }
+    return readers[use_case.source.kind](use_case)
+
+
+def _read_python(use_case: UseCase) -> pa.Table:
+    module_name, _, function = str(use_case.source.python).partition(":")
+    # A loader may stand beside its use case, outside this repository.
+    if use_case.source.folder not in sys.path:
+        sys.path.append(use_case.source.folder)
+    try:
+        loader = getattr(importlib.import_module(module_name), function)
+    except (ImportError, AttributeError) as error:
+        raise BadInput(f"source.python: {use_case.source.python} can't be loaded: {error}") from error
+    frame = loader()
+    if isinstance(frame, pa.Table):
+        return frame
+    if not isinstance(frame, pd.DataFrame):
+        found = type(frame).__name__
+        raise BadInput(f"source.python: a data frame was expected, the loader gave {found}.")
+    return _from_pandas(frame)
+
+
+def _read_csv(use_case: UseCase) -> pa.Table:
+    # Cells are read by the declared type: an identifier like 007 stays text.
+    types = {n: TYPES[c.type] for n, c in use_case.columns.items() if c.type == "string"}
+    options = pyarrow.csv.ConvertOptions(column_types=types, strings_can_be_null=True)
+    try:
+        return pyarrow.csv.read_csv(use_case.source.csv, convert_options=options)
+    except (OSError, pa.ArrowInvalid) as error:
+        raise BadInput(f"source.csv: {use_case.source.csv} can't be read: {error}") from error
+
+
+def _read_parquet(use_case: UseCase) -> pa.Table:
+    try:
+        return pyarrow.parquet.read_table(use_case.source.parquet)
+    except (OSError, pa.ArrowInvalid) as error:
+        raise BadInput(f"source.parquet: {use_case.source.parquet} can't be read: {error}") from error
+
+
+def _read_sql(use_case: UseCase) -> pa.Table:
+    from sqlalchemy import create_engine, text
+    from sqlalchemy.exc import ArgumentError, NoSuchModuleError, OperationalError, SQLAlchemyError
+
+    sql = use_case.source.sql or Sql(url="", query="")
+    try:
+        url = Template(sql.url).substitute(os.environ)
+        engine = create_engine(url)
+        with engine.connect() as connection:
+            return _from_pandas(pd.read_sql(text(sql.query), connection))
+    except KeyError as error:
+        raise BadInput(f"source.sql.url names ${error.args[0]}, which is not set.") from None
+    except (ArgumentError, NoSuchModuleError, ImportError) as error:
+        raise BadInput(f"source.sql.url is no address SQLAlchemy can open: {error}") from None
+    except OperationalError as error:
+        # The original message alone: SQLAlchemy's own repeats the statement.
+        raise Unavailable(f"source.sql: the database did not answer: {error.orig}") from None
+    except SQLAlchemyError as error:
+        raise BadInput(f"source.sql.query failed: {getattr(error, 'orig', error)}") from None
+
+
+def _read_delta(use_case: UseCase) -> pa.Table:
+    delta = use_case.source.delta
+    assert delta is not None, "the kind is delta"
+    try:
+        table = DeltaTable(delta.path, version=delta.version)
+    except TableNotFoundError as error:
+        raise BadInput(f"source.delta: no Delta table at {delta.path}.") from error
+    answer = QueryBuilder().register("t", table).execute("SELECT * FROM t").read_all()
+    return pa.table(answer)
+
+
+def _from_pandas(frame: pd.DataFrame) -> pa.Table:
+    try:
+        return pa.Table.from_pandas(frame, preserve_index=False)
+    except (pa.ArrowInvalid, pa.ArrowTypeError):
+        # A column of mixed types: hand it on as text, so that validation names it.
+        mixed = {c: frame[c].astype(str) for c in frame if _is_mixed(frame[c])}
+        return pa.Table.from_pandas(frame.assign(**mixed), preserve_index=False)
+
+
+def _is_mixed(values: pd.Series) -> bool:
+    try:
+        pa.Array.from_pandas(values)
+    except (pa.ArrowInvalid, pa.ArrowTypeError):
+        return True
+    return False

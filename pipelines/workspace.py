@@ -1,0 +1,149 @@
+"""Where steps work: the use case, its tables and its MLflow experiment, held by one at a time."""
+
+import os
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import mlflow
+import psutil
+from filelock import FileLock, Timeout
+from mlflow import MlflowClient
+from mlflow.entities import RunStatus, ViewType
+
+from contract import names
+from contract.errors import Busy
+from contract.fingerprint import value_hash
+from contract.settings import SQLITE, Settings, read_settings
+from contract.tables import Tables
+from contract.use_case import UseCase
+from contract.use_case_file import load_use_case
+
+PROCESS_TAG = "process"
+STEP_TAG = "step"
+
+
+@dataclass(frozen=True)
+class Workspace:
+    """What every step is given."""
+
+    use_case: UseCase
+    settings: Settings
+    tables: Tables
+    client: MlflowClient
+    experiment_id: str
+
+    @property
+    def model_name(self) -> str:
+        """The registered model of this use case."""
+        return self.use_case.name
+
+
+@contextmanager
+def open_workspace(use_case: str | UseCase, root: str = "") -> Iterator[Workspace]:
+    """Take the use case's lock and connect; raises Busy where another process holds it."""
+    if isinstance(use_case, str):
+        use_case = load_use_case(use_case)
+    settings = read_settings(root)
+    with _held_alone(use_case.name, settings):
+        client = connect(settings)
+        workspace = Workspace(
+            use_case=use_case,
+            settings=settings,
+            tables=Tables(settings.table_root, use_case.name),
+            client=client,
+            experiment_id=experiment(client, settings, names.experiment(use_case.name, "training")),
+        )
+        close_orphans(workspace)
+        yield workspace
+
+
+def connect(settings: Settings) -> MlflowClient:
+    """Point MLflow at the tracking store; a new sqlite file is migrated by one process only."""
+    uri = settings.tracking_uri
+    if uri.startswith(SQLITE):
+        uri = SQLITE + str(settings.home / Path(uri.removeprefix(SQLITE)).name)
+        settings.home.mkdir(parents=True, exist_ok=True)
+    mlflow.set_tracking_uri(uri)
+    mlflow.set_registry_uri(uri)
+    client = MlflowClient(uri, uri)
+    with FileLock(_lock_folder(settings) / "store.lock"):
+        client.search_experiments(max_results=1)
+    return client
+
+
+def experiment(client: MlflowClient, settings: Settings, name: str) -> str:
+    """Id of the experiment, created on first use; a deleted one is brought back."""
+    found = client.get_experiment_by_name(name)
+    if found:
+        if found.lifecycle_stage == "deleted":
+            client.restore_experiment(found.experiment_id)
+        return str(found.experiment_id)
+    beside = None
+    if settings.tracking_uri.startswith(SQLITE):
+        beside = (settings.home / "mlruns" / name.replace("/", "-")).as_uri()
+    # Without the kind, the user interface opens the experiment in its view for language models.
+    tags = {"mlflow.experimentKind": "custom_model_development"}
+    return str(client.create_experiment(name, artifact_location=beside, tags=tags))
+
+
+def close_orphans(workspace: Workspace) -> list[str]:
+    """Mark runs as KILLED whose process on this host is gone; their ids.
+
+    Only called under the use case's lock, so a run of a living process is never another pipeline's.
+    """
+    running = workspace.client.search_runs(
+        [workspace.experiment_id], "attributes.status = 'RUNNING'", ViewType.ACTIVE_ONLY
+    )
+    orphans = [r.info.run_id for r in running if _is_gone(r.data.tags.get(PROCESS_TAG, ""))]
+    for run_id in orphans:
+        status = RunStatus.to_string(RunStatus.KILLED)
+        workspace.client.set_terminated(run_id, status=status)
+    return orphans
+
+
+def process_identity() -> str:
+    """Host, process id and start time of this process: an id alone is soon another's."""
+    return f"{socket.gethostname()}:{os.getpid()}:{psutil.Process().create_time():.2f}"
+
+
+def _is_gone(identity: str) -> bool:
+    host, _, rest = identity.partition(":")
+    if host != socket.gethostname():
+        return False
+    pid, _, started = rest.partition(":")
+    try:
+        return abs(psutil.Process(int(pid)).create_time() - float(started)) > 1
+    except psutil.NoSuchProcess:
+        return True
+
+
+@contextmanager
+def _held_alone(use_case: str, settings: Settings) -> Iterator[None]:
+    lock = FileLock(_lock_folder(settings) / f"{use_case}.lock")
+    holder = Path(lock.lock_file).with_suffix(".holder")
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        by = holder.read_text(encoding="utf-8") if holder.is_file() else "unknown"
+        raise Busy(
+            f"Another pipeline works on {use_case!r} (process {by}); nothing was done here. "
+            "Run again when it has ended."
+        ) from None
+    try:
+        holder.write_text(str(os.getpid()), encoding="utf-8")
+        yield
+    finally:
+        lock.release()
+
+
+def _lock_folder(settings: Settings) -> Path:
+    """One folder per host and table root. Locks are advisory files, released with the process."""
+    if "://" in settings.table_root:
+        folder = Path.home() / ".cache/fourcycle" / value_hash(settings.table_root)[:16]
+    else:
+        folder = Path(settings.table_root) / ".locks"
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
