@@ -99,10 +99,10 @@ class Tables:
             version = self.overwrite(name, rows, **{CONTENT_HASH: content_hash})
         return TableVersion(name, version, rows.num_rows, content_hash)
 
-    def restore(self, name: TableName, version: int) -> int:
-        """Bring back the rows of an older version, as a new one; nothing is forgotten."""
+    def delete(self, name: TableName, where: str, **metadata: str) -> int:
+        """Take rows out in one commit; older versions still show them."""
         table = self.open(name)
-        table.restore(version)
+        table.delete(where, commit_properties=_properties(metadata))
         return int(table.version())
 
     def metadata(self, name: TableName, version: int | None = None) -> dict[str, str]:

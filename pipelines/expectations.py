@@ -15,7 +15,7 @@ DTYPES = {
     "integer": ["int64", "float64", "int32"],
     "number": ["float64"],
     "boolean": ["bool", "object"],
-    "timestamp": ["Timestamp"],
+    "timestamp": ["datetime64[us]", "datetime64[ns]"],
 }
 
 

@@ -1,0 +1,118 @@
+"""Run Great Expectations over a frame and turn its result into plain values and a page."""
+
+import json
+import warnings
+from dataclasses import dataclass
+from typing import Any
+
+import great_expectations as gx
+import pandas as pd
+from great_expectations import expectations
+from great_expectations.render.renderer import ValidationResultsPageRenderer
+from great_expectations.render.view import DefaultJinjaPageView
+
+from contract.errors import BadInput
+from contract.names import ROW_HASH
+from contract.use_case_file import nearest
+from pipelines.expectations import Rule
+
+# Lists of single rows stay out of the log: they are the rows' values, and quarantine holds them.
+ROW_LISTS = (
+    "unexpected_list",
+    "unexpected_index_list",
+    "unexpected_index_query",
+    "partial_unexpected_list",
+    "partial_unexpected_index_list",
+    "partial_unexpected_counts",
+)
+
+# The page asks a content network for its style; where it is shown there may be none.
+STYLE = """<style>
+body{font:14px/1.5 system-ui,sans-serif;margin:1.5rem;color:#222}
+table{border-collapse:collapse;margin:.4rem 0}td,th{border:1px solid #ddd;padding:.25rem .6rem;text-align:left}
+img,nav ol,footer,.navbar,.footer,#ge-cta-footer{display:none!important}
+.badge{background:#eef;padding:0 .3em;border-radius:3px}
+.fa-check-circle::before{content:"✓";color:#2a7}.fa-times::before{content:"✗";color:#c33}
+.fa-exclamation-triangle::before{content:"⚠";color:#c80}.d-none{display:none}
+</style>"""
+
+
+@dataclass(frozen=True)
+class Finding:
+    """How one expectation came out."""
+
+    rule: Rule
+    name: str  # as Great Expectations prints it, with its column
+    passed: bool
+    failed_rows: tuple[int, ...]  # row hashes
+    detail: str
+
+
+@dataclass(frozen=True)
+class Checked:
+    """All findings over one frame, and Great Expectations' own report of them."""
+
+    findings: tuple[Finding, ...]
+    document: dict[str, Any]
+    page: str
+
+
+def check(frame: pd.DataFrame, rules: list[Rule], suite: str) -> Checked:
+    """Run the rules over a frame (n_rows, n_columns); a rule that raises has failed."""
+    context = gx.get_context(mode="ephemeral")
+    context.variables.progress_bars = {"globally": False}
+    batch = (
+        context.data_sources.add_pandas("pandas")
+        .add_dataframe_asset(suite)
+        .add_batch_definition_whole_dataframe("all rows")
+    )
+    built = gx.ExpectationSuite(suite, expectations=[_build(rule) for rule in rules])
+    definition = gx.ValidationDefinition(name=suite, data=batch, suite=context.suites.add(built))
+    # COMPLETE costs no more than SUMMARY and is the only format that lists every failed row.
+    wanted: dict[str, Any] = {"result_format": "COMPLETE"}
+    if ROW_HASH in frame:
+        wanted["unexpected_index_column_names"] = [ROW_HASH]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # pandas warns from inside Great Expectations' metrics
+        result = context.validation_definitions.add(definition).run(
+            batch_parameters={"dataframe": frame}, result_format=wanted
+        )
+    findings = tuple(_finding(entry, rules) for entry in result.results)
+    for entry in result.results:
+        # Through JSON, for the page fails on numpy's numbers.
+        plain = json.loads(json.dumps(entry.to_json_dict()["result"]))
+        entry.result = {key: value for key, value in plain.items() if key not in ROW_LISTS}
+    page = DefaultJinjaPageView().render(ValidationResultsPageRenderer().render(result))
+    return Checked(findings, result.to_json_dict(), page.replace("</head>", STYLE + "</head>", 1))
+
+
+def _build(rule: Rule) -> Any:
+    known = [name for name in dir(expectations) if name.startswith("Expect")]
+    if rule.expectation not in known:
+        hint = nearest(rule.expectation, known)
+        raise BadInput(f"expectations: no expectation {rule.expectation!r}; {hint}")
+    build = getattr(expectations, rule.expectation)
+    try:
+        return build(severity=rule.severity, meta=_identity(rule), **rule.arguments)
+    except (TypeError, ValueError) as error:
+        raise BadInput(f"expectations: {rule.expectation} can't take its arguments: {error}") from None
+
+
+def _identity(rule: Rule) -> dict[str, Any]:
+    return {"level": rule.level, "rule": f"{rule.expectation} {json.dumps(rule.arguments)}"}
+
+
+def _finding(entry: Any, rules: list[Rule]) -> Finding:
+    meta = entry.expectation_config.meta["rule"]
+    rule = next(rule for rule in rules if _identity(rule)["rule"] == meta)
+    rows = entry.result.get("unexpected_index_list") or []
+    raised = entry.exception_info.get("exception_message")
+    seen = entry.result.get("observed_value", entry.result.get("unexpected_count", ""))
+    about = rule.arguments.get("column", rule.arguments.get("column_list", ""))
+    return Finding(
+        rule=rule,
+        name=f"{entry.expectation_config.type}({about})",
+        passed=bool(entry.success),
+        failed_rows=tuple(int(row[ROW_HASH]) for row in rows),
+        detail=str(raised or f"found {seen}"),
+    )

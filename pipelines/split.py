@@ -1,0 +1,167 @@
+"""Split: freeze a training table and a holdout, the newest labelled slice; no row is in both."""
+
+from datetime import UTC, date, datetime, time
+from zoneinfo import ZoneInfo
+
+import mlflow
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from contract.errors import Refused
+from contract.fingerprint import content_hash
+from contract.names import ROW_HASH
+from contract.tables import Tables, TableVersion
+from contract.use_case import GroupSplit, RandomSplit, TimeSplit, UseCase
+from contract.use_case_file import load_use_case
+from pipelines import cli
+from pipelines.console import count, working
+from pipelines.raw import valid_rows
+from pipelines.step import Done, Result, Step, execute, latest_run, load_result
+from pipelines.tracking import log_input
+from pipelines.validate import STEP as VALIDATE
+from pipelines.validate import Validated
+from pipelines.windows import HoldoutUntilOption, TrainFromOption, TrainUntilOption, with_windows
+from pipelines.workspace import Workspace, open_workspace
+
+Mask = npt.NDArray[np.bool_]  # (n_rows,)
+
+
+class SplitMade(Result):
+    """The frozen tables."""
+
+    training: TableVersion
+    holdout: TableVersion
+    rows_unlabelled: int
+    rows_outside: int  # labelled, but outside both windows
+
+    def line(self) -> str:
+        return (
+            f"{count(self.training.rows)} training rows (version {self.training.version}), "
+            f"{count(self.holdout.rows)} holdout rows (version {self.holdout.version}); "
+            f"{count(self.rows_outside)} outside the windows, "
+            f"{count(self.rows_unlabelled)} without a label"
+        )
+
+    def tables(self) -> tuple[TableVersion, ...]:
+        return (self.training, self.holdout)
+
+
+STEP = Step(
+    "split", SplitMade, ("columns", "keys", "target", "event_time", "time_zone", "split", "source")
+)
+
+
+def split(workspace: Workspace, validated: Validated) -> Done[SplitMade]:
+    """Divide the valid labelled rows as the use case declares."""
+    inputs = {
+        "raw": validated.raw.content_hash,
+        "quarantine": validated.quarantine.content_hash,
+    }
+    declared = workspace.use_case.split.model_dump(mode="json", exclude_none=True)
+    parameters = {f"split_{key}": value for key, value in declared.items()}
+    return execute(workspace, STEP, lambda: _split(workspace, validated), inputs, parameters)
+
+
+def _split(workspace: Workspace, validated: Validated) -> SplitMade:
+    use_case, tables = workspace.use_case, workspace.tables
+    with working("reading the valid rows"):
+        rows = valid_rows(tables, use_case, validated.raw.version, validated.quarantine.version)
+    labelled = rows.filter(pc.is_valid(rows.column(use_case.target)))
+    training, holdout = divide(labelled, use_case)
+    for name, mask in (("training", training), ("holdout", holdout)):
+        if not mask.any():
+            raise Refused(f"The split leaves no {name} rows of {labelled.num_rows} labelled ones.")
+    made = SplitMade(
+        training=_publish(tables, "training", labelled, training),
+        holdout=_publish(tables, "holdout", labelled, holdout),
+        rows_unlabelled=rows.num_rows - labelled.num_rows,
+        rows_outside=int((~training & ~holdout).sum()),
+    )
+    mlflow.log_metrics({"rows_training": made.training.rows, "rows_holdout": made.holdout.rows})
+    log_input(tables, made.holdout, "holdout")
+    log_input(tables, made.training, "training")
+    return made
+
+
+def divide(rows: pa.Table, use_case: UseCase) -> tuple[Mask, Mask]:
+    """Which labelled rows are for training and which for the holdout, both (n_rows,)."""
+    match use_case.split:
+        case TimeSplit() as how:
+            return _by_time(rows, use_case, how)
+        case GroupSplit() as how:
+            return _by_group(rows, how)
+        case RandomSplit() as how:
+            return _at_random(rows, use_case, how)
+
+
+def local_midnight(day: date, time_zone: str) -> datetime:
+    """The moment a day begins in the use case's time zone, in UTC."""
+    return datetime.combine(day, time(), ZoneInfo(time_zone)).astimezone(UTC)
+
+
+def _by_time(rows: pa.Table, use_case: UseCase, how: TimeSplit) -> tuple[Mask, Mask]:
+    times = rows.column(str(use_case.event_time)).to_pandas()
+    inside = np.ones(len(times), dtype=bool)
+    if how.train_from:
+        inside &= (times >= local_midnight(how.train_from, use_case.time_zone)).to_numpy()
+    if how.holdout_until:
+        inside &= (times < local_midnight(how.holdout_until, use_case.time_zone)).to_numpy()
+    if how.train_until:
+        border = pd.Timestamp(local_midnight(how.train_until, use_case.time_zone))
+    else:
+        border = times[inside].quantile(1 - how.holdout_share, interpolation="nearest")
+    before = (times < border).to_numpy()
+    return inside & before, inside & ~before
+
+
+def _by_group(rows: pa.Table, how: GroupSplit) -> tuple[Mask, Mask]:
+    groups = rows.column(how.column).to_pandas()
+    names = np.sort(groups.dropna().unique())
+    if len(names) < 2:
+        raise Refused(f"split.column {how.column!r} has {len(names)} group; two are needed.")
+    n_held = min(max(1, round(how.holdout_share * len(names))), len(names) - 1)
+    held = np.random.default_rng(how.seed).choice(names, n_held, replace=False)
+    holdout = groups.isin(held).to_numpy()
+    return ~holdout & groups.notna().to_numpy(), holdout
+
+
+def _at_random(rows: pa.Table, use_case: UseCase, how: RandomSplit) -> tuple[Mask, Mask]:
+    from sklearn.model_selection import train_test_split
+
+    labels = rows.column(use_case.target).to_pandas()
+    # The smallest class must be able to stand on both sides, else sklearn can't stratify.
+    stratify = labels if use_case.classifies and labels.value_counts().min() > 1 else None
+    _, held = train_test_split(
+        np.arange(len(labels)), test_size=how.holdout_share, random_state=how.seed, stratify=stratify
+    )
+    holdout = np.zeros(len(labels), dtype=bool)
+    holdout[held] = True
+    return ~holdout, holdout
+
+
+def _publish(tables: Tables, name: str, rows: pa.Table, mask: Mask) -> TableVersion:
+    chosen = rows.filter(pa.array(mask))
+    total = content_hash(chosen.column(ROW_HASH).to_numpy())
+    return tables.publish("training" if name == "training" else "holdout", chosen, total)
+
+
+def main(
+    use_case: cli.UseCaseOption = "flights",
+    root: cli.RootOption = "",
+    validate: cli.RunOption = "",
+    train_from: TrainFromOption = "",
+    train_until: TrainUntilOption = "",
+    holdout_until: HoldoutUntilOption = "",
+) -> None:
+    """Split: freeze the training table and the holdout."""
+    declared = with_windows(load_use_case(use_case), train_from, train_until, holdout_until)
+    with open_workspace(declared, root) as workspace:
+        run_id = latest_run(workspace, VALIDATE, validate)
+        split(workspace, load_result(workspace, VALIDATE, run_id))
+
+
+if __name__ == "__main__":
+    cli.run(main)

@@ -1,0 +1,252 @@
+"""Validate: check new rows by the expectations that derive from the use case.
+
+Rows that fail go to the table `quarantine` with the reasons. Too many of them, or a failed critical
+expectation over the whole table, stop the run and take the delivery out of `raw` again.
+"""
+
+from collections import defaultdict
+from typing import TYPE_CHECKING, NoReturn
+
+import mlflow
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from contract.errors import Refused
+from contract.fingerprint import content_hash, value_hash
+from contract.names import DELIVERY, REASONS, ROW_HASH
+from contract.schema import Conformed
+from contract.tables import CONTENT_HASH, TableVersion
+from contract.use_case import UseCase
+from pipelines import cli
+from pipelines.console import console, count, working
+from pipelines.expectations import row_rules, structure, table_rules
+from pipelines.ingest import STEP as INGEST
+from pipelines.ingest import Ingested
+from pipelines.raw import known_rows, late_duplicates, quarantine_schema
+from pipelines.step import Done, Result, Step, execute, latest_run, load_result, lock_hash
+from pipelines.closure import code_hash
+from pipelines.tracking import log_input
+from pipelines.workspace import Workspace, open_workspace
+
+if TYPE_CHECKING:  # Great Expectations takes seconds to import; a reused step never needs it
+    from pipelines.gx_report import Checked, Finding
+
+RULES_TAG = "rules"
+LATE_DUPLICATE = "late duplicate of a known key"
+
+
+class Validated(Result):
+    """Which rows of `raw` may be used, and how the expectations came out."""
+
+    raw: TableVersion
+    quarantine: TableVersion
+    delivery: int
+    rows_checked: int
+    rows_quarantined: int
+    expectations_passed: int
+    expectations_total: int
+    warnings: tuple[str, ...]
+
+    def line(self) -> str:
+        warned = f", warnings: {', '.join(self.warnings)}" if self.warnings else ""
+        return (
+            f"{self.expectations_passed} of {self.expectations_total} expectations passed, "
+            f"{count(self.rows_quarantined)} of {count(self.rows_checked)} rows quarantined{warned}"
+        )
+
+    def tables(self) -> tuple[TableVersion, ...]:
+        return (self.raw, self.quarantine)
+
+
+STEP = Step(
+    "validate", Validated, ("columns", "keys", "target", "expectations", "validation", "source")
+)
+
+
+def validate(workspace: Workspace, ingested: Ingested) -> Done[Validated]:
+    """Check what was delivered since the last validation by the same rules."""
+    inputs = {"raw": ingested.raw.content_hash}
+    return execute(workspace, STEP, lambda: _validate(workspace, ingested.raw), inputs)
+
+
+def refuse_delivery(use_case: UseCase, delivered: Conformed) -> NoReturn:
+    """Say by name which structural expectations a delivery fails; it never enters `raw`."""
+    from pipelines.gx_report import check
+
+    with working("checking a delivery that is not in order"):
+        checked = check(check_frame(delivered.table), structure(use_case), use_case.name)
+    _log_reports({"delivery": checked})
+    failed = [f for f in checked.findings if not f.passed]
+    found = "; ".join(f"{f.name}: {_found(f, delivered)}" for f in failed)
+    raise Refused(f"The delivery does not look as declared, nothing was ingested. Failed: {found}.")
+
+
+def _found(finding: "Finding", delivered: Conformed) -> str:
+    column = str(finding.rule.arguments.get("column"))
+    if column in delivered.missing:
+        return "the column is missing"
+    return delivered.retyped.get(column, finding.detail)
+
+
+def _validate(workspace: Workspace, raw: TableVersion) -> Validated:
+    from pipelines.gx_report import check
+
+    use_case, tables = workspace.use_case, workspace.tables
+    after = _last_validated(workspace, raw)
+    mlflow.set_tag(RULES_TAG, _rules(use_case))
+    rows = tables.read("raw", raw.version)
+    fresh = rows.filter(pc.greater(rows.column(DELIVERY), after))
+    with working(f"checking {count(fresh.num_rows)} rows by expectations"):
+        whole = check_frame(rows.drop_columns([DELIVERY]))
+        if fresh.num_rows == rows.num_rows:
+            reports = {"all": check(whole, row_rules(use_case) + table_rules(use_case), use_case.name)}
+        else:
+            new = check_frame(fresh.drop_columns([DELIVERY]))
+            reports = {
+                "new": check(new, row_rules(use_case), use_case.name),
+                "table": check(whole, table_rules(use_case), use_case.name),
+            }
+    _log_reports(reports)
+    log_input(tables, raw, "raw")
+    findings = [f for report in reports.values() for f in report.findings]
+    reasons = _reasons(workspace, raw, findings, after)
+    quarantine = _quarantine(workspace, fresh, reasons, after)
+    last = max(rows.column(DELIVERY).to_pylist(), default=0)
+    validated = Validated(
+        raw=raw,
+        quarantine=quarantine,
+        delivery=last,
+        rows_checked=fresh.num_rows,
+        rows_quarantined=len(reasons),
+        expectations_passed=sum(f.passed for f in findings),
+        expectations_total=len(findings),
+        warnings=tuple(f.name for f in findings if not f.passed and f.rule.severity == "warning"),
+    )
+    mlflow.log_metrics(
+        {
+            "expectations_passed": validated.expectations_passed,
+            "expectations_failed": validated.expectations_total - validated.expectations_passed,
+            "rows_quarantined": validated.rows_quarantined,
+        }
+    )
+    if why := _refusal(use_case, findings, validated):
+        _take_back(workspace, after)
+        raise Refused(f"Validation stopped: {why} The delivery was taken out of raw again.")
+    return validated
+
+
+def check_frame(rows: pa.Table) -> pd.DataFrame:
+    """Rows as expectations see them: times in UTC without a zone, for which a type can be asked."""
+    for i, field in enumerate(rows.schema):
+        if pa.types.is_timestamp(field.type):
+            rows = rows.set_column(i, field.name, rows.column(i).cast(pa.timestamp(field.type.unit)))
+    return rows.to_pandas()
+
+
+def _rules(use_case: UseCase) -> str:
+    """Rows checked by other rules must be checked again."""
+    return value_hash(
+        [use_case.sections(*STEP.sections), code_hash("pipelines.expectations"), lock_hash()]
+    )
+
+
+def _last_validated(workspace: Workspace, raw: TableVersion) -> int:
+    """Number of the newest delivery that passed these very rules and still stands in `raw`."""
+    runs = workspace.client.search_runs(
+        [workspace.experiment_id],
+        f"tags.step = 'validate' and tags.{RULES_TAG} = '{_rules(workspace.use_case)}' "
+        "and attributes.status = 'FINISHED'",
+        max_results=1,
+    )
+    if not runs or not workspace.tables.exists("quarantine"):
+        return 0
+    last = load_result(workspace, STEP, runs[0].info.run_id)
+    known = known_rows(workspace.tables, raw.version)
+    same = known.filter(pc.less_equal(known.column(DELIVERY), last.delivery))
+    unchanged = content_hash(same.column(ROW_HASH).to_numpy()) == last.raw.content_hash
+    return last.delivery if unchanged else 0
+
+
+def _reasons(
+    workspace: Workspace, raw: TableVersion, findings: "list[Finding]", after: int
+) -> dict[int, list[str]]:
+    reasons: dict[int, list[str]] = defaultdict(list)
+    for finding in findings:
+        if finding.rule.level == "row":
+            for row in finding.failed_rows:
+                reasons[row].append(finding.name)
+    if workspace.use_case.source.late_duplicates == "quarantine":
+        late = late_duplicates(workspace.tables, workspace.use_case, raw.version, after)
+        for row in late.column(ROW_HASH).to_pylist():
+            reasons[row].append(LATE_DUPLICATE)
+    return reasons
+
+
+def _quarantine(
+    workspace: Workspace, fresh: pa.Table, reasons: dict[int, list[str]], after: int
+) -> TableVersion:
+    tables = workspace.tables
+    schema = quarantine_schema(workspace.use_case)
+    tables.create("quarantine", schema)
+    bad = fresh.filter(pc.is_in(fresh.column(ROW_HASH), pa.array(list(reasons), pa.int64())))
+    told = [reasons[row] for row in bad.column(ROW_HASH).to_pylist()]
+    bad = bad.append_column(REASONS, pa.array(told, schema.field(REASONS).type)).cast(schema)
+    kept = tables.read("quarantine", columns=[ROW_HASH], where=f"{DELIVERY} <= {after}")
+    hashes = np.concatenate([c.column(ROW_HASH).to_numpy() for c in (kept, bad)])
+    total = content_hash(hashes)
+    if tables.metadata("quarantine").get(CONTENT_HASH) == total:
+        version = tables.version("quarantine")
+    else:
+        where = f"{DELIVERY} > {after}"
+        version = tables.overwrite("quarantine", bad, where, **{CONTENT_HASH: total})
+    return TableVersion("quarantine", version, len(hashes), total)
+
+
+def _refusal(use_case: UseCase, findings: "list[Finding]", validated: Validated) -> str:
+    critical = [
+        f
+        for f in findings
+        if not f.passed and f.rule.level == "table" and f.rule.severity == "critical"
+    ]
+    if critical:
+        return "failed " + "; ".join(f"{f.name} ({f.detail})" for f in critical) + "."
+    share = validated.rows_quarantined / max(validated.rows_checked, 1)
+    limit = use_case.validation.max_quarantined_share
+    if share > limit:
+        rows = ", ".join(f"{f.name}" for f in findings if not f.passed and f.rule.level == "row")
+        return (
+            f"{share:.1%} of the rows failed ({rows or LATE_DUPLICATE}), "
+            f"max_quarantined_share allows {limit:.1%}."
+        )
+    return ""
+
+
+def _take_back(workspace: Workspace, after: int) -> None:
+    tables = workspace.tables
+    known = known_rows(tables)
+    kept = known.filter(pc.less_equal(known.column(DELIVERY), after)).column(ROW_HASH).to_numpy()
+    tables.delete("raw", f"{DELIVERY} > {after}", **{CONTENT_HASH: content_hash(kept)})
+    console().print("  rows of the refused delivery stay readable in the older table version")
+
+
+def _log_reports(reports: "dict[str, Checked]") -> None:
+    for name, checked in reports.items():
+        mlflow.log_dict(checked.document, f"validation/{name}.json")
+        mlflow.log_text(checked.page, f"validation/{name}.html")
+
+
+def main(
+    use_case: cli.UseCaseOption = "flights",
+    root: cli.RootOption = "",
+    ingest: cli.RunOption = "",
+) -> None:
+    """Validate: check new rows with Great Expectations, quarantine the bad ones."""
+    with open_workspace(use_case, root) as workspace:
+        run_id = latest_run(workspace, INGEST, ingest)
+        validate(workspace, load_result(workspace, INGEST, run_id))
+
+
+if __name__ == "__main__":
+    cli.run(main)
