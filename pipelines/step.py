@@ -32,7 +32,8 @@ RESULT_FILE = "result.json"
 class Result(BaseModel):
     """What a step hands on: plain values, logged as JSON on its run."""
 
-    model_config = ConfigDict(frozen=True)
+    # An undefined metric is NaN; without this it would be null and the result unreadable.
+    model_config = ConfigDict(frozen=True, ser_json_inf_nan="constants")
 
     def line(self) -> str:
         """One line for a person."""

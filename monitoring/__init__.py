@@ -1,0 +1,1 @@
+"""The operations cycle: read windows, compare, decide, report."""

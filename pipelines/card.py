@@ -1,0 +1,95 @@
+"""The model card: what a version is for, what it saw, how good it is and where it ends, in Markdown."""
+
+from collections.abc import Mapping
+from math import isnan
+
+from contract.use_case import UseCase
+from pipelines.console import count
+from pipelines.evaluate import Evaluated, Slice
+from pipelines.metrics import SMALLER_IS_BETTER
+from pipelines.train import Trained
+from pipelines.validate import Validated
+
+SLICES_SHOWN = 8
+
+
+def model_card(
+    use_case: UseCase,
+    validated: Validated,
+    trained: Trained,
+    evaluated: Evaluated,
+    lineage: Mapping[str, str],
+) -> str:
+    """The card of one version, as the registry shows it."""
+    sections = [
+        f"# {use_case.title}\n\n{use_case.description}",
+        _intended(use_case),
+        _data(use_case, validated, trained),
+        _metrics(evaluated),
+        _slices(evaluated),
+        _limits(use_case),
+        "## Lineage\n\n" + _table(("what", "which"), list(lineage.items())),
+    ]
+    return "\n\n".join(section for section in sections if section) + "\n"
+
+
+def _intended(use_case: UseCase) -> str:
+    lines = [f"**Owner:** {use_case.owner}"] * bool(use_case.owner)
+    lines += [f"**Use it to:** {use_case.card.intended_use}"] * bool(use_case.card.intended_use)
+    lines += [f"**Not for:** {use_case.card.out_of_scope}"] * bool(use_case.card.out_of_scope)
+    return "## Intended use\n\n" + "\n\n".join(lines) if lines else ""
+
+
+def _data(use_case: UseCase, validated: Validated, trained: Trained) -> str:
+    rows = [
+        ("training", count(trained.training.rows), f"training@{trained.training.version}"),
+        ("holdout, never trained on", count(trained.holdout.rows), f"holdout@{trained.holdout.version}"),
+    ]
+    split = use_case.split.model_dump(mode="json", exclude_none=True)
+    how = ", ".join(f"{key} {value}" for key, value in split.items())
+    return (
+        "## Data\n\n"
+        + _table(("slice", "rows", "table version"), rows)
+        + f"\n\nSplit: {how}. {validated.expectations_passed} of {validated.expectations_total} "
+        f"expectations passed; {count(validated.rows_quarantined)} rows quarantined."
+    )
+
+
+def _metrics(evaluated: Evaluated) -> str:
+    beside = evaluated.champion_figures
+    head = ["metric", "value", "95 % interval", "baseline"] + [f"champion v{evaluated.champion}"] * bool(beside)
+    rows = []
+    for name, figure in evaluated.figures.items():
+        title = f"**{name}**" if name == evaluated.metric else name
+        title += " ↓" if name in SMALLER_IS_BETTER else " ↑"
+        row = [title, f"{figure.value:.4f}", f"{figure.low:.4f} … {figure.high:.4f}"]
+        row += ["–" if isnan(evaluated.baseline[name]) else f"{evaluated.baseline[name]:.4f}"]
+        row += [f"{beside[name]:.4f}"] if beside else []
+        rows.append(row)
+    note = "Bootstrap over the holdout rows; the arrow says which way is better."
+    return f"## Metrics on the holdout\n\n{_table(head, rows)}\n\n{note}"
+
+
+def _slices(evaluated: Evaluated) -> str:
+    parts = []
+    for column in dict.fromkeys(s.column for s in evaluated.slices):
+        found = [s for s in evaluated.slices if s.column == column][:SLICES_SHOWN]
+        rows = [(s.value, count(s.rows), *_slice_figures(s)) for s in found]
+        parts.append(_table((column, "rows", evaluated.metric, "95 % interval"), rows))
+    return "## Slices\n\n" + "\n\n".join(parts) if parts else ""
+
+
+def _slice_figures(found: Slice) -> tuple[str, str]:
+    if found.figure is None:
+        return "too few rows", ""
+    return f"{found.figure.value:.4f}", f"{found.figure.low:.4f} … {found.figure.high:.4f}"
+
+
+def _limits(use_case: UseCase) -> str:
+    return "## Limits\n\n" + "\n".join(f"- {x}" for x in use_case.card.limits) if use_case.card.limits else ""
+
+
+def _table(head: "tuple[str, ...] | list[str]", rows: "list[tuple[str, ...]] | list[list[str]]") -> str:
+    lines = [" | ".join(head), " | ".join("---" for _ in head)]
+    lines += [" | ".join(str(cell).replace("|", "\\|") for cell in row) for row in rows]
+    return "\n".join(f"| {line} |" for line in lines)

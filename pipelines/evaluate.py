@@ -1,0 +1,239 @@
+"""Evaluate: measure a candidate on the frozen holdout, beside a baseline and the champion.
+
+Every figure comes with its bootstrap interval; the baseline and the champion see the same rows.
+"""
+
+
+import mlflow
+import numpy as np
+import pyarrow as pa
+from pydantic import BaseModel, ConfigDict
+from sklearn.pipeline import Pipeline
+
+from contract.errors import FourcycleError
+from contract.frames import feature_frame
+from contract.tables import TableVersion
+from contract.use_case import UseCase
+from pipelines import cli
+from pipelines.baseline import baseline
+from pipelines.bootstrap import Estimate, estimate
+from pipelines.console import console, working
+from pipelines.metrics import SMALLER_IS_BETTER, Scored, metrics_for
+from pipelines.model import labels, load_model, score
+from pipelines.plots import figures
+from pipelines.registry import Version, champion_of, version_of_run
+from pipelines.step import Done, Result, Step, execute, latest_run, load_result
+from pipelines.tracking import log_input
+from pipelines.train import STEP as TRAIN
+from pipelines.train import Trained, read_rows
+from pipelines.workspace import Workspace, open_workspace
+
+IMPORTANCE_ROWS = 4000
+IMPORTANCE_REPEATS = 3
+SLICE_RESAMPLES = 200
+SLICE_MIN_ROWS = 30
+SLICE_MAX_VALUES = 50
+NONE = "none"
+
+
+class Figure(BaseModel):
+    """A measured value with its 95 % interval."""
+
+    model_config = ConfigDict(frozen=True)
+    value: float
+    low: float
+    high: float
+
+
+class Slice(BaseModel):
+    """The main metric on the holdout rows that share a value of a column."""
+
+    model_config = ConfigDict(frozen=True)
+    column: str
+    value: str
+    rows: int
+    figure: Figure | None  # None: too few rows to say
+
+
+class Evaluated(Result):
+    """How good a candidate is."""
+
+    metric: str
+    holdout: TableVersion
+    figures: dict[str, Figure]
+    baseline: dict[str, float]
+    champion: str  # version it was compared with, or none
+    champion_figures: dict[str, float]
+    slices: tuple[Slice, ...]
+    importance: dict[str, float]
+
+    def line(self) -> str:
+        main = self.figures[self.metric]
+        beside = f"baseline {self.baseline[self.metric]:.3f}"
+        if self.metric in self.champion_figures:
+            beside += f", champion v{self.champion} {self.champion_figures[self.metric]:.3f}"
+        return f"{self.metric} {main.value:.3f} [{main.low:.3f}, {main.high:.3f}], {beside}"
+
+    def tables(self) -> tuple[TableVersion, ...]:
+        return (self.holdout,)
+
+
+STEP = Step("evaluate", Evaluated, ("columns", "target", "positive", "evaluation"))
+
+
+def evaluate(workspace: Workspace, trained: Trained) -> Done[Evaluated]:
+    """Measure a candidate; the version it became, if any, is compared as it was then."""
+    champion = _opponent(workspace, trained)
+    inputs = {
+        "prediction": trained.prediction_hash,
+        "holdout": trained.holdout.content_hash,
+        "champion": champion.version if champion else NONE,
+    }
+    return execute(workspace, STEP, lambda: _evaluate(workspace, trained, champion), inputs)
+
+
+def _opponent(workspace: Workspace, trained: Trained) -> Version | None:
+    """The champion; for a candidate that is registered already, the one it met back then.
+
+    A promoted version would otherwise be compared with itself and evaluated for nothing.
+    """
+    known = version_of_run(workspace, trained.run_id)
+    if known is None:
+        return champion_of(workspace)
+    met = known.tags.get("compared_with", NONE)
+    return None if met == NONE else Version.read(workspace, met)
+
+
+def _evaluate(workspace: Workspace, trained: Trained, champion: Version | None) -> Evaluated:
+    use_case = workspace.use_case
+    rows = read_rows(workspace.tables, use_case, trained.holdout)
+    model = load_model(trained.model_uri)
+    with working(f"measuring on {rows.num_rows:,} holdout rows"):
+        scored = score(model, rows, use_case)
+        metrics = metrics_for(use_case, scored)
+        measured = estimate(metrics, rows.num_rows, use_case.evaluation.resamples)
+        training = read_rows(workspace.tables, use_case, trained.training)
+        trivial = point(use_case, baseline(labels(training, use_case), scored, use_case))
+        theirs = _champion_figures(workspace, champion, rows)
+        sliced = tuple(_slices(use_case, rows, scored))
+        importance = permutation(model, rows, use_case)
+    evaluated = Evaluated(
+        metric=use_case.evaluation.metric,
+        holdout=trained.holdout,
+        figures={name: _figure(value) for name, value in measured.items()},
+        baseline=trivial,
+        champion=champion.version if champion else NONE,
+        champion_figures=theirs,
+        slices=sliced,
+        importance=importance,
+    )
+    _log(workspace, evaluated, scored)
+    return evaluated
+
+
+def point(use_case: UseCase, scored: Scored) -> dict[str, float]:
+    """Every metric of the task on all rows, without intervals."""
+    ones = np.ones((1, len(scored.label)))
+    return {name: float(metric(ones)[0]) for name, metric in metrics_for(use_case, scored).items()}
+
+
+def permutation(model: Pipeline, rows: pa.Table, use_case: UseCase) -> dict[str, float]:
+    """How much worse the main metric gets when one column is shuffled (Breiman, 2001).
+
+    On a seeded sample of rows, so that its cost is bounded whatever the holdout's size.
+    """
+    random = np.random.default_rng(0)
+    n = min(IMPORTANCE_ROWS, rows.num_rows)
+    rows = rows.take(pa.array(np.sort(random.choice(rows.num_rows, n, replace=False))))
+    name = use_case.evaluation.metric
+    sign = 1 if name in SMALLER_IS_BETTER else -1
+    whole = point(use_case, score(model, rows, use_case))[name]
+    importance = {}
+    for column in use_case.features:
+        at = rows.column_names.index(column)
+        values = []
+        for _ in range(IMPORTANCE_REPEATS):
+            shuffled = rows.column(column).take(pa.array(random.permutation(n)))
+            changed = rows.set_column(at, column, shuffled)
+            values.append(point(use_case, score(model, changed, use_case))[name])
+        importance[column] = sign * (float(np.mean(values)) - whole)
+    return importance
+
+
+def _champion_figures(
+    workspace: Workspace, champion: Version | None, rows: pa.Table
+) -> dict[str, float]:
+    if champion is None:
+        return {}
+    try:
+        theirs = load_model(f"models:/{workspace.model_name}/{champion.version}")
+        return point(workspace.use_case, score(theirs, rows, workspace.use_case))
+    except (FourcycleError, mlflow.MlflowException, KeyError, ValueError) as error:
+        # Whether an unreadable champion stops a promotion is the gate's business, not a measurement's.
+        console().print(f"  champion version {champion.version} can't be measured: {error}")
+        mlflow.set_tag("champion_unreadable", str(error)[:500])
+        return {}
+
+
+def _slices(use_case: UseCase, rows: pa.Table, scored: Scored) -> "list[Slice]":
+    found = []
+    for column in use_case.evaluation.slices:
+        values = rows.column(column).to_pandas().astype(str).to_numpy()
+        names, counts = np.unique(values, return_counts=True)
+        for name in names[np.argsort(-counts)][:SLICE_MAX_VALUES]:
+            mask = values == name
+            figure = _slice_figure(use_case, scored.rows(mask))
+            found.append(Slice(column=column, value=str(name), rows=int(mask.sum()), figure=figure))
+    return found
+
+
+def _slice_figure(use_case: UseCase, part: Scored) -> Figure | None:
+    n_rows = len(part.label)
+    if n_rows < SLICE_MIN_ROWS or (use_case.classifies and len(np.unique(part.label)) < 2):
+        return None
+    name = use_case.evaluation.metric
+    chosen = {name: metrics_for(use_case, part)[name]}
+    return _figure(estimate(chosen, n_rows, SLICE_RESAMPLES)[name])
+
+
+def _figure(value: Estimate) -> Figure:
+    return Figure(value=value.value, low=value.low, high=value.high)
+
+
+def _log(workspace: Workspace, evaluated: Evaluated, scored: Scored) -> None:
+    for name, figure in evaluated.figures.items():
+        named = {"": figure.value, "_low": figure.low, "_high": figure.high}
+        mlflow.log_metrics({f"holdout/{name}{k}": v for k, v in named.items() if np.isfinite(v)})
+    for group, values in (("baseline", evaluated.baseline), ("champion", evaluated.champion_figures)):
+        mlflow.log_metrics({f"{group}/{k}": v for k, v in values.items() if np.isfinite(v)})
+    mlflow.log_table(
+        {
+            "column": [s.column for s in evaluated.slices],
+            "value": [s.value for s in evaluated.slices],
+            "rows": [s.rows for s in evaluated.slices],
+            evaluated.metric: [s.figure.value if s.figure else None for s in evaluated.slices],
+            "low": [s.figure.low if s.figure else None for s in evaluated.slices],
+            "high": [s.figure.high if s.figure else None for s in evaluated.slices],
+        },
+        "slices.json",
+    )
+    mlflow.log_dict(evaluated.importance, "importance.json")
+    for name, figure in figures(workspace.use_case, scored, evaluated.importance):
+        mlflow.log_figure(figure, f"plots/{name}.png")
+    mlflow.set_tag("champion", evaluated.champion)
+    log_input(workspace.tables, evaluated.holdout, "holdout")
+
+
+def main(
+    use_case: cli.UseCaseOption = "flights",
+    root: cli.RootOption = "",
+    train: cli.RunOption = "",
+) -> None:
+    """Evaluate: measure a candidate on the holdout beside a baseline and the champion."""
+    with open_workspace(use_case, root) as workspace:
+        run_id = latest_run(workspace, TRAIN, train)
+        evaluate(workspace, load_result(workspace, TRAIN, run_id))
+
+
+if __name__ == "__main__":
+    cli.run(main)

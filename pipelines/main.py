@@ -1,0 +1,131 @@
+"""The pipeline: ingest to promote, in one process, as nested runs under one parent."""
+
+import resource
+import time
+from dataclasses import dataclass
+
+import mlflow
+
+from contract.names import experiment
+from contract.use_case_file import load_use_case
+from pipelines import cli
+from pipelines.console import console, count, summary
+from pipelines.evaluate import Evaluated, evaluate
+from pipelines.gate import Gated, gate
+from pipelines.ingest import Ingested, ingest
+from pipelines.package import package
+from pipelines.promote import promote
+from pipelines.register import Registered, register
+from pipelines.registry import Version
+from pipelines.rehearsal import Rehearsal, RowsMultipleOption, SampleOption, read_rehearsal
+from pipelines.split import split
+from pipelines.step import Done, step_run
+from pipelines.train import TuneOption, read_tune, train
+from pipelines.validate import Validated, validate
+from pipelines.windows import HoldoutUntilOption, TrainFromOption, TrainUntilOption, with_windows
+from pipelines.workspace import Workspace, open_workspace
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What one pipeline did, step by step."""
+
+    ingested: Ingested
+    validated: Validated
+    evaluated: Evaluated
+    registered: Registered
+    gated: Gated
+    seconds: dict[str, float]
+    reused: tuple[str, ...]
+
+
+def pipeline(workspace: Workspace, rehearsal: Rehearsal, tune: int) -> Outcome:
+    """All steps in order; every one is a child of the pipeline's own run."""
+    with step_run(workspace, "main") as run:
+        done: dict[str, Done] = {}
+        ingested = done["ingest"] = ingest(workspace, rehearsal)
+        validated = done["validate"] = validate(workspace, ingested.result)
+        divided = done["split"] = split(workspace, validated.result)
+        trained = done["train"] = train(workspace, divided.result, tune)
+        evaluated = done["evaluate"] = evaluate(workspace, trained.result)
+        packaged = done["package"] = package(workspace, trained.result)
+        registered = done["register"] = register(
+            workspace, validated.result, trained.result, evaluated.result, packaged.result
+        )
+        version = Version.read(workspace, registered.result.version)
+        figures = {name: figure.value for name, figure in evaluated.result.figures.items()}
+        gated = done["gate"] = gate(workspace, version, figures)
+        if gated.result.passed:
+            done["promote"] = promote(workspace, version, "; ".join(gated.result.reasons))
+        outcome = Outcome(
+            ingested=ingested.result,
+            validated=validated.result,
+            evaluated=evaluated.result,
+            registered=registered.result,
+            gated=gated.result,
+            seconds={name: step.seconds for name, step in done.items()},
+            reused=tuple(name for name, step in done.items() if step.reused),
+        )
+        _log(workspace, run.info.run_id, outcome)
+    return outcome
+
+
+def _log(workspace: Workspace, run_id: str, outcome: Outcome) -> None:
+    mlflow.log_metrics({f"seconds/{name}": value for name, value in outcome.seconds.items()})
+    figures = outcome.evaluated.figures
+    mlflow.log_metrics({f"holdout/{name}": figure.value for name, figure in figures.items()})
+    mlflow.set_tags(
+        {"model_version": outcome.registered.version, "gate": str(outcome.gated.passed)}
+    )
+    mlflow.set_tag("mlflow.note.content", f"{outcome.gated.line()}\n\n{outcome.evaluated.line()}")
+
+
+def report(workspace: Workspace, outcome: Outcome, seconds: float) -> None:
+    """The end of the pipeline for a person."""
+    version = Version.read(workspace, outcome.registered.version)
+    slowest = max(outcome.seconds, key=lambda name: outcome.seconds[name])
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024**2
+    facts = {
+        "rows read": f"{count(outcome.ingested.rows_read)}, {count(outcome.ingested.rows_new)} new",
+        "rows quarantined": f"{outcome.validated.quarantine.rows:,} of {outcome.validated.raw.rows:,}",
+        "expectations": outcome.validated.line(),
+        "holdout": outcome.evaluated.line(),
+        "version": f"{version.version} of {workspace.model_name}, stage {version.stage}"
+        + ("" if outcome.registered.new else " (nothing new was registered)"),
+        "gate": outcome.gated.line(),
+        "reused": ", ".join(outcome.reused) or "nothing",
+        "took": f"{seconds:.1f} s, of which {slowest} {outcome.seconds[slowest]:.1f} s; "
+        f"peak memory {peak:.2f} GiB",
+    }
+    where = experiment(workspace.use_case.name, "training")
+    summary(
+        f"{workspace.use_case.title}",
+        facts,
+        {f"compare runs in experiment {where}": "make ui", "answer over HTTP": "make serve"},
+    )
+
+
+def main(
+    use_case: cli.UseCaseOption = "flights",
+    root: cli.RootOption = "",
+    sample: SampleOption = "",
+    rows_multiple: RowsMultipleOption = "",
+    train_from: TrainFromOption = "",
+    train_until: TrainUntilOption = "",
+    holdout_until: HoldoutUntilOption = "",
+    tune: TuneOption = "0",
+) -> None:
+    """The whole pipeline: collect, validate, split, train, evaluate, package, register, gate, promote."""
+    started = time.monotonic()
+    rehearsal = read_rehearsal(sample, rows_multiple)
+    declared = with_windows(load_use_case(use_case), train_from, train_until, holdout_until)
+    declared = rehearsal.of(declared)
+    trials = read_tune(tune)
+    with open_workspace(declared, root) as workspace:
+        console().print(f"[bold]{declared.title}[/bold] · {workspace.settings.tracking_uri}")
+        outcome = pipeline(workspace, rehearsal, trials)
+        report(workspace, outcome, time.monotonic() - started)
+
+
+if __name__ == "__main__":
+    cli.run(main)

@@ -1,0 +1,72 @@
+"""A fitted pipeline: load it with our list of trusted types, and let it answer labelled rows."""
+
+from pathlib import Path
+
+import mlflow
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import skops.io
+from mlflow.models import ModelSignature
+from mlflow.types import ColSpec, DataType, Schema
+from sklearn.pipeline import Pipeline
+
+from contract.errors import Refused
+from contract.frames import feature_frame
+from contract.trusted_types import TRUSTED_TYPES
+from contract.use_case import Column, UseCase
+from pipelines.metrics import Scored
+
+MODEL_FILE = "model.skops"
+
+MLFLOW_TYPES = {
+    "string": DataType.string,
+    "integer": DataType.long,
+    "number": DataType.double,
+    "boolean": DataType.boolean,
+    "timestamp": DataType.datetime,
+}
+
+
+def signature(use_case: UseCase) -> ModelSignature:
+    """The MLflow signature that derives from the declared columns."""
+    inputs = [ColSpec(_type(use_case.columns[n]), n) for n in use_case.features]
+    # A label that is missing in training data is still never missing in an answer.
+    answer = ColSpec(MLFLOW_TYPES[use_case.columns[use_case.target].type], "prediction")
+    return ModelSignature(inputs=Schema(inputs), outputs=Schema([answer]))
+
+
+def load_model(uri: str) -> Pipeline:
+    """The fitted pipeline of a logged model; Refused when it holds a foreign type."""
+    folder = Path(mlflow.artifacts.download_artifacts(uri))
+    try:
+        model = skops.io.load(folder / MODEL_FILE, trusted=list(TRUSTED_TYPES))
+    except (skops.io.exceptions.UntrustedTypesFoundException, OSError, ValueError) as error:
+        raise Refused(f"The model at {uri} can't be trusted or read: {error}") from error
+    if not isinstance(model, Pipeline):
+        raise Refused(f"The model at {uri} is no scikit-learn pipeline, found {type(model).__name__}.")
+    return model
+
+
+def labels(rows: pa.Table, use_case: UseCase) -> npt.NDArray[np.generic]:
+    """The target of labelled rows, (n_rows,), in its declared type."""
+    values = rows.column(use_case.target)
+    dtype = {"boolean": bool, "integer": np.int64, "number": float}
+    return values.to_pandas().to_numpy(dtype=dtype.get(use_case.columns[use_case.target].type, object))
+
+
+def score(model: Pipeline, rows: pa.Table, use_case: UseCase) -> Scored:
+    """The model's answers on labelled rows."""
+    frame = feature_frame(rows, use_case)
+    label = labels(rows, use_case)
+    if not use_case.classifies:
+        return Scored(label, model.predict(frame))
+    probability = model.predict_proba(frame)
+    classes = model.classes_
+    return Scored(label, classes[probability.argmax(axis=1)], probability, tuple(classes.tolist()))
+
+
+def _type(column: Column) -> DataType:
+    if column.nullable and column.type in ("integer", "boolean"):
+        return DataType.double
+    return MLFLOW_TYPES[column.type]

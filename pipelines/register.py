@@ -1,0 +1,125 @@
+"""Register: make a packaged candidate a version of the registered model, in Staging, with its card."""
+
+import mlflow
+
+from contract.names import STAGING
+from pipelines import cli
+from pipelines.card import model_card
+from pipelines.commit import commit
+from pipelines.evaluate import STEP as EVALUATE
+from pipelines.evaluate import Evaluated
+from pipelines.package import STEP as PACKAGE
+from pipelines.package import Packaged
+from pipelines.registry import create_version, find_version, to_staging
+from pipelines.step import Done, Result, Step, execute, latest_run, load_result, lock_hash
+from pipelines.train import STEP as TRAIN
+from pipelines.train import Trained
+from pipelines.validate import STEP as VALIDATE
+from pipelines.validate import Validated
+from pipelines.workspace import Workspace, open_workspace
+
+PACKAGE_TAG = "package_digest"
+
+
+class Registered(Result):
+    """The version a candidate became."""
+
+    model: str
+    version: str
+    stage: str
+    new: bool
+
+    def line(self) -> str:
+        what = "new" if self.new else "known already"
+        return f"{self.model} version {self.version}, {self.stage} ({what})"
+
+
+# Not reused by run but by what the registry says: a version that is there is never made again,
+# whatever happened to the run that made it.
+STEP = Step("register", Registered, cached=False)
+
+
+def register(
+    workspace: Workspace,
+    validated: Validated,
+    trained: Trained,
+    evaluated: Evaluated,
+    packaged: Packaged,
+) -> Done[Registered]:
+    """Register a candidate once."""
+    return execute(
+        workspace, STEP, lambda: _register(workspace, validated, trained, evaluated, packaged)
+    )
+
+
+def _register(
+    workspace: Workspace,
+    validated: Validated,
+    trained: Trained,
+    evaluated: Evaluated,
+    packaged: Packaged,
+) -> Registered:
+    tags = lineage(validated, trained, evaluated, packaged)
+    version = find_version(workspace, **{PACKAGE_TAG: packaged.digest})
+    new = version is None
+    if version is None:
+        card = model_card(workspace.use_case, validated, trained, evaluated, tags)
+        mlflow.log_text(card, "model_card.md")
+        version = create_version(
+            workspace, packaged.source, trained.run_id, trained.model_id, card, tags
+        )
+    if version.stage == "None":  # new, or a crash came between the version and its move
+        to_staging(workspace, version)
+        version = type(version).read(workspace, version.version)
+    mlflow.set_tag("model_version", version.version)
+    stage = STAGING if version.stage == "None" else version.stage
+    return Registered(model=workspace.model_name, version=version.version, stage=stage, new=new)
+
+
+def lineage(
+    validated: Validated, trained: Trained, evaluated: Evaluated, packaged: Packaged
+) -> dict[str, str]:
+    """Tags of a version: everything that is needed to say where it came from."""
+    revision, dirty = commit()
+    return {
+        "git_commit": revision,
+        "git_dirty": dirty,
+        "train_run": trained.run_id,
+        "package_run": packaged.run_id,
+        PACKAGE_TAG: packaged.digest,
+        "training_version": str(trained.training.version),
+        "training_hash": trained.training.content_hash,
+        "holdout_version": str(trained.holdout.version),
+        "holdout_hash": trained.holdout.content_hash,
+        "raw_version": str(validated.raw.version),
+        "raw_hash": validated.raw.content_hash,
+        "expectations": f"{validated.expectations_passed}/{validated.expectations_total}",
+        "prediction_hash": trained.prediction_hash,
+        "lock_hash": lock_hash(),
+        "estimator": trained.estimator,
+        "compared_with": evaluated.champion,
+        evaluated.metric: f"{evaluated.figures[evaluated.metric].value:.4f}",
+    }
+
+
+def main(
+    use_case: cli.UseCaseOption = "flights",
+    root: cli.RootOption = "",
+    validate: cli.RunOption = "",
+    train: cli.RunOption = "",
+    evaluate: cli.RunOption = "",
+    package: cli.RunOption = "",
+) -> None:
+    """Register: make a packaged candidate a version in Staging, with its card."""
+    with open_workspace(use_case, root) as workspace:
+        register(
+            workspace,
+            load_result(workspace, VALIDATE, latest_run(workspace, VALIDATE, validate)),
+            load_result(workspace, TRAIN, latest_run(workspace, TRAIN, train)),
+            load_result(workspace, EVALUATE, latest_run(workspace, EVALUATE, evaluate)),
+            load_result(workspace, PACKAGE, latest_run(workspace, PACKAGE, package)),
+        )
+
+
+if __name__ == "__main__":
+    cli.run(main)

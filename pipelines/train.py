@@ -1,0 +1,196 @@
+"""Train: fit the declared pipeline on the frozen training table, and freeze the reference beside it.
+
+Deterministic: the same rows, code, parameters and libraries give bit-identical predictions.
+"""
+
+import hashlib
+import platform
+import tempfile
+from importlib.metadata import distributions
+from pathlib import Path
+from typing import Annotated, Any
+
+import mlflow
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import typer
+
+from contract.errors import BadInput
+from contract.frames import feature_frame
+from contract.names import REFERENCE_DIR
+from contract.tables import Tables, TableVersion
+from contract.trusted_types import TRUSTED_TYPES
+from contract.use_case import UseCase
+from monitoring import reference
+from pipelines import cli
+from pipelines.closure import code_hash
+from pipelines.console import count, working
+from pipelines.metrics import Scored, check_metric, metrics_for
+from pipelines.model import labels, score, signature
+from pipelines.preprocess import build_pipeline
+from pipelines.split import STEP as SPLIT
+from pipelines.split import SplitMade
+from pipelines.step import Done, Result, Step, execute, latest_run, load_result, lock_hash
+from pipelines.tracking import log_input
+from pipelines.workspace import Workspace, open_workspace
+
+TuneOption = Annotated[str, typer.Option(help="Optuna trials; 0 trains the declared parameters.")]
+EXAMPLE_ROWS = 3
+SEED = 0
+
+
+class Trained(Result):
+    """A candidate: fitted and logged, not registered."""
+
+    run_id: str
+    model_uri: str
+    model_id: str
+    estimator: str
+    parameters: dict[str, Any]
+    training: TableVersion
+    holdout: TableVersion
+    prediction_hash: str  # SHA-256 of the answers on the holdout, bit for bit
+    tune: int
+
+    def line(self) -> str:
+        tuned = f", best of {self.tune} trials" if self.tune else ""
+        return f"{self.estimator} on {count(self.training.rows)} rows{tuned}"
+
+    def tables(self) -> tuple[TableVersion, ...]:
+        return (self.training, self.holdout)
+
+
+STEP = Step(
+    "train",
+    Trained,
+    ("columns", "keys", "target", "event_time", "positive", "split", "estimator", "evaluation",
+     "monitoring"),
+)
+
+
+def train(workspace: Workspace, split: SplitMade, tune: int = 0) -> Done[Trained]:
+    """Fit a candidate on the training table."""
+    inputs = {"training": split.training.content_hash, "holdout": split.holdout.content_hash}
+    return execute(workspace, STEP, lambda: fit(workspace, split, tune), inputs, {"tune": tune})
+
+
+def fit(workspace: Workspace, split: SplitMade, tune: int) -> Trained:
+    """Tune where asked, fit, and log the model with everything that serving and watching need."""
+    use_case, tables = workspace.use_case, workspace.tables
+    rows = read_rows(tables, use_case, split.training)
+    parameters: dict[str, Any] = dict(use_case.estimator.parameters)
+    if tune:
+        from pipelines.tune import tune as search
+
+        best = search(rows, use_case, tune)
+        parameters |= best.parameters
+        mlflow.log_metric(f"cross_validation/{use_case.evaluation.metric}", best.value)
+        mlflow.log_metrics({"trials_finished": best.finished, "trials_pruned": best.pruned})
+    mlflow.log_params({f"estimator_{name}": value for name, value in parameters.items()})
+    features = feature_frame(rows, use_case)
+    with working(f"fitting {use_case.estimator.path} on {count(len(features))} rows"):
+        model = build_pipeline(use_case, parameters).fit(features, labels(rows, use_case))
+    holdout = read_rows(tables, use_case, split.holdout)
+    scored = score(model, holdout, use_case)
+    check_metric(use_case, metrics_for(use_case, scored))
+    logged = mlflow.sklearn.log_model(
+        model,
+        name="model",
+        serialization_format="skops",
+        skops_trusted_types=list(TRUSTED_TYPES),
+        signature=signature(use_case),
+        input_example=features.head(EXAMPLE_ROWS),
+        pip_requirements=exact_requirements(),
+    )
+    log_reference(use_case, features, holdout, scored)
+    log_input(tables, split.training, "training")
+    estimator = use_case.estimator.path.rpartition(".")[2]
+    mlflow.set_tags({"estimator": estimator, **environment()})
+    run = mlflow.active_run()
+    return Trained(
+        run_id=run.info.run_id if run else "",
+        model_uri=logged.model_uri,
+        model_id=logged.model_id or "",
+        estimator=estimator,
+        parameters=parameters,
+        training=split.training,
+        holdout=split.holdout,
+        prediction_hash=prediction_hash(scored),
+        tune=tune,
+    )
+
+
+def read_rows(tables: Tables, use_case: UseCase, table: TableVersion) -> pa.Table:
+    """Rows of a frozen table in order of time and key, so that training sees one order only."""
+    time = [use_case.event_time] if use_case.event_time else []
+    return tables.read(table.table, table.version, order_by=[*time, *use_case.keys])
+
+
+def prediction_hash(scored: Scored) -> str:
+    """SHA-256 of the answers, bit for bit: probabilities where there are any."""
+    answers = scored.prediction if scored.probability is None else scored.probability
+    return hashlib.sha256(np.ascontiguousarray(answers, dtype=float).tobytes()).hexdigest()
+
+
+def exact_requirements() -> list[str]:
+    """What a scikit-learn model of ours needs, at the versions it was made with."""
+    wanted = {"mlflow", "numpy", "pandas", "scikit-learn", "scipy", "skops"}
+    found = {d.metadata["Name"].lower(): d.version for d in distributions()}
+    return [f"{name}=={found[name]}" for name in sorted(wanted)]
+
+
+def environment() -> dict[str, str]:
+    """Tags that say what a run was made with."""
+    return {
+        "lock_hash": lock_hash(),
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+        "code_hash": code_hash("pipelines.train"),
+    }
+
+
+def log_reference(
+    use_case: UseCase, features: pd.DataFrame, holdout: pa.Table, scored: Scored
+) -> None:
+    """Freeze what monitoring compares with: a sample of training inputs, answers on the holdout.
+
+    In-sample predictions flatter, so predictions and figures are the holdout's.
+    """
+    n = min(use_case.monitoring.reference_rows, len(features))
+    sample = features.sample(n, random_state=SEED).reset_index(drop=True)
+    answers = feature_frame(holdout, use_case).assign(
+        label=scored.label, prediction=scored.prediction
+    )
+    if scored.probability is not None:
+        for i, name in enumerate(scored.classes):
+            answers[f"probability_{name}"] = scored.probability[:, i]
+    ones = np.ones((1, len(scored.label)))
+    figures = {n: float(m(ones)[0]) for n, m in metrics_for(use_case, scored).items()}
+    with tempfile.TemporaryDirectory() as folder:
+        reference.freeze(Path(folder), sample, answers, figures)
+        mlflow.log_artifacts(folder, REFERENCE_DIR)
+
+
+def read_tune(text: str) -> int:
+    """The number of trials; BadInput unless it is a whole number."""
+    if text and not text.isdigit():
+        raise BadInput(f"tune: a whole number of trials is needed, found {text!r}.")
+    return int(text or 0)
+
+
+def main(
+    use_case: cli.UseCaseOption = "flights",
+    root: cli.RootOption = "",
+    split: cli.RunOption = "",
+    tune: TuneOption = "0",
+) -> None:
+    """Train: fit the declared estimator on the frozen training table."""
+    trials = read_tune(tune)
+    with open_workspace(use_case, root) as workspace:
+        run_id = latest_run(workspace, SPLIT, split)
+        train(workspace, load_result(workspace, SPLIT, run_id), trials)
+
+
+if __name__ == "__main__":
+    cli.run(main)
