@@ -30,7 +30,9 @@ def feature_table(columns: dict[str, list[object]], use_case: UseCase) -> pa.Tab
 
 def _values(values: pa.ChunkedArray, column: Column) -> pd.Series:
     if column.type == "string":
-        return values.to_pandas().astype(object)
-    if column.nullable or column.type == "number":
-        return values.cast(pa.float64()).to_pandas()
-    return values.to_pandas()
+        found: pd.Series = values.to_pandas().astype(object)
+    elif column.nullable or column.type == "number":
+        found = values.cast(pa.float64()).to_pandas()
+    else:
+        found = values.to_pandas()
+    return found

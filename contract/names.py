@@ -10,9 +10,7 @@ STAGING = "Staging"
 PRODUCTION = "Production"
 ARCHIVED = "Archived"
 
-TableName = Literal[
-    "raw", "quarantine", "training", "holdout", "predictions", "feedback", "ledger"
-]
+TableName = Literal["raw", "quarantine", "training", "holdout", "predictions", "feedback", "ledger"]
 Cycle = Literal["training", "releases", "monitoring"]
 
 ROW_HASH = "_row_hash"  # int64, hash of the declared columns of one row

@@ -1,6 +1,7 @@
 """The use case: one YAML file from which every other description of the data and model derives."""
 
 from datetime import date
+from itertools import pairwise
 from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
@@ -113,7 +114,7 @@ class TimeSplit(Part):
     @model_validator(mode="after")
     def _in_order(self) -> Self:
         bounds = [b for b in (self.train_from, self.train_until, self.holdout_until) if b]
-        if any(a >= b for a, b in zip(bounds, bounds[1:], strict=False)):
+        if any(a >= b for a, b in pairwise(bounds)):
             raise ValueError("train_from < train_until < holdout_until is needed")
         return self
 

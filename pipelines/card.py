@@ -1,6 +1,6 @@
-"""The model card: what a version is for, what it saw, how good it is and where it ends, in Markdown."""
+"""The model card: what a version is for, what it saw, how good it is and where it ends."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from math import isnan
 
 from contract.use_case import UseCase
@@ -43,7 +43,11 @@ def _intended(use_case: UseCase) -> str:
 def _data(use_case: UseCase, validated: Validated, trained: Trained) -> str:
     rows = [
         ("training", count(trained.training.rows), f"training@{trained.training.version}"),
-        ("holdout, never trained on", count(trained.holdout.rows), f"holdout@{trained.holdout.version}"),
+        (
+            "holdout, never trained on",
+            count(trained.holdout.rows),
+            f"holdout@{trained.holdout.version}",
+        ),
     ]
     split = use_case.split.model_dump(mode="json", exclude_none=True)
     how = ", ".join(f"{key} {value}" for key, value in split.items())
@@ -57,7 +61,9 @@ def _data(use_case: UseCase, validated: Validated, trained: Trained) -> str:
 
 def _metrics(evaluated: Evaluated) -> str:
     beside = evaluated.champion_figures
-    head = ["metric", "value", "95 % interval", "baseline"] + [f"champion v{evaluated.champion}"] * bool(beside)
+    head = ["metric", "value", "95 % interval", "baseline"] + [
+        f"champion v{evaluated.champion}"
+    ] * bool(beside)
     rows = []
     for name, figure in evaluated.figures.items():
         title = f"**{name}**" if name == evaluated.metric else name
@@ -86,10 +92,14 @@ def _slice_figures(found: Slice) -> tuple[str, str]:
 
 
 def _limits(use_case: UseCase) -> str:
-    return "## Limits\n\n" + "\n".join(f"- {x}" for x in use_case.card.limits) if use_case.card.limits else ""
+    return (
+        "## Limits\n\n" + "\n".join(f"- {x}" for x in use_case.card.limits)
+        if use_case.card.limits
+        else ""
+    )
 
 
-def _table(head: "tuple[str, ...] | list[str]", rows: "list[tuple[str, ...]] | list[list[str]]") -> str:
+def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     lines = [" | ".join(head), " | ".join("---" for _ in head)]
     lines += [" | ".join(str(cell).replace("|", "\\|") for cell in row) for row in rows]
     return "\n".join(f"| {line} |" for line in lines)

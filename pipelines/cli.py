@@ -1,7 +1,6 @@
 """The common door of every command: flags, quiet libraries, one sentence per error, exit codes."""
 
 import logging
-import os
 import sys
 import warnings
 from collections.abc import Callable
@@ -25,16 +24,6 @@ JsonOption = Annotated[str, typer.Option("--json", help="yes: print JSON to stdo
 
 USAGE_EXIT_CODE = 2
 
-QUIET = {
-    "MLFLOW_DISABLE_TELEMETRY": "true",
-    "DO_NOT_TRACK": "1",
-    "GX_ANALYTICS_ENABLED": "false",
-    "MLFLOW_DISABLE_AUTO_LOGGING": "true",
-    "TQDM_DISABLE": "1",
-    "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
-    "MLFLOW_LOGGING_LEVEL": "ERROR",
-}
-
 
 def run(main: Callable[..., None]) -> None:
     """Run a command to its exit code: 0 done, 1 no or failed, 2 bad input, 3 try later."""
@@ -53,11 +42,9 @@ def run(main: Callable[..., None]) -> None:
 
 
 def quieten() -> None:
-    """Switch off telemetry and chatter of libraries; what matters is said by us."""
-    for name, value in QUIET.items():
-        os.environ.setdefault(name, value)
+    """Switch off the chatter of libraries; what matters is said by us."""
     logging.getLogger("alembic").setLevel(logging.WARNING)
-    logging.getLogger("mlflow").setLevel(logging.WARNING)
+    logging.getLogger("mlflow").setLevel(logging.ERROR)
     # The stage API is deprecated and fixed by this project's purpose; pipelines.registry says why.
     warnings.filterwarnings("ignore", category=FutureWarning, module="mlflow")
 

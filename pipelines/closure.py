@@ -42,7 +42,7 @@ def own_imports(path: Path) -> tuple[str, ...]:
 
 
 def _is_module(name: str) -> bool:
-    return name.split(".")[0] in ROOMS and _path(name).is_file()
+    return name.split(".", maxsplit=1)[0] in ROOMS and _path(name).is_file()
 
 
 def _path(module: str) -> Path:

@@ -20,7 +20,7 @@ def commit() -> tuple[str, str]:
 def _git(*arguments: str) -> str | None:
     try:
         done = subprocess.run(
-            ["git", "-C", str(PROJECT), *arguments],  # noqa: S603, S607, our own arguments
+            ["git", "-C", str(PROJECT), *arguments],  # noqa: S607, our own arguments
             capture_output=True,
             text=True,
             check=True,

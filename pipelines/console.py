@@ -7,10 +7,15 @@ from contextlib import contextmanager
 from rich.console import Console
 from rich.table import Table
 
+PLAIN_WIDTH = 160  # of a log file, where nothing tells
+
 
 def console() -> Console:
     """A console on stderr; plain text when that is no terminal."""
-    return Console(stderr=True, highlight=False, soft_wrap=True)
+    screen = Console(stderr=True, highlight=False)
+    return (
+        screen if screen.is_terminal else Console(stderr=True, highlight=False, width=PLAIN_WIDTH)
+    )
 
 
 @contextmanager

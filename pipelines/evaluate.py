@@ -3,7 +3,6 @@
 Every figure comes with its bootstrap interval; the baseline and the champion see the same rows.
 """
 
-
 import mlflow
 import numpy as np
 import pyarrow as pa
@@ -11,7 +10,6 @@ from pydantic import BaseModel, ConfigDict
 from sklearn.pipeline import Pipeline
 
 from contract.errors import FourcycleError
-from contract.frames import feature_frame
 from contract.tables import TableVersion
 from contract.use_case import UseCase
 from pipelines import cli
@@ -58,6 +56,7 @@ class Slice(BaseModel):
 class Evaluated(Result):
     """How good a candidate is."""
 
+    run_id: str
     metric: str
     holdout: TableVersion
     figures: dict[str, Figure]
@@ -117,7 +116,9 @@ def _evaluate(workspace: Workspace, trained: Trained, champion: Version | None) 
         theirs = _champion_figures(workspace, champion, rows)
         sliced = tuple(_slices(use_case, rows, scored))
         importance = permutation(model, rows, use_case)
+    run = mlflow.active_run()
     evaluated = Evaluated(
+        run_id=run.info.run_id if run else "",
         metric=use_case.evaluation.metric,
         holdout=trained.holdout,
         figures={name: _figure(value) for name, value in measured.items()},
@@ -169,7 +170,7 @@ def _champion_figures(
         theirs = load_model(f"models:/{workspace.model_name}/{champion.version}")
         return point(workspace.use_case, score(theirs, rows, workspace.use_case))
     except (FourcycleError, mlflow.MlflowException, KeyError, ValueError) as error:
-        # Whether an unreadable champion stops a promotion is the gate's business, not a measurement's.
+        # Whether an unreadable champion stops a promotion is for the gate to say.
         console().print(f"  champion version {champion.version} can't be measured: {error}")
         mlflow.set_tag("champion_unreadable", str(error)[:500])
         return {}
@@ -204,7 +205,10 @@ def _log(workspace: Workspace, evaluated: Evaluated, scored: Scored) -> None:
     for name, figure in evaluated.figures.items():
         named = {"": figure.value, "_low": figure.low, "_high": figure.high}
         mlflow.log_metrics({f"holdout/{name}{k}": v for k, v in named.items() if np.isfinite(v)})
-    for group, values in (("baseline", evaluated.baseline), ("champion", evaluated.champion_figures)):
+    for group, values in (
+        ("baseline", evaluated.baseline),
+        ("champion", evaluated.champion_figures),
+    ):
         mlflow.log_metrics({f"{group}/{k}": v for k, v in values.items() if np.isfinite(v)})
     mlflow.log_table(
         {
@@ -218,8 +222,8 @@ def _log(workspace: Workspace, evaluated: Evaluated, scored: Scored) -> None:
         "slices.json",
     )
     mlflow.log_dict(evaluated.importance, "importance.json")
-    for name, figure in figures(workspace.use_case, scored, evaluated.importance):
-        mlflow.log_figure(figure, f"plots/{name}.png")
+    for name, drawn in figures(workspace.use_case, scored, evaluated.importance):
+        mlflow.log_figure(drawn, f"plots/{name}.png")
     mlflow.set_tag("champion", evaluated.champion)
     log_input(workspace.tables, evaluated.holdout, "holdout")
 

@@ -4,6 +4,7 @@ Row-level expectations send single rows to quarantine; table-level ones judge th
 Critical ones stop the run, warnings are reported.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -26,7 +27,7 @@ class Rule:
     expectation: str
     level: Literal["row", "table"]
     severity: Literal["critical", "warning"] = "critical"
-    arguments: dict[str, object] = field(default_factory=dict)
+    arguments: Mapping[str, object] = field(default_factory=dict)
 
 
 def structure(use_case: UseCase) -> list[Rule]:

@@ -44,7 +44,8 @@ STEP = Step("gate", Gated, cached=False)
 
 def decide(gates: Gates, figures: Mapping[str, float]) -> GateDecision:
     """Compare measured figures with the declared limits; a missing or NaN figure is a refusal."""
-    passed, failed = [], []
+    passed: list[str] = []
+    failed: list[str] = []
     limits = [(n, v, ">=") for n, v in gates.minimum.items()]
     limits += [(n, v, "<=") for n, v in gates.maximum.items()]
     for name, limit, sign in limits:

@@ -8,8 +8,9 @@ from typing import Any
 import great_expectations as gx
 import pandas as pd
 from great_expectations import expectations
-from great_expectations.render.renderer import ValidationResultsPageRenderer
-from great_expectations.render.view import DefaultJinjaPageView
+from great_expectations.data_context.types.base import ProgressBarsConfig
+from great_expectations.render.renderer.page_renderer import ValidationResultsPageRenderer
+from great_expectations.render.view.view import DefaultJinjaPageView
 
 from contract.errors import BadInput
 from contract.names import ROW_HASH
@@ -29,7 +30,8 @@ ROW_LISTS = (
 # The page asks a content network for its style; where it is shown there may be none.
 STYLE = """<style>
 body{font:14px/1.5 system-ui,sans-serif;margin:1.5rem;color:#222}
-table{border-collapse:collapse;margin:.4rem 0}td,th{border:1px solid #ddd;padding:.25rem .6rem;text-align:left}
+table{border-collapse:collapse;margin:.4rem 0}
+td,th{border:1px solid #ddd;padding:.25rem .6rem;text-align:left}
 img,nav ol,footer,.navbar,.footer,#ge-cta-footer{display:none!important}
 .badge{background:#eef;padding:0 .3em;border-radius:3px}
 .fa-check-circle::before{content:"✓";color:#2a7}.fa-times::before{content:"✗";color:#c33}
@@ -60,7 +62,7 @@ class Checked:
 def check(frame: pd.DataFrame, rules: list[Rule], suite: str) -> Checked:
     """Run the rules over a frame (n_rows, n_columns); a rule that raises has failed."""
     context = gx.get_context(mode="ephemeral")
-    context.variables.progress_bars = {"globally": False}
+    context.variables.progress_bars = ProgressBarsConfig(globally=False)
     batch = (
         context.data_sources.add_pandas("pandas")
         .add_dataframe_asset(suite)
@@ -95,11 +97,13 @@ def _build(rule: Rule) -> Any:
     try:
         return build(severity=rule.severity, meta=_identity(rule), **rule.arguments)
     except (TypeError, ValueError) as error:
-        raise BadInput(f"expectations: {rule.expectation} can't take its arguments: {error}") from None
+        raise BadInput(
+            f"expectations: {rule.expectation} can't take its arguments: {error}"
+        ) from None
 
 
 def _identity(rule: Rule) -> dict[str, Any]:
-    return {"level": rule.level, "rule": f"{rule.expectation} {json.dumps(rule.arguments)}"}
+    return {"level": rule.level, "rule": f"{rule.expectation} {json.dumps(dict(rule.arguments))}"}
 
 
 def _finding(entry: Any, rules: list[Rule]) -> Finding:

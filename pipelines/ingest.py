@@ -41,7 +41,9 @@ class Ingested(Result):
         read = f"{count(self.rows_read)} rows read"
         if not self.rows_new:
             return f"{read}, nothing new: raw stays version {self.raw.version}"
-        late = f", {count(self.rows_late_duplicate)} of a known key" * bool(self.rows_late_duplicate)
+        late = f", {count(self.rows_late_duplicate)} of a known key" * bool(
+            self.rows_late_duplicate
+        )
         return f"{read}, {count(self.rows_new)} new{late} → raw version {self.raw.version}"
 
     def tables(self) -> tuple[TableVersion, ...]:
@@ -55,9 +57,7 @@ STEP = Step("ingest", Ingested, cached=False)
 def ingest(workspace: Workspace, rehearsal: Rehearsal) -> Done[Ingested]:
     """Read the source and append what is new."""
     parameters = {"sample": rehearsal.sample, "rows_multiple": rehearsal.rows_multiple}
-    return execute(
-        workspace, STEP, lambda: _ingest(workspace, rehearsal), parameters=parameters
-    )
+    return execute(workspace, STEP, lambda: _ingest(workspace, rehearsal), parameters=parameters)
 
 
 def _ingest(workspace: Workspace, rehearsal: Rehearsal) -> Ingested:

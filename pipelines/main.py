@@ -3,6 +3,7 @@
 import resource
 import time
 from dataclasses import dataclass
+from typing import Any
 
 import mlflow
 
@@ -42,7 +43,7 @@ class Outcome:
 def pipeline(workspace: Workspace, rehearsal: Rehearsal, tune: int) -> Outcome:
     """All steps in order; every one is a child of the pipeline's own run."""
     with step_run(workspace, "main") as run:
-        done: dict[str, Done] = {}
+        done: dict[str, Done[Any]] = {}
         ingested = done["ingest"] = ingest(workspace, rehearsal)
         validated = done["validate"] = validate(workspace, ingested.result)
         divided = done["split"] = split(workspace, validated.result)
@@ -87,7 +88,8 @@ def report(workspace: Workspace, outcome: Outcome, seconds: float) -> None:
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024**2
     facts = {
         "rows read": f"{count(outcome.ingested.rows_read)}, {count(outcome.ingested.rows_new)} new",
-        "rows quarantined": f"{outcome.validated.quarantine.rows:,} of {outcome.validated.raw.rows:,}",
+        "rows quarantined": f"{count(outcome.validated.quarantine.rows)} of "
+        f"{count(outcome.validated.raw.rows)}",
         "expectations": outcome.validated.line(),
         "holdout": outcome.evaluated.line(),
         "version": f"{version.version} of {workspace.model_name}, stage {version.stage}"
@@ -115,7 +117,7 @@ def main(
     holdout_until: HoldoutUntilOption = "",
     tune: TuneOption = "0",
 ) -> None:
-    """The whole pipeline: collect, validate, split, train, evaluate, package, register, gate, promote."""
+    """The whole pipeline, from a look at the source to a gated and promoted version."""
     started = time.monotonic()
     rehearsal = read_rehearsal(sample, rows_multiple)
     declared = with_windows(load_use_case(use_case), train_from, train_until, holdout_until)

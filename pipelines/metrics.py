@@ -54,7 +54,9 @@ def check_metric(use_case: UseCase, known: Mapping[str, Metric]) -> None:
     asked = [use_case.evaluation.metric, *use_case.gates.minimum, *use_case.gates.maximum]
     for name in asked:
         if name not in known:
-            raise BadInput(f"No metric {name!r} for task {use_case.task}; {nearest(name, list(known))}")
+            raise BadInput(
+                f"No metric {name!r} for task {use_case.task}; {nearest(name, list(known))}"
+            )
 
 
 def positive_index(use_case: UseCase, classes: tuple[object, ...]) -> int:
@@ -133,13 +135,14 @@ def _regression(scored: Scored) -> dict[str, Metric]:
 
 
 def _mean(values: npt.NDArray[np.generic]) -> Metric:
-    values = values.astype(float)
-    return lambda weights: weights @ values / weights.sum(axis=1)
+    numbers: Floats = values.astype(float)
+    return lambda weights: weights @ numbers / weights.sum(axis=1)
 
 
 def _ratio(above: npt.NDArray[np.generic], below: npt.NDArray[np.generic]) -> Metric:
-    above, below = above.astype(float), below.astype(float)
-    return lambda weights: _divide(weights @ above, weights @ below)
+    over: Floats = above.astype(float)
+    under: Floats = below.astype(float)
+    return lambda weights: _divide(weights @ over, weights @ under)
 
 
 def _average(parts: list[Metric]) -> Metric:
@@ -156,12 +159,15 @@ def _median(values: Floats) -> Metric:
     def median(weights: Floats) -> Floats:
         reached = np.cumsum(weights[:, order], axis=1)
         middle = (reached >= reached[:, -1:] / 2).argmax(axis=1)
-        return values[order][middle]
+        found: Floats = values[order][middle]
+        return found
 
     return median
 
 
-def _ranked(y: npt.NDArray[np.bool_], p: Floats) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]:
+def _ranked(
+    y: npt.NDArray[np.bool_], p: Floats
+) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]:
     """Rows by falling score, and where each run of equal scores ends."""
     order = np.argsort(-p, kind="stable")
     return order, np.flatnonzero(np.append(np.diff(p[order]) != 0, True))

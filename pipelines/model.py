@@ -5,10 +5,11 @@ from pathlib import Path
 import mlflow
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 import pyarrow as pa
 import skops.io
 from mlflow.models import ModelSignature
-from mlflow.types import ColSpec, DataType, Schema
+from mlflow.types import ColSpec, DataType, Schema, TensorSpec
 from sklearn.pipeline import Pipeline
 
 from contract.errors import Refused
@@ -30,7 +31,9 @@ MLFLOW_TYPES = {
 
 def signature(use_case: UseCase) -> ModelSignature:
     """The MLflow signature that derives from the declared columns."""
-    inputs = [ColSpec(_type(use_case.columns[n]), n) for n in use_case.features]
+    inputs: list[ColSpec | TensorSpec] = [
+        ColSpec(_type(use_case.columns[n]), n) for n in use_case.features
+    ]
     # A label that is missing in training data is still never missing in an answer.
     answer = ColSpec(MLFLOW_TYPES[use_case.columns[use_case.target].type], "prediction")
     return ModelSignature(inputs=Schema(inputs), outputs=Schema([answer]))
@@ -44,15 +47,18 @@ def load_model(uri: str) -> Pipeline:
     except (skops.io.exceptions.UntrustedTypesFoundException, OSError, ValueError) as error:
         raise Refused(f"The model at {uri} can't be trusted or read: {error}") from error
     if not isinstance(model, Pipeline):
-        raise Refused(f"The model at {uri} is no scikit-learn pipeline, found {type(model).__name__}.")
+        raise Refused(
+            f"The model at {uri} is no scikit-learn pipeline, found {type(model).__name__}."
+        )
     return model
 
 
 def labels(rows: pa.Table, use_case: UseCase) -> npt.NDArray[np.generic]:
     """The target of labelled rows, (n_rows,), in its declared type."""
-    values = rows.column(use_case.target)
     dtype = {"boolean": bool, "integer": np.int64, "number": float}
-    return values.to_pandas().to_numpy(dtype=dtype.get(use_case.columns[use_case.target].type, object))
+    declared = use_case.columns[use_case.target].type
+    values: pd.Series = rows.column(use_case.target).to_pandas()
+    return values.to_numpy(dtype=dtype.get(declared, object))
 
 
 def score(model: Pipeline, rows: pa.Table, use_case: UseCase) -> Scored:

@@ -19,7 +19,9 @@ BLUE, GREY, ORANGE = "#1f5fa8", "#9aa0a6", "#d9772b"
 SCATTER_ROWS = 5000
 
 
-def figures(use_case: UseCase, scored: Scored, importance: Mapping[str, float]) -> Iterator[tuple[str, Figure]]:
+def figures(
+    use_case: UseCase, scored: Scored, importance: Mapping[str, float]
+) -> Iterator[tuple[str, Figure]]:
     """Name and figure of every plot that fits the task."""
     if use_case.task == "binary":
         yield "roc", _roc(use_case, scored)
@@ -50,7 +52,9 @@ def _positive(use_case: UseCase, scored: Scored) -> tuple[np.ndarray, np.ndarray
 def _roc(use_case: UseCase, scored: Scored) -> Figure:
     y, p = _positive(use_case, scored)
     figure, axes = _axes(f"ROC on {len(y):,} holdout rows", (5.4, 5.2))
-    RocCurveDisplay.from_predictions(y, p, ax=axes, curve_kwargs={"color": BLUE}, name=use_case.name)
+    RocCurveDisplay.from_predictions(
+        y, p, ax=axes, curve_kwargs={"color": BLUE}, name=use_case.name
+    )
     axes.plot([0, 1], [0, 1], color=GREY, linestyle="--", linewidth=1, label="chance")
     axes.legend(loc="lower right", frameon=False)
     return figure
@@ -59,20 +63,28 @@ def _roc(use_case: UseCase, scored: Scored) -> Figure:
 def _precision_recall(use_case: UseCase, scored: Scored) -> Figure:
     y, p = _positive(use_case, scored)
     figure, axes = _axes(f"Precision and recall on {len(y):,} holdout rows")
-    PrecisionRecallDisplay.from_predictions(y, p, ax=axes, curve_kwargs={"color": BLUE}, name=use_case.name)
-    axes.axhline(y.mean(), color=GREY, linestyle="--", linewidth=1, label=f"chance ({y.mean():.2f})")
+    PrecisionRecallDisplay.from_predictions(
+        y, p, ax=axes, curve_kwargs={"color": BLUE}, name=use_case.name
+    )
+    axes.axhline(
+        y.mean(), color=GREY, linestyle="--", linewidth=1, label=f"chance ({y.mean():.2f})"
+    )
     axes.legend(loc="upper right", frameon=False)
     return figure
 
 
 def _calibration(use_case: UseCase, scored: Scored) -> Figure:
     y, p = _positive(use_case, scored)
-    figure, axes = _axes("Calibration: said and seen shares in ten groups of equal size", (5.6, 5.2))
+    figure, axes = _axes(
+        "Calibration: said and seen shares in ten groups of equal size", (5.6, 5.2)
+    )
     seen, said = calibration_curve(y, p, n_bins=CALIBRATION_BINS, strategy="quantile")
     top = max(seen.max(), said.max()) * 1.08
     axes.plot([0, top], [0, top], color=GREY, linestyle="--", linewidth=1, label="perfect")
     axes.plot(said, seen, marker="o", color=BLUE, label=use_case.name)
-    axes.set(xlabel="mean predicted probability", ylabel="observed share", xlim=(0, top), ylim=(0, top))
+    axes.set(
+        xlabel="mean predicted probability", ylabel="observed share", xlim=(0, top), ylim=(0, top)
+    )
     axes.legend(loc="upper left", frameon=False)
     return figure
 
@@ -102,7 +114,9 @@ def _residuals(use_case: UseCase, scored: Scored) -> Figure:
     axes.scatter(said[shown], (y - said)[shown], s=5, alpha=0.25, color=BLUE, linewidths=0)
     axes.axhline(0, color=ORANGE, linewidth=1)
     low, high = np.quantile(y - said, [0.005, 0.995])
-    axes.set(xlabel=f"predicted [{unit}]", ylabel=f"observed - predicted [{unit}]", ylim=(low, high))
+    axes.set(
+        xlabel=f"predicted [{unit}]", ylabel=f"observed - predicted [{unit}]", ylim=(low, high)
+    )
     return figure
 
 

@@ -31,7 +31,8 @@ def build_pipeline(use_case: UseCase, parameters: dict[str, Any]) -> Pipeline:
     native = "categorical_features" in estimator.get_params()
     encode = ColumnTransformer(
         [("categories", _ordinal() if native else _one_hot(), text)] * bool(text)
-        + [("numbers", "passthrough" if _takes_nan(estimator) else _scaled(), numbers)] * bool(numbers),
+        + [("numbers", "passthrough" if _takes_nan(estimator) else _scaled(), numbers)]
+        * bool(numbers),
         sparse_threshold=0,
     )
     return Pipeline([("encode", encode), ("estimator", estimator)])
@@ -81,5 +82,8 @@ def _one_hot() -> OneHotEncoder:
 
 def _scaled() -> Pipeline:
     return Pipeline(
-        [("impute", SimpleImputer(strategy="median", add_indicator=True)), ("scale", StandardScaler())]
+        [
+            ("impute", SimpleImputer(strategy="median", add_indicator=True)),
+            ("scale", StandardScaler()),
+        ]
     )

@@ -43,7 +43,8 @@ def valid_rows(
     """
     names = ", ".join(map(quoted, [*use_case.columns, ROW_HASH]))
     keys = ", ".join(map(quoted, use_case.keys))
-    order = ", ".join(map(quoted, [*([use_case.event_time] * bool(use_case.event_time)), *use_case.keys]))
+    time = [use_case.event_time] if use_case.event_time else []
+    order = ", ".join(map(quoted, [*time, *use_case.keys]))
     inner = (
         f"SELECT t.* FROM t LEFT ANTI JOIN q "  # noqa: S608, quoted names
         f"ON t.{ROW_HASH} = q.{ROW_HASH} AND t.{DELIVERY} = q.{DELIVERY}"

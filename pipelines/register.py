@@ -1,4 +1,4 @@
-"""Register: make a packaged candidate a version of the registered model, in Staging, with its card."""
+"""Register: make a packaged candidate a version in Staging, with tags and its model card."""
 
 import mlflow
 
@@ -85,6 +85,7 @@ def lineage(
         "git_commit": revision,
         "git_dirty": dirty,
         "train_run": trained.run_id,
+        "evaluate_run": evaluated.run_id,
         "package_run": packaged.run_id,
         PACKAGE_TAG: packaged.digest,
         "training_version": str(trained.training.version),

@@ -38,7 +38,9 @@ def _read_python(use_case: UseCase) -> pa.Table:
     try:
         loader = getattr(importlib.import_module(module_name), function)
     except (ImportError, AttributeError) as error:
-        raise BadInput(f"source.python: {use_case.source.python} can't be loaded: {error}") from error
+        raise BadInput(
+            f"source.python: {use_case.source.python} can't be loaded: {error}"
+        ) from error
     frame = loader()
     if isinstance(frame, pa.Table):
         return frame
@@ -62,7 +64,9 @@ def _read_parquet(use_case: UseCase) -> pa.Table:
     try:
         return pyarrow.parquet.read_table(use_case.source.parquet)
     except (OSError, pa.ArrowInvalid) as error:
-        raise BadInput(f"source.parquet: {use_case.source.parquet} can't be read: {error}") from error
+        raise BadInput(
+            f"source.parquet: {use_case.source.parquet} can't be read: {error}"
+        ) from error
 
 
 def _read_sql(use_case: UseCase) -> pa.Table:
@@ -102,7 +106,7 @@ def _from_pandas(frame: pd.DataFrame) -> pa.Table:
         return pa.Table.from_pandas(frame, preserve_index=False)
     except (pa.ArrowInvalid, pa.ArrowTypeError):
         # A column of mixed types: hand it on as text, so that validation names it.
-        mixed = {c: frame[c].astype(str) for c in frame if _is_mixed(frame[c])}
+        mixed = {str(c): frame[c].astype(str) for c in frame if _is_mixed(frame[c])}
         return pa.Table.from_pandas(frame.assign(**mixed), preserve_index=False)
 
 

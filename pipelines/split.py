@@ -135,7 +135,10 @@ def _at_random(rows: pa.Table, use_case: UseCase, how: RandomSplit) -> tuple[Mas
     # The smallest class must be able to stand on both sides, else sklearn can't stratify.
     stratify = labels if use_case.classifies and labels.value_counts().min() > 1 else None
     _, held = train_test_split(
-        np.arange(len(labels)), test_size=how.holdout_share, random_state=how.seed, stratify=stratify
+        np.arange(len(labels)),
+        test_size=how.holdout_share,
+        random_state=how.seed,
+        stratify=stratify,
     )
     holdout = np.zeros(len(labels), dtype=bool)
     holdout[held] = True

@@ -188,7 +188,7 @@ def step_run(workspace: Workspace, name: str) -> Iterator[Run]:
 def _launched_run(workspace: Workspace, name: str) -> str | None:
     """The run `mlflow run` made for this process, if it stands in the right experiment.
 
-    MLflow can't move a run: one in a foreign experiment gets a note instead that says where to look.
+    MLflow can't move a run: one in a foreign experiment gets a note that says where to look.
     """
     run_id = os.environ.pop("MLFLOW_RUN_ID", None)
     if run_id is None:

@@ -15,7 +15,7 @@ def log_input(tables: Tables, table: TableVersion, context: str) -> None:
     MLflow's own digest covers the first 10,000 rows only; ours covers all and takes its place.
     """
     source = DeltaDatasetSource(path=tables.uri(table.table), delta_table_version=table.version)
-    dataset = MetaDataset(
+    dataset = MetaDataset(  # type: ignore[abstract]  # MLflow leaves a property undefined
         source,
         name=f"{tables.use_case}.{table.table}.v{table.version}",
         digest=table.content_hash[:DIGEST_LENGTH],
@@ -24,5 +24,3 @@ def log_input(tables: Tables, table: TableVersion, context: str) -> None:
     mlflow.set_tags(
         {"data_version": f"{table.table}@{table.version}", "data_hash": table.content_hash}
     )
-
-

@@ -1,4 +1,4 @@
-"""Train: fit the declared pipeline on the frozen training table, and freeze the reference beside it.
+"""Train: fit the declared pipeline on the frozen training table and freeze the reference.
 
 Deterministic: the same rows, code, parameters and libraries give bit-identical predictions.
 """
@@ -64,8 +64,17 @@ class Trained(Result):
 STEP = Step(
     "train",
     Trained,
-    ("columns", "keys", "target", "event_time", "positive", "split", "estimator", "evaluation",
-     "monitoring"),
+    (
+        "columns",
+        "keys",
+        "target",
+        "event_time",
+        "positive",
+        "split",
+        "estimator",
+        "evaluation",
+        "monitoring",
+    ),
 )
 
 

@@ -38,8 +38,8 @@ class Best:
 def tune(rows: pa.Table, use_case: UseCase, trials: int) -> Best:
     """Best parameters of `trials` seeded trials over training rows in order of time.
 
-    Folds keep the order of time, or groups together, as the split does. Trials run two at a time, so
-    which points are tried can differ from run to run; training with the winner does not.
+    Folds keep the order of time, or groups together, as the split does. Trials run two at a time,
+    so the points tried can differ from run to run; training with the winner does not.
     """
     if not use_case.estimator.search:
         raise BadInput(f"tune: {use_case.name} declares no estimator.search to tune in.")

@@ -20,13 +20,13 @@ from contract.schema import Conformed
 from contract.tables import CONTENT_HASH, TableVersion
 from contract.use_case import UseCase
 from pipelines import cli
+from pipelines.closure import code_hash
 from pipelines.console import console, count, working
 from pipelines.expectations import row_rules, structure, table_rules
 from pipelines.ingest import STEP as INGEST
 from pipelines.ingest import Ingested
 from pipelines.raw import known_rows, late_duplicates, quarantine_schema
 from pipelines.step import Done, Result, Step, execute, latest_run, load_result, lock_hash
-from pipelines.closure import code_hash
 from pipelines.tracking import log_input
 from pipelines.workspace import Workspace, open_workspace
 
@@ -101,7 +101,9 @@ def _validate(workspace: Workspace, raw: TableVersion) -> Validated:
     with working(f"checking {count(fresh.num_rows)} rows by expectations"):
         whole = check_frame(rows.drop_columns([DELIVERY]))
         if fresh.num_rows == rows.num_rows:
-            reports = {"all": check(whole, row_rules(use_case) + table_rules(use_case), use_case.name)}
+            reports = {
+                "all": check(whole, row_rules(use_case) + table_rules(use_case), use_case.name)
+            }
         else:
             new = check_frame(fresh.drop_columns([DELIVERY]))
             reports = {
@@ -141,14 +143,17 @@ def check_frame(rows: pa.Table) -> pd.DataFrame:
     """Rows as expectations see them: times in UTC without a zone, for which a type can be asked."""
     for i, field in enumerate(rows.schema):
         if pa.types.is_timestamp(field.type):
-            rows = rows.set_column(i, field.name, rows.column(i).cast(pa.timestamp(field.type.unit)))
-    return rows.to_pandas()
+            rows = rows.set_column(
+                i, field.name, rows.column(i).cast(pa.timestamp(field.type.unit))
+            )
+    frame: pd.DataFrame = rows.to_pandas()
+    return frame
 
 
 def _rules(use_case: UseCase) -> str:
     """Rows checked by other rules must be checked again."""
     return value_hash(
-        [use_case.sections(*STEP.sections), code_hash("pipelines.expectations"), lock_hash()]
+        [use_case.sections(*STEP.sections), code_hash("pipelines.validate"), lock_hash()]
     )
 
 

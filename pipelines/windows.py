@@ -9,7 +9,9 @@ from contract.errors import BadInput
 from contract.use_case import TimeSplit, UseCase
 
 TrainFromOption = Annotated[str, typer.Option(help="First day of training, e.g. 2013-01-01.")]
-TrainUntilOption = Annotated[str, typer.Option(help="First day after training: the holdout's first.")]
+TrainUntilOption = Annotated[
+    str, typer.Option(help="First day after training: the holdout's first.")
+]
 HoldoutUntilOption = Annotated[str, typer.Option(help="First day after the holdout.")]
 
 
@@ -30,7 +32,9 @@ def with_windows(
         return use_case
     if not isinstance(use_case.split, TimeSplit):
         by = use_case.split.by
-        raise BadInput(f"{', '.join(given)}: windows need a split by time, {use_case.name} splits by {by}.")
+        raise BadInput(
+            f"{', '.join(given)}: windows need a split by time, {use_case.name} splits by {by}."
+        )
     try:
         split = TimeSplit.model_validate(use_case.split.model_dump() | given)
     except ValueError as error:

