@@ -1,0 +1,71 @@
+# Fourcycle. `make` alone lists the targets; `make run` and `make test` are the two to know.
+.DEFAULT_GOAL := help
+SHELL := /bin/sh
+
+USE_CASE ?= flights
+PORT ?=
+MLFLOW_TRACKING_URI ?= sqlite:///mlflow.db
+
+VENV := .venv
+INSTALLED := $(VENV)/.installed
+CODE := contract pipelines serving monitoring use_cases tests benchmarks
+
+# Bytecode caches halve every import; telemetry and analytics stay off.
+unexport PYTHONDONTWRITEBYTECODE
+export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
+export MLFLOW_TRACKING_URI
+export MLFLOW_DISABLE_TELEMETRY := true
+export DO_NOT_TRACK := 1
+export GX_ANALYTICS_ENABLED := false
+
+.PHONY: help run train serve monitor ui test check bench lock clean
+
+help:  ## This list
+	@echo 'make <target> [USE_CASE=flights] [PORT=...]'
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  %-9s %s\n", $$1, $$2 }' Makefile
+
+$(INSTALLED): requirements.lock scripts/setup
+	@sh scripts/setup
+
+run: train  ## Data to a served and monitored model, then a summary
+	@python -m pipelines.replay --use-case '$(USE_CASE)'
+
+# Of a use case given by path, the file's name stands for the experiment: my/flights.yaml -> flights.
+train: $(INSTALLED)  ## The pipeline alone: ingest to registered, gated version
+	@mlflow run . --env-manager local --experiment-name '$(basename $(notdir $(USE_CASE)))/training' \
+		-P 'use_case=$(USE_CASE)'
+
+serve: $(INSTALLED)  ## Answer over HTTP with the champion (127.0.0.1:8080; PORT=)
+	@python -m serving --use-case '$(USE_CASE)' $(if $(PORT),--port '$(PORT)')
+
+monitor: $(INSTALLED)  ## Compare the newest window of predictions with the reference
+	@python -m monitoring --use-case '$(USE_CASE)'
+
+ui: $(INSTALLED)  ## MLflow's user interface (127.0.0.1:5000; PORT=)
+	@echo 'http://127.0.0.1:$(or $(PORT),5000)/#/experiments?workflowType=machine_learning'
+	@mlflow ui --backend-store-uri "$$MLFLOW_TRACKING_URI" --host 127.0.0.1 --port '$(or $(PORT),5000)'
+
+test: check  ## Lint, types and every test
+	@pytest -n 2
+
+check: $(INSTALLED)  ## Lint, format and types only
+	@ruff check $(CODE)
+	@ruff format --check $(CODE)
+	@mypy --strict $(CODE)
+
+bench: $(INSTALLED)  ## Time and memory of the pipeline, step by step
+	@python -m benchmarks.pipeline
+
+lock: $(INSTALLED)  ## Resolve pyproject.toml anew into requirements.lock
+	@uv pip compile --quiet --upgrade --universal --generate-hashes --extra dev --no-emit-index-url \
+		--no-emit-find-links --python-version 3.11 pyproject.toml -o requirements.lock
+
+clean:  ## Remove caches; ALL=yes also removes runs, models and tables
+	@find . -path './$(VENV)' -prune -o -name __pycache__ -type d -exec rm -rf {} +
+	@rm -rf .mypy_cache .pytest_cache .ruff_cache .hypothesis build *.egg-info
+ifeq ($(ALL),yes)
+	@rm -rf mlflow.db mlflow.db-* mlruns mlartifacts data
+	@echo 'Removed: caches, mlflow.db, mlruns, data. Kept: $(VENV).'
+else
+	@echo 'Removed: caches. Kept: mlflow.db, mlruns, data (make clean ALL=yes removes them) and $(VENV).'
+endif

@@ -1,0 +1,26 @@
+# The HTTP service that answers with the champion. From the repository's root:
+#   docker build -f docker/serving.Dockerfile -t fourcycle-serving .
+FROM python:3.11.14-slim-bookworm AS build
+WORKDIR /build
+COPY requirements.lock pyproject.toml scripts/locked ./
+RUN sh locked uv > uv.txt \
+    && pip install --no-cache-dir --require-hashes -r uv.txt \
+    && uv venv /opt/venv \
+    && uv pip install --no-cache --python /opt/venv --require-hashes --compile-bytecode \
+        -r pyproject.toml --extra serving -c requirements.lock
+
+FROM python:3.11.14-slim-bookworm
+ENV PATH=/opt/venv/bin:$PATH PYTHONUNBUFFERED=1 MLFLOW_DISABLE_TELEMETRY=true DO_NOT_TRACK=1 \
+    FOURCYCLE_ROOT=/data FOURCYCLE_SERVE_HOST=0.0.0.0 FOURCYCLE_SERVE_PORT=8080
+COPY --from=build /opt/venv /opt/venv
+WORKDIR /app
+COPY contract contract
+COPY serving serving
+COPY use_cases use_cases
+# A named volume takes over the owner of the folder that it covers.
+RUN install -d -o 10001 -g 10001 /data
+USER 10001
+EXPOSE 8080
+HEALTHCHECK --interval=10s --timeout=5s --start-period=60s --retries=6 \
+    CMD ["python", "-c", "from urllib.request import urlopen; urlopen('http://127.0.0.1:8080/ping', timeout=4)"]
+CMD ["python", "-m", "serving"]

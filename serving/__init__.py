@@ -1,0 +1,1 @@
+"""The HTTP service: follow the champion, load, score, answer, log."""

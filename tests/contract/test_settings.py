@@ -1,0 +1,71 @@
+"""Settings: the environment is read as documented, and `.env.example` lists all of it."""
+
+import re
+from pathlib import Path
+
+import pytest
+from pydantic import AliasChoices
+
+from contract.errors import BadInput
+from contract.settings import Settings, read_settings
+from pipelines.closure import PROJECT
+
+
+def documented() -> dict[str, str]:
+    lines = (PROJECT / ".env.example").read_text(encoding="utf-8").splitlines()
+    pairs = [line.partition("=") for line in lines if re.match(r"^[A-Z_]+=", line)]
+    return {name: value for name, _, value in pairs}
+
+
+def declared() -> dict[str, str]:
+    """Names in the environment of all settings, with their defaults."""
+    found = {}
+    for field, info in Settings.model_fields.items():
+        alias = info.validation_alias
+        first = alias.choices[0] if isinstance(alias, AliasChoices) else alias
+        found[str(first or f"FOURCYCLE_{field.upper()}")] = str(info.default)
+    return found
+
+
+def asked_by_compose() -> set[str]:
+    text = (PROJECT / "docker/compose.yaml").read_text(encoding="utf-8")
+    return set(re.findall(r"\$\{([A-Z_]+)", text))
+
+
+def test_the_example_lists_every_setting_with_its_default() -> None:
+    listed = documented()
+    assert {name: listed.get(name) for name in declared()} == declared()
+
+
+def test_the_example_lists_nothing_else_but_what_compose_asks_for() -> None:
+    assert set(documented()) == set(declared()) | asked_by_compose()
+
+
+def test_the_example_says_what_the_settings_say() -> None:
+    text = (PROJECT / ".env.example").read_text(encoding="utf-8")
+    for field, info in Settings.model_fields.items():
+        assert f"# {info.description}\n" in text, field
+
+
+def test_an_unusable_value_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FOURCYCLE_SERVE_PORT", "http")
+    with pytest.raises(BadInput, match="serve_port"):
+        read_settings()
+
+
+def test_tables_stand_beside_a_sqlite_database(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.delenv("FOURCYCLE_ROOT", raising=False)
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path}/mlflow.db")
+    assert read_settings().table_root == str(tmp_path / "data")
+
+
+@pytest.mark.parametrize(
+    ("root", "expected"), [("s3://bucket/tables/", "s3://bucket/tables"), ("/srv/t", "/srv/t")]
+)
+def test_a_given_root_wins_over_the_environment(
+    monkeypatch: pytest.MonkeyPatch, root: str, expected: str
+) -> None:
+    monkeypatch.setenv("FOURCYCLE_ROOT", "/elsewhere")
+    assert read_settings(root).table_root == expected

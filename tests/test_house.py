@@ -1,0 +1,217 @@
+"""The house stays in order: facts that stand in two places agree, and imports point one way."""
+
+import ast
+import re
+import tomllib
+from importlib import import_module
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import pytest
+import typer
+import yaml
+from mlflow.projects._project_spec import EntryPoint, load_project
+from packaging.requirements import Requirement
+from packaging.specifiers import SpecifierSet
+from packaging.utils import canonicalize_name
+
+from pipelines.closure import PROJECT, own_imports
+
+# Which rooms a room may import: pipelines → serving | monitoring → contract.
+ARROWS = {
+    "contract": {"contract"},
+    "serving": {"serving", "contract"},
+    "monitoring": {"monitoring", "contract"},
+    "pipelines": {"pipelines", "serving", "monitoring", "contract"},
+    "use_cases": {"use_cases"},
+}
+NOT_FOR_CONTRACT = {
+    "evidently",
+    "fastapi",
+    "great_expectations",
+    "mlflow",
+    "sklearn",
+    "starlette",
+    "uvicorn",
+}
+SERVICES = {"serve": "serving.__main__", "monitor": "monitoring.__main__"}
+ENTRY_POINTS: dict[str, EntryPoint] = load_project(str(PROJECT))._entry_points
+SOURCES = sorted(path for room in ARROWS for path in (PROJECT / room).rglob("*.py"))
+
+
+def text(name: str) -> str:
+    return (PROJECT / name).read_text(encoding="utf-8")
+
+
+def pyproject() -> dict[str, Any]:
+    return tomllib.loads(text("pyproject.toml"))
+
+
+def module_of(entry_point: str) -> str:
+    return SERVICES.get(entry_point, f"pipelines.{entry_point}")
+
+
+def relative(path: Path) -> str:
+    return str(path.relative_to(PROJECT))
+
+
+# Entry points
+
+
+def options(module: str) -> dict[str, str]:
+    """Options of a module's `main` with their defaults, under the names MLproject gives them.
+
+    `--json` is for programs that call the module; a project run prints for nobody.
+    """
+    app = typer.Typer(add_completion=False)
+    app.command()(import_module(module).main)
+    found = {p.opts[0].removeprefix("--"): p.default for p in typer.main.get_command(app).params}
+    return {name.replace("-", "_"): str(d) for name, d in found.items() if name != "json"}
+
+
+@pytest.mark.parametrize("name", ENTRY_POINTS)
+def test_an_entry_point_is_its_module_s_main(name: str) -> None:
+    parameters = {key: p.default for key, p in ENTRY_POINTS[name].parameters.items()}
+    assert parameters == options(module_of(name))
+
+
+@pytest.mark.parametrize("name", ENTRY_POINTS)
+def test_an_entry_point_passes_every_parameter_under_its_own_name(name: str) -> None:
+    entry_point = ENTRY_POINTS[name]
+    passed = [f"--{p.replace('_', '-')} {{{p}}}" for p in entry_point.parameters]
+    module = module_of(name).removesuffix(".__main__")
+    assert entry_point.command == f"python -m {module} {' '.join(passed)}"
+    assert {p.type for p in entry_point.parameters.values()} == {"string"}
+
+
+# The environment: pyproject.toml, conda.yaml and the lock
+
+
+def locked() -> dict[str, str]:
+    """Versions in the lock; a package may stand there once for each kind of machine."""
+    return dict(re.findall(r"^([\w.-]+)==([\w.!+]+)", text("requirements.lock"), re.MULTILINE))
+
+
+def declared() -> list[Requirement]:
+    project = pyproject()["project"]
+    groups = [project["dependencies"], *project["optional-dependencies"].values()]
+    found = [Requirement(line) for group in groups for line in group]
+    return [requirement for requirement in found if requirement.name != project["name"]]
+
+
+@pytest.mark.parametrize("requirement", declared(), ids=str)
+def test_the_lock_satisfies_every_dependency(requirement: Requirement) -> None:
+    versions = {canonicalize_name(name): version for name, version in locked().items()}
+    version = versions.get(canonicalize_name(requirement.name))
+    assert version is not None
+    assert requirement.specifier.contains(version, prereleases=True)
+
+
+def test_every_package_of_the_lock_has_hashes_and_no_address() -> None:
+    blocks = re.split(r"^(?=[\w.-]+==)", text("requirements.lock"), flags=re.MULTILINE)[1:]
+    assert len(blocks) > len(declared())
+    assert [block.split()[0] for block in blocks if "--hash=sha256:" not in block] == []
+    assert "://" not in text("requirements.lock")
+
+
+def test_conda_builds_the_environment_from_the_lock_on_a_supported_python() -> None:
+    python, *_, pip = yaml.safe_load(text("conda.yaml"))["dependencies"]
+    assert pip == {"pip": ["-r requirements.lock"]}
+    name, _, version = python.partition("=")
+    assert name == "python"
+    assert SpecifierSet(pyproject()["project"]["requires-python"]).contains(version)
+    assert pyproject()["tool"]["mypy"]["python_version"] == version
+
+
+def test_every_image_runs_the_python_of_conda() -> None:
+    version = yaml.safe_load(text("conda.yaml"))["dependencies"][0].removeprefix("python=")
+    for image in (PROJECT / "docker").glob("*.Dockerfile"):
+        bases = re.findall(r"^FROM python:(\d+\.\d+)\.\d+-", text(relative(image)), re.MULTILINE)
+        assert set(bases) == {version}, image.name
+
+
+def test_pyproject_packages_every_room() -> None:
+    assert set(pyproject()["tool"]["setuptools"]["packages"]) == set(ARROWS)
+
+
+# Imports
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=relative)
+def test_imports_follow_the_arrows(path: Path) -> None:
+    room = path.relative_to(PROJECT).parts[0]
+    assert {name.split(".")[0] for name in own_imports(path)} <= ARROWS[room]
+
+
+@pytest.mark.parametrize("path", sorted((PROJECT / "contract").rglob("*.py")), ids=relative)
+def test_contract_imports_no_library_of_one_room(path: Path) -> None:
+    imported = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            imported |= {alias.name.split(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            imported.add(str(node.module).split(".")[0])
+    assert imported & NOT_FOR_CONTRACT == set()
+
+
+def test_no_folder_shadows_a_package() -> None:
+    assert list((PROJECT / "tests").rglob("__init__.py")) == []  # tests/serving is not serving
+    assert not (PROJECT / "docker/__init__.py").exists()  # mlflow.projects imports the docker SDK
+
+
+# Documents
+
+
+def documents() -> list[Path]:
+    guides = (PROJECT / "docs").rglob("*.md")
+    return [PROJECT / "README.md", PROJECT / "CONTRIBUTING.md", *sorted(guides)]
+
+
+def commands(path: Path) -> list[str]:
+    """Lines of the shell blocks of a document, without comments."""
+    source = path.read_text(encoding="utf-8").replace("\\\n", " ")
+    blocks = re.findall(r"^```sh\n(.*?)^```", source, re.MULTILINE | re.DOTALL)
+    lines = [line.partition(" #")[0].strip() for block in blocks for line in block.splitlines()]
+    return [line for line in lines if line and not line.startswith("#")]
+
+
+def complaint(command: str) -> str:
+    """What a command of a document names that is not there; "" when all of it is."""
+    if match := re.match(r"(?:\w+=\S+ )*make(?: ([a-z]+))?", command):
+        target = match[1] or "help"
+        there = re.search(rf"^{target}:", text("Makefile"), re.MULTILINE)
+        return "" if there else f"no make target {target}"
+    if command.startswith("mlflow run "):
+        named = re.search(r" (?:-e|--entry-point) (\S+)", command)
+        entry_point = ENTRY_POINTS.get(named[1] if named else "main")
+        if entry_point is None:
+            return "no such entry point"
+        given = re.findall(r" -P '?(\w+)=", command)
+        return ", ".join(f"no parameter {p}" for p in given if p not in entry_point.parameters)
+    if match := re.search(r"python -m ([\w.]+)", command):
+        return "" if find_spec(match[1]) else f"no module {match[1]}"
+    return ""
+
+
+@pytest.mark.parametrize("path", documents(), ids=relative)
+def test_commands_of_documents_name_what_exists(path: Path) -> None:
+    complaints = {command: complaint(command) for command in commands(path)}
+    assert {command: found for command, found in complaints.items() if found} == {}
+
+
+def test_the_readme_shows_the_two_commands() -> None:
+    assert {"make run", "make test"} <= set(commands(PROJECT / "README.md"))
+
+
+@pytest.mark.parametrize("path", documents(), ids=relative)
+def test_links_of_documents_lead_somewhere(path: Path) -> None:
+    links = re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", path.read_text(encoding="utf-8"))
+    assert [link for link in links if not (path.parent / link).exists()] == []
+
+
+def test_make_help_lists_every_target() -> None:
+    makefile = text("Makefile")
+    (phony,) = re.findall(r"^\.PHONY: (.+)$", makefile, re.MULTILINE)
+    explained = re.findall(r"^([a-z]+):.*## \S", makefile, re.MULTILINE)
+    assert sorted(phony.split()) == sorted(explained)
