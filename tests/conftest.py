@@ -1,0 +1,99 @@
+"""Shared parts: a folder of its own for each test, a made use case, and one trained model."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from contract.use_case import UseCase
+from contract.use_case_file import parse_use_case
+from pipelines import cli
+from pipelines.main import Outcome, pipeline
+from pipelines.rehearsal import Rehearsal
+from pipelines.workspace import Workspace, open_workspace
+
+MADE = """
+name: made
+title: Made rows
+task: binary
+source: {csv: rows.csv}
+keys: [id]
+event_time: moment
+target: late
+positive: true
+columns:
+  id: {type: integer}
+  moment: {type: timestamp}
+  late: {type: boolean, nullable: true}
+  colour: {type: string, categories: [red, green, blue]}
+  size: {type: number, nullable: true, min: -10, max: 10}
+  group: {type: string}
+validation: {min_rows: 20, max_quarantined_share: 0.05}
+split: {by: time, holdout_share: 0.25}
+estimator:
+  path: sklearn.linear_model.LogisticRegression
+  search: {C: {low: 0.01, high: 10, log: true}}
+evaluation: {metric: roc_auc, slices: [colour], resamples: 100}
+gates: {minimum: {roc_auc: 0.6}}
+monitoring: {min_rows: 30, reference_rows: 100}
+"""
+
+
+def made_rows(n_rows: int = 200, seed: int = 0) -> pd.DataFrame:
+    """The first of 500 rows whose label follows `size`, one each hour."""
+    random, wanted, n_rows = np.random.default_rng(seed), n_rows, 500
+    size = random.normal(size=n_rows).clip(-9, 9)
+    return pd.DataFrame(
+        {
+            "id": np.arange(n_rows),
+            "moment": pd.date_range("2024-01-01", periods=n_rows, freq="h", tz="UTC"),
+            "late": size + random.normal(size=n_rows) > 0,
+            "colour": random.choice(["red", "green", "blue"], n_rows),
+            "size": size,
+            "group": random.choice(list("abcdefgh"), n_rows),
+        }
+    ).head(wanted)
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A working folder of the test's own, where the embedded defaults put everything."""
+    for name in list(os.environ):
+        if name.startswith(("MLFLOW_TRACKING", "MLFLOW_RUN", "MLFLOW_EXP", "FOURCYCLE_")):
+            monkeypatch.delenv(name)
+    monkeypatch.chdir(tmp_path)
+    cli.quieten()
+    return tmp_path
+
+
+def made_use_case(folder: Path, changes: dict[str, object] | None = None) -> UseCase:
+    """The made use case, reading `rows.csv` in the folder."""
+    declared = parse_use_case(MADE, "made.yaml", folder)
+    return declared.model_copy(update=changes or {})
+
+
+def deliver(folder: Path, rows: pd.DataFrame) -> None:
+    """Make `rows` what the source holds now."""
+    rows.to_csv(folder / "rows.csv", index=False, date_format="%Y-%m-%dT%H:%M:%SZ")
+
+
+@pytest.fixture
+def workspace(home: Path) -> Iterator[Workspace]:
+    """The made use case with 200 rows waiting in its source."""
+    deliver(home, made_rows())
+    with open_workspace(made_use_case(home)) as opened:
+        yield opened
+
+
+@pytest.fixture(scope="session")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, Outcome]]:
+    """A folder in which the penguins pipeline has run once, and what it did; read it only."""
+    folder = tmp_path_factory.mktemp("trained")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        with open_workspace("penguins") as opened:
+            outcome = pipeline(opened, Rehearsal(), tune=0)
+    yield folder, outcome

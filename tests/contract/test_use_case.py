@@ -1,0 +1,59 @@
+import re
+from pathlib import Path
+
+import pytest
+
+from contract.errors import BadInput
+from contract.use_case_file import load_use_case, parse_use_case
+from pipelines.package import frozen
+
+FLIGHTS = Path(__file__).parents[2] / "use_cases" / "flights.yaml"
+
+WRONG = [
+    ("task: binary", "task: binry", r"task: Input should be 'binary'"),
+    ("keys: [flight_id]", "keys: [fligt_id]", r"keys\[0\]: no column 'fligt_id'.*'flight_id'"),
+    ("by: time", "by: tme", r"split: .*'tme'"),
+    ("holdout_until:", "holdout_untill:", r"split.holdout_untill: unknown key.*'holdout_until'"),
+    ("min_rows: 1000", "min_rows: many", r"validation.min_rows: .*'many'"),
+    ("min: 0, max: 23", "min: 30, max: 23", r"columns.hour: min 30 is above max 23"),
+    ("python: use_cases", "csv: a.csv\n  python: use_cases", r"source: exactly one of"),
+    ("slices: [origin", "slices: [orign", r"evaluation.slices\[0\]: no column 'orign'"),
+    ("event_time: scheduled", "event_tim: scheduled", r"event_tim: unknown key.*'event_time'"),
+    ("task: binary", "task: binary\ntask: binary", r"the key 'task' stands twice"),
+    ("low: 0.02, high: 0.2", "low: 0.2, high: 0.02", r"low 0.2 must be below high 0.02"),
+]
+
+
+@pytest.mark.parametrize("name", ["flights", "arrival-delay", "penguins"])
+def test_a_shipped_use_case_reads_and_freezes_to_itself(name: str) -> None:
+    use_case = load_use_case(name)
+    again = parse_use_case(frozen(use_case), name, Path(use_case.source.folder))
+    assert again == use_case
+
+
+@pytest.mark.parametrize(("right", "wrong", "said"), WRONG)
+def test_an_error_names_its_path_and_the_nearest_word(right: str, wrong: str, said: str) -> None:
+    text = FLIGHTS.read_text(encoding="utf-8").replace(right, wrong, 1)
+    with pytest.raises(BadInput) as found:
+        parse_use_case(text, "flights.yaml", FLIGHTS.parent)
+    assert re.search(said, str(found.value))
+
+
+def test_every_error_is_told_at_once() -> None:
+    text = FLIGHTS.read_text(encoding="utf-8")
+    for right, wrong, _ in (WRONG[0], WRONG[1], WRONG[3], WRONG[4], WRONG[7]):
+        text = text.replace(right, wrong, 1)
+    with pytest.raises(BadInput) as found:
+        parse_use_case(text, "flights.yaml", FLIGHTS.parent)
+    assert str(found.value).count("\n  - ") == 5
+
+
+def test_keys_time_and_target_are_no_features() -> None:
+    use_case = load_use_case("flights")
+    assert not {"flight_id", "scheduled_departure", "late"} & set(use_case.features)
+
+
+@pytest.mark.parametrize("reference", ["flihgts", "/nowhere/x.yaml"])
+def test_an_unknown_use_case_is_a_kind_error(reference: str) -> None:
+    with pytest.raises(BadInput, match=r"flights|/nowhere/x.yaml"):
+        load_use_case(reference)

@@ -1,0 +1,98 @@
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from contract.errors import Refused
+from contract.use_case import Source
+from pipelines.ingest import Ingested, ingest
+from pipelines.raw import valid_rows
+from pipelines.rehearsal import Rehearsal
+from pipelines.validate import Validated, validate
+from pipelines.workspace import Workspace, open_workspace
+from tests.conftest import deliver, made_rows, made_use_case
+
+ALL = Rehearsal()
+
+
+def take_in(workspace: Workspace) -> tuple[Ingested, Validated]:
+    ingested = ingest(workspace, ALL).result
+    return ingested, validate(workspace, ingested).result
+
+
+def test_the_same_content_makes_no_new_version(workspace: Workspace, home: Path) -> None:
+    first = ingest(workspace, ALL).result
+    deliver(home, made_rows().sample(frac=1, random_state=1))
+    again = ingest(workspace, ALL).result
+    assert (first.rows_new, again.rows_new) == (200, 0)
+    assert again.raw == first.raw
+
+
+def test_a_new_delivery_appends_and_only_its_rows_are_checked(
+    workspace: Workspace, home: Path
+) -> None:
+    take_in(workspace)
+    deliver(home, made_rows(260))
+    ingested, validated = take_in(workspace)
+    assert ingested.rows_new == validated.rows_checked == 60
+    assert ingested.raw.version == 2
+
+
+@pytest.mark.parametrize(
+    ("policy", "quarantined", "stands"), [("quarantine", 2, 1.0), ("replace", 0, 5.0)]
+)
+def test_late_duplicates_are_handled_as_declared(
+    home: Path, policy: str, quarantined: int, stands: float
+) -> None:
+    rows = made_rows()
+    rows.loc[[3, 4], "size"] = 1.0
+    source = Source.model_validate({"csv": str(home / "rows.csv"), "late_duplicates": policy})
+    deliver(home, rows)
+    with open_workspace(made_use_case(home, {"source": source})) as workspace:
+        take_in(workspace)
+        late = rows.loc[[3, 4]].assign(size=5.0)
+        fresh = made_rows(300).iloc[200:]
+        deliver(home, pd.concat([late, fresh]))
+        ingested, validated = take_in(workspace)
+        valid = valid_rows(
+            workspace.tables,
+            workspace.use_case,
+            validated.raw.version,
+            validated.quarantine.version,
+        ).to_pandas()
+    assert ingested.rows_late_duplicate == 2
+    assert validated.rows_quarantined == quarantined
+    assert valid.set_index("id").loc[[3, 4], "size"].tolist() == [stands, stands]
+    assert len(valid) == 300
+
+
+@pytest.mark.parametrize(
+    ("spoil", "said"),
+    [
+        (lambda rows: rows.iloc[:0], "expect_table_row_count_to_be_between"),
+        (lambda rows: rows.drop(columns="colour"), r"expect_column_to_exist\(colour\): the column"),
+        (lambda rows: rows.assign(size="big"), r"in_type_list\(size\): string"),
+        (lambda rows: rows.assign(late=7), r"in_type_list\(late\): int64"),
+    ],
+)
+def test_a_delivery_out_of_shape_never_enters(
+    workspace: Workspace, home: Path, spoil: object, said: str
+) -> None:
+    deliver(home, spoil(made_rows()))  # type: ignore[operator]
+    with pytest.raises(Refused, match=said):
+        ingest(workspace, ALL)
+    assert not workspace.tables.exists("raw")
+    runs = workspace.client.search_runs([workspace.experiment_id])
+    assert [run.info.status for run in runs] == ["FAILED"]
+    files = workspace.client.list_artifacts(runs[0].info.run_id, "validation")
+    assert {file.path for file in files} == {"validation/delivery.html", "validation/delivery.json"}
+
+
+def test_a_rehearsal_samples_and_repeats_under_its_own_name(home: Path) -> None:
+    deliver(home, made_rows())
+    rehearsal = Rehearsal(sample=50, rows_multiple=3)
+    with open_workspace(rehearsal.of(made_use_case(home))) as workspace:
+        ingested = ingest(workspace, rehearsal).result
+        ids = workspace.tables.read("raw").column("id").to_pylist()
+    assert workspace.model_name == "made-sample50-x3"
+    assert ingested.rows_new == len(set(ids)) == 150

@@ -1,0 +1,72 @@
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from deltalake import write_deltalake
+from sqlalchemy import create_engine
+
+from contract.errors import BadInput, Unavailable
+from contract.schema import conform
+from contract.use_case import Delta, Source, Sql, UseCase
+from pipelines.sources import read_source
+from tests.conftest import deliver, made_rows, made_use_case
+
+LOADER = "import pandas as pd\ndef load():\n    return pd.read_parquet(r'{path}')\n"
+
+
+def reading(home: Path, **source: object) -> UseCase:
+    return made_use_case(home, {"source": Source.model_validate({"folder": str(home), **source})})
+
+
+@pytest.fixture
+def sources(home: Path) -> dict[str, UseCase]:
+    rows = made_rows(50)
+    deliver(home, rows)
+    rows.to_parquet(home / "rows.parquet")
+    rows.to_sql("rows", create_engine(f"sqlite:///{home}/rows.db"), index=False)
+    write_deltalake(str(home / "delta"), rows)
+    (home / "made_loader.py").write_text(LOADER.format(path=home / "rows.parquet"))
+    query = (
+        "select id, moment || 'Z' as moment, late = 1 as late, colour, size, \"group\" from rows"
+    )
+    return {
+        "csv": reading(home, csv=str(home / "rows.csv")),
+        "parquet": reading(home, parquet=str(home / "rows.parquet")),
+        "sql": reading(home, sql=Sql(url=f"sqlite:///{home}/rows.db", query=query)),
+        "delta": reading(home, delta=Delta(path=str(home / "delta"))),
+        "python": reading(home, python="made_loader:load"),
+    }
+
+
+@pytest.mark.parametrize("kind", ["csv", "parquet", "delta", "python"])
+def test_every_source_gives_the_same_rows(sources: dict[str, UseCase], kind: str) -> None:
+    conformed = conform(read_source(sources[kind]), sources[kind])
+    found = conformed.table.sort_by("id").to_pandas()
+    assert conformed.complete
+    pd.testing.assert_frame_equal(found, made_rows(50), check_dtype=False, check_exact=False)
+
+
+def test_sql_reads_by_query(sources: dict[str, UseCase]) -> None:
+    found = read_source(sources["sql"])
+    assert found.num_rows == 50
+    assert set(found.column_names) == set(made_rows(1))
+
+
+@pytest.mark.parametrize(
+    ("source", "said"),
+    [
+        ({"csv": "/nowhere.csv"}, "/nowhere.csv"),
+        ({"parquet": "/nowhere.parquet"}, "/nowhere.parquet"),
+        ({"python": "nowhere:load"}, "nowhere"),
+        ({"python": "math:sqrt2"}, "sqrt2"),
+        ({"delta": {"path": "/nowhere"}}, "/nowhere"),
+        ({"sql": {"url": "sqlite://", "query": "select * from absent"}}, "absent|no such table"),
+        ({"sql": {"url": "nodb://x", "query": "select 1"}}, "nodb"),
+        ({"sql": {"url": "${ABSENT_URL}", "query": "select 1"}}, "ABSENT_URL"),
+    ],
+)
+def test_a_source_that_is_not_there_is_named(
+    home: Path, source: dict[str, object], said: str
+) -> None:
+    with pytest.raises((BadInput, Unavailable), match=said):
+        read_source(reading(home, **source))

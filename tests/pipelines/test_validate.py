@@ -1,0 +1,97 @@
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from contract.errors import BadInput, Refused
+from contract.use_case import Expectation
+from pipelines.ingest import ingest
+from pipelines.rehearsal import Rehearsal
+from pipelines.validate import Validated, validate
+from pipelines.workspace import Workspace, open_workspace
+from tests.conftest import deliver, made_rows, made_use_case
+
+
+def take_in(workspace: Workspace) -> Validated:
+    return validate(workspace, ingest(workspace, Rehearsal()).result).result
+
+
+def spoiled(n_rows: int) -> pd.DataFrame:
+    rows = made_rows()
+    rows.loc[: n_rows - 1, "size"] = 99.0
+    return rows
+
+
+def test_good_rows_pass_every_expectation(workspace: Workspace) -> None:
+    validated = take_in(workspace)
+    assert validated.rows_quarantined == 0
+    assert validated.expectations_passed == validated.expectations_total
+
+
+def test_bad_rows_are_quarantined_with_their_reasons(workspace: Workspace, home: Path) -> None:
+    rows = spoiled(2)
+    rows.loc[5, "id"] = rows.loc[6, "id"]
+    deliver(home, rows)
+    validated = take_in(workspace)
+    bad = workspace.tables.read("quarantine", order_by=["moment"]).to_pylist()
+    assert validated.rows_quarantined == len(bad) == 4
+    assert bad[0]["_reasons"] == ["expect_column_values_to_be_between(size)"]
+    assert bad[3]["_reasons"] == ["expect_column_values_to_be_unique(id)"]
+
+
+def test_too_many_bad_rows_stop_and_leave_raw_as_it_was(workspace: Workspace, home: Path) -> None:
+    deliver(home, spoiled(20))
+    with pytest.raises(Refused, match=r"10.0% of the rows failed .*max_quarantined_share"):
+        take_in(workspace)
+    assert workspace.tables.read("raw").num_rows == 0
+    deliver(home, made_rows())
+    assert take_in(workspace).rows_quarantined == 0
+
+
+def test_a_refused_delivery_leaves_the_earlier_ones(workspace: Workspace, home: Path) -> None:
+    take_in(workspace)
+    deliver(home, spoiled(20))
+    with pytest.raises(Refused):
+        take_in(workspace)
+    assert workspace.tables.read("raw").num_rows == 200
+
+
+@pytest.mark.parametrize(
+    ("spoil", "said"),
+    [
+        (lambda rows: rows.iloc[:1], "expect_table_row_count_to_be_between"),
+        (lambda rows: rows.assign(late=True), r"unique_value_count_to_be_between\(late\)"),
+        (lambda rows: rows.assign(size=float("nan")), r"non_null_values_to_be_between\(size\)"),
+    ],
+)
+def test_useless_tables_stop_by_name(
+    workspace: Workspace, home: Path, spoil: object, said: str
+) -> None:
+    deliver(home, spoil(made_rows()))  # type: ignore[operator]
+    with pytest.raises(Refused, match=said):
+        take_in(workspace)
+
+
+def test_a_users_warning_is_reported_and_a_critical_one_stops(home: Path) -> None:
+    deliver(home, made_rows())
+    arguments = {"column": "size", "min_value": 5, "max_value": 6}
+    for severity in ("warning", "critical"):
+        asked = Expectation(
+            expectation="ExpectColumnMeanToBeBetween", severity=severity, arguments=arguments
+        )
+        with open_workspace(made_use_case(home, {"expectations": (asked,)})) as workspace:
+            if severity == "warning":
+                assert take_in(workspace).warnings == ("expect_column_mean_to_be_between(size)",)
+            else:
+                with pytest.raises(Refused, match="expect_column_mean_to_be_between"):
+                    take_in(workspace)
+
+
+def test_an_unknown_expectation_names_the_nearest(home: Path) -> None:
+    deliver(home, made_rows())
+    asked = Expectation(expectation="ExpectColumnMeanToBeBetwen")
+    with (
+        open_workspace(made_use_case(home, {"expectations": (asked,)})) as workspace,
+        pytest.raises(BadInput, match="did you mean 'ExpectColumnMeanToBeBetween'"),
+    ):
+        take_in(workspace)
