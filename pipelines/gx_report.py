@@ -109,7 +109,9 @@ def _identity(rule: Rule) -> dict[str, Any]:
 def _finding(entry: Any, rules: list[Rule]) -> Finding:
     meta = entry.expectation_config.meta["rule"]
     rule = next(rule for rule in rules if _identity(rule)["rule"] == meta)
-    rows = entry.result.get("unexpected_index_list") or []
+    # Some table-level expectations list bare positions there.
+    listed = entry.result.get("unexpected_index_list") if rule.level == "row" else None
+    rows = listed or []
     raised = entry.exception_info.get("exception_message")
     seen = entry.result.get("observed_value", entry.result.get("unexpected_count", ""))
     about = rule.arguments.get("column", rule.arguments.get("column_list", ""))

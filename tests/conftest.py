@@ -61,12 +61,22 @@ def made_rows(n_rows: int = 200, seed: int = 0) -> pd.DataFrame:
 @pytest.fixture(autouse=True)
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A working folder of the test's own, where the embedded defaults put everything."""
-    for name in list(os.environ):
-        if name.startswith(("MLFLOW_TRACKING", "MLFLOW_RUN", "MLFLOW_EXP", "FOURCYCLE_")):
-            monkeypatch.delenv(name)
-    monkeypatch.chdir(tmp_path)
+    settle(tmp_path, monkeypatch)
     cli.quieten()
     return tmp_path
+
+
+def settle(folder: Path, patch: pytest.MonkeyPatch) -> None:
+    """Work in a folder with the embedded defaults.
+
+    MLflow leaves the address of the last store in the environment.
+    """
+    for name in list(os.environ):
+        if name.startswith(
+            ("MLFLOW_TRACKING", "MLFLOW_REG", "MLFLOW_RUN", "MLFLOW_EXP", "FOURCYCLE_")
+        ):
+            patch.delenv(name)
+    patch.chdir(folder)
 
 
 def made_use_case(folder: Path, changes: dict[str, object] | None = None) -> UseCase:
@@ -93,7 +103,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, Ou
     """A folder in which the penguins pipeline has run once, and what it did; read it only."""
     folder = tmp_path_factory.mktemp("trained")
     with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(folder)
+        settle(folder, patch)
         with open_workspace("penguins") as opened:
             outcome = pipeline(opened, Rehearsal(), tune=0)
     yield folder, outcome

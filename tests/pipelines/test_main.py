@@ -1,0 +1,208 @@
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import mlflow
+import pytest
+
+from contract.names import CHALLENGER, CHAMPION, PRODUCTION
+from pipelines.main import Outcome, pipeline
+from pipelines.registry import Version
+from pipelines.rehearsal import Rehearsal
+from pipelines.reproduce import reproduce
+from pipelines.workspace import PROCESS_TAG, open_workspace, process_identity
+from tests.conftest import deliver, made_rows, made_use_case
+
+PROJECT = Path(__file__).parents[2]
+COMMAND = [sys.executable, "-m", "pipelines.main", "--use-case", "made.yaml"]
+STEPS = [
+    "ingest",
+    "validate",
+    "split",
+    "train",
+    "evaluate",
+    "package",
+    "register",
+    "gate",
+    "promote",
+]
+
+
+def environment() -> dict[str, str]:
+    return os.environ | {"PYTHONPATH": str(PROJECT)}
+
+
+def test_the_pipeline_ends_in_production(
+    trained: tuple[Path, Outcome], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder, outcome = trained
+    monkeypatch.chdir(folder)
+    with open_workspace("penguins") as workspace:
+        version = Version.read(workspace, outcome.registered.version)
+        model = workspace.client.get_registered_model("penguins")
+        found = workspace.client.get_model_version("penguins", version.version)
+    assert version.stage == PRODUCTION
+    assert {a: str(v) for a, v in model.aliases.items()} == {CHAMPION: version.version}
+    assert list(outcome.seconds) == STEPS
+    missing = {
+        "git_commit",
+        "git_dirty",
+        "training_hash",
+        "holdout_hash",
+        "raw_hash",
+        "expectations",
+        "train_run",
+        "lock_hash",
+    } - set(version.tags)
+    assert not missing
+    for heading in ("Intended use", "Data", "Metrics", "Slices", "Limits", "Lineage"):
+        assert f"## {heading}" in found.description
+
+
+def test_runs_form_a_tree_with_names(
+    trained: tuple[Path, Outcome], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder, _ = trained
+    monkeypatch.chdir(folder)
+    with open_workspace("penguins") as workspace:
+        runs = workspace.client.search_runs(
+            [workspace.experiment_id], order_by=["attributes.start_time ASC"]
+        )
+    parent = next(run for run in runs if run.info.run_name == "main")
+    children = [r for r in runs if r.data.tags.get("mlflow.parentRunId") == parent.info.run_id]
+    assert [run.info.run_name for run in children][: len(STEPS)] == STEPS
+    assert all(run.data.tags["use_case"] == "penguins" for run in runs)
+
+
+def test_a_second_pipeline_reuses_and_registers_nothing(
+    trained: tuple[Path, Outcome], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder, first = trained
+    monkeypatch.chdir(folder)
+    with open_workspace("penguins") as workspace:
+        again = pipeline(workspace, Rehearsal(), tune=0)
+        versions = workspace.client.search_model_versions("name = 'penguins'")
+    assert again.reused == ("validate", "split", "train", "evaluate", "package")
+    assert not again.registered.new
+    assert again.registered.version == first.registered.version
+    assert len(versions) == 1
+
+
+def test_a_version_is_reproduced_bit_for_bit(
+    trained: tuple[Path, Outcome], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder, outcome = trained
+    monkeypatch.chdir(folder)
+    with open_workspace("penguins") as workspace:
+        version = Version.read(workspace, outcome.registered.version)
+        done = reproduce(workspace, version).result
+    assert done.identical
+    assert done.differences == ()
+
+
+def test_mlflow_loads_the_champion(
+    trained: tuple[Path, Outcome], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder, _ = trained
+    monkeypatch.chdir(folder)
+    with open_workspace("penguins") as workspace:
+        rows = workspace.tables.read("holdout").to_pandas()
+        model = mlflow.pyfunc.load_model("models:/penguins@champion")
+        answers = model.predict(rows[list(workspace.use_case.features)])
+    assert (answers == rows["species"]).mean() > 0.9
+
+
+def test_changed_parameters_train_anew_and_meet_the_champion(home: Path) -> None:
+    deliver(home, made_rows())
+    with open_workspace(made_use_case(home)) as workspace:
+        pipeline(workspace, Rehearsal(), tune=0)
+    estimator = made_use_case(home).estimator.model_copy(update={"parameters": {"C": 0.5}})
+    with open_workspace(made_use_case(home, {"estimator": estimator})) as workspace:
+        second = pipeline(workspace, Rehearsal(), tune=2)
+        aliases = workspace.client.get_registered_model("made").aliases
+        trials = workspace.client.search_runs([workspace.experiment_id], "tags.step = 'trial'")
+    assert second.reused == ("validate", "split")
+    assert (second.registered.version, second.evaluated.champion) == ("2", "1")
+    assert {a: str(v) for a, v in aliases.items()} == {CHAMPION: "2", "previous": "1"}
+    assert CHALLENGER not in aliases
+    assert len(trials) == 2
+
+
+def write_use_case(home: Path) -> None:
+    from tests.conftest import MADE
+
+    deliver(home, made_rows())
+    (home / "made.yaml").write_text(MADE, encoding="utf-8")
+
+
+@pytest.mark.parametrize("step", ["validate", "train", "register"])
+def test_a_killed_pipeline_resumes_with_nothing_doubled(home: Path, step: str) -> None:
+    write_use_case(home)
+    process = subprocess.Popen(COMMAND, env=environment(), cwd=home, stderr=subprocess.PIPE)
+    before = STEPS[STEPS.index(step) - 1]
+    assert process.stderr is not None
+    for line in process.stderr:  # the step that follows this line is under way
+        if b" " + before.encode() + b" " in line:
+            break
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    process.stderr.close()
+    again = subprocess.run(COMMAND, env=environment(), cwd=home, capture_output=True, check=False)
+    assert again.returncode == 0, again.stderr
+    use_case = made_use_case(home)
+    with open_workspace(use_case) as workspace:
+        runs = workspace.client.search_runs([workspace.experiment_id])
+        versions = workspace.client.search_model_versions("name = 'made'")
+    states = [run.info.status for run in runs]
+    assert "RUNNING" not in states
+    assert "KILLED" in states
+    assert [version.current_stage for version in versions] == [PRODUCTION]
+
+
+def test_two_pipelines_at_once_one_works_the_other_says_so(home: Path) -> None:
+    write_use_case(home)
+    with open_workspace(made_use_case(home)):
+        second = subprocess.run(
+            COMMAND, env=environment(), cwd=home, capture_output=True, text=True, check=False
+        )
+    assert second.returncode == 0
+    assert "Another pipeline works on 'made'" in second.stderr
+
+
+def test_a_living_process_is_no_orphan(home: Path) -> None:
+    deliver(home, made_rows())
+    with open_workspace(made_use_case(home)) as workspace:
+        for identity in (process_identity(), "elsewhere:1:0.0", "x"):
+            run = workspace.client.create_run(workspace.experiment_id)
+            workspace.client.set_tag(run.info.run_id, PROCESS_TAG, identity)
+    with open_workspace(made_use_case(home)) as workspace:
+        runs = workspace.client.search_runs([workspace.experiment_id])
+    assert [run.info.status for run in runs] == ["RUNNING"] * 3
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "said"),
+    [
+        (["--use-case", "flihgts"], 2, "did you mean 'flights'"),
+        (["--use-case", "penguins", "--tune", "many"], 2, "tune: a whole number"),
+        (["--use-case", "penguins", "--sample", "-1"], 2, "sample: a whole number"),
+        (["--use-case", "penguins", "--train-from", "2013-01-01"], 2, "need a split by time"),
+        (["--nonsense"], 2, "No such option"),
+    ],
+)
+def test_bad_usage_is_one_sentence_and_exit_code_2(
+    home: Path, arguments: list[str], code: int, said: str
+) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "pipelines.main", *arguments],
+        env=environment(),
+        cwd=home,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == code
+    assert said in done.stderr
+    assert "Traceback" not in done.stderr

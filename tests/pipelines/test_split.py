@@ -1,0 +1,79 @@
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from contract.errors import BadInput
+from contract.frames import feature_frame
+from contract.use_case import GroupSplit, RandomSplit, Split, TimeSplit
+from pipelines.ingest import ingest
+from pipelines.rehearsal import Rehearsal
+from pipelines.split import divide, split
+from pipelines.validate import validate
+from pipelines.windows import with_windows
+from pipelines.workspace import Workspace
+from tests.conftest import made_rows, made_use_case
+
+SPLITS: list[Split] = [
+    TimeSplit(by="time", holdout_share=0.25),
+    GroupSplit(by="group", column="group", holdout_share=0.25),
+    RandomSplit(by="random", holdout_share=0.25, seed=3),
+]
+
+
+@pytest.mark.parametrize("how", SPLITS, ids=lambda how: how.by)
+def test_no_row_is_on_both_sides(home: Path, how: Split) -> None:
+    rows = pa.Table.from_pandas(made_rows())
+    use_case = made_use_case(home, {"split": how})
+    training, holdout = divide(rows, use_case)
+    assert not (training & holdout).any()
+    assert 0.1 < holdout.mean() < 0.45
+    again = divide(rows, use_case)
+    assert (again[0] == training).all()
+
+
+def test_by_time_the_holdout_is_the_newest(home: Path) -> None:
+    rows = pa.Table.from_pandas(made_rows())
+    training, holdout = divide(rows, made_use_case(home))
+    times = rows.column("moment").to_pandas()
+    assert times[training].max() < times[holdout].min()
+
+
+def test_by_group_no_group_is_on_both_sides_nor_a_feature(home: Path) -> None:
+    rows = pa.Table.from_pandas(made_rows())
+    use_case = made_use_case(home, {"split": SPLITS[1]})
+    training, holdout = divide(rows, use_case)
+    groups = np.array(rows.column("group").to_pylist())
+    assert not set(groups[training]) & set(groups[holdout])
+    assert "group" not in use_case.features
+
+
+def test_windows_are_days_of_the_declared_zone(home: Path) -> None:
+    use_case = made_use_case(home, {"time_zone": "America/New_York"})
+    use_case = with_windows(use_case, "2024-01-02", "2024-01-04", "2024-01-05")
+    rows = pa.Table.from_pandas(made_rows())
+    training, holdout = divide(rows, use_case)
+    times = rows.column("moment").to_pandas()
+    assert str(times[training].min()) == "2024-01-02 05:00:00+00:00"
+    assert str(times[holdout].min()) == "2024-01-04 05:00:00+00:00"
+    assert str(times[holdout].max()) == "2024-01-05 04:00:00+00:00"
+
+
+@pytest.mark.parametrize(
+    ("days", "said"),
+    [(("x", "", ""), "train_from: a day"), (("2024-01-05", "2024-01-02", ""), "train_from <")],
+)
+def test_wrong_windows_are_named(home: Path, days: tuple[str, str, str], said: str) -> None:
+    with pytest.raises(BadInput, match=said):
+        with_windows(made_use_case(home), *days)
+
+
+def test_the_frozen_tables_share_no_row_and_no_leak(workspace: Workspace) -> None:
+    validated = validate(workspace, ingest(workspace, Rehearsal()).result).result
+    made = split(workspace, validated).result
+    training = workspace.tables.read("training", made.training.version)
+    holdout = workspace.tables.read("holdout", made.holdout.version)
+    assert not set(training.column("id").to_pylist()) & set(holdout.column("id").to_pylist())
+    assert training.num_rows + holdout.num_rows == 200
+    assert list(feature_frame(training, workspace.use_case)) == ["colour", "size", "group"]
