@@ -57,6 +57,7 @@ def test_the_pipeline_ends_in_production(
         "lock_hash",
     } - set(version.tags)
     assert not missing
+    assert found.description is not None
     for heading in ("Intended use", "Data", "Metrics", "Slices", "Limits", "Lineage"):
         assert f"## {heading}" in found.description
 

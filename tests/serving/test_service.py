@@ -1,0 +1,204 @@
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import mlflow
+import pytest
+from mlflow.pyfunc.scoring_server.client import ScoringServerClient
+
+from contract.errors import Refused
+from contract.tables import Tables
+from contract.use_case_file import load_use_case
+from pipelines.main import Outcome
+from pipelines.replay import free_port, service
+from pipelines.workspace import open_workspace
+from serving.model import fetch, score, verify
+
+ROW: dict[str, Any] = {
+    "island": "Biscoe",
+    "bill_length_mm": 45.2,
+    "bill_depth_mm": 14,
+    "flipper_length_mm": 210.0,
+    "body_mass_g": 5000,
+    "sex": None,
+}
+
+
+@pytest.fixture(scope="module")
+def served(
+    trained: tuple[Path, Outcome], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[tuple[str, Path]]:
+    """The trained penguins behind real HTTP, with a table root of its own."""
+    folder, _ = trained
+    root = tmp_path_factory.mktemp("served")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{folder}/mlflow.db")
+        patch.setenv("PYTHONPATH", str(Path(__file__).parents[2]))
+        patch.setenv("FOURCYCLE_SERVE_MAX_ROWS", "100")
+        patch.setenv("FOURCYCLE_SERVE_MAX_BYTES", "100000")
+        with service("penguins", str(root), free_port()) as address:
+            yield address, root
+
+
+def post(address: str, path: str, **arguments: Any) -> httpx.Response:
+    return httpx.post(f"{address}{path}", timeout=30, **arguments)
+
+
+def test_predict_answers_with_probabilities_and_ids(served: tuple[str, Path]) -> None:
+    answer = post(served[0], "/predict", json={"rows": [ROW, ROW | {"penguin": 7}]})
+    body = answer.json()
+    assert answer.status_code == 200
+    assert answer.headers["X-Model-Version"] == body["version"] == "1"
+    assert answer.headers["X-Request-Id"] == body["request_id"]
+    first = body["predictions"][0]
+    assert first["prediction"] == "Gentoo"
+    assert sum(first["probability"].values()) == pytest.approx(1)
+    assert first["prediction_id"] == f"{body['request_id']}-0"
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"dataframe_records": [ROW]},
+        {"dataframe_split": {"columns": list(ROW), "data": [list(ROW.values())]}},
+        {"instances": [ROW]},
+        {"inputs": {name: [value] for name, value in ROW.items()}},
+        {"inputs": [ROW]},
+    ],
+)
+def test_every_form_of_invocations_answers(served: tuple[str, Path], body: object) -> None:
+    answer = post(served[0], "/invocations", json=body)
+    assert answer.json() == {"predictions": ["Gentoo"]}
+
+
+def test_mlflows_own_client_works(served: tuple[str, Path], trained: tuple[Path, Outcome]) -> None:
+    host, port = served[0].removeprefix("http://").split(":")
+    rows = Tables(str(trained[0] / "data"), "penguins").read("holdout").to_pandas()
+    features = rows[list(load_use_case("penguins").features)].head(20)
+    client = ScoringServerClient(host, int(port))
+    client.wait_server_ready(timeout=10)
+    answers = client.invoke(features).get_predictions()
+    mlflow.set_tracking_uri(f"sqlite:///{trained[0]}/mlflow.db")
+    expected = mlflow.pyfunc.load_model("models:/penguins@champion").predict(features)
+    assert answers.iloc[:, 0].tolist() == list(expected)
+
+
+def records(row: dict[str, Any]) -> dict[str, Any]:
+    return {"json": {"dataframe_records": [row]}}
+
+
+JSON = {"Content-Type": "application/json"}
+BAD: list[tuple[dict[str, Any], int, str]] = [
+    ({"content": b"{", "headers": JSON}, 400, "not valid JSON"),
+    ({"content": b"", "headers": JSON}, 400, "not valid JSON"),
+    ({"content": b'{"a":1} x', "headers": JSON}, 400, "not valid JSON"),
+    ({"content": b"\xff", "headers": JSON}, 400, "not valid JSON"),
+    ({"content": b'{"a":"\\ud800"}', "headers": JSON}, 400, "not valid JSON"),
+    ({"content": b"[" * 50_000, "headers": JSON}, 400, "not valid JSON"),
+    ({"content": b"9" * 5000, "headers": JSON}, 400, "not valid JSON"),
+    ({"content": b'{"inputs": NaN}', "headers": JSON}, 400, "not valid JSON"),
+    ({"content": b'{"inputs": 1e999}', "headers": JSON}, 400, "not valid JSON"),
+    ({"json": []}, 400, "JSON object"),
+    ({"json": {}}, 400, "Exactly one"),
+    ({"json": {"inputs": [ROW], "instances": [ROW]}}, 400, "found 2"),
+    ({"json": {"dataframe_records": []}}, 400, "no rows"),
+    ({"json": {"dataframe_split": {"columns": ["a", "b"], "data": [[1]]}}}, 400, "2 values"),
+    ({"json": {"dataframe_records": [ROW] * 101}}, 413, "at most 100"),
+    ({"content": b" " * 100_001, "headers": JSON}, 413, "larger than 100000"),
+    (records({k: v for k, v in ROW.items() if k != "sex"}), 400, "'sex' is missing"),
+    (records(ROW | {"wings": 2}), 400, "unknown column"),
+    (records(ROW | {"body_mass_g": "heavy"}), 400, "'body_mass_g': number expected, found text"),
+    (records(ROW | {"body_mass_g": True}), 400, "number expected, found boolean"),
+    (records(ROW | {"body_mass_g": [1]}), 400, "number expected, found list"),
+    (records(ROW | {"island": 3}), 400, "string expected, found number"),
+    (records(ROW | {"island": None}), 400, "'island': string expected, found null"),
+    (records(ROW | {"penguin": 3.5}), 400, "'penguin': integer expected, found number"),
+    ({"content": b"a,b", "headers": {"Content-Type": "text/plain"}}, 415, "application/json"),
+    ({"content": b"{}", "headers": JSON | {"Content-Encoding": "gzip"}}, 415, "unpacked"),
+]
+
+
+@pytest.mark.parametrize(("request_", "status", "said"), BAD)
+def test_bad_requests_get_one_sentence(
+    served: tuple[str, Path], request_: dict[str, Any], status: int, said: str
+) -> None:
+    answer = post(served[0], "/invocations", **request_)
+    assert answer.status_code == status
+    assert said in answer.json()["message"]
+    assert "heavy" not in answer.text
+    assert "Traceback" not in answer.text
+
+
+def test_predict_answers_422_for_a_bad_cell(served: tuple[str, Path]) -> None:
+    answer = post(served[0], "/predict", json={"rows": [ROW | {"bill_depth_mm": "x"}]})
+    assert answer.status_code == 422
+    assert "Row 0, column 'bill_depth_mm'" in answer.json()["message"]
+
+
+def test_every_answered_row_is_logged_once(served: tuple[str, Path]) -> None:
+    address, root = served
+    sent = [ROW | {"penguin": 1000 + i} for i in range(25)]
+    body = post(address, "/predict", json={"rows": sent}).json()
+    told = [row["prediction_id"] for row in body["predictions"]]
+    rows = Tables(str(root), "penguins").read("predictions").to_pylist()
+    logged = [row for row in rows if row["request_id"] == body["request_id"]]
+    assert sorted(row["prediction_id"] for row in logged) == sorted(told)
+    assert {row["penguin"] for row in logged} == {row["penguin"] for row in sent}
+    assert logged[0]["inputs"]["island"] == "Biscoe"
+    assert logged[0]["version"] == "1"
+
+
+def test_health_and_version(served: tuple[str, Path]) -> None:
+    for path in ("/ping", "/health"):
+        assert httpx.get(served[0] + path).text == "\n"
+    assert httpx.get(served[0] + "/version").text == mlflow.__version__
+
+
+def package(trained: tuple[Path, Outcome], folder: Path) -> Path:
+    mlflow.set_tracking_uri(f"sqlite:///{trained[0]}/mlflow.db")
+    source = mlflow.artifacts.download_artifacts("models:/penguins@champion")
+    return Path(shutil.copytree(source, folder / "package"))
+
+
+def test_a_changed_file_is_refused_by_name(trained: tuple[Path, Outcome], home: Path) -> None:
+    folder = package(trained, home)
+    verify(folder)
+    (folder / "model.skops").write_bytes((folder / "model.skops").read_bytes()[:-1])
+    (folder / "stranger.py").write_text("raise SystemExit")
+    with pytest.raises(Refused, match=r"model.skops, stranger.py"):
+        verify(folder)
+
+
+def test_the_service_scores_like_the_pipeline(trained: tuple[Path, Outcome], home: Path) -> None:
+    mlflow.set_tracking_uri(f"sqlite:///{trained[0]}/mlflow.db")
+    served = fetch("penguins", "1", home)
+    rows = Tables(str(trained[0] / "data"), "penguins").read("holdout")
+    answers = score(served, rows).prediction
+    hits = sum(a == b for a, b in zip(answers, rows.column("species").to_pylist(), strict=True))
+    assert hits / len(answers) > 0.9
+
+
+def test_it_starts_without_a_champion_and_says_not_ready(home: Path) -> None:
+    with open_workspace("penguins"):
+        pass
+    environment = os.environ | {"PYTHONPATH": str(Path(__file__).parents[2])}
+    port = free_port()
+    command = [sys.executable, "-m", "serving", "--use-case", "penguins", "--port", str(port)]
+    process = subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True)
+    assert process.stderr is not None
+    try:
+        assert "not promoted yet" in process.stderr.readline()
+        client = httpx.Client(transport=httpx.HTTPTransport(retries=20))
+        assert client.get(f"http://127.0.0.1:{port}/ping").status_code == 503
+        answer = client.post(f"http://127.0.0.1:{port}/predict", json={"rows": [ROW]})
+        assert answer.status_code == 503
+    finally:
+        process.terminate()
+        process.wait(timeout=20)
+        process.stderr.close()
+        client.close()

@@ -1,0 +1,59 @@
+"""The project as MLflow's users start it, from another folder, by real `mlflow run`."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from mlflow import MlflowClient
+
+PROJECT = Path(__file__).parents[2]
+
+
+def mlflow_run(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    binaries = Path(sys.executable).parent
+    environment = os.environ | {"PATH": f"{binaries}{os.pathsep}{os.environ['PATH']}"}
+    environment.pop("PYTHONPATH", None)
+    return subprocess.run(
+        [str(binaries / "mlflow"), "run", str(PROJECT), *arguments],
+        cwd=folder,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_steps_run_from_another_folder_and_leave_everything_there(home: Path) -> None:
+    options = ("-P", "use_case=penguins", "--env-manager", "local")
+    for step in ("ingest", "validate", "split", "train"):
+        done = mlflow_run(home, "-e", step, *options, "--experiment-name", "penguins/training")
+        assert done.returncode == 0, done.stderr
+    client = MlflowClient(f"sqlite:///{home}/mlflow.db")
+    found = client.get_experiment_by_name("penguins/training")
+    assert found is not None
+    runs = client.search_runs([found.experiment_id], order_by=["attributes.start_time ASC"])
+    assert [run.info.run_name for run in runs] == ["ingest", "validate", "split", "train"]
+    assert (home / "data" / "penguins" / "training").is_dir()
+
+
+def test_a_use_case_outside_the_repository_runs_in_its_own_environment(home: Path) -> None:
+    """The whole pipeline once, in an environment that MLflow builds from the lock."""
+    text = (PROJECT / "use_cases" / "penguins.yaml").read_text(encoding="utf-8")
+    (home / "birds.yaml").write_text(text.replace("name: penguins", "name: birds", 1))
+    done = mlflow_run(home, "-P", f"use_case={home}/birds.yaml", "--env-manager", "uv")
+    assert done.returncode == 0, done.stderr
+    assert "stage Production" in done.stderr
+    store = f"sqlite:///{home}/mlflow.db"
+    client = MlflowClient(store, store)
+    assert [v.current_stage for v in client.search_model_versions("name = 'birds'")] == [
+        "Production"
+    ]
+    launched = client.search_runs(["0"])
+    assert "birds/training" in launched[0].data.tags["mlflow.note.content"]
+
+
+@pytest.mark.parametrize("entry_point", ["absent"])
+def test_a_wrong_entry_point_fails(home: Path, entry_point: str) -> None:
+    assert mlflow_run(home, "-e", entry_point, "--env-manager", "local").returncode != 0
