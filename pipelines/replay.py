@@ -84,7 +84,7 @@ def traffic(workspace: Workspace, validated: Validated, window: Window) -> pa.Ta
 def send(workspace: Workspace, address: str, version: Version, rows: pa.Table) -> Sent:
     """Ask for one row by /predict, and for the traffic by /invocations unless it is logged."""
     use_case = workspace.use_case
-    example = workspace.tables.read("holdout").slice(0, 1)
+    example = workspace.tables.read("holdout", order_by=use_case.keys).slice(0, 1)
     with httpx.Client(base_url=address, timeout=60) as client:
         answer = client.post("/predict", json={"rows": request_rows(example, use_case)})
         if answer.status_code != httpx.codes.OK:
