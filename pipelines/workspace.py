@@ -23,6 +23,9 @@ from contract.use_case_file import load_use_case
 
 PROCESS_TAG = "process"
 STEP_TAG = "step"
+# Without the kind, the user interface opens an experiment in its view for language models.
+KIND_TAG = "mlflow.experimentKind"
+KIND = "custom_model_development"
 
 
 @dataclass(frozen=True)
@@ -80,12 +83,13 @@ def experiment(client: MlflowClient, settings: Settings, name: str) -> str:
     if found:
         if found.lifecycle_stage == "deleted":
             client.restore_experiment(found.experiment_id)
+        if KIND_TAG not in found.tags:  # `mlflow run --experiment-name` made it
+            client.set_experiment_tag(found.experiment_id, KIND_TAG, KIND)
         return str(found.experiment_id)
     beside = None
     if settings.tracking_uri.startswith(SQLITE):
         beside = (settings.home / "mlruns" / name.replace("/", "-")).as_uri()
-    # Without the kind, the user interface opens the experiment in its view for language models.
-    tags = {"mlflow.experimentKind": "custom_model_development"}
+    tags = {KIND_TAG: KIND}
     return str(client.create_experiment(name, artifact_location=beside, tags=tags))
 
 

@@ -21,6 +21,8 @@ CLIENT_LIMITS = {
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "5",
 }
 
+MAX_PORT = 65_535
+
 
 def main(
     use_case: Annotated[str, typer.Option(help="Shipped use case or path.")] = "flights",
@@ -30,8 +32,8 @@ def main(
     """Serve the champion over HTTP on 127.0.0.1."""
     settings = read_settings(root)
     if port:
-        if not port.isdigit():
-            raise BadInput(f"port: a number is needed, found {port!r}.")
+        if not port.isdigit() or int(port) > MAX_PORT:
+            raise BadInput(f"port: a number up to {MAX_PORT} is needed, found {port!r}.")
         settings = settings.model_copy(update={"serve_port": int(port)})
     serve(load_use_case(use_case).name, settings)
 
