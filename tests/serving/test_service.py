@@ -45,6 +45,13 @@ def served(
             yield address, root
 
 
+def connect_to(folder: Path) -> None:
+    """Point MLflow at the store of a folder, registry included: both stay set between tests."""
+    uri = f"sqlite:///{folder}/mlflow.db"
+    mlflow.set_tracking_uri(uri)
+    mlflow.set_registry_uri(uri)
+
+
 def post(address: str, path: str, **arguments: Any) -> httpx.Response:
     return httpx.post(f"{address}{path}", timeout=30, **arguments)
 
@@ -83,7 +90,7 @@ def test_mlflows_own_client_works(served: tuple[str, Path], trained: tuple[Path,
     client = ScoringServerClient(host, int(port))
     client.wait_server_ready(timeout=10)
     answers = client.invoke(features).get_predictions()
-    mlflow.set_tracking_uri(f"sqlite:///{trained[0]}/mlflow.db")
+    connect_to(trained[0])
     expected = mlflow.pyfunc.load_model("models:/penguins@champion").predict(features)
     assert answers.iloc[:, 0].tolist() == list(expected)
 
@@ -160,7 +167,7 @@ def test_health_and_version(served: tuple[str, Path]) -> None:
 
 
 def package(trained: tuple[Path, Outcome], folder: Path) -> Path:
-    mlflow.set_tracking_uri(f"sqlite:///{trained[0]}/mlflow.db")
+    connect_to(trained[0])
     source = mlflow.artifacts.download_artifacts("models:/penguins@champion")
     return Path(shutil.copytree(source, folder / "package"))
 
@@ -175,7 +182,7 @@ def test_a_changed_file_is_refused_by_name(trained: tuple[Path, Outcome], home: 
 
 
 def test_the_service_scores_like_the_pipeline(trained: tuple[Path, Outcome], home: Path) -> None:
-    mlflow.set_tracking_uri(f"sqlite:///{trained[0]}/mlflow.db")
+    connect_to(trained[0])
     served = fetch("penguins", "1", home)
     rows = Tables(str(trained[0] / "data"), "penguins").read("holdout")
     answers = score(served, rows).prediction
