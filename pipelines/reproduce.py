@@ -1,24 +1,27 @@
 """Reproduce: train a registered version again from its recorded data, code and environment.
 
 Proven when the answers on the holdout are bit-identical; otherwise it says exactly what differs.
-It trains by the code at hand: to use the version's own, run it by MLflow at the version's commit,
-`mlflow run <repository> --version <commit> -e reproduce`, in that commit's environment.
+Where the code or the lock has changed since, the version's own commit is checked out beside the
+project and `mlflow run` trains from there, in that commit's environment.
 """
 
 import json
 import platform
+import subprocess
+import tempfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import mlflow
 
 from contract.errors import BadInput, Refused
-from contract.names import USE_CASE_FILE
+from contract.names import USE_CASE_FILE, experiment
 from contract.tables import CONTENT_HASH, TableVersion
 from contract.use_case_file import parse_use_case
 from pipelines import cli
-from pipelines.closure import code_hash
-from pipelines.console import summary
+from pipelines.closure import PROJECT, code_hash
+from pipelines.console import console, summary
 from pipelines.gate import VersionOption
 from pipelines.registry import Version, champion_of
 from pipelines.split import SplitMade
@@ -111,6 +114,51 @@ def _code_differences(workspace: Workspace, trained: Trained) -> Iterator[str]:
             yield f"{name}: was {tags.get(name)}, is {now}"
 
 
+@contextmanager
+def _checkout(revision: str) -> Iterator[Path]:
+    """The project at a commit, in a work tree of its own that is removed again."""
+    git = ["git", "-C", str(PROJECT), "worktree"]
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name) / "project"
+        added = subprocess.run(
+            [*git, "add", "--detach", str(folder), revision],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if added.returncode:
+            raise Refused(f"Commit {revision} can't be checked out: {added.stderr.strip()}")
+        try:
+            yield folder
+        finally:
+            subprocess.run([*git, "remove", "--force", str(folder)], check=True)
+
+
+def _by_its_commit(use_case: str, workspace: Workspace, version: Version, env: str) -> None:
+    """Run this step by MLflow at the version's commit; Refused when that did not reproduce it."""
+    revision = version.tags.get("git_commit", "")
+    if version.tags.get("git_dirty") != "no":
+        raise Refused(
+            f"Version {version.version} was trained from changed files, which no commit holds; "
+            f"its code can't be had again (commit {revision[:12]}, git_dirty="
+            f"{version.tags.get('git_dirty')})."
+        )
+    console().print(f"The code has changed since; training by commit {revision[:12]} ({env}).")
+    with _checkout(revision) as folder:
+        command = ["mlflow", "run", str(folder), "-e", "reproduce", "--env-manager", env]
+        command += ["--experiment-name", experiment(workspace.use_case.name, "training")]
+        parameters = {
+            "use_case": use_case,
+            "root": workspace.settings.table_root,
+            "version": version.version,
+        }
+        command += [
+            word for name, value in parameters.items() for word in ("-P", f"{name}={value}")
+        ]
+        if subprocess.run(command, check=False).returncode:
+            raise Refused(f"Version {version.version} is not reproduced by its own commit.")
+
+
 def main(
     use_case: cli.UseCaseOption = "flights",
     root: cli.RootOption = "",
@@ -121,12 +169,21 @@ def main(
         asked = Version.read(workspace, version) if version else champion_of(workspace)
         if asked is None:
             raise BadInput(f"{workspace.model_name!r} has no champion; name a version.")
-        result = reproduce(workspace, asked).result
-        facts = {"expected": result.expected, "found": result.found}
-        facts["differences"] = json.dumps(result.differences) if result.differences else "none"
-        summary(result.line(), facts, {"compare the two runs": "make ui"})
-        if not result.identical:
-            raise Refused(f"Version {asked.version} is not reproduced.")
+        tags = workspace.client.get_run(asked.tags["train_run"]).data.tags
+        same_lock = tags.get("lock_hash") == lock_hash()
+        here = same_lock and tags.get("code_hash") == code_hash("pipelines.train")
+        if here:
+            _report(reproduce(workspace, asked).result)
+    if not here:  # outside the lock, which the other process takes
+        _by_its_commit(use_case, workspace, asked, "local" if same_lock else "uv")
+
+
+def _report(result: Reproduced) -> None:
+    facts = {"expected": result.expected, "found": result.found}
+    facts["differences"] = json.dumps(result.differences) if result.differences else "none"
+    summary(result.line(), facts, {"compare the two runs": "make ui"})
+    if not result.identical:
+        raise Refused(f"Version {result.version} is not reproduced.")
 
 
 if __name__ == "__main__":
