@@ -107,7 +107,9 @@ class Tables:
 
     def metadata(self, name: TableName, version: int | None = None) -> dict[str, str]:
         """What the commit of a version (newest: None) says of itself."""
-        entry = self.open(name, version).history(1)[0]
+        table = self.open(name, version)
+        # A table opened at an old version still tells the history up to the newest one.
+        entry = next(e for e in table.history() if e["version"] == table.version())
         return {key: value for key, value in entry.items() if isinstance(value, str)}
 
     def history(self, name: TableName) -> list[dict[str, object]]:

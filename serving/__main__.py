@@ -2,6 +2,7 @@
 
 import logging
 import os
+import socket
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -19,6 +20,7 @@ CLIENT_LIMITS = {
     "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "5",
+    "OMP_NUM_THREADS": "1",  # more threads fight each other under load: 16.6 ms for 1.9 ms
 }
 
 MAX_PORT = 65_535
@@ -32,7 +34,7 @@ def main(
     """Serve the champion over HTTP on 127.0.0.1."""
     settings = read_settings(root)
     if port:
-        if not port.isdigit() or int(port) > MAX_PORT:
+        if not port.isdecimal() or int(port) > MAX_PORT:
             raise BadInput(f"port: a number up to {MAX_PORT} is needed, found {port!r}.")
         settings = settings.model_copy(update={"serve_port": int(port)})
     serve(load_use_case(use_case).name, settings)
@@ -40,6 +42,7 @@ def main(
 
 def serve(name: str, settings: Settings) -> None:
     """Run until a signal says stop."""
+    listener = bind(settings.serve_host, settings.serve_port)
     # Imported here, so that --help and a wrong option answer at once.
     import mlflow
     import uvicorn
@@ -61,21 +64,36 @@ def serve(name: str, settings: Settings) -> None:
         settings,
         mlflow.__version__,
     )
-    config = uvicorn.Config(
-        app, host=settings.serve_host, port=settings.serve_port, log_level="warning"
-    )
-    address = f"http://{settings.serve_host}:{settings.serve_port}"
+    address = f"http://{settings.serve_host}:{listener.getsockname()[1]}"
     served = follower.current()
     what = f"{name} version {served.version}" if served else f"{name}, not promoted yet"
     typer.echo(f"{what} on {address} · try: curl {address}/ping", err=True)
     try:
-        uvicorn.Server(config).run()
-    except SystemExit as error:
-        raise BadInput(
-            f"{address} can't be served, the port is busy or not allowed; --port names another."
-        ) from error
+        uvicorn.Server(uvicorn.Config(app, log_level="warning")).run([listener])
     finally:
         follower.stop()
+        listener.close()
+
+
+def bind(host: str, port: int) -> socket.socket:
+    """Take the address before anything slow happens; it refuses callers until uvicorn listens."""
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(
+            host, port, type=socket.SOCK_STREAM
+        )[0]
+        listener = socket.socket(family, kind, protocol)
+    except OSError as error:
+        raise BadInput(f"{host} is no address of this machine: {error.strerror}.") from error
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind(address)
+    except OSError as error:
+        listener.close()
+        raise BadInput(
+            f"http://{host}:{port} can't be served, the port is busy or not allowed "
+            f"({error.strerror}); --port names another."
+        ) from error
+    return listener
 
 
 def run() -> None:

@@ -47,11 +47,11 @@ def create_app(current: Current, log: PredictionLog, settings: Settings, version
 
     @app.get("/ping")
     @app.get("/health")
-    def health() -> Response:
+    async def health() -> Response:  # not in the pool of threads: busy is not dead
         return Response("\n", status_code=200 if current() else 503)
 
     @app.get("/version")
-    def mlflow_version() -> Response:
+    async def mlflow_version() -> Response:
         return Response(version, media_type="text/plain")
 
     @app.post("/invocations")

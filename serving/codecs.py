@@ -11,6 +11,7 @@ from contract.use_case_file import nearest
 
 FORMS = ("dataframe_split", "dataframe_records", "instances", "inputs")
 INT64 = 2**63
+LONGEST_HINT = 100  # characters of a stranger's name that are compared with ours
 
 Rows = list[dict[str, Any]]
 
@@ -34,12 +35,19 @@ class Request:
 
 
 def parse_json(body: bytes) -> Any:
-    """JSON by the letter: no NaN, no Infinity, no lone surrogates, bounded depth and digits."""
+    """JSON by the letter: no NaN, no Infinity, no name twice, no lone surrogates, bounded depth."""
     try:
-        found = json.loads(body.decode("utf-8"), parse_constant=_no_constant, parse_float=_finite)
+        found = json.loads(
+            body.decode("utf-8"),
+            parse_constant=_no_constant,
+            parse_float=_finite,
+            object_pairs_hook=_once,
+        )
         json.dumps(found, ensure_ascii=False).encode("utf-8")  # a lone surrogate fails here
     except (ValueError, RecursionError):
-        raise BadRequest("The body is not valid JSON in UTF-8.") from None
+        raise BadRequest(
+            "The body is not valid JSON in UTF-8 with finite numbers and no name twice."
+        ) from None
     return found
 
 
@@ -80,15 +88,15 @@ def check(rows: Rows, use_case: UseCase, max_rows: int) -> Request:
     for i, row in enumerate(rows):
         for name in row:
             if name not in known:
-                raise BadRequest(f"Row {i}: unknown column; {nearest(str(name), known)}")
+                raise BadRequest(f"Row {i}: unknown column; {nearest(name[:LONGEST_HINT], known)}")
         for name in use_case.features:
             if name not in row:
                 raise BadRequest(f"Row {i}: column {name!r} is missing.")
     features = {n: _column(rows, n, use_case.columns[n]) for n in use_case.features}
     loose = {n: use_case.columns[n].model_copy(update={"nullable": True}) for n in optional}
     extra = {n: _column(rows, n, column) for n, column in loose.items()}
-    times = extra.pop(use_case.event_time) if use_case.event_time else [None] * len(rows)
-    return Request(features, extra, times)
+    times = extra[use_case.event_time] if use_case.event_time else [None] * len(rows)
+    return Request(features, {key: extra[key] for key in use_case.keys}, times)
 
 
 class TooMuch(BadRequest):
@@ -158,9 +166,9 @@ def _integer(value: Any) -> int | None:
 def _timestamp(value: Any) -> datetime | None:
     try:
         found = datetime.fromisoformat(value)
-    except (TypeError, ValueError):
+        return found.astimezone(UTC) if found.tzinfo else found.replace(tzinfo=UTC)
+    except (TypeError, ValueError, OverflowError):  # year 1 east of Greenwich is no UTC time
         return None
-    return found.astimezone(UTC) if found.tzinfo else found.replace(tzinfo=UTC)
 
 
 def _kind(value: Any) -> str:
@@ -170,6 +178,13 @@ def _kind(value: Any) -> str:
 
 def _no_constant(_: str) -> NoReturn:
     raise ValueError("NaN and Infinity are no JSON")
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        raise ValueError("an object names a member twice")
+    return found
 
 
 def _finite(text: str) -> float:

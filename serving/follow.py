@@ -7,7 +7,7 @@ from pathlib import Path
 
 from mlflow import MlflowClient
 
-from contract.errors import FourcycleError
+from contract.errors import FourcycleError, Unavailable
 from serving.model import ServedModel, champion_version, fetch
 
 logger = logging.getLogger(__name__)
@@ -20,6 +20,7 @@ class Follower:
         self._client, self._name, self._poll_s = client, name, poll_s
         self._served: ServedModel | None = None
         self._refused: set[str] = set()
+        self._said = ""
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="follower", daemon=True)
 
@@ -48,12 +49,20 @@ class Follower:
                 try:
                     self._served = fetch(self._name, version, Path(folder))
                 except FourcycleError as error:
-                    if error.exit_code == 1:  # refused for good; an absent store is tried again
+                    if not isinstance(error, Unavailable):  # an absent store is tried again
                         self._refused.add(version)
                     raise
-            logger.warning("serving %s version %s", self._name, version)
+            self._say(f"serving {self._name} version {version}")
         except FourcycleError as error:
-            logger.warning("%s", error)
+            self._say(str(error))
+        except Exception as error:  # whatever it is, the thread must live on to see the next one
+            self._say(f"The champion can't be followed: {type(error).__name__}: {error}")
+
+    def _say(self, message: str) -> None:
+        """Warn once for as long as the reason stays the same."""
+        if message != self._said:
+            logger.warning("%s", message)
+        self._said = message
 
     def _run(self) -> None:
         while not self._stop.wait(self._poll_s):

@@ -1,6 +1,7 @@
 """The record of answered rows: written to the table `predictions` before the answer leaves."""
 
 import threading
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
@@ -12,11 +13,16 @@ from serving.codecs import Request
 from serving.model import Scored, ServedModel
 
 
+def now_utc() -> datetime:
+    """The time of arrival."""
+    return datetime.now(UTC)
+
+
 class PredictionLog:
     """Appends to `predictions`, one commit at a time: more writers would lose commits."""
 
-    def __init__(self, tables: Tables) -> None:
-        self._tables = tables
+    def __init__(self, tables: Tables, clock: Callable[[], datetime] = now_utc) -> None:
+        self._tables, self._clock = tables, clock
         self._one_at_a_time = threading.Lock()
 
     def append(
@@ -28,7 +34,7 @@ class PredictionLog:
         latency_ms: float,
     ) -> list[str]:
         """Write one record for each row; their prediction ids, in order."""
-        now = datetime.now(UTC)
+        now = self._clock()
         ids = [f"{request_id}-{row}" for row in range(request.n_rows)]
         constant: dict[str, Any] = {
             "request_id": request_id,

@@ -74,10 +74,12 @@ def fetch(name: str, version: str, folder: Path) -> ServedModel:
 def verify(folder: Path) -> None:
     """Compare every file with the manifest; Refused when one differs, is missing or is foreign."""
     sealed = json.loads((folder / MANIFEST_FILE).read_text(encoding="utf-8"))
+    if not isinstance(sealed, dict):
+        raise Refused(f"{MANIFEST_FILE} is no mapping of file names to SHA-256.")
     there = {
-        path.relative_to(folder).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
-        for path in folder.rglob("*")
-        if path.is_file() and path.name not in NOT_SEALED
+        name: hashlib.sha256((folder / name).read_bytes()).hexdigest()
+        for name in (p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.is_file())
+        if name not in NOT_SEALED  # at the top alone: deeper, the same name is a stranger
     }
     wrong = sorted(name for name in {*sealed, *there} if sealed.get(name) != there.get(name))
     if wrong:
@@ -85,7 +87,7 @@ def verify(folder: Path) -> None:
 
 
 def score(served: ServedModel, rows: pa.Table) -> Scored:
-    """The pipeline's answers on checked rows; a NaN or a wrong length is Refused, never sent."""
+    """The pipeline's answers on checked rows; Refused unless they are finite and whole."""
     frame = feature_frame(rows, served.use_case)
     if not served.use_case.classifies:
         prediction = served.pipeline.predict(frame)
@@ -100,6 +102,6 @@ def score(served: ServedModel, rows: pa.Table) -> Scored:
 def _whole(scored: Scored, n_rows: int) -> Scored:
     numbers = [p for row in scored.probability or [] for p in row]
     numbers += [p for p in scored.prediction if isinstance(p, float)]
-    if len(scored.prediction) != n_rows or any(math.isnan(number) for number in numbers):
+    if len(scored.prediction) != n_rows or not all(map(math.isfinite, numbers)):
         raise Refused("The model gave no usable answer.")
     return scored

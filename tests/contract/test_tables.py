@@ -33,6 +33,12 @@ def test_publishing_the_same_content_makes_no_new_version(tables: Tables) -> Non
     assert tables.publish("training", rows(1), "hash-b").version == first.version + 1
 
 
+def test_every_version_keeps_the_hash_of_its_own_content(tables: Tables) -> None:
+    first = tables.publish("training", rows(1, 2), "hash-a")
+    tables.publish("training", rows(1), "hash-b")
+    assert tables.metadata("training", first.version)["content_hash"] == "hash-a"
+
+
 def test_only_what_is_asked_is_read(tables: Tables) -> None:
     tables.append("raw", rows(1, 2, 3))
     found = tables.read("raw", columns=["text"], where="n > 1", order_by=["text"])

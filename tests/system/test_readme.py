@@ -1,0 +1,94 @@
+"""The README's commands, executed in a copy of the project as a newcomer would."""
+
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import httpx
+import pytest
+
+from pipelines.replay import free_port
+
+PROJECT = Path(__file__).parents[2]
+ENVIRONMENT = Path(sys.prefix)
+LINES = [
+    line.partition("#")[0].strip()
+    for block in re.findall(r"```sh\n(.*?)```", (PROJECT / "README.md").read_text(), re.S)
+    for line in block.splitlines()
+]
+# They run until stopped; each is started, asked once and stopped by a test of its own.
+SERVERS = {"make ui": "/version", "make serve": "/ping", "python -m serving": "/ping"}
+ELSEWHERE = {
+    "make test": "it would run this very test",
+    "sh scripts/setup": "make runs it first of all",
+    ". .venv/bin/activate": "the tests' PATH does the same",
+    "mlflow run . --env-manager uv --experiment-name flights/training": "test_mlflow_run does",
+    "make serve PORT=9090": "make serve is tried with a free port",
+}
+
+
+def start(folder: Path, command: str) -> "subprocess.Popen[str]":
+    environment = {k: v for k, v in os.environ.items() if not k.startswith(("MLFLOW_", "PYTEST"))}
+    environment["PATH"] = f"{ENVIRONMENT / 'bin'}{os.pathsep}{environment['PATH']}"
+    environment.pop("PYTHONPATH", None)
+    return subprocess.Popen(
+        ["sh", "-c", command],
+        cwd=folder,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+    )
+
+
+@pytest.fixture(scope="module")
+def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The project without its data, with the environment that runs this test."""
+    folder = tmp_path_factory.mktemp("readme") / "fourcycle"
+    left_out = (
+        ".venv",
+        ".git",
+        ".cache",
+        "data",
+        "mlruns",
+        "mlflow.db*",
+        "__pycache__",
+        ".*_cache",
+    )
+    shutil.copytree(PROJECT, folder, ignore=shutil.ignore_patterns(*left_out))
+    (folder / ".venv").symlink_to(ENVIRONMENT)
+    return folder
+
+
+def test_every_command_of_the_readme_runs(copy: Path) -> None:
+    commands = [line for line in LINES if line and line not in SERVERS and line not in ELSEWHERE]
+    assert "make run" in commands
+    for command in commands:
+        process = start(copy, command)
+        said, _ = process.communicate(timeout=300)
+        assert process.returncode == 0, f"{command}\n{said[-3000:]}"
+        if command == "make run":
+            assert re.search(r"version\s+1 of flights, stage Production", said)
+    for command in (c for c in SERVERS if c.startswith("make")):
+        assert answers(copy, command) == httpx.codes.OK, command
+
+
+def answers(folder: Path, command: str) -> int:
+    """Start a server of the README on a free port; its answer to the first question it takes."""
+    port = free_port()
+    process = start(folder, f"{command} PORT={port}")
+    try:
+        with httpx.Client(transport=httpx.HTTPTransport(retries=9), timeout=30) as client:
+            return client.get(f"http://127.0.0.1:{port}{SERVERS[command]}").status_code
+    finally:
+        os.killpg(process.pid, signal.SIGTERM)
+        process.communicate(timeout=30)
+
+
+def test_what_is_not_run_still_stands_in_the_readme() -> None:
+    assert {*SERVERS, *ELSEWHERE} <= set(LINES)
