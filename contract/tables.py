@@ -107,9 +107,9 @@ class Tables:
 
     def metadata(self, name: TableName, version: int | None = None) -> dict[str, str]:
         """What the commit of a version (newest: None) says of itself."""
-        table = self.open(name, version)
-        # A table opened at an old version still tells the history up to the newest one.
-        entry = next(e for e in table.history() if e["version"] == table.version())
+        wanted = int(self.open(name, version).version())
+        # The history of a table opened at an old version is numbered wrongly (deltalake 1.6.6).
+        entry = next(e for e in self.open(name).history() if e["version"] == wanted)
         return {key: value for key, value in entry.items() if isinstance(value, str)}
 
     def history(self, name: TableName) -> list[dict[str, object]]:
