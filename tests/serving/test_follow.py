@@ -4,6 +4,7 @@ import hashlib
 import json
 import logging
 import os
+import shutil
 import socket
 import subprocess
 import sys
@@ -11,6 +12,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -24,9 +26,11 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
+from contract.errors import BadInput
 from contract.names import CHAMPION, USE_CASE_FILE
 from contract.settings import Settings
 from contract.tables import Tables
+from serving.__main__ import main
 from serving.app import create_app
 from serving.follow import Follower
 from serving.log import PredictionLog
@@ -50,31 +54,57 @@ evaluation: {metric: roc_auc}
 ARRIVAL = datetime(2024, 5, 1, tzinfo=UTC)
 
 
-@pytest.fixture
-def client(home: Path) -> MlflowClient:
-    uri = f"sqlite:///{home}/mlflow.db"
+@pytest.fixture(scope="module")
+def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with one migrated registry and one saved model; both take seconds."""
+    folder = tmp_path_factory.mktemp("store")
+    client_of(folder).search_registered_models()
+    pipeline = make_pipeline(StandardScaler(), LogisticRegression())
+    frame = pd.DataFrame({"size": [0.0, 1.0, 9.0, 10.0]})
+    mlflow.sklearn.save_model(
+        pipeline.fit(frame, list("aabb")), folder / "model", pip_requirements=[]
+    )
+    return folder
+
+
+def client_of(folder: Path) -> MlflowClient:
+    uri = f"sqlite:///{folder}/mlflow.db"
     mlflow.set_tracking_uri(uri)
     mlflow.set_registry_uri(uri)
     return MlflowClient(uri, uri)
 
 
-def promote(client: MlflowClient, folder: Path, use_case: str = SMALL) -> str:
-    """Save, seal and register a fitted pipeline, and point the alias at it; its version."""
-    pipeline = make_pipeline(StandardScaler(), LogisticRegression())
-    frame = pd.DataFrame({"size": [0.0, 1.0, 9.0, 10.0]})
-    mlflow.sklearn.save_model(pipeline.fit(frame, list("aabb")), folder)
-    (folder / USE_CASE_FILE).write_text(use_case)
-    files = [path for path in folder.rglob("*") if path.is_file()]
-    sealed = {
-        path.relative_to(folder).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
-        for path in files
-    }
-    (folder / "manifest.json").write_text(json.dumps(sealed))
-    if not client.search_registered_models("name = 'small'"):
-        client.create_registered_model("small")
-    version = str(client.create_model_version("small", str(folder)).version)
-    client.set_registered_model_alias("small", CHAMPION, version)
-    return version
+@dataclass(frozen=True)
+class Registry:
+    """A registered model of the test's own, without a version."""
+
+    client: MlflowClient
+    name: str
+    model: Path
+
+    def promote(self, folder: Path, use_case: str = SMALL) -> str:
+        """Seal and register the saved model in `folder`, point the alias at it; its version."""
+        shutil.copytree(self.model, folder)
+        (folder / USE_CASE_FILE).write_text(use_case)
+        sealed = {
+            path.relative_to(folder).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
+            for path in folder.rglob("*")
+            if path.is_file()
+        }
+        (folder / "manifest.json").write_text(json.dumps(sealed))
+        version = str(self.client.create_model_version(self.name, str(folder)).version)
+        self.client.set_registered_model_alias(self.name, CHAMPION, version)
+        return version
+
+    def follower(self) -> Follower:
+        return Follower(self.client, self.name, 60)
+
+
+@pytest.fixture
+def registry(store: Path, home: Path) -> Registry:
+    client = client_of(store)
+    client.create_registered_model(home.name)
+    return Registry(client, home.name, store / "model")
 
 
 def version_of(follower: Follower) -> str | None:
@@ -82,12 +112,12 @@ def version_of(follower: Follower) -> str | None:
     return served.version if served else None
 
 
-def test_a_champion_that_appears_or_moves_is_followed(client: MlflowClient, home: Path) -> None:
-    follower = Follower(client, "small", 60)
+def test_a_champion_that_appears_or_moves_is_followed(registry: Registry, home: Path) -> None:
+    follower = registry.follower()
     follower.look()
     assert version_of(follower) is None
     for name in ("one", "two"):
-        promoted = promote(client, home / name)
+        promoted = registry.promote(home / name)
         follower.look()
         assert version_of(follower) == promoted
 
@@ -102,17 +132,17 @@ def test_a_champion_that_appears_or_moves_is_followed(client: MlflowClient, home
     ],
 )
 def test_a_changed_package_is_refused_once_and_the_old_version_stays(
-    client: MlflowClient,
+    registry: Registry,
     home: Path,
     caplog: pytest.LogCaptureFixture,
     file: str,
     content: bytes,
     said: str,
 ) -> None:
-    follower = Follower(client, "small", 60)
-    good = promote(client, home / "good")
+    follower = registry.follower()
+    good = registry.promote(home / "good")
     follower.look()
-    promote(client, home / "bad")
+    registry.promote(home / "bad")
     (home / "bad" / file).parent.mkdir(exist_ok=True)
     (home / "bad" / file).write_bytes(content)
     caplog.clear()
@@ -123,10 +153,10 @@ def test_a_changed_package_is_refused_once_and_the_old_version_stays(
 
 
 def test_a_package_with_an_unreadable_use_case_is_refused_once(
-    client: MlflowClient, home: Path, caplog: pytest.LogCaptureFixture
+    registry: Registry, home: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    promote(client, home / "bad", "name: small")
-    follower = Follower(client, "small", 60)
+    registry.promote(home / "bad", "name: small")
+    follower = registry.follower()
     caplog.set_level(logging.WARNING)
     follower.look()
     follower.look()
@@ -153,11 +183,11 @@ def serving(follower: Follower, tables: Tables) -> Iterator[str]:
             thread.join(timeout=20)
 
 
-def test_it_becomes_ready_and_writes_the_time_of_arrival(client: MlflowClient, home: Path) -> None:
-    follower, tables = Follower(client, "small", 60), Tables(str(home / "data"), "small")
+def test_it_becomes_ready_and_writes_the_time_of_arrival(registry: Registry, home: Path) -> None:
+    follower, tables = registry.follower(), Tables(str(home / "data"), "small")
     with serving(follower, tables) as address:
         assert httpx.get(f"{address}/health").status_code == 503
-        promote(client, home / "one")
+        registry.promote(home / "one")
         follower.look()
         assert httpx.get(f"{address}/health").status_code == 200
         sent = {"rows": [{"id": 5, "size": 10}, {"size": 0}]}
@@ -172,9 +202,8 @@ def test_it_becomes_ready_and_writes_the_time_of_arrival(client: MlflowClient, h
 
 @pytest.mark.parametrize("wrong", ["99999", "²", "-1"])
 def test_a_wrong_port_is_said_plainly(wrong: str) -> None:
-    found = start(wrong)
-    assert found.returncode == 2
-    assert "a number up to 65535 is needed" in found.stderr
+    with pytest.raises(BadInput, match="a number up to 65535 is needed"):
+        main(port=wrong)
 
 
 def test_a_busy_port_is_said_plainly_before_anything_slow() -> None:
