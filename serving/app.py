@@ -5,6 +5,7 @@ import logging
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 import uuid_utils
@@ -15,6 +16,7 @@ from contract.errors import FourcycleError
 from contract.frames import feature_table
 from contract.settings import Settings
 from serving import codecs
+from serving.answered import Answered
 from serving.log import PredictionLog
 from serving.model import Scored, ServedModel, score
 
@@ -23,14 +25,21 @@ Current = Callable[[], ServedModel | None]
 logger = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True)
-class Answered:
-    """One answered request."""
+Clock = Callable[[], datetime]
 
-    served: ServedModel
-    request_id: str
-    prediction_ids: list[str]
+
+def now_utc() -> datetime:
+    """The time of arrival."""
+    return datetime.now(UTC)
+
+
+@dataclass(frozen=True)
+class Work:
+    """Checked rows and the model's answers to them."""
+
+    request: codecs.Request
     scored: Scored
+    latency_ms: float
 
 
 class Problem(Exception):
@@ -41,7 +50,13 @@ class Problem(Exception):
         self.status, self.code, self.message = status, code, message
 
 
-def create_app(current: Current, log: PredictionLog, settings: Settings, version: str) -> FastAPI:
+def create_app(
+    current: Current,
+    log: PredictionLog,
+    settings: Settings,
+    version: str,
+    clock: Clock = now_utc,
+) -> FastAPI:
     """The service around `current()`, the version that answers now; `version` is MLflow's."""
     app = FastAPI(title="Fourcycle", docs_url=None, redoc_url=None)
 
@@ -68,7 +83,7 @@ def create_app(current: Current, log: PredictionLog, settings: Settings, version
     async def _answer(
         request: Request,
         read: Callable[[Any, Any], codecs.Rows],
-        shape: Callable[[Answered], dict[str, Any]],
+        shape: Callable[[Answered, tuple[Any, ...]], dict[str, Any]],
         bad_cell: int,
     ) -> Response:
         request_id = str(uuid_utils.uuid7())
@@ -77,13 +92,15 @@ def create_app(current: Current, log: PredictionLog, settings: Settings, version
             if served is None:
                 raise Problem(503, "TEMPORARILY_UNAVAILABLE", "No version is in Production yet.")
             body = await _body(request, settings.serve_max_bytes)
-            answered = await run_in_threadpool(_work, served, request_id, body, read, bad_cell)
+            work = await run_in_threadpool(_work, served, request_id, body, read, bad_cell)
+            answered = _answered(served, request_id, work)
+            await log.append(answered)
         except Problem as problem:
             content = json.dumps({"error_code": problem.code, "message": problem.message})
             headers = {"X-Request-Id": request_id}
             return Response(content, problem.status, headers, "application/json")
-        headers = {"X-Request-Id": request_id, "X-Model-Version": answered.served.version}
-        content = json.dumps(shape(answered), allow_nan=False)
+        headers = {"X-Request-Id": request_id, "X-Model-Version": answered.version}
+        content = json.dumps(shape(answered, work.scored.classes), allow_nan=False)
         return Response(content, 200, headers, "application/json")
 
     def _work(
@@ -92,7 +109,7 @@ def create_app(current: Current, log: PredictionLog, settings: Settings, version
         body: bytes,
         read: Callable[[Any, Any], codecs.Rows],
         bad_cell: int,
-    ) -> Answered:
+    ) -> Work:
         started = time.perf_counter()
         status = 400
         try:
@@ -106,14 +123,30 @@ def create_app(current: Current, log: PredictionLog, settings: Settings, version
             raise Problem(status, "BAD_REQUEST", str(error)) from None
         try:
             scored = score(served, feature_table(checked.features, served.use_case))
-            latency_ms = (time.perf_counter() - started) * 1000
-            ids = log.append(served, request_id, checked, scored, latency_ms)
         except FourcycleError as error:
             raise Problem(500, "model_error", str(error)) from error
         except Exception as error:  # the boundary of the process: nothing of it may reach a caller
             logger.exception("request %s failed", request_id)
             raise Problem(500, "INTERNAL_ERROR", "The request could not be answered.") from error
-        return Answered(served, request_id, ids, scored)
+        return Work(checked, scored, (time.perf_counter() - started) * 1000)
+
+    def _answered(served: ServedModel, request_id: str, work: Work) -> Answered:
+        return Answered(
+            request_id=request_id,
+            model=served.name,
+            version=served.version,
+            schema_hash=log.declare(served.use_case),
+            features=work.request.features,
+            keys=work.request.keys,
+            event_time=work.request.event_time,
+            prediction=work.scored.prediction,
+            probability=work.scored.probability,
+            flags=[[] for _ in range(work.request.n_rows)],
+            latency_ms=work.latency_ms,
+            logged_time=clock(),
+            key_id=None,
+            shadow=None,
+        )
 
     return app
 
@@ -131,25 +164,23 @@ async def _body(request: Request, max_bytes: int) -> bytes:
     return bytes(received)
 
 
-def _predictions(answered: Answered) -> dict[str, Any]:
-    return {"predictions": answered.scored.prediction}
+def _predictions(answered: Answered, _: tuple[Any, ...]) -> dict[str, Any]:
+    return {"predictions": answered.prediction}
 
 
-def _described(answered: Answered) -> dict[str, Any]:
-    scored = answered.scored
+def _described(answered: Answered, classes: tuple[Any, ...]) -> dict[str, Any]:
     rows = []
-    for i, prediction in enumerate(scored.prediction):
+    for i, prediction_id in enumerate(answered.prediction_ids):
         row: dict[str, Any] = {
-            "prediction_id": answered.prediction_ids[i],
-            "prediction": prediction,
+            "prediction_id": prediction_id,
+            "prediction": answered.prediction[i],
         }
-        if scored.probability is not None:
-            names = map(str, scored.classes)
-            row["probability"] = dict(zip(names, scored.probability[i], strict=True))
+        if answered.probability is not None:
+            row["probability"] = dict(zip(map(str, classes), answered.probability[i], strict=True))
         rows.append(row)
     return {
         "request_id": answered.request_id,
-        "model": answered.served.name,
-        "version": answered.served.version,
+        "model": answered.model,
+        "version": answered.version,
         "predictions": rows,
     }

@@ -1,64 +1,59 @@
 """The record of answered rows: written to the table `predictions` before the answer leaves."""
 
-import threading
-from collections.abc import Callable
-from datetime import UTC, datetime
+import asyncio
 from typing import Any
 
 import pyarrow as pa
 
 from contract.predictions import predictions_schema
 from contract.tables import Tables
-from serving.codecs import Request
-from serving.model import Scored, ServedModel
-
-
-def now_utc() -> datetime:
-    """The time of arrival."""
-    return datetime.now(UTC)
+from contract.use_case import UseCase
+from serving.answered import Answered, schema_hash
 
 
 class PredictionLog:
     """Appends to `predictions`, one commit at a time: more writers would lose commits."""
 
-    def __init__(self, tables: Tables, clock: Callable[[], datetime] = now_utc) -> None:
-        self._tables, self._clock = tables, clock
-        self._one_at_a_time = threading.Lock()
+    def __init__(self, tables: Tables) -> None:
+        self._tables = tables
+        self._schemas: dict[str, pa.Schema] = {}
+        self._one_at_a_time = asyncio.Lock()
 
-    def append(
-        self,
-        served: ServedModel,
-        request_id: str,
-        request: Request,
-        scored: Scored,
-        latency_ms: float,
-    ) -> list[str]:
-        """Write one record for each row; their prediction ids, in order."""
-        now = self._clock()
-        ids = [f"{request_id}-{row}" for row in range(request.n_rows)]
-        constant: dict[str, Any] = {
-            "request_id": request_id,
-            "logged_time": now,
-            "model": served.name,
-            "version": served.version,
-            "latency_ms": latency_ms,
-            "flags": [],
-            "shadow": None,
+    def declare(self, use_case: UseCase) -> str:
+        """Make the columns of a use case known before its first record; their schema hash."""
+        name = schema_hash(use_case)
+        self._schemas.setdefault(name, predictions_schema(use_case))
+        return name
+
+    async def append(self, answered: Answered) -> bool:
+        """Write one record for each row; whether they are logged."""
+        table = pa.Table.from_pylist(records(answered), schema=self._schemas[answered.schema_hash])
+        async with self._one_at_a_time:
+            await asyncio.to_thread(self._tables.append, "predictions", table)
+        return True
+
+
+def records(answered: Answered) -> list[dict[str, Any]]:
+    """One record for each row, as the table `predictions` holds it."""
+    constant: dict[str, Any] = {
+        "request_id": answered.request_id,
+        "logged_time": answered.logged_time,
+        "model": answered.model,
+        "version": answered.version,
+        "latency_ms": answered.latency_ms,
+    }
+    return [
+        constant
+        | {
+            "prediction_id": prediction_id,
+            "row": row,
+            "event_time": answered.event_time[row] or answered.logged_time,
+            "inputs": {name: values[row] for name, values in answered.features.items()},
+            "prediction": answered.prediction[row],
+            "probability": answered.probability[row] if answered.probability else None,
+            "flags": answered.flags[row],
+            "shadow": str(answered.shadow[row]) if answered.shadow else None,
         }
-        records = [
-            constant
-            | {
-                "prediction_id": ids[row],
-                "row": row,
-                "event_time": request.event_time[row] or now,
-                "inputs": {name: values[row] for name, values in request.features.items()},
-                "prediction": scored.prediction[row],
-                "probability": scored.probability[row] if scored.probability else None,
-            }
-            | {key: values[row] for key, values in request.keys.items()}
-            for row in range(request.n_rows)
-        ]
-        table = pa.Table.from_pylist(records, schema=predictions_schema(served.use_case))
-        with self._one_at_a_time:
-            self._tables.append("predictions", table)
-        return ids
+        | {key: values[row] for key, values in answered.keys.items()}
+        for row, prediction_id in enumerate(answered.prediction_ids)
+    ]

@@ -167,8 +167,8 @@ def test_a_package_with_an_unreadable_use_case_is_refused_once(
 @contextmanager
 def serving(follower: Follower, tables: Tables) -> Iterator[str]:
     """The application over real HTTP, on a port of its own."""
-    log = PredictionLog(tables, lambda: ARRIVAL)
-    app = create_app(follower.current, log, Settings(), mlflow.__version__)
+    log = PredictionLog(tables)
+    app = create_app(follower.current, log, Settings(), mlflow.__version__, lambda: ARRIVAL)
     server = uvicorn.Server(uvicorn.Config(app, log_level="warning"))
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))

@@ -1,0 +1,51 @@
+"""The value that passes from an answered request to the log; it knows no disk and no model."""
+
+import hashlib
+import json
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from contract.errors import Refused
+from contract.use_case import UseCase
+
+
+class LogFull(Refused):
+    """The log can't take the record, and policy `reject` says: then don't answer (503)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """One answered request, as columns of (n_rows,) plain values."""
+
+    request_id: str
+    model: str
+    version: str
+    schema_hash: str  # of the use case whose columns these are
+    features: dict[str, list[Any]]
+    keys: dict[str, list[Any]]  # None where a key was not sent
+    event_time: list[datetime | None]  # None: the time of arrival stands for it
+    prediction: list[Any]
+    probability: list[list[float]] | None  # (n_rows, n_classes)
+    flags: list[list[str]]  # what was noticed in each row, e.g. "unseen:carrier"
+    latency_ms: float
+    logged_time: datetime  # UTC
+    key_id: str | None  # which API key asked; None where no keys are configured
+    shadow: list[Any] | None  # the challenger's predictions
+
+    @property
+    def n_rows(self) -> int:
+        """How many rows were answered."""
+        return len(self.prediction)
+
+    @property
+    def prediction_ids(self) -> list[str]:
+        """`<request id>-<row>`: what feedback refers to."""
+        return [f"{self.request_id}-{row}" for row in range(self.n_rows)]
+
+
+def schema_hash(use_case: UseCase) -> str:
+    """Names the columns and types of a record, 16 hexadecimal digits."""
+    names = [*use_case.features, *use_case.keys, use_case.target]
+    typed = [(name, use_case.columns[name].type) for name in names]
+    return hashlib.sha256(json.dumps([use_case.name, typed]).encode()).hexdigest()[:16]
