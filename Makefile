@@ -18,7 +18,7 @@ export MLFLOW_DISABLE_TELEMETRY := true
 export DO_NOT_TRACK := 1
 export GX_ANALYTICS_ENABLED := false
 
-.PHONY: help run train serve monitor ui test check bench lock clean
+.PHONY: help run train serve monitor ui test faults check bench lock clean
 
 help:  ## This list
 	@echo 'make <target> [USE_CASE=flights] [PORT=...]'
@@ -47,6 +47,9 @@ ui: $(INSTALLED)  ## MLflow's user interface (127.0.0.1:5000; PORT=)
 
 test: check  ## Lint, types and every test
 	@pytest -n 2
+
+faults: $(INSTALLED)  ## Every race and kill in full count (make test runs a few)
+	@FOURCYCLE_FAULT_ROUNDS=full pytest -n 2 tests/faults
 
 check: $(INSTALLED)  ## Lint, format and types only
 	@ruff check $(CODE)

@@ -6,7 +6,7 @@ COPY requirements.lock scripts/locked ./
 RUN sh locked uv > uv.txt \
     && pip install --no-cache-dir --require-hashes -r uv.txt \
     && uv venv /opt/venv \
-    && { sh locked mlflow; sh locked psycopg2-binary; } > wanted.txt \
+    && { sh locked mlflow; sh locked psycopg; sh locked psycopg-binary; } > wanted.txt \
     && uv pip install --no-cache --python /opt/venv --require-hashes --compile-bytecode \
         -r wanted.txt -c requirements.lock
 

@@ -18,7 +18,7 @@ from pipelines.bootstrap import Estimate, estimate
 from pipelines.console import console, working
 from pipelines.metrics import SMALLER_IS_BETTER, Scored, metrics_for
 from pipelines.model import labels, load_model, score
-from pipelines.plots import figures
+from pipelines.plots import Measured, figures
 from pipelines.registry import Version, champion_of, version_of_run
 from pipelines.step import Done, Result, Step, execute, latest_run, load_result
 from pipelines.tracking import log_input
@@ -41,6 +41,11 @@ class Figure(BaseModel):
     value: float
     low: float
     high: float
+
+    @property
+    def measured(self) -> Measured:
+        """The three numbers in order."""
+        return self.value, self.low, self.high
 
 
 class Slice(BaseModel):
@@ -222,7 +227,13 @@ def _log(workspace: Workspace, evaluated: Evaluated, scored: Scored) -> None:
         "slices.json",
     )
     mlflow.log_dict(evaluated.importance, "importance.json")
-    for name, drawn in figures(workspace.use_case, scored, evaluated.importance):
+    whole = evaluated.figures[evaluated.metric].measured
+    sliced: dict[str, dict[str, Measured]] = {s.column: {} for s in evaluated.slices}
+    for s in evaluated.slices:
+        if s.figure:
+            sliced[s.column][s.value] = s.figure.measured
+    drawings = figures(workspace.use_case, scored, evaluated.importance, whole, sliced)
+    for name, drawn in drawings:
         mlflow.log_figure(drawn, f"plots/{name}.png")
     mlflow.set_tag("champion", evaluated.champion)
     log_input(workspace.tables, evaluated.holdout, "holdout")

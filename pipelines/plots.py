@@ -15,14 +15,23 @@ from sklearn.metrics import (
 from contract.use_case import UseCase
 from pipelines.metrics import CALIBRATION_BINS, Scored, positive_index
 
+Measured = tuple[float, float, float]  # value, lower and upper end of its 95 % interval
+
 BLUE, GREY, ORANGE = "#1f5fa8", "#9aa0a6", "#d9772b"
 SCATTER_ROWS = 5000
 
 
 def figures(
-    use_case: UseCase, scored: Scored, importance: Mapping[str, float]
+    use_case: UseCase,
+    scored: Scored,
+    importance: Mapping[str, float],
+    whole: Measured,
+    slices: Mapping[str, Mapping[str, Measured]],
 ) -> Iterator[tuple[str, Figure]]:
-    """Name and figure of every plot that fits the task."""
+    """Name and figure of every plot that fits the task.
+
+    `whole` is the main metric on all rows, `slices` the same for each column and value.
+    """
     if use_case.task == "binary":
         yield "roc", _roc(use_case, scored)
         yield "precision_recall", _precision_recall(use_case, scored)
@@ -33,6 +42,9 @@ def figures(
         yield "residuals", _residuals(use_case, scored)
     if importance:
         yield "importance", _importance(use_case, importance)
+    for column, values in slices.items():
+        if values:
+            yield f"slices_{column}", _slices(use_case, column, values, whole)
 
 
 def _axes(title: str, size: tuple[float, float] = (6.4, 4.8)) -> tuple[Figure, Axes]:
@@ -126,4 +138,24 @@ def _importance(use_case: UseCase, importance: Mapping[str, float]) -> Figure:
     figure, axes = _axes(title, (6.4, 0.8 + 0.26 * len(ranked)))
     axes.barh([name for name, _ in ranked], [value for _, value in ranked], color=BLUE)
     axes.axvline(0, color=GREY, linewidth=1)
+    return figure
+
+
+def _slices(
+    use_case: UseCase, column: str, values: Mapping[str, Measured], whole: Measured
+) -> Figure:
+    ranked = sorted(values.items(), key=lambda item: item[1][0])
+    metric = use_case.evaluation.metric
+    figure, axes = _axes(
+        f"{metric} by {column}, with 95 % intervals", (6.4, 1.3 + 0.28 * len(ranked))
+    )
+    middle, low, high = np.array([measured for _, measured in ranked]).T
+    places = np.arange(len(ranked))
+    axes.hlines(places, low, high, color=BLUE, linewidth=2)
+    axes.plot(middle, places, "o", color=BLUE)
+    axes.set_yticks(places, [name for name, _ in ranked])
+    axes.axvspan(whole[1], whole[2], color=GREY, alpha=0.25, linewidth=0)
+    axes.axvline(whole[0], color=GREY, linestyle="--", linewidth=1, label="all rows")
+    axes.set(xlabel=metric, ylim=(-0.7, len(ranked) - 0.3))
+    axes.legend(loc="best", frameon=False)
     return figure

@@ -70,13 +70,14 @@ def _read_parquet(use_case: UseCase) -> pa.Table:
 
 
 def _read_sql(use_case: UseCase) -> pa.Table:
-    from sqlalchemy import create_engine, text
+    from sqlalchemy import NullPool, create_engine, text
     from sqlalchemy.exc import ArgumentError, NoSuchModuleError, OperationalError, SQLAlchemyError
 
     sql = use_case.source.sql or Sql(url="", query="")
     try:
         url = Template(sql.url).substitute(os.environ)
-        engine = create_engine(url)
+        # No pool: a connection left open is nobody's to close.
+        engine = create_engine(url, poolclass=NullPool)
         with engine.connect() as connection:
             return _from_pandas(pd.read_sql(text(sql.query), connection))
     except KeyError as error:

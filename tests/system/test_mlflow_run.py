@@ -3,20 +3,25 @@
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from mlflow import MlflowClient
 
-PROJECT = Path(__file__).parents[2]
+from pipelines.closure import PROJECT
+from pipelines.replay import free_port
+from tests.system.repository import committed_copy
 
 
-def mlflow_run(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+def mlflow_run(
+    folder: Path, *arguments: str, project: str = str(PROJECT)
+) -> subprocess.CompletedProcess[str]:
     binaries = Path(sys.executable).parent
     environment = os.environ | {"PATH": f"{binaries}{os.pathsep}{os.environ['PATH']}"}
     environment.pop("PYTHONPATH", None)
     return subprocess.run(
-        [str(binaries / "mlflow"), "run", str(PROJECT), *arguments],
+        [str(binaries / "mlflow"), "run", project, *arguments],
         cwd=folder,
         env=environment,
         capture_output=True,
@@ -36,6 +41,37 @@ def test_steps_run_from_another_folder_and_leave_everything_there(home: Path) ->
     runs = client.search_runs([found.experiment_id], order_by=["attributes.start_time ASC"])
     assert [run.info.run_name for run in runs] == ["ingest", "validate", "split", "train"]
     assert (home / "data" / "penguins" / "training").is_dir()
+
+
+@pytest.fixture
+def git_address(home: Path) -> Iterator[str]:
+    """The code at hand as a repository that a real git server on this host gives out."""
+    repository = committed_copy(home / "served" / "fourcycle")
+    port = free_port()
+    server = subprocess.Popen(
+        [
+            *("git", "daemon", "--export-all", "--listen=127.0.0.1", f"--port={port}"),
+            *(f"--base-path={repository.parent}", str(repository)),
+        ],
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        yield f"git://127.0.0.1:{port}/fourcycle"
+    finally:
+        server.terminate()
+        server.wait()
+
+
+def test_a_step_runs_from_a_git_address(home: Path, git_address: str) -> None:
+    done = mlflow_run(
+        home,
+        *("-v", "main", "-e", "ingest", "-P", "use_case=penguins", "-P", f"root={home}/tables"),
+        *("--env-manager", "local", "--experiment-name", "penguins/training"),
+        project=git_address,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "344 new" in done.stderr
+    assert (home / "tables" / "penguins" / "raw").is_dir()
 
 
 def test_a_use_case_outside_the_repository_runs_in_its_own_environment(home: Path) -> None:

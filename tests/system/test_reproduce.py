@@ -1,31 +1,18 @@
 """A version is trained again by its own commit when the code has changed since."""
 
 import os
-import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-PROJECT = Path(__file__).parents[2]
-ROOMS = ("contract", "pipelines", "serving", "monitoring", "use_cases")
-FILES = ("MLproject", "conda.yaml", "requirements.lock", "pyproject.toml")
+from tests.system.repository import commit, committed_copy, git
 
 
 @pytest.fixture
 def clone(home: Path) -> Path:
-    """The code at hand as a repository of its own with one commit."""
-    folder = home / "project"
-    for room in ROOMS:
-        ignored = shutil.ignore_patterns("__pycache__")
-        shutil.copytree(PROJECT / room, folder / room, ignore=ignored)
-    for name in FILES:
-        shutil.copy(PROJECT / name, folder / name)
-    (folder / ".gitignore").write_text("__pycache__/\n")
-    run(folder, "git", "init", "--quiet")
-    commit(folder, "the code at hand")
-    return folder
+    return committed_copy(home / "project")
 
 
 def run(folder: Path, *command: str) -> subprocess.CompletedProcess[str]:
@@ -36,12 +23,6 @@ def run(folder: Path, *command: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         command, cwd=folder, env=environment, capture_output=True, text=True, check=False
     )
-
-
-def commit(folder: Path, why: str) -> None:
-    run(folder, "git", "add", "--all")
-    who = ("-c", "user.name=Test", "-c", "user.email=test@example.org")
-    assert run(folder, "git", *who, "commit", "--quiet", "-m", why).returncode == 0
 
 
 def test_a_version_is_reproduced_by_its_commit(clone: Path) -> None:
@@ -55,4 +36,4 @@ def test_a_version_is_reproduced_by_its_commit(clone: Path) -> None:
     assert again.returncode == 0, again.stderr
     assert "training by commit" in again.stderr
     assert "bit-identical" in again.stderr
-    assert run(clone, "git", "worktree", "list").stdout.count("\n") == 1
+    assert git(clone, "worktree", "list").count("\n") == 1
