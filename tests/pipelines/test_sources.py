@@ -18,12 +18,18 @@ def reading(home: Path, **source: object) -> UseCase:
     return made_use_case(home, {"source": Source.model_validate({"folder": str(home), **source})})
 
 
+def write_sql(rows: pd.DataFrame, url: str) -> None:
+    engine = create_engine(url)
+    rows.to_sql("rows", engine, index=False)
+    engine.dispose()
+
+
 @pytest.fixture
 def sources(home: Path) -> dict[str, UseCase]:
     rows = made_rows(50)
     deliver(home, rows)
     rows.to_parquet(home / "rows.parquet")
-    rows.to_sql("rows", create_engine(f"sqlite:///{home}/rows.db"), index=False)
+    write_sql(rows, f"sqlite:///{home}/rows.db")
     write_deltalake(str(home / "delta"), rows)
     (home / "made_loader.py").write_text(LOADER.format(path=home / "rows.parquet"))
     query = (
@@ -53,9 +59,7 @@ def test_sql_reads_by_query(sources: dict[str, UseCase]) -> None:
 
 
 def test_sql_reads_from_postgresql(home: Path, postgresql: str) -> None:
-    engine = create_engine(postgresql)
-    made_rows(50).to_sql("rows", engine, index=False)
-    engine.dispose()
+    write_sql(made_rows(50), postgresql)
     use_case = reading(home, sql=Sql(url=postgresql, query="select * from rows order by id"))
     conformed = conform(read_source(use_case), use_case)
     assert conformed.complete
