@@ -177,10 +177,20 @@ class Evaluation(Part):
 
 
 class Gates(Part):
-    """What a version must reach before it may move to Production."""
+    """What a version must reach before it may move to Production; docs/gate.md explains each.
+
+    Margins are in the unit of the main metric: by how much a challenger may be worse than the
+    champion and still count as just as good.
+    """
 
     minimum: dict[str, float] = {}
     maximum: dict[str, float] = {}
+    min_rows: int = Field(default=100, ge=2)
+    margin: float = Field(default=0.01, ge=0, allow_inf_nan=False)
+    slice_margin: float = Field(default=0.03, ge=0, allow_inf_nan=False)
+    slice_min_rows: int = Field(default=200, ge=2)
+    max_latency_ms: float = Field(default=50, gt=0, allow_inf_nan=False)
+    max_size_mb: float = Field(default=200, gt=0, allow_inf_nan=False)
 
 
 class Monitoring(Part):

@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Annotated
 
 import mlflow
@@ -11,20 +10,13 @@ import typer
 from contract.errors import BadInput, Refused
 from contract.use_case import Gates
 from pipelines import cli
+from pipelines.decision import GateDecision
 from pipelines.evaluate import STEP as EVALUATE
 from pipelines.registry import Version, challenger_of, tag
 from pipelines.step import Done, Result, Step, execute, latest_run, load_result
 from pipelines.workspace import Workspace, open_workspace
 
 VersionOption = Annotated[str, typer.Option(help="Version number; empty: the challenger.")]
-
-
-@dataclass(frozen=True)
-class GateDecision:
-    """Whether a version may move, and every reason for it."""
-
-    passed: bool
-    reasons: tuple[str, ...]
 
 
 class Gated(Result):

@@ -37,7 +37,7 @@ estimator:
   path: sklearn.linear_model.LogisticRegression
   search: {C: {low: 0.01, high: 10, log: true}}
 evaluation: {metric: roc_auc, slices: [colour], resamples: 100}
-gates: {minimum: {roc_auc: 0.6}}
+gates: {minimum: {roc_auc: 0.6}, min_rows: 40, margin: 0.05}
 monitoring: {min_rows: 30, reference_rows: 100}
 """
 
