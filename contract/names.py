@@ -19,6 +19,7 @@ REASONS = "_reasons"  # list of strings, the expectations that a quarantined row
 
 USE_CASE_FILE = "use_case.yaml"  # the frozen copy inside a model version's package
 REFERENCE_DIR = "reference"
+SCORER_DIR = "scorer"
 
 
 def experiment(use_case: str, cycle: Cycle) -> str:

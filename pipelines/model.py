@@ -7,18 +7,15 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 import pyarrow as pa
-import skops.io
 from mlflow.models import ModelSignature
 from mlflow.types import ColSpec, DataType, Schema, TensorSpec
 from sklearn.pipeline import Pipeline
 
 from contract.errors import Refused
 from contract.frames import feature_frame
-from contract.trusted_types import TRUSTED_TYPES
 from contract.use_case import Column, UseCase
 from pipelines.metrics import Scored
-
-MODEL_FILE = "model.skops"
+from serving.fallback import MODEL_FILE, load_pipeline
 
 MLFLOW_TYPES = {
     "string": DataType.string,
@@ -43,14 +40,9 @@ def load_model(uri: str) -> Pipeline:
     """The fitted pipeline of a logged model; Refused when it holds a foreign type."""
     folder = Path(mlflow.artifacts.download_artifacts(uri))
     try:
-        model = skops.io.load(folder / MODEL_FILE, trusted=list(TRUSTED_TYPES))
-    except (skops.io.exceptions.UntrustedTypesFoundException, OSError, ValueError) as error:
-        raise Refused(f"The model at {uri} can't be trusted or read: {error}") from error
-    if not isinstance(model, Pipeline):
-        raise Refused(
-            f"The model at {uri} is no scikit-learn pipeline, found {type(model).__name__}."
-        )
-    return model
+        return load_pipeline(folder / MODEL_FILE)
+    except Refused as error:
+        raise Refused(f"The model at {uri} can't be used: {error}") from error
 
 
 def labels(rows: pa.Table, use_case: UseCase) -> npt.NDArray[np.generic]:

@@ -1,7 +1,8 @@
 """Package: one self-contained folder with all that serving and watching a model need.
 
-An MLflow model that any MLflow client can load, the frozen use case, the reference, and a manifest
-with the SHA-256 of every file, for artifacts have no digest of their own.
+An MLflow model that any MLflow client can load, the frozen use case, the reference, the compiled
+scorer with the proof that it answers like the model, and a manifest with the SHA-256 of every file,
+for artifacts have no digest of their own.
 """
 
 import hashlib
@@ -13,30 +14,35 @@ from pathlib import Path
 import mlflow
 import yaml
 
-from contract.names import REFERENCE_DIR, USE_CASE_FILE
+from contract.names import REFERENCE_DIR, SCORER_DIR, USE_CASE_FILE
 from contract.use_case import UseCase
 from pipelines import cli
+from pipelines.console import count, working
+from pipelines.model import load_model
 from pipelines.step import Done, Result, Step, execute, latest_run, load_result
 from pipelines.train import STEP as TRAIN
-from pipelines.train import Trained
+from pipelines.train import Trained, read_rows
 from pipelines.workspace import Workspace, open_workspace
+from serving.model import MANIFEST_FILE, NOT_SEALED, PARITY_FILE
 
-MANIFEST_FILE = "manifest.json"
 ARTIFACT = "model"
-# MLflow writes this one anew for each registration.
-NOT_SEALED = {MANIFEST_FILE, "registered_model_meta"}
 
 
 class Packaged(Result):
-    """Where the package is, and its digest: the SHA-256 of its manifest."""
+    """Where the package is, and its digest: the SHA-256 of its manifest.
+
+    `not_compiled` says why no compiled scorer is in it; "" where one is.
+    """
 
     run_id: str
     source: str
     digest: str
     size_bytes: int
+    not_compiled: str
 
     def line(self) -> str:
-        return f"{self.size_bytes / 1e6:.1f} MB, digest {self.digest[:12]}"
+        size = f"{self.size_bytes / 1e6:.1f} MB, digest {self.digest[:12]}"
+        return f"{size}; {self.not_compiled or 'compiled, with proof'}"
 
 
 STEP = Step("package", Packaged, tuple(UseCase.model_fields))
@@ -56,6 +62,7 @@ def _package(workspace: Workspace, trained: Trained) -> Packaged:
         reference = f"runs:/{trained.run_id}/{REFERENCE_DIR}"
         shutil.copytree(mlflow.artifacts.download_artifacts(reference), folder / REFERENCE_DIR)
         (folder / USE_CASE_FILE).write_text(frozen(workspace.use_case), encoding="utf-8")
+        not_compiled = _add_scorer(folder / SCORER_DIR, workspace, trained)
         manifest = seal(folder)
         size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
         mlflow.log_artifacts(str(folder), ARTIFACT)
@@ -67,7 +74,25 @@ def _package(workspace: Workspace, trained: Trained) -> Packaged:
         source=f"{run.info.artifact_uri}/{ARTIFACT}",
         digest=manifest,
         size_bytes=size,
+        not_compiled=not_compiled,
     )
+
+
+def _add_scorer(folder: Path, workspace: Workspace, trained: Trained) -> str:
+    """Compile, prove and write the scorer; why it can't serve, "" where it can.
+
+    A version without one is registered all the same: the release check refuses it by this reason.
+    """
+    from pipelines.compile import write_scorer  # treelite and onnx, which a reused step never needs
+
+    rows = read_rows(workspace.tables, workspace.use_case, trained.holdout)
+    with working(f"compiling, and proving it on {count(rows.num_rows)} holdout rows"):
+        written = write_scorer(folder, load_model(trained.model_uri), workspace.use_case, rows)
+    if written.parity is not None:
+        mlflow.log_metrics(written.parity.figures())
+        mlflow.log_dict(written.parity.record(), f"{SCORER_DIR}/{PARITY_FILE}")
+    mlflow.set_tag("scorer", written.not_compiled or "compiled")
+    return written.not_compiled
 
 
 def frozen(use_case: UseCase) -> str:

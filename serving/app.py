@@ -13,14 +13,14 @@ from fastapi import FastAPI, Request, Response
 from starlette.concurrency import run_in_threadpool
 
 from contract.errors import FourcycleError
-from contract.frames import feature_table
 from contract.settings import Settings
 from serving import codecs
 from serving.answered import Answered
 from serving.log import PredictionLog
-from serving.model import Scored, ServedModel, score
+from serving.model import ServedVersion
+from serving.scorer import Answers
 
-Current = Callable[[], ServedModel | None]
+Current = Callable[[], ServedVersion | None]
 
 logger = logging.getLogger(__name__)
 
@@ -38,7 +38,7 @@ class Work:
     """Checked rows and the model's answers to them."""
 
     request: codecs.Request
-    scored: Scored
+    answers: Answers
     latency_ms: float
 
 
@@ -100,11 +100,11 @@ def create_app(
             headers = {"X-Request-Id": request_id}
             return Response(content, problem.status, headers, "application/json")
         headers = {"X-Request-Id": request_id, "X-Model-Version": answered.version}
-        content = json.dumps(shape(answered, work.scored.classes), allow_nan=False)
+        content = json.dumps(shape(answered, served.scorer.classes), allow_nan=False)
         return Response(content, 200, headers, "application/json")
 
     def _work(
-        served: ServedModel,
+        served: ServedVersion,
         request_id: str,
         body: bytes,
         read: Callable[[Any, Any], codecs.Rows],
@@ -122,15 +122,15 @@ def create_app(
         except codecs.BadRequest as error:
             raise Problem(status, "BAD_REQUEST", str(error)) from None
         try:
-            scored = score(served, feature_table(checked.features, served.use_case))
+            answers = served.scorer.score(checked.features)
         except FourcycleError as error:
             raise Problem(500, "model_error", str(error)) from error
         except Exception as error:  # the boundary of the process: nothing of it may reach a caller
             logger.exception("request %s failed", request_id)
             raise Problem(500, "INTERNAL_ERROR", "The request could not be answered.") from error
-        return Work(checked, scored, (time.perf_counter() - started) * 1000)
+        return Work(checked, answers, (time.perf_counter() - started) * 1000)
 
-    def _answered(served: ServedModel, request_id: str, work: Work) -> Answered:
+    def _answered(served: ServedVersion, request_id: str, work: Work) -> Answered:
         return Answered(
             request_id=request_id,
             model=served.name,
@@ -139,8 +139,8 @@ def create_app(
             features=work.request.features,
             keys=work.request.keys,
             event_time=work.request.event_time,
-            prediction=work.scored.prediction,
-            probability=work.scored.probability,
+            prediction=work.answers.prediction,
+            probability=work.answers.probability,
             flags=[[] for _ in range(work.request.n_rows)],
             latency_ms=work.latency_ms,
             logged_time=clock(),

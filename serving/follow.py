@@ -5,12 +5,38 @@ import tempfile
 import threading
 from pathlib import Path
 
+import mlflow
 from mlflow import MlflowClient
 
-from contract.errors import FourcycleError, Unavailable
-from serving.model import ServedModel, champion_version, fetch
+from contract.errors import FourcycleError, Refused, Unavailable
+from contract.names import CHAMPION
+from serving.model import ServedVersion, check_golden, load_version
 
 logger = logging.getLogger(__name__)
+
+
+def champion_version(client: MlflowClient, name: str) -> str | None:
+    """Number of the version that the alias points at; None while there is none."""
+    try:
+        return str(client.get_model_version_by_alias(name, CHAMPION).version)
+    except mlflow.MlflowException as error:
+        if error.error_code in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"):
+            return None
+        raise Unavailable(f"The registry did not answer: {error.error_code}.") from error
+
+
+def fetch(name: str, version: str, folder: Path) -> ServedVersion:
+    """Download a version into `folder`, load and check it; Refused when anything is not right."""
+    try:
+        source = f"models:/{name}/{version}"
+        found = Path(mlflow.artifacts.download_artifacts(source, dst_path=str(folder)))
+    except OSError as error:
+        raise Refused(f"Version {version} of {name} can't be served: {error}") from error
+    except mlflow.MlflowException as error:
+        raise Unavailable(f"Version {version} of {name} can't be fetched: {error}") from error
+    served = load_version(found, name, version)
+    check_golden(served)
+    return served
 
 
 class Follower:
@@ -18,13 +44,13 @@ class Follower:
 
     def __init__(self, client: MlflowClient, name: str, poll_s: float) -> None:
         self._client, self._name, self._poll_s = client, name, poll_s
-        self._served: ServedModel | None = None
+        self._served: ServedVersion | None = None
         self._refused: set[str] = set()
         self._said = ""
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="follower", daemon=True)
 
-    def current(self) -> ServedModel | None:
+    def current(self) -> ServedVersion | None:
         """The version that answers now."""
         return self._served
 

@@ -1,79 +1,78 @@
-"""The served version: fetched, verified against its manifest, loaded without running its code."""
+"""A version that may answer: verified against its manifest, loaded without running its code."""
 
 import hashlib
 import json
-import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import mlflow
-import pyarrow as pa
-import skops.io
-from mlflow import MlflowClient
-from sklearn.pipeline import Pipeline
-
-from contract.errors import Refused, Unavailable
-from contract.frames import feature_frame
-from contract.names import CHAMPION, USE_CASE_FILE
-from contract.trusted_types import TRUSTED_TYPES
+from contract.errors import FourcycleError, Refused
+from contract.names import SCORER_DIR, USE_CASE_FILE
 from contract.use_case import UseCase
 from contract.use_case_file import parse_use_case
+from serving.agreement import compare
+from serving.scorer import SCORER_FILE, Answers, Scorer, load_scorer
 
-MODEL_FILE = "model.skops"
 MANIFEST_FILE = "manifest.json"
+# MLflow writes the second one anew for each registration.
 NOT_SEALED = {MANIFEST_FILE, "registered_model_meta"}
+GOLDEN_FILE = "golden.json"
+PARITY_FILE = "parity.json"
 
 
 @dataclass(frozen=True)
-class ServedModel:
-    """A version that may answer."""
+class Golden:
+    """Rows of the holdout and what the version must answer to them."""
+
+    columns: dict[str, list[Any]]
+    expected: Answers
+
+
+@dataclass(frozen=True)
+class ServedVersion:
+    """A version that may answer; `digest` is the SHA-256 of its manifest."""
 
     name: str
     version: str
+    digest: str
     use_case: UseCase
-    pipeline: Pipeline
+    scorer: Scorer
+    golden: Golden | None = None
 
 
-@dataclass(frozen=True)
-class Scored:
-    """Answers for (n_rows,) rows; classifiers also say a probability for each class."""
+def load_version(folder: Path, name: str, version: str) -> ServedVersion:
+    """Verify the package in `folder` and load it; Refused says what is not right.
 
-    prediction: list[Any]
-    probability: list[list[float]] | None
-    classes: tuple[Any, ...]
-
-
-def champion_version(client: MlflowClient, name: str) -> str | None:
-    """Number of the version that the alias points at; None while there is none."""
+    The compiled scorer answers; the scikit-learn pipeline does only where there is none and the
+    use case says `serving.allow_sklearn: true`. No code of the package runs.
+    """
     try:
-        return str(client.get_model_version_by_alias(name, CHAMPION).version)
-    except mlflow.MlflowException as error:
-        if error.error_code in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"):
-            return None
-        raise Unavailable(f"The registry did not answer: {error.error_code}.") from error
-
-
-def fetch(name: str, version: str, folder: Path) -> ServedModel:
-    """Download a version into `folder`, verify it, load it; Refused when anything is not right."""
-    try:
-        source = f"models:/{name}/{version}"
-        found = Path(mlflow.artifacts.download_artifacts(source, dst_path=str(folder)))
-        verify(found)
-        text = (found / USE_CASE_FILE).read_text(encoding="utf-8")
-        pipeline = skops.io.load(found / MODEL_FILE, trusted=list(TRUSTED_TYPES))
-    except (OSError, ValueError, skops.io.exceptions.UntrustedTypesFoundException) as error:
+        digest = verify(folder)
+        text = (folder / USE_CASE_FILE).read_text(encoding="utf-8")
+        use_case = parse_use_case(text, USE_CASE_FILE, folder)
+        scorer = _scorer(folder, use_case)
+        return ServedVersion(name, version, digest, use_case, scorer, _golden(folder))
+    except (FourcycleError, OSError, ValueError, KeyError, TypeError) as error:
         raise Refused(f"Version {version} of {name} can't be served: {error}") from error
-    except mlflow.MlflowException as error:
-        raise Unavailable(f"Version {version} of {name} can't be fetched: {error}") from error
-    if not isinstance(pipeline, Pipeline):
-        raise Refused(f"Version {version} of {name} holds no scikit-learn pipeline.")
-    return ServedModel(name, version, parse_use_case(text, USE_CASE_FILE, found), pipeline)
 
 
-def verify(folder: Path) -> None:
-    """Compare every file with the manifest; Refused when one differs, is missing or is foreign."""
-    sealed = json.loads((folder / MANIFEST_FILE).read_text(encoding="utf-8"))
+def check_golden(served: ServedVersion) -> None:
+    """Let the version answer its golden rows; Refused unless it answers as it must."""
+    what = f"Version {served.version} of {served.name}"
+    if served.golden is None:
+        raise Refused(f"{what} can't be served: its package holds no {SCORER_DIR}/{GOLDEN_FILE}.")
+    agreement = compare(served.scorer.score(served.golden.columns), served.golden.expected)
+    if not agreement.holds:
+        raise Refused(
+            f"{what} can't be served: on its {agreement.rows} golden rows the answers are up to "
+            f"{agreement.max_difference:.3g} off and {agreement.labels_differ} labels differ."
+        )
+
+
+def verify(folder: Path) -> str:
+    """Compare every file with the manifest and answer its SHA-256; Refused names what differs."""
+    text = (folder / MANIFEST_FILE).read_bytes()
+    sealed = json.loads(text)
     if not isinstance(sealed, dict):
         raise Refused(f"{MANIFEST_FILE} is no mapping of file names to SHA-256.")
     there = {
@@ -84,24 +83,42 @@ def verify(folder: Path) -> None:
     wrong = sorted(name for name in {*sealed, *there} if sealed.get(name) != there.get(name))
     if wrong:
         raise Refused(f"The artifact is not what was registered; differing: {', '.join(wrong)}.")
+    return hashlib.sha256(text).hexdigest()
 
 
-def score(served: ServedModel, rows: pa.Table) -> Scored:
-    """The pipeline's answers on checked rows; Refused unless they are finite and whole."""
-    frame = feature_frame(rows, served.use_case)
-    if not served.use_case.classifies:
-        prediction = served.pipeline.predict(frame)
-        return _whole(Scored(prediction.tolist(), None, ()), rows.num_rows)
-    probability = served.pipeline.predict_proba(frame)
-    classes = served.pipeline.classes_
-    chosen = classes[probability.argmax(axis=1)].tolist()
-    scored = Scored(chosen, probability.tolist(), tuple(classes.tolist()))
-    return _whole(scored, rows.num_rows)
+def _scorer(folder: Path, use_case: UseCase) -> Scorer:
+    reason = _not_compiled(folder / SCORER_DIR)
+    if reason is None:
+        return load_scorer(folder / SCORER_DIR)
+    if not use_case.serving.allow_sklearn:
+        raise Refused(
+            f"{reason} The use case may say serving.allow_sklearn: true to have it served, slower, "
+            "by its scikit-learn pipeline."
+        )
+    from serving.fallback import MODEL_FILE, load_pipeline, pipeline_scorer
+
+    return pipeline_scorer(load_pipeline(folder / MODEL_FILE), use_case)
 
 
-def _whole(scored: Scored, n_rows: int) -> Scored:
-    numbers = [p for row in scored.probability or [] for p in row]
-    numbers += [p for p in scored.prediction if isinstance(p, float)]
-    if len(scored.prediction) != n_rows or not all(map(math.isfinite, numbers)):
-        raise Refused("The model gave no usable answer.")
-    return scored
+def _not_compiled(folder: Path) -> str | None:
+    """Why there is no compiled scorer to answer; None where there is one, with its proof."""
+    if not (folder / SCORER_FILE).is_file():
+        return "Its package holds no compiled scorer."
+    plan = json.loads((folder / SCORER_FILE).read_text(encoding="utf-8"))
+    if reason := plan.get("not_compiled"):
+        return str(reason)
+    proof = (folder / PARITY_FILE).read_bytes()
+    if (
+        hashlib.sha256(proof).hexdigest() != plan["parity"]
+        or json.loads(proof)["holds"] is not True
+    ):
+        return "Its compiled scorer comes without the proof that it answers like the pipeline."
+    return None
+
+
+def _golden(folder: Path) -> Golden | None:
+    file = folder / SCORER_DIR / GOLDEN_FILE
+    if not file.is_file():
+        return None
+    found = json.loads(file.read_text(encoding="utf-8"))
+    return Golden(found["columns"], Answers(found["prediction"], found["probability"]))

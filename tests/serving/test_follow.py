@@ -19,6 +19,7 @@ from pathlib import Path
 import httpx
 import mlflow
 import pandas as pd
+import pyarrow as pa
 import pytest
 import uvicorn
 from mlflow import MlflowClient
@@ -27,9 +28,11 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from contract.errors import BadInput
-from contract.names import CHAMPION, USE_CASE_FILE
+from contract.names import CHAMPION, SCORER_DIR, USE_CASE_FILE
 from contract.settings import Settings
 from contract.tables import Tables
+from contract.use_case_file import parse_use_case
+from pipelines.compile import write_scorer
 from serving.__main__ import main
 from serving.app import create_app
 from serving.follow import Follower
@@ -61,9 +64,10 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
     client_of(folder).search_registered_models()
     pipeline = make_pipeline(StandardScaler(), LogisticRegression())
     frame = pd.DataFrame({"size": [0.0, 1.0, 9.0, 10.0]})
-    mlflow.sklearn.save_model(
-        pipeline.fit(frame, list("aabb")), folder / "model", pip_requirements=[]
-    )
+    pipeline.fit(frame, list("aabb"))
+    mlflow.sklearn.save_model(pipeline, folder / "model", pip_requirements=[])
+    small = parse_use_case(SMALL, "small.yaml", folder)
+    write_scorer(folder / "model" / SCORER_DIR, pipeline, small, pa.Table.from_pandas(frame))
     return folder
 
 

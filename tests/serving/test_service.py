@@ -17,7 +17,7 @@ from contract.use_case_file import load_use_case
 from pipelines.main import Outcome
 from pipelines.replay import free_port, service
 from pipelines.workspace import open_workspace
-from serving.model import fetch, score, verify
+from serving.model import check_golden, load_version, verify
 
 ROW: dict[str, Any] = {
     "island": "Biscoe",
@@ -182,10 +182,11 @@ def test_a_changed_file_is_refused_by_name(trained: tuple[Path, Outcome], home: 
 
 
 def test_the_service_scores_like_the_pipeline(trained: tuple[Path, Outcome], home: Path) -> None:
-    connect_to(trained[0])
-    served = fetch("penguins", "1", home)
+    served = load_version(package(trained, home), "penguins", "1")
+    check_golden(served)
     rows = Tables(str(trained[0] / "data"), "penguins").read("holdout")
-    answers = score(served, rows).prediction
+    columns = {n: rows.column(n).to_pylist() for n in served.scorer.features}
+    answers = served.scorer.score(columns).prediction
     hits = sum(a == b for a, b in zip(answers, rows.column("species").to_pylist(), strict=True))
     assert hits / len(answers) > 0.9
 

@@ -1,0 +1,127 @@
+"""Compile a fitted pipeline into the scorer that serves: tables, one ONNX graph, no code."""
+
+import hashlib
+import json
+import math
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import onnx
+import pyarrow as pa
+from sklearn.pipeline import Pipeline
+
+from contract.errors import Refused
+from contract.use_case import UseCase
+from pipelines.encoders import Column, Raw, encode, features_of, refused
+from pipelines.estimators import build_estimator
+from pipelines.golden import golden_rows
+from pipelines.graph import Builder, Part, build_encoders
+from pipelines.parity import Parity, prove
+from serving.fallback import pipeline_scorer
+from serving.model import GOLDEN_FILE, PARITY_FILE
+from serving.scorer import GRAPH_FILE, SCORER_FILE, load_scorer
+
+
+@dataclass(frozen=True)
+class Compiled:
+    """A scorer as it is stored, and the values of features at which its trees split."""
+
+    features: tuple[str, ...]
+    inputs: tuple[Part, ...]
+    classes: tuple[Any, ...]
+    graph: onnx.ModelProto
+    thresholds: dict[str, list[float]]
+
+    def plan(self) -> dict[str, Any]:
+        """What the graph is to be fed with, as JSON."""
+        return {
+            "features": self.features,
+            "classes": self.classes,
+            "inputs": [_plain(part) for part in self.inputs],
+        }
+
+
+@dataclass(frozen=True)
+class Written:
+    """What a package's folder `scorer` holds: the proof, and why it can't serve ("": it can)."""
+
+    parity: Parity | None
+    not_compiled: str
+
+
+def write_scorer(folder: Path, model: Pipeline, use_case: UseCase, holdout: pa.Table) -> Written:
+    """Compile a fitted pipeline, prove that it answers the same, write scorer and golden rows."""
+    folder.mkdir()
+    pipeline = pipeline_scorer(model, use_case)
+    columns = {name: holdout.column(name).to_pylist() for name in use_case.features}
+    golden = golden_rows(columns, use_case)
+    _write(folder / GOLDEN_FILE, {"columns": golden, **asdict(pipeline.score(golden))})
+    try:
+        compiled = compile_pipeline(model, use_case)
+    except Refused as error:
+        _write(folder / SCORER_FILE, {"not_compiled": str(error)})
+        return Written(None, str(error))
+    (folder / GRAPH_FILE).write_bytes(compiled.graph.SerializeToString())
+    _write(folder / SCORER_FILE, compiled.plan())
+    parity = prove(load_scorer(folder), pipeline, use_case, columns, compiled.thresholds)
+    proof = _write(folder / PARITY_FILE, parity.record())
+    reason = "" if parity.holds else f"Compiling went wrong: {parity.line()}."
+    _write(folder / SCORER_FILE, compiled.plan() | {"not_compiled": reason, "parity": proof})
+    return Written(parity, reason)
+
+
+def _write(file: Path, value: dict[str, Any]) -> str:
+    """Write JSON; its SHA-256."""
+    text = json.dumps(value, allow_nan=False, ensure_ascii=False)
+    file.write_text(text, encoding="utf-8")
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def compile_pipeline(model: Pipeline, use_case: UseCase) -> Compiled:
+    """The scorer of a fitted pipeline; Refused names the step that can't be compiled."""
+    *encoders, (name, estimator) = model.steps
+    columns = features_of(use_case)
+    for step, fitted in encoders:
+        columns = encode(step, fitted, columns)
+    for column in columns:
+        if isinstance(column, Raw) and column.text and not column.missing:
+            raise refused(name, estimator, f"{column.feature!r} gets there as text")
+    builder = Builder()
+    encoded = build_encoders(builder, columns)
+    order = [columns.index(column) for column in encoded.columns]
+    answer = build_estimator(builder, name, estimator, encoded.matrix, order)
+    return Compiled(
+        features=use_case.features,
+        inputs=encoded.inputs,
+        classes=tuple(estimator.classes_.tolist()) if use_case.classifies else (),
+        graph=builder.finish(answer.name, len(encoded.inputs), answer.width),
+        thresholds=_thresholds(encoded.columns, answer.splits),
+    )
+
+
+def _thresholds(
+    columns: Sequence[Column], splits: dict[int, list[float]]
+) -> dict[str, list[float]]:
+    """Split values of encoded columns as values of their features, ascending."""
+    found: dict[str, set[float]] = {}
+    for at, values in splits.items():
+        column = columns[at]
+        if isinstance(column, Raw) and not column.missing:
+            found.setdefault(column.feature, set()).update(_unstaged(column, v) for v in values)
+    return {feature: sorted(values) for feature, values in found.items()}
+
+
+def _unstaged(column: Raw, value: float) -> float:
+    for stage in reversed(column.stages):
+        value = value * stage.scale + stage.shift
+    return value
+
+
+def _plain(part: Part) -> dict[str, Any]:
+    """An input as JSON, where NaN is null."""
+    if part.keys is None:
+        return {"feature": part.feature}
+    values = [None if math.isnan(value) else value for value in part.values]
+    return {"feature": part.feature, "keys": part.keys, "values": values}

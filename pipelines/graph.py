@@ -1,0 +1,167 @@
+"""Build the ONNX graph of a scorer: encoded columns, then an estimator, then its link.
+
+The graph's one input, float64 (n_rows, n_inputs), holds a number for each looked-up value and each
+number as it came; its one output is float64 (n_rows, n_outputs). Everything in it is float64.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import onnx
+from onnx import TensorProto, helper, numpy_helper
+
+from pipelines.encoders import Column, Raw, Stage, Table
+from serving.scorer import GRAPH_INPUT
+
+OPSETS = {"": 21, "ai.onnx.ml": 5}
+IR_VERSION = 10
+OUTPUT = "answer"
+
+
+@dataclass
+class Builder:
+    """Nodes and constants of a graph, added in order; each method answers its output's name."""
+
+    nodes: list[onnx.NodeProto] = field(default_factory=list)
+    constants: list[onnx.TensorProto] = field(default_factory=list)
+
+    def node(self, kind: str, *inputs: str, domain: str = "", **attributes: Any) -> str:
+        """Add a node with one output."""
+        name = f"{kind.lower()}_{len(self.nodes)}"
+        made = helper.make_node(kind, inputs, [name], name=name, domain=domain, **attributes)
+        self.nodes.append(made)
+        return name
+
+    def constant(self, value: npt.ArrayLike, dtype: type = np.float64) -> str:
+        """Add a constant."""
+        name = f"constant_{len(self.constants)}"
+        self.constants.append(numpy_helper.from_array(np.asarray(value, dtype=dtype), name))
+        return name
+
+    def cast(self, name: str, dtype: int = TensorProto.DOUBLE) -> str:
+        """Change the type of a matrix."""
+        return self.node("Cast", name, to=dtype)
+
+    def finish(self, answer: str, n_inputs: int, n_outputs: int) -> onnx.ModelProto:
+        """The model whose output is `answer`."""
+        self.nodes.append(helper.make_node("Identity", [answer], [OUTPUT]))
+        put = helper.make_tensor_value_info(GRAPH_INPUT, TensorProto.DOUBLE, ["n_rows", n_inputs])
+        got = helper.make_tensor_value_info(OUTPUT, TensorProto.DOUBLE, ["n_rows", n_outputs])
+        graph = helper.make_graph(self.nodes, "scorer", [put], [got], self.constants)
+        opsets = [helper.make_opsetid(domain, version) for domain, version in OPSETS.items()]
+        return helper.make_model(
+            graph, opset_imports=opsets, ir_version=IR_VERSION, producer_name="fourcycle"
+        )
+
+
+@dataclass(frozen=True)
+class Part:
+    """One column of the graph's input: a feature looked up in a table, or as it is (None)."""
+
+    feature: str
+    keys: tuple[Any, ...] | None = None
+    values: tuple[float, ...] = ()  # one for each key, then unseen, then null
+
+
+@dataclass(frozen=True)
+class Encoded:
+    """The encoded matrix: its name in the graph, its columns, and what the graph is fed with."""
+
+    matrix: str
+    columns: tuple[Column, ...]
+    inputs: tuple[Part, ...]
+
+
+def build_encoders(builder: Builder, columns: Sequence[Column]) -> Encoded:
+    """Turn the input into the encoded matrix (n_rows, n_columns), whose order may differ."""
+    shared = _shared(columns)
+    direct = [c for c in columns if _is_direct(c, shared)]
+    coded = [c for c in columns if isinstance(c, Table) and not _is_direct(c, shared)]
+    missing = [c for c in columns if isinstance(c, Raw) and c.missing]
+    inputs: list[Part] = []
+    blocks: list[str] = []
+    if direct:
+        at = [_index(inputs, _part(c)) for c in direct]
+        whole = at == list(range(len(inputs))) and not coded and not missing
+        blocks.append(GRAPH_INPUT if whole else _pick(builder, at))
+    if coded:
+        blocks.append(_looked_up(builder, coded, shared, inputs))
+    if missing:
+        at = [_index(inputs, Part(c.feature)) for c in missing]
+        blocks.append(builder.cast(builder.node("IsNaN", _pick(builder, at))))
+    matrix = blocks[0] if len(blocks) == 1 else builder.node("Concat", *blocks, axis=1)
+    ordered = (*direct, *coded, *missing)
+    return Encoded(_staged(builder, matrix, ordered), ordered, tuple(inputs))
+
+
+def _shared(columns: Sequence[Column]) -> dict[tuple[str, Any], list[Table]]:
+    """Tables of one feature with the same keys: one code can look all of them up."""
+    found: dict[tuple[str, Any], list[Table]] = {}
+    for column in columns:
+        if isinstance(column, Table):
+            found.setdefault((column.feature, column.keys), []).append(column)
+    return found
+
+
+def _is_direct(column: Column, shared: dict[tuple[str, Any], list[Table]]) -> bool:
+    if isinstance(column, Raw):
+        return not column.missing
+    return len(shared[column.feature, column.keys]) == 1
+
+
+def _part(column: Column) -> Part:
+    if isinstance(column, Raw):
+        return Part(column.feature)
+    return Part(column.feature, column.keys, column.values)
+
+
+def _index(inputs: list[Part], part: Part) -> int:
+    if part not in inputs:
+        inputs.append(part)
+    return inputs.index(part)
+
+
+def _pick(builder: Builder, at: list[int]) -> str:
+    return builder.node("Gather", GRAPH_INPUT, builder.constant(at, np.int64), axis=1)
+
+
+def _looked_up(
+    builder: Builder,
+    columns: Sequence[Table],
+    shared: dict[tuple[str, Any], list[Table]],
+    inputs: list[Part],
+) -> str:
+    """Columns of tables that share a feature: the code of the value, then one flat table for all.
+
+    Values with the same numbers in every column share a code.
+    """
+    at, offsets, flat = [], [], list[float]()
+    for column in columns:
+        together = np.array([c.values for c in shared[column.feature, column.keys]]).T
+        rows, codes = np.unique(together, axis=0, return_inverse=True)
+        code = Part(column.feature, column.keys, tuple(codes.ravel().astype(float).tolist()))
+        at.append(_index(inputs, code))
+        offsets.append(len(flat))
+        flat += rows[:, shared[column.feature, column.keys].index(column)].tolist()
+    codes_of = builder.cast(_pick(builder, at), TensorProto.INT64)
+    where = builder.node("Add", codes_of, builder.constant(offsets, np.int64))
+    return builder.node("Gather", builder.constant(flat), where, axis=0)
+
+
+def _staged(builder: Builder, matrix: str, columns: Sequence[Column]) -> str:
+    """Fill, shift and scale whole columns, stage by stage; what changes nothing is left out."""
+    stages = [c.stages if isinstance(c, Raw) else () for c in columns]
+    for depth in range(max(map(len, stages))):
+        at = [s[depth] if depth < len(s) else Stage() for s in stages]
+        fill = np.array([s.fill for s in at], dtype=float)
+        if not np.isnan(fill).all():
+            filled = builder.constant(fill)
+            matrix = builder.node("Where", builder.node("IsNaN", matrix), filled, matrix)
+        if any(s.shift for s in at):
+            matrix = builder.node("Sub", matrix, builder.constant([s.shift for s in at]))
+        if any(s.scale != 1 for s in at):
+            matrix = builder.node("Div", matrix, builder.constant([s.scale for s in at]))
+    return matrix

@@ -1,0 +1,44 @@
+"""The scorer of a version that could not be compiled: its scikit-learn pipeline, same answers.
+
+Slower, and only where the use case says `serving.allow_sklearn: true`. It is also what a compiled
+scorer is compared with. Nothing else on a worker's path imports pandas or scikit-learn.
+"""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import skops.io
+from sklearn.pipeline import Pipeline
+
+from contract.errors import Refused
+from contract.frames import feature_frame, feature_table
+from contract.trusted_types import TRUSTED_TYPES
+from contract.use_case import UseCase
+from serving.scorer import Columns, Floats, Scorer
+
+MODEL_FILE = "model.skops"
+
+
+def load_pipeline(file: Path) -> Pipeline:
+    """A fitted pipeline; Refused when the file holds a type that is not on our list."""
+    try:
+        found: Any = skops.io.load(file, trusted=list(TRUSTED_TYPES))
+    except (skops.io.exceptions.UntrustedTypesFoundException, OSError, ValueError) as error:
+        raise Refused(f"{file.name} can't be trusted or read: {error}") from error
+    if not isinstance(found, Pipeline):
+        raise Refused(f"{file.name} holds no scikit-learn pipeline, found {type(found).__name__}.")
+    return found
+
+
+def pipeline_scorer(model: Pipeline, use_case: UseCase) -> Scorer:
+    """A scorer that asks the pipeline."""
+
+    def run(columns: Columns) -> Floats:
+        given = {name: list(columns[name]) for name in use_case.features}
+        frame = feature_frame(feature_table(given, use_case), use_case)
+        found = model.predict_proba(frame) if use_case.classifies else model.predict(frame)
+        return np.asarray(found, dtype=float).reshape(len(frame), -1)
+
+    classes = tuple(model.classes_.tolist()) if use_case.classifies else ()
+    return Scorer(use_case.features, classes, run)

@@ -1,0 +1,132 @@
+"""A scorer answers checked columns with lists: pure, thread-safe, no scikit-learn and no pandas.
+
+The compiled one looks each value up in a table, or takes the number as it is, and hands one float64
+matrix to an ONNX graph, which does everything else: encoding, trees or weights, the link.
+"""
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from contract.errors import Refused
+
+if TYPE_CHECKING:
+    from onnxruntime import InferenceSession
+
+Columns = Mapping[str, Sequence[Any]]  # one list for each feature, None is null
+Floats = npt.NDArray[np.float64]
+
+SCORER_FILE = "scorer.json"
+GRAPH_FILE = "model.onnx"
+GRAPH_INPUT = "columns"
+CHUNK_ROWS = 2048  # bounds the memory of one request, whatever its rows
+
+
+@dataclass(frozen=True, slots=True)
+class Answers:
+    """One prediction for each row; classifiers also a probability for each class, in order."""
+
+    prediction: list[Any]
+    probability: list[list[float]] | None
+
+
+@dataclass(frozen=True, slots=True)
+class Scorer:
+    """Answers rows of `features`; `classes` is empty for a regression.
+
+    `run` gives probabilities (n_rows, n_classes), or the numbers of a regression (n_rows, 1).
+    """
+
+    features: tuple[str, ...]
+    classes: tuple[Any, ...]
+    run: Callable[[Columns], Floats]
+
+    def score(self, columns: Columns) -> Answers:
+        """Answers in the order of the rows; Refused unless they are finite and whole."""
+        n_rows = len(columns[self.features[0]])
+        if n_rows > CHUNK_ROWS:
+            return self._in_chunks(columns, n_rows)
+        found = self.run(columns)
+        if found.shape != (n_rows, len(self.classes) or 1) or not np.isfinite(found).all():
+            raise Refused("The model gave no usable answer: a finite number for each row and class")
+        if not self.classes:
+            return Answers(found[:, 0].tolist(), None)
+        classes = self.classes
+        return Answers([classes[i] for i in found.argmax(axis=1).tolist()], found.tolist())
+
+    def _in_chunks(self, columns: Columns, n_rows: int) -> Answers:
+        parts = [
+            self.score({n: columns[n][at : at + CHUNK_ROWS] for n in self.features})
+            for at in range(0, n_rows, CHUNK_ROWS)
+        ]
+        probability = [row for part in parts for row in part.probability or []]
+        prediction = [value for part in parts for value in part.prediction]
+        return Answers(prediction, probability if self.classes else None)
+
+
+@dataclass(frozen=True, slots=True)
+class Input:
+    """One column of the graph's input: a feature looked up in a table, or as it is (None).
+
+    The table maps every known value, and None, to its number; any other value is `unseen`.
+    """
+
+    feature: str
+    table: dict[Any, float] | None
+    unseen: float
+
+
+@dataclass(frozen=True, slots=True)
+class Graph:
+    """The inputs and the session that together answer columns."""
+
+    inputs: tuple[Input, ...]
+    session: "InferenceSession"
+
+    def __call__(self, columns: Columns) -> Floats:
+        """The graph's answer, (n_rows, n_outputs)."""
+        lists = []
+        for part in self.inputs:
+            values, table = columns[part.feature], part.table
+            if table is not None:
+                unseen, look = part.unseen, table.get
+                values = [look(value, unseen) for value in values]
+            lists.append(values)
+        matrix = np.array(lists, dtype=np.float64).T  # None becomes NaN
+        answer: Floats = self.session.run(None, {GRAPH_INPUT: np.ascontiguousarray(matrix)})[0]
+        return answer
+
+
+def load_scorer(folder: Path) -> Scorer:
+    """The compiled scorer of a package's folder `scorer`; ValueError or OSError if unreadable."""
+    plan = json.loads((folder / SCORER_FILE).read_text(encoding="utf-8"))
+    inputs = tuple(_input(part) for part in plan["inputs"])
+    graph = Graph(inputs, open_session((folder / GRAPH_FILE).read_bytes()))
+    return Scorer(tuple(plan["features"]), tuple(plan["classes"]), graph)
+
+
+def open_session(graph: bytes) -> "InferenceSession":
+    """An ONNX Runtime session on the caller's thread alone."""
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = options.inter_op_num_threads = 1
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    try:
+        return onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
+    except Exception as error:  # its own types, one for each status, share no other base
+        raise ValueError(f"{GRAPH_FILE} is no graph that ONNX Runtime can run: {error}") from error
+
+
+def _input(part: dict[str, Any]) -> Input:
+    if "keys" not in part:
+        return Input(part["feature"], None, np.nan)
+    *values, unseen, null = (np.nan if value is None else value for value in part["values"])
+    return Input(
+        part["feature"], dict(zip(part["keys"], values, strict=True)) | {None: null}, unseen
+    )
