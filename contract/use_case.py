@@ -193,11 +193,38 @@ class Gates(Part):
     max_size_mb: float = Field(default=200, gt=0, allow_inf_nan=False)
 
 
-class Monitoring(Part):
-    """When a window is worth judging."""
+Signal = Literal["columns", "prediction", "label", "performance", "schema"]
 
-    min_rows: int = Field(default=200, ge=1)
+
+class Monitoring(Part):
+    """How a window of predictions is judged, and when that is an alarm; docs/monitoring.md.
+
+    Effects are Jensen-Shannon distances between 0 and 1; the margin is in the unit of the main
+    metric.
+    """
+
     reference_rows: int = Field(default=10_000, ge=100)
+    every: Literal["day", "week", "month"] = "month"
+    min_rows: int = Field(default=200, ge=1)
+    effect_limit: float = Field(default=0.1, gt=0, lt=1)
+    effect_limits: dict[str, Annotated[float, Field(gt=0, le=1)]] = {}
+    alpha: float = Field(default=0.01, gt=0, lt=1)
+    alarm_windows: int = Field(default=2, ge=1)
+    of_last: int = Field(default=3, ge=1)
+    cool_down: int = Field(default=3, ge=0)
+    min_labels: int = Field(default=100, ge=2)
+    min_label_coverage: float = Field(default=0.5, gt=0, le=1)
+    performance_margin: float = Field(default=0.02, ge=0, allow_inf_nan=False)
+    slices: tuple[str, ...] | None = None
+    retrain_on: tuple[Signal, ...] = ("performance",)
+
+    @model_validator(mode="after")
+    def _enough_windows(self) -> Self:
+        if self.alarm_windows > self.of_last:
+            raise ValueError(
+                f"alarm_windows {self.alarm_windows} can't be above of_last {self.of_last}"
+            )
+        return self
 
 
 class Serving(Part):

@@ -79,11 +79,15 @@ def _unknown_columns(raw: dict[str, Any]) -> Iterator[str]:
     columns = raw.get("columns")
     if not isinstance(columns, dict):
         return
-    split, evaluation = raw.get("split"), raw.get("evaluation")
+    split, evaluation, monitoring = (raw.get(n) for n in ("split", "evaluation", "monitoring"))
     places: dict[str, object] = {"event_time": raw.get("event_time"), "target": raw.get("target")}
     places |= _numbered("keys", raw.get("keys"))
     if isinstance(evaluation, dict):
         places |= _numbered("evaluation.slices", evaluation.get("slices"))
+    if isinstance(monitoring, dict):
+        places |= _numbered("monitoring.slices", monitoring.get("slices"))
+        limits = [n for n in monitoring.get("effect_limits") or () if n != "prediction"]
+        places |= _numbered("monitoring.effect_limits", limits)
     if isinstance(split, dict) and split.get("by") == "group":
         places["split.column"] = split.get("column")
     for path, name in places.items():

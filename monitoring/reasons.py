@@ -1,0 +1,55 @@
+"""The verdict's reasons as sentences; what a person reads first."""
+
+from contract.use_case import Monitoring
+from monitoring.evidence import Evidence, Fall, Finding
+
+
+def named(signals: tuple[str, ...]) -> str:
+    """Signals by name, columns by their number."""
+    columns = [s for s in signals if s.startswith("columns:")]
+    others = [s for s in signals if not s.startswith("columns:")]
+    if columns:
+        others.append(f"{len(columns)} column{'s' if len(columns) > 1 else ''}")
+    return ", ".join(others)
+
+
+def moved(finding: Finding) -> str:
+    """How far something moved."""
+    change = finding.change
+    what = {"prediction": "The predictions", "label": "The labels"}.get(change.role, change.name)
+    told = f": {change.told}" if change.told else ""
+    return (
+        f"{what} moved{told} (distance {change.effect:.2f}, limit {finding.limit:.2f}; "
+        f"adjusted p {finding.adjusted:.1g})."
+    )
+
+
+def fell(which: str, fall: Fall, policy: Monitoring) -> str:
+    """How much worse the main metric became."""
+    return (
+        f"{which}{fall.metric} is {fall.value:.3f} [{fall.value_low:.3f}, {fall.value_high:.3f}] "
+        f"against {fall.reference:.3f}: worse by {fall.low:.3f} to {fall.high:.3f}, "
+        f"margin {policy.performance_margin:g}."
+    )
+
+
+def remarks(evidence: Evidence, policy: Monitoring) -> list[str]:
+    """What is worth knowing and decides nothing."""
+    realised, estimated = evidence.realised, evidence.estimated
+    said = []
+    if realised is None:
+        said.append("No label has arrived yet, so performance was not judged.")
+    elif not realised.enough(policy):
+        said.append(
+            f"{realised.labels:,} labels for {realised.coverage:.0%} of the rows are too few to "
+            f"judge performance; {policy.min_labels:,} and {policy.min_label_coverage:.0%} needed."
+        )
+    elif not realised.certain(policy):
+        said.append(
+            f"{realised.metric} is {realised.value:.3f} "
+            f"[{realised.value_low:.3f}, {realised.value_high:.3f}] "
+            f"against {realised.reference:.3f}: within the margin, as far as can be told."
+        )
+    if estimated is not None and estimated.certain(policy):
+        said.append(fell("Estimated without labels: ", estimated, policy))
+    return said
