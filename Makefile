@@ -67,8 +67,8 @@ clean:  ## Remove caches; ALL=yes also removes runs, models and tables
 	@find . -path './$(VENV)' -prune -o -name __pycache__ -type d -exec rm -rf {} +
 	@rm -rf .mypy_cache .pytest_cache .ruff_cache .hypothesis build *.egg-info
 ifeq ($(ALL),yes)
-	@rm -rf mlflow.db mlflow.db-* mlruns mlartifacts data
-	@echo 'Removed: caches, mlflow.db, mlruns, data. Kept: $(VENV).'
+	@rm -rf mlflow.db mlflow.db-* mlruns mlartifacts data .serving
+	@echo 'Removed: caches, mlflow.db, mlruns, data, .serving. Kept: $(VENV).'
 else
-	@echo 'Removed: caches. Kept: mlflow.db, mlruns, data (make clean ALL=yes removes them) and $(VENV).'
+	@echo 'Removed: caches. Kept: mlflow.db, mlruns, data, .serving (make clean ALL=yes removes them) and $(VENV).'
 endif

@@ -32,6 +32,19 @@ class Settings(BaseSettings):
         default=8 * 1024 * 1024, ge=1, description="Body size allowed, bytes"
     )
     serve_poll_s: float = Field(default=5.0, gt=0, description="Registry poll interval, seconds")
+    serve_workers: int = Field(default=1, ge=1, le=64, description="Processes that answer requests")
+    serve_drain_s: float = Field(
+        default=1.0,
+        ge=0,
+        description="How long not-ready is shown before the service stops, seconds",
+    )
+    serve_shadow: bool = Field(
+        default=False, description="Let the challenger score too, beside the answers"
+    )
+    serve_cache: str = Field(
+        default="",
+        description="Folder of fetched versions on this host; empty: .serving beside the database",
+    )
 
     @property
     def home(self) -> Path:
@@ -39,6 +52,22 @@ class Settings(BaseSettings):
         if self.tracking_uri.startswith(SQLITE):
             return Path(self.tracking_uri.removeprefix(SQLITE)).expanduser().resolve().parent
         return Path.cwd()
+
+    @property
+    def store_uri(self) -> str:
+        """The tracking store, absolute where it is a sqlite file."""
+        if self.tracking_uri.startswith(SQLITE):
+            return SQLITE + str(self.home / Path(self.tracking_uri.removeprefix(SQLITE)).name)
+        return self.tracking_uri
+
+    @property
+    def cache_root(self) -> Path:
+        """Where the service keeps fetched versions, one folder for each use case."""
+        return (
+            Path(self.serve_cache).expanduser().resolve()
+            if self.serve_cache
+            else (self.home / ".serving")
+        )
 
     @property
     def table_root(self) -> str:

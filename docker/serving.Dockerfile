@@ -11,7 +11,8 @@ RUN sh locked uv > uv.txt \
 
 FROM python:3.11.14-slim-bookworm
 ENV PATH=/opt/venv/bin:$PATH PYTHONUNBUFFERED=1 MLFLOW_DISABLE_TELEMETRY=true DO_NOT_TRACK=1 \
-    FOURCYCLE_ROOT=/data FOURCYCLE_SERVE_HOST=0.0.0.0 FOURCYCLE_SERVE_PORT=8080
+    FOURCYCLE_ROOT=/data FOURCYCLE_SERVE_CACHE=/data/.serving \
+    FOURCYCLE_SERVE_HOST=0.0.0.0 FOURCYCLE_SERVE_PORT=8080
 COPY --from=build /opt/venv /opt/venv
 WORKDIR /app
 COPY contract contract

@@ -122,14 +122,18 @@ def logged_rows(workspace: Workspace, version: Version, rows: pa.Table) -> int:
 
 
 @contextmanager
-def service(use_case: str, root: str, port: int) -> Iterator[str]:
-    """The service as a process of its own, ready to answer; stopped again at the end."""
+def service(use_case: str, root: str, port: int, version: str = "") -> Iterator[str]:
+    """The service as a process of its own, stopped again at the end.
+
+    It is ready when it answers with the version (empty: any): from its cache it starts with an old
+    one, until it has seen the registry.
+    """
     command = [sys.executable, "-m", "serving", "--use-case", use_case, "--port", str(port)]
     command += ["--root", root] if root else []
     process = subprocess.Popen(command, stderr=subprocess.DEVNULL)
     address = f"http://127.0.0.1:{port}"
     try:
-        _wait_until_ready(process, address)
+        _wait_until_ready(process, address, version)
         yield address
     finally:
         process.send_signal(signal.SIGTERM)
@@ -140,18 +144,21 @@ def service(use_case: str, root: str, port: int) -> Iterator[str]:
             process.wait()
 
 
-def _wait_until_ready(process: "subprocess.Popen[bytes]", address: str) -> None:
+def _wait_until_ready(process: "subprocess.Popen[bytes]", address: str, version: str) -> None:
     deadline = time.monotonic() + READY_S
     while time.monotonic() < deadline:
         if process.poll() is not None:
             raise Refused(f"The service ended with exit code {process.returncode}; try make serve.")
         try:
-            if httpx.get(f"{address}/ping", timeout=2).status_code == httpx.codes.OK:
+            answer = httpx.get(f"{address}/ping", timeout=2)
+            found = answer.headers.get("X-Model-Version")
+            if answer.status_code == httpx.codes.OK and version in ("", found):
                 return
         except httpx.TransportError:
             pass  # not listening yet: the loop's deadline decides
         time.sleep(0.1)
-    raise Unavailable(f"The service at {address} was not ready within {READY_S} s.")
+    what = f"with version {version} " if version else ""
+    raise Unavailable(f"The service at {address} was not ready {what}within {READY_S} s.")
 
 
 def free_port() -> int:
@@ -185,7 +192,8 @@ def main(use_case: cli.UseCaseOption = "flights", root: cli.RootOption = "") -> 
         validated = load_result(workspace, VALIDATE, run_id)
         window = traffic_window(workspace.use_case)
         rows = traffic(workspace, validated, window)
-        with working("starting the service"), service(use_case, root, free_port()) as address:
+        answering = service(use_case, root, free_port(), version.version)
+        with working("starting the service"), answering as address:
             sent = send(workspace, address, version, rows)
         facts = _facts(workspace, version, validated, sent)
     with working("comparing the traffic with the reference"):

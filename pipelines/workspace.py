@@ -15,7 +15,7 @@ from mlflow.entities import RunStatus, ViewType
 
 from contract import names
 from contract.errors import Busy
-from contract.fingerprint import value_hash
+from contract.locks import lock_folder, store_lock
 from contract.settings import SQLITE, Settings, read_settings
 from contract.tables import Tables
 from contract.use_case import UseCase
@@ -65,14 +65,13 @@ def open_workspace(use_case: str | UseCase, root: str = "") -> Iterator[Workspac
 
 def connect(settings: Settings) -> MlflowClient:
     """Point MLflow at the tracking store; a new sqlite file is migrated by one process only."""
-    uri = settings.tracking_uri
+    uri = settings.store_uri
     if uri.startswith(SQLITE):
-        uri = SQLITE + str(settings.home / Path(uri.removeprefix(SQLITE)).name)
         settings.home.mkdir(parents=True, exist_ok=True)
     mlflow.set_tracking_uri(uri)
     mlflow.set_registry_uri(uri)
     client = MlflowClient(uri, uri)
-    with FileLock(_lock_folder(settings) / "store.lock"):
+    with store_lock(settings):
         client.search_experiments(max_results=1)
     return client
 
@@ -126,7 +125,7 @@ def _is_gone(identity: str) -> bool:
 
 @contextmanager
 def _held_alone(use_case: str, settings: Settings) -> Iterator[None]:
-    lock = FileLock(_lock_folder(settings) / f"{use_case}.lock")
+    lock = FileLock(lock_folder(settings) / f"{use_case}.lock")
     holder = Path(lock.lock_file).with_suffix(".holder")
     try:
         lock.acquire(timeout=0)
@@ -141,13 +140,3 @@ def _held_alone(use_case: str, settings: Settings) -> Iterator[None]:
         yield
     finally:
         lock.release()
-
-
-def _lock_folder(settings: Settings) -> Path:
-    """One folder per host and table root. Locks are advisory files, released with the process."""
-    if "://" in settings.table_root:
-        folder = Path.home() / ".cache/fourcycle" / value_hash(settings.table_root)[:16]
-    else:
-        folder = Path(settings.table_root) / ".locks"
-    folder.mkdir(parents=True, exist_ok=True)
-    return folder

@@ -63,7 +63,9 @@ def create_app(
     @app.get("/ping")
     @app.get("/health")
     async def health() -> Response:  # not in the pool of threads: busy is not dead
-        return Response("\n", status_code=200 if current() else 503)
+        served = current()
+        headers = {"X-Model-Version": served.version} if served else None
+        return Response("\n", status_code=200 if served else 503, headers=headers)
 
     @app.get("/version")
     async def mlflow_version() -> Response:

@@ -1,95 +1,264 @@
-"""Follow the registry: hold the champion, swap it by one assignment when the alias moves."""
+"""Follow the registry: one process per host fetches the champion, checks it and announces it.
 
+It runs beside the workers (`python -m serving.follow`), so that nothing of theirs imports MLflow,
+and a version that is slow to fetch or to check costs no request anything.
+"""
+
+import hashlib
 import logging
+import os
+import random
+import shutil
+import sys
 import tempfile
-import threading
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
-import mlflow
-from mlflow import MlflowClient
+import typer
+from filelock import FileLock, Timeout
 
-from contract.errors import FourcycleError, Refused, Unavailable
-from contract.names import CHAMPION
-from serving.model import ServedVersion, check_golden, load_version
+from contract.errors import FourcycleError, Refused
+from contract.locks import store_lock
+from contract.names import CHALLENGER, CHAMPION
+from contract.settings import Settings, read_settings
+from serving.cache import Announcement, Cache, Fetched, Refusal
+from serving.model import MANIFEST_FILE, check_golden, load_version
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+
+# A service must notice soon that the registry is away; MLflow's defaults take minutes.
+CLIENT_LIMITS = {
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+    "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",
+    "MLFLOW_HTTP_REQUEST_TIMEOUT": "5",
+}
+ABSENT = ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE")
+REMEMBERED = 50  # refused versions; more are more than anybody reads
+JITTER = 0.1  # share of the interval, so that many hosts do not ask at once
 
 logger = logging.getLogger(__name__)
 
 
-def champion_version(client: MlflowClient, name: str) -> str | None:
-    """Number of the version that the alias points at; None while there is none."""
-    try:
-        return str(client.get_model_version_by_alias(name, CHAMPION).version)
-    except mlflow.MlflowException as error:
-        if error.error_code in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"):
-            return None
-        raise Unavailable(f"The registry did not answer: {error.error_code}.") from error
-
-
-def fetch(name: str, version: str, folder: Path) -> ServedVersion:
-    """Download a version into `folder`, load and check it; Refused when anything is not right."""
-    try:
-        source = f"models:/{name}/{version}"
-        found = Path(mlflow.artifacts.download_artifacts(source, dst_path=str(folder)))
-    except OSError as error:
-        raise Refused(f"Version {version} of {name} can't be served: {error}") from error
-    except mlflow.MlflowException as error:
-        raise Unavailable(f"Version {version} of {name} can't be fetched: {error}") from error
-    served = load_version(found, name, version)
-    check_golden(served)
-    return served
+def now_utc() -> datetime:
+    """The time of a poll."""
+    return datetime.now(UTC)
 
 
 class Follower:
-    """Polls the alias in a thread of its own; a version that fails is refused, the old stays."""
+    """Keeps the cache and its announcement in step with the aliases of one registered model."""
 
-    def __init__(self, client: MlflowClient, name: str, poll_s: float) -> None:
-        self._client, self._name, self._poll_s = client, name, poll_s
-        self._served: ServedVersion | None = None
-        self._refused: set[str] = set()
-        self._said = ""
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="follower", daemon=True)
+    def __init__(
+        self,
+        connect: "Callable[[], MlflowClient]",
+        cache: Cache,
+        name: str,
+        shadow: bool = False,
+        clock: Callable[[], datetime] = now_utc,
+    ) -> None:
+        self._connect, self._cache, self._name = connect, cache, name
+        self._shadow, self._clock = shadow, clock
+        self._client: MlflowClient | None = None
+        self._digests: dict[tuple[str, int], str] = {}
+        self._announced = self._remembered()
 
-    def current(self) -> ServedVersion | None:
-        """The version that answers now."""
-        return self._served
-
-    def start(self) -> None:
-        """Look once, then keep looking in the background."""
-        self.look()
-        self._thread.start()
-
-    def stop(self) -> None:
-        """End the thread."""
-        self._stop.set()
-        self._thread.join(timeout=self._poll_s + 5)
-
-    def look(self) -> None:
-        """Fetch the champion if it is another one than the one served."""
+    def look(self) -> Announcement:
+        """Ask the registry once and announce what follows from its answer."""
         try:
-            version = champion_version(self._client, self._name)
-            serving = self._served.version if self._served else None
-            if version is None or version == serving or version in self._refused:
-                return
+            aliases = self._aliases()
+        except Exception as error:  # whatever it is, the next poll may be answered
+            trouble = f"The registry does not answer ({type(error).__name__}: {error})."
+            return self._announce(replace(self._announced, reachable=False, trouble=trouble))
+        known = replace(self._announced, reachable=True, polled=self._clock(), trouble="")
+        known = self._follow_champion(known, aliases.get(CHAMPION))
+        if self._shadow:
+            known = self._follow_challenger(known, aliases.get(CHALLENGER))
+        return self._announce(known)
+
+    def _remembered(self) -> Announcement:
+        """What was announced before this process; a champion that is damaged is fetched anew."""
+        try:
+            found = self._cache.read()
+            if found and found.champion:
+                folder = self._cache.version_folder(found.champion.digest)
+                load_version(folder, self._name, found.champion.version)
+        except Refused as error:
+            logger.warning("%s", error)
+            found = None
+        return replace(found or Announcement(self._name), reachable=False)
+
+    def _aliases(self) -> dict[str, str]:
+        """Version numbers by alias; none where the model is not registered yet."""
+        from mlflow import MlflowException
+
+        self._client = self._client or self._connect()
+        try:
+            found = self._client.get_registered_model(self._name).aliases
+        except MlflowException as error:
+            if error.error_code in ABSENT:
+                return {}
+            raise
+        return {alias: str(version) for alias, version in found.items()}  # the store gives numbers
+
+    def _follow_champion(self, known: Announcement, version: str | None) -> Announcement:
+        old = known.champion
+        if version is None:
+            gone = f"No version of {self._name} carries the alias {CHAMPION!r}"
+            return replace(known, trouble=f"{gone}; {_on(old)}") if old else known
+        known, found = self._obtain(known, version, old)
+        if found is None:
+            return replace(known, trouble=f"{known.trouble} {_on(old)}".strip())
+        return known if found is old else replace(known, champion=found, previous=old)
+
+    def _follow_challenger(self, known: Announcement, version: str | None) -> Announcement:
+        if version is None:
+            return replace(known, challenger=None)
+        seen, found = self._obtain(known, version, known.challenger)
+        return replace(seen, challenger=found, trouble=known.trouble)
+
+    def _obtain(
+        self, known: Announcement, version: str, held: Fetched | None
+    ) -> tuple[Announcement, Fetched | None]:
+        """The checked version, `held` if it is that; or None, and what is known now of why."""
+        try:
+            digest = self._digest(version)
+        except Exception as error:  # the store of artifacts is away: the next poll tries again
+            return replace(known, trouble=_unfetched(version, error)), None
+        if held and _same(held, version, digest):
+            return known, held
+        for refusal in known.refused:
+            if _same(refusal, version, digest):
+                return replace(known, trouble=refusal.reason), None
+        try:
+            self._fetch(version, digest)
+        except Refused as error:
+            refusal = Refusal(version, digest, str(error), self._clock())
+            refused = (*known.refused, refusal)[-REMEMBERED:]
+            return replace(known, refused=refused, trouble=refusal.reason), None
+        except Exception as error:
+            return replace(known, trouble=_unfetched(version, error)), None
+        return known, Fetched(version, digest, self._clock())
+
+    def _digest(self, version: str) -> str:
+        """SHA-256 of a version's manifest; read once, for a version's artifacts do not change."""
+        assert self._client is not None
+        # A registry that was set up anew gives the same number to another version.
+        key = (version, self._client.get_model_version(self._name, version).creation_timestamp)
+        if key not in self._digests:
             with tempfile.TemporaryDirectory() as folder:
-                try:
-                    self._served = fetch(self._name, version, Path(folder))
-                except FourcycleError as error:
-                    if not isinstance(error, Unavailable):  # an absent store is tried again
-                        self._refused.add(version)
-                    raise
-            self._say(f"serving {self._name} version {version}")
-        except FourcycleError as error:
-            self._say(str(error))
-        except Exception as error:  # whatever it is, the thread must live on to see the next one
-            self._say(f"The champion can't be followed: {type(error).__name__}: {error}")
+                manifest = self._download(f"{version}/{MANIFEST_FILE}", folder)
+                self._digests[key] = hashlib.sha256(manifest.read_bytes()).hexdigest()
+        return self._digests[key]
 
-    def _say(self, message: str) -> None:
-        """Warn once for as long as the reason stays the same."""
-        if message != self._said:
-            logger.warning("%s", message)
-        self._said = message
+    def _fetch(self, version: str, digest: str) -> None:
+        """Bring a version into the cache by one rename, after its checks."""
+        place = self._cache.version_folder(digest)
+        try:
+            if place.is_dir():
+                check(place, self._name, version)
+                return
+        except Refused:
+            shutil.rmtree(place)  # damaged on this disk, perhaps only here
+        place.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=place.parent) as partial:
+            found = self._download(version, partial)
+            check(found, self._name, version)
+            found.rename(place)
 
-    def _run(self) -> None:
-        while not self._stop.wait(self._poll_s):
-            self.look()
+    def _download(self, path: str, folder: str) -> Path:
+        from mlflow.artifacts import download_artifacts
+
+        return Path(download_artifacts(f"models:/{self._name}/{path}", dst_path=folder))
+
+    def _announce(self, announcement: Announcement) -> Announcement:
+        old, self._announced = self._announced, announcement
+        self._cache.announce(announcement)
+        if announcement.champion and announcement.champion != old.champion:
+            logger.warning("%s version %s answers", self._name, announcement.champion.version)
+        if announcement.trouble and announcement.trouble != old.trouble:
+            logger.warning("%s", announcement.trouble)
+        self._cache.prune(announcement)
+        return announcement
+
+
+def check(folder: Path, name: str, version: str) -> None:
+    """Load a package the way a worker will and ask it; Refused whatever goes wrong in it."""
+    try:
+        check_golden(load_version(folder, name, version))
+    except Refused:
+        raise
+    except Exception as error:  # a package may break any library that reads it
+        raise Refused(
+            f"Version {version} of {name} can't be loaded: {type(error).__name__}: {error}"
+        ) from error
+
+
+def _same(known: Fetched | Refusal, version: str, digest: str) -> bool:
+    return (known.version, known.digest) == (version, digest)
+
+
+def _on(old: Fetched | None) -> str:
+    return f"version {old.version} serves on." if old else "nothing is served yet."
+
+
+def _unfetched(version: str, error: Exception) -> str:
+    return f"Version {version} can't be fetched ({type(error).__name__}: {error})."
+
+
+def follow(name: str, settings: Settings, parent: int) -> None:
+    """Poll until the parent process is gone; wait while another follower of this host does."""
+    cache = Cache(settings.cache_root / name)
+    cache.folder.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(cache.folder / "follow.lock")
+    while not lock.is_locked:
+        if os.getppid() != parent:
+            return
+        try:
+            lock.acquire(timeout=settings.serve_poll_s)
+        except Timeout:
+            logger.info("another follower of this host is at work")
+    follower = Follower(lambda: connect(settings), cache, name, settings.serve_shadow)
+    while os.getppid() == parent:
+        follower.look()
+        time.sleep(settings.serve_poll_s * random.uniform(1 - JITTER, 1 + JITTER))  # noqa: S311
+
+
+def connect(settings: Settings) -> "MlflowClient":
+    """A client of the registry, and MLflow's own defaults set to it: artifacts go by those."""
+    import mlflow
+
+    mlflow.set_tracking_uri(settings.store_uri)
+    mlflow.set_registry_uri(settings.store_uri)
+    with store_lock(settings):
+        return mlflow.MlflowClient(settings.store_uri, settings.store_uri)
+
+
+def main(
+    name: Annotated[str, typer.Option(help="Registered model.")],
+    root: Annotated[str, typer.Option(help="Where tables live; empty: FOURCYCLE_ROOT.")] = "",
+    parent: Annotated[int, typer.Option(help="End when it ends; 0: who started this.")] = 0,
+) -> None:
+    """Keep the cache of this host in step with the registry."""
+    follow(name, read_settings(root), parent or os.getppid())
+
+
+def run() -> None:
+    """Parse, follow, and turn errors into one sentence and an exit code."""
+    os.environ.update({k: v for k, v in CLIENT_LIMITS.items() if k not in os.environ})
+    logging.basicConfig(format="%(asctime)s %(name)s %(message)s", level=logging.WARNING)
+    app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+    app.command()(main)
+    try:
+        app()
+    except FourcycleError as error:
+        typer.echo(str(error), err=True)
+        sys.exit(error.exit_code)
+
+
+if __name__ == "__main__":
+    run()

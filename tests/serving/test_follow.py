@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import logging
 import os
 import shutil
 import socket
@@ -28,13 +27,15 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from contract.errors import BadInput
-from contract.names import CHAMPION, SCORER_DIR, USE_CASE_FILE
+from contract.names import CHALLENGER, CHAMPION, SCORER_DIR, USE_CASE_FILE
 from contract.settings import Settings
 from contract.tables import Tables
 from contract.use_case_file import parse_use_case
 from pipelines.compile import write_scorer
 from serving.__main__ import main
 from serving.app import create_app
+from serving.cache import Announcement, Cache
+from serving.current import Current
 from serving.follow import Follower
 from serving.log import PredictionLog
 
@@ -85,6 +86,10 @@ class Registry:
     client: MlflowClient
     name: str
     model: Path
+    cache: Cache
+
+    def point(self, alias: str, version: str) -> None:
+        self.client.set_registered_model_alias(self.name, alias, version)
 
     def promote(self, folder: Path, use_case: str = SMALL) -> str:
         """Seal and register the saved model in `folder`, point the alias at it; its version."""
@@ -97,33 +102,53 @@ class Registry:
         }
         (folder / "manifest.json").write_text(json.dumps(sealed))
         version = str(self.client.create_model_version(self.name, str(folder)).version)
-        self.client.set_registered_model_alias(self.name, CHAMPION, version)
+        self.point(CHAMPION, version)
         return version
 
-    def follower(self) -> Follower:
-        return Follower(self.client, self.name, 60)
+    def follower(self, shadow: bool = False) -> Follower:
+        return Follower(lambda: self.client, self.cache, self.name, shadow)
 
 
 @pytest.fixture
 def registry(store: Path, home: Path) -> Registry:
     client = client_of(store)
     client.create_registered_model(home.name)
-    return Registry(client, home.name, store / "model")
+    return Registry(client, home.name, store / "model", Cache(home / "cache"))
 
 
-def version_of(follower: Follower) -> str | None:
-    served = follower.current()
-    return served.version if served else None
+def champion_of(announced: Announcement) -> str | None:
+    return announced.champion.version if announced.champion else None
 
 
-def test_a_champion_that_appears_or_moves_is_followed(registry: Registry, home: Path) -> None:
+def test_a_champion_that_appears_moves_or_comes_back_is_announced(
+    registry: Registry, home: Path
+) -> None:
     follower = registry.follower()
+    assert champion_of(follower.look()) is None
+    versions = [registry.promote(home / "one"), registry.promote(home / "two")]
+    assert champion_of(follower.look()) == versions[1]
+    registry.point(CHAMPION, versions[0])
+    announced = follower.look()
+    assert champion_of(announced) == versions[0]
+    assert announced.previous
+    assert announced.previous.version == versions[1]
+    assert announced == registry.cache.read()
+    assert announced.trouble == ""
+
+
+def test_only_versions_that_may_be_asked_for_stay_in_the_cache(
+    registry: Registry, home: Path
+) -> None:
+    follower = registry.follower()
+    for name in ("one", "two", "three"):
+        registry.promote(home / name, SMALL + f"owner: {name}\n")
+        announced = follower.look()
+    assert announced.champion
+    assert announced.previous
+    (registry.cache.folder / "versions" / "left-over").mkdir()
     follower.look()
-    assert version_of(follower) is None
-    for name in ("one", "two"):
-        promoted = registry.promote(home / name)
-        follower.look()
-        assert version_of(follower) == promoted
+    kept = {folder.name for folder in (registry.cache.folder / "versions").iterdir()}
+    assert kept == {announced.champion.digest, announced.previous.digest}
 
 
 @pytest.mark.parametrize(
@@ -146,33 +171,83 @@ def test_a_changed_package_is_refused_once_and_the_old_version_stays(
     follower = registry.follower()
     good = registry.promote(home / "good")
     follower.look()
-    registry.promote(home / "bad")
+    bad = registry.promote(home / "bad", SMALL + "owner: another\n")
     (home / "bad" / file).parent.mkdir(exist_ok=True)
     (home / "bad" / file).write_bytes(content)
     caplog.clear()
     follower.look()
-    follower.look()
-    assert version_of(follower) == good
-    assert [said in record.getMessage() for record in caplog.records] == [True]
+    announced = registry.follower().look()  # another process remembers
+    assert champion_of(announced) == good
+    assert [(r.version, said in r.reason) for r in announced.refused] == [(bad, True)]
+    assert announced.trouble.endswith(f"version {good} serves on.")
+    assert said in caplog.records[0].getMessage()
 
 
-def test_a_package_with_an_unreadable_use_case_is_refused_once(
-    registry: Registry, home: Path, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_a_package_with_an_unreadable_use_case_is_refused(registry: Registry, home: Path) -> None:
     registry.promote(home / "bad", "name: small")
+    announced = registry.follower().look()
+    assert champion_of(announced) is None
+    assert "nothing is served yet" in announced.trouble
+    assert len(announced.refused) == 1
+
+
+def test_an_alias_that_is_gone_is_said_and_the_version_serves_on(
+    registry: Registry, home: Path
+) -> None:
     follower = registry.follower()
-    caplog.set_level(logging.WARNING)
+    promoted = registry.promote(home / "one")
     follower.look()
-    follower.look()
-    assert version_of(follower) is None
-    assert len(caplog.records) == 1
+    registry.client.delete_registered_model_alias(registry.name, CHAMPION)
+    announced = follower.look()
+    assert champion_of(announced) == promoted
+    assert "carries the alias 'champion'" in announced.trouble
+    assert announced.reachable
+
+
+def test_a_registry_that_is_away_is_said_and_the_version_serves_on(
+    registry: Registry, home: Path
+) -> None:
+    promoted = registry.promote(home / "one")
+    answered = registry.follower().look()
+    away = Follower(lambda: MlflowClient("bad://", "bad://"), registry.cache, registry.name)
+    announced = away.look()
+    assert champion_of(announced) == promoted
+    assert not announced.reachable
+    assert announced.polled == answered.polled
+    assert "does not answer" in announced.trouble
+
+
+def test_a_cached_version_that_was_damaged_is_fetched_anew(registry: Registry, home: Path) -> None:
+    promoted = registry.promote(home / "one")
+    announced = registry.follower().look()
+    assert announced.champion
+    place = registry.cache.version_folder(announced.champion.digest)
+    (place / USE_CASE_FILE).write_text("")
+    assert champion_of(registry.follower().look()) == promoted
+    assert (place / USE_CASE_FILE).read_text() == SMALL
+
+
+def test_a_damaged_announcement_is_replaced(registry: Registry, home: Path) -> None:
+    promoted = registry.promote(home / "one")
+    registry.follower().look()
+    (registry.cache.folder / "current.json").write_text("{")
+    assert champion_of(registry.follower().look()) == promoted
+
+
+def test_the_challenger_is_fetched_only_for_a_shadow(registry: Registry, home: Path) -> None:
+    version = registry.promote(home / "one")
+    registry.point(CHALLENGER, version)
+    assert registry.follower().look().challenger is None
+    challenger = registry.follower(shadow=True).look().challenger
+    assert challenger
+    assert challenger.version == version
 
 
 @contextmanager
-def serving(follower: Follower, tables: Tables) -> Iterator[str]:
+def serving(current: Current, tables: Tables) -> Iterator[str]:
     """The application over real HTTP, on a port of its own."""
     log = PredictionLog(tables)
-    app = create_app(follower.current, log, Settings(), mlflow.__version__, lambda: ARRIVAL)
+    app = create_app(current.served, log, Settings(), mlflow.__version__, lambda: ARRIVAL)
     server = uvicorn.Server(uvicorn.Config(app, log_level="warning"))
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
@@ -188,11 +263,15 @@ def serving(follower: Follower, tables: Tables) -> Iterator[str]:
 
 
 def test_it_becomes_ready_and_writes_the_time_of_arrival(registry: Registry, home: Path) -> None:
-    follower, tables = registry.follower(), Tables(str(home / "data"), "small")
-    with serving(follower, tables) as address:
+    current, tables = (
+        Current(registry.cache, registry.name, 60),
+        Tables(str(home / "data"), "small"),
+    )
+    with serving(current, tables) as address:
         assert httpx.get(f"{address}/health").status_code == 503
         registry.promote(home / "one")
-        follower.look()
+        registry.follower().look()
+        current.refresh()
         assert httpx.get(f"{address}/health").status_code == 200
         sent = {"rows": [{"id": 5, "size": 10}, {"size": 0}]}
         body = httpx.post(f"{address}/predict", json=sent).json()

@@ -1,0 +1,95 @@
+"""The cache of one host: fetched versions by digest, and `current.json`, which names the one
+that answers. One follower writes it, every worker reads it; each change is one atomic rename.
+"""
+
+import os
+import shutil
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+import msgspec
+
+from contract.errors import Refused
+
+CURRENT_FILE = "current.json"
+PARTIAL = ".partial"  # folders that a download has not finished
+
+
+@dataclass(frozen=True, slots=True)
+class Fetched:
+    """A version that is in the cache and passed its checks."""
+
+    version: str
+    digest: str  # SHA-256 of the manifest
+    since: datetime  # UTC, when it was announced
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """A version that failed its checks; it is not tried again."""
+
+    version: str
+    digest: str
+    reason: str
+    since: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Announcement:
+    """What the follower knows, replaced as a whole at each poll."""
+
+    name: str
+    champion: Fetched | None = None
+    previous: Fetched | None = None
+    challenger: Fetched | None = None
+    refused: tuple[Refusal, ...] = ()
+    reachable: bool = False  # whether the registry answered the newest poll
+    polled: datetime | None = None  # UTC, when the registry last answered
+    trouble: str = ""  # why the alias is not followed; empty: it is
+
+
+@dataclass(frozen=True, slots=True)
+class Cache:
+    """A folder of one registered model."""
+
+    folder: Path
+
+    def version_folder(self, digest: str) -> Path:
+        """Where the package with this digest is kept."""
+        return self.folder / "versions" / digest
+
+    def read(self) -> Announcement | None:
+        """The newest announcement; None before the first. Refused when the file is damaged."""
+        path = self.folder / CURRENT_FILE
+        try:
+            return msgspec.json.decode(path.read_bytes(), type=Announcement)
+        except FileNotFoundError:
+            return None
+        except msgspec.MsgspecError as error:
+            raise Refused(
+                f"{path} can't be read ({error}); the follower will replace it."
+            ) from error
+
+    def stamp(self) -> tuple[int, int] | None:
+        """Changes with every announcement; costs one look at the folder."""
+        try:
+            found = (self.folder / CURRENT_FILE).stat()
+        except FileNotFoundError:
+            return None
+        return found.st_ino, found.st_mtime_ns
+
+    def announce(self, announcement: Announcement) -> None:
+        """Replace `current.json` in one rename: a reader sees the old one or the new one."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        fresh = self.folder / f"{CURRENT_FILE}.{os.getpid()}"
+        fresh.write_bytes(msgspec.json.format(msgspec.json.encode(announcement)))
+        fresh.replace(self.folder / CURRENT_FILE)
+
+    def prune(self, announcement: Announcement) -> None:
+        """Remove the versions that nobody may ask for any more, and unfinished downloads."""
+        kept = (announcement.champion, announcement.previous, announcement.challenger)
+        wanted = {fetched.digest for fetched in kept if fetched}
+        for folder in (self.folder / "versions").glob("*"):
+            if folder.name not in wanted:
+                shutil.rmtree(folder)

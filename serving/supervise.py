@@ -1,0 +1,77 @@
+"""Keep processes running: start them, start again what dies, stop them in order."""
+
+import asyncio
+import contextlib
+import logging
+import signal
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+FIRST_PAUSE_S = 0.1
+LONGEST_PAUSE_S = 10.0
+LIVED_S = 30.0  # a process that lived so long is started again without a longer pause
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Child:
+    """A process of ours: `python <arguments>`, which inherits the open files `fds`."""
+
+    name: str
+    arguments: tuple[str, ...]
+    fds: tuple[int, ...] = ()
+    patience_s: float = 10.0  # between asking it to stop and killing it
+
+
+async def supervise(workers: Sequence[Child], beside: Sequence[Child], stop: asyncio.Event) -> None:
+    """Run all until `stop`; then the workers end, and after them what they may still need."""
+    loop, workers_ended = asyncio.get_running_loop(), asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    others = asyncio.gather(*(_keep(child, workers_ended) for child in beside))
+    await asyncio.gather(*(_keep(child, stop) for child in workers))
+    workers_ended.set()
+    await others
+
+
+async def _keep(child: Child, stop: asyncio.Event) -> None:
+    """Start a child, and start it again each time it dies, until `stop`."""
+    pause_s = FIRST_PAUSE_S
+    while not stop.is_set():
+        started = time.monotonic()
+        process = await asyncio.create_subprocess_exec(
+            sys.executable,
+            *child.arguments,
+            pass_fds=child.fds,
+            stdin=asyncio.subprocess.DEVNULL,
+            start_new_session=True,  # Ctrl-C reaches the supervisor alone, which stops in order
+        )
+        waits = [asyncio.create_task(process.wait()), asyncio.create_task(stop.wait())]
+        await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+        waits[1].cancel()
+        if process.returncode is None:
+            await _end(process, child.patience_s)
+            return
+        lived_s = time.monotonic() - started
+        pause_s = FIRST_PAUSE_S if lived_s > LIVED_S else min(2 * pause_s, LONGEST_PAUSE_S)
+        logger.warning(
+            "%s ended with exit code %s, next start in %.1f s",
+            child.name,
+            process.returncode,
+            pause_s,
+        )
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(stop.wait(), pause_s)
+
+
+async def _end(process: asyncio.subprocess.Process, patience_s: float) -> None:
+    """Ask a process to stop; kill it when it does not."""
+    process.terminate()
+    try:
+        await asyncio.wait_for(process.wait(), patience_s)
+    except TimeoutError:
+        process.kill()
+        await process.wait()

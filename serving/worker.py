@@ -1,0 +1,95 @@
+"""A worker: one process that answers requests from a socket that it shares with the others.
+
+The supervisor (`python -m serving`) starts it. It ends after a drain when it is told to, and at
+once when its supervisor is gone.
+"""
+
+import asyncio
+import logging
+import os
+import socket
+from importlib.metadata import version
+from types import FrameType
+from typing import Annotated
+
+import typer
+import uvicorn
+
+from contract.settings import Settings, read_settings
+from contract.tables import Tables
+from serving.app import create_app
+from serving.cache import Cache
+from serving.current import Current
+from serving.log import PredictionLog
+
+KEEP_ALIVE_S = (
+    75  # longer than a front keeps an idle connection, or it would write into a closed one
+)
+FINISH_S = 20  # for requests that are still being answered after the drain
+
+
+class Server(uvicorn.Server):
+    """uvicorn that shows not-ready for a while before it stops taking connections."""
+
+    def __init__(self, config: uvicorn.Config, current: Current, drain_s: float) -> None:
+        super().__init__(config)
+        self._current, self._drain_s = current, drain_s
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """Drain: not ready from now on, and stop a little later."""
+        self._current.drain()
+        # Each connection ends with its next answer, so none is cut between two requests.
+        self.config.encoded_headers.append((b"connection", b"close"))
+        self.server_state.default_headers.append((b"connection", b"close"))
+        loop = asyncio.get_running_loop()
+        loop.call_soon_threadsafe(loop.call_later, self._drain_s, self.stop)
+
+    def stop(self) -> None:
+        """Finish what was begun, take nothing new."""
+        self.should_exit = True
+
+
+async def work(name: str, settings: Settings, listener: socket.socket, parent: int) -> None:
+    """Answer requests until a signal comes or the parent process is gone."""
+    current = Current(Cache(settings.cache_root / name), name, settings.serve_poll_s)
+    current.refresh()
+    log = PredictionLog(Tables(settings.table_root, name))
+    app = create_app(current.served, log, settings, version("mlflow"))
+    config = uvicorn.Config(
+        app,
+        log_level="warning",
+        access_log=False,
+        timeout_keep_alive=KEEP_ALIVE_S,
+        timeout_graceful_shutdown=FINISH_S,
+    )
+    server = Server(config, current, settings.serve_drain_s)
+    beside = [
+        asyncio.create_task(current.watch(), name="watch"),
+        asyncio.create_task(_outlive_nobody(server, parent), name="parent"),
+    ]
+    await server.serve([listener])
+    for task in beside:
+        task.cancel()
+
+
+async def _outlive_nobody(server: Server, parent: int) -> None:
+    while os.getppid() == parent:
+        await asyncio.sleep(0.5)
+    server.stop()
+
+
+def main(
+    name: Annotated[str, typer.Option(help="Registered model.")],
+    fd: Annotated[int, typer.Option(help="The listening socket.")],
+    parent: Annotated[int, typer.Option(help="Process id of the supervisor.")],
+    root: Annotated[str, typer.Option(help="Where tables live; empty: FOURCYCLE_ROOT.")] = "",
+) -> None:
+    """Answer requests."""
+    import uvloop
+
+    uvloop.run(work(name, read_settings(root), socket.socket(fileno=fd), parent))
+
+
+if __name__ == "__main__":
+    logging.basicConfig(format="%(asctime)s %(name)s %(message)s", level=logging.WARNING)
+    typer.run(main)
