@@ -2,8 +2,8 @@
 
 import numpy as np
 
+from contract.metrics import Scored
 from contract.use_case import UseCase
-from pipelines.metrics import Scored
 
 
 def baseline(training: np.ndarray, holdout: Scored, use_case: UseCase) -> Scored:

@@ -3,10 +3,10 @@
 from collections.abc import Mapping, Sequence
 from math import isnan
 
+from contract.metrics import SMALLER_IS_BETTER
 from contract.use_case import UseCase
 from pipelines.console import count
 from pipelines.evaluate import Evaluated, Slice
-from pipelines.metrics import SMALLER_IS_BETTER
 from pipelines.train import Trained
 from pipelines.validate import Validated
 

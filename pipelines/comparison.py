@@ -10,9 +10,9 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from contract.bootstrap import bootstrap
+from contract.metrics import SMALLER_IS_BETTER, Floats, Metric, Scored, metrics_for
 from contract.use_case import UseCase
-from pipelines.bootstrap import bootstrap
-from pipelines.metrics import SMALLER_IS_BETTER, Floats, Metric, Scored, metrics_for
 
 MIN_RESAMPLES = 1000
 LEVEL = 0.95

@@ -9,14 +9,14 @@ import pyarrow as pa
 from pydantic import BaseModel, ConfigDict
 from sklearn.pipeline import Pipeline
 
+from contract.bootstrap import Estimate, estimate
 from contract.errors import FourcycleError
+from contract.metrics import SMALLER_IS_BETTER, Scored, metrics_for
 from contract.tables import TableVersion
 from contract.use_case import UseCase
 from pipelines import cli
 from pipelines.baseline import baseline
-from pipelines.bootstrap import Estimate, estimate
 from pipelines.console import console, working
-from pipelines.metrics import SMALLER_IS_BETTER, Scored, metrics_for
 from pipelines.model import labels, load_model, score
 from pipelines.plots import Measured, figures
 from pipelines.registry import Version, champion_of, version_of_run

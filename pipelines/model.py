@@ -13,8 +13,8 @@ from sklearn.pipeline import Pipeline
 
 from contract.errors import Refused
 from contract.frames import feature_frame
+from contract.metrics import Scored
 from contract.use_case import Column, UseCase
-from pipelines.metrics import Scored
 from serving.fallback import MODEL_FILE, load_pipeline
 
 MLFLOW_TYPES = {

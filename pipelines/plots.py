@@ -12,8 +12,8 @@ from sklearn.metrics import (
     RocCurveDisplay,
 )
 
+from contract.metrics import CALIBRATION_BINS, Scored, positive_index
 from contract.use_case import UseCase
-from pipelines.metrics import CALIBRATION_BINS, Scored, positive_index
 
 Measured = tuple[float, float, float]  # value, lower and upper end of its 95 % interval
 

@@ -18,6 +18,7 @@ import typer
 
 from contract.errors import BadInput
 from contract.frames import feature_frame
+from contract.metrics import Scored, check_metric, metrics_for
 from contract.names import REFERENCE_DIR
 from contract.tables import Tables, TableVersion
 from contract.trusted_types import TRUSTED_TYPES
@@ -26,7 +27,6 @@ from monitoring import reference
 from pipelines import cli
 from pipelines.closure import code_hash
 from pipelines.console import count, working
-from pipelines.metrics import Scored, check_metric, metrics_for
 from pipelines.model import labels, score, signature
 from pipelines.preprocess import build_pipeline
 from pipelines.split import STEP as SPLIT

@@ -15,9 +15,9 @@ from sklearn.model_selection import GroupKFold, KFold, StratifiedKFold, TimeSeri
 
 from contract.errors import BadInput, Refused
 from contract.frames import feature_frame
+from contract.metrics import SMALLER_IS_BETTER, check_metric, metrics_for
 from contract.use_case import GroupSplit, Range, TimeSplit, UseCase
 from pipelines.console import console
-from pipelines.metrics import SMALLER_IS_BETTER, check_metric, metrics_for
 from pipelines.model import labels, score
 from pipelines.preprocess import build_pipeline
 

@@ -6,9 +6,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from contract.metrics import Scored
 from contract.use_case import Evaluation, Gates, UseCase
 from pipelines.comparison import Difference, compare, difference, shown_worse
-from pipelines.metrics import Scored
 from tests.conftest import made_use_case
 
 N_ROWS = 600

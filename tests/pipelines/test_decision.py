@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from contract.bootstrap import bootstrap
 from contract.use_case import Gates
-from pipelines.bootstrap import bootstrap
 from pipelines.comparison import Comparison, Difference, SliceDifference, difference
 from pipelines.decision import Champion, Evidence, Latency, NoChampion, decide
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pipelines.metrics import Floats, Metric
+from contract.metrics import Floats, Metric
 
 CHUNK_CELLS = 2_000_000  # weights held at once: 16 MB
 

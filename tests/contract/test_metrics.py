@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 from sklearn import metrics as reference
 
+from contract.bootstrap import bootstrap, estimate, interval
 from contract.errors import BadInput
+from contract.metrics import Scored, check_metric, metrics_for
 from contract.use_case import Gates, UseCase
 from contract.use_case_file import load_use_case
-from pipelines.bootstrap import bootstrap, estimate, interval
-from pipelines.metrics import Scored, check_metric, metrics_for
 from tests.conftest import made_use_case
 
 N_ROWS = 400
