@@ -1,5 +1,7 @@
 """Settings from the environment, read in one place. `.env.example` lists them all."""
 
+import getpass
+import os
 from pathlib import Path
 
 from pydantic import AliasChoices, Field, ValidationError
@@ -24,7 +26,20 @@ class Settings(BaseSettings):
         default="",
         description="Where the tables live: a folder or s3://...; empty: data/ beside the database",
     )
-    actor: str = Field(default="", description="Who acts; empty: the operating system's user")
+    store_wait_s: float = Field(
+        default=60.0, ge=0, description="How long jobs wait for a database that is away, seconds"
+    )
+    actor: str = Field(
+        default="", description="Who acts; empty: the user of MLflow, else of the operating system"
+    )
+    mlflow_user: str = Field(
+        default="",
+        validation_alias="MLFLOW_TRACKING_USERNAME",
+        description="User that MLflow's server knows; empty: nobody is signed in",
+    )
+    stages: bool = Field(
+        default=True, description="Call MLflow's deprecated stage API; False: stages are tags"
+    )
     serve_host: str = Field(default="127.0.0.1", description="Address the service binds to")
     serve_port: int = Field(default=8080, ge=0, le=65535, description="Port of the service")
     serve_max_rows: int = Field(default=10_000, ge=1, description="Rows allowed in one request")
@@ -45,6 +60,14 @@ class Settings(BaseSettings):
         default="",
         description="Folder of fetched versions on this host; empty: .serving beside the database",
     )
+
+    @property
+    def who(self) -> str:
+        """Name of the person or job that acts."""
+        try:
+            return self.actor or self.mlflow_user or getpass.getuser()
+        except (KeyError, OSError):  # a container's user often has a number and no name
+            return f"user {os.getuid()}"
 
     @property
     def home(self) -> Path:

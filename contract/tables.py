@@ -8,8 +8,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import pyarrow as pa
-from deltalake import CommitProperties, DeltaTable, QueryBuilder, write_deltalake
-from deltalake.exceptions import TableNotFoundError
+from deltalake import CommitProperties, DeltaTable, QueryBuilder, Transaction, write_deltalake
+from deltalake.exceptions import CommitFailedError, TableNotFoundError
 
 from contract.errors import BadInput
 from contract.names import TableName
@@ -74,6 +74,26 @@ class Tables:
         table = self.open(name)
         write_deltalake(table, rows, mode="append", commit_properties=_properties(metadata))
         return int(table.version())
+
+    def append_next(self, name: TableName, rows: pa.Table, number: int) -> bool:
+        """Add rows as commit `number` of a numbered, append-only table; False: another was first.
+
+        Compare and set without a lock, on a folder as on S3: of several writers of one number
+        Delta accepts one, and the object that wrote is the one that was looked at.
+        """
+        appendable = {"delta.appendOnly": "true"}
+        DeltaTable.create(
+            self.uri(name), schema=rows.schema, mode="ignore", name=name, configuration=appendable
+        )
+        table = self.open(name)
+        if (table.transaction_version(name) or 0) != number - 1:
+            return False
+        properties = CommitProperties(app_transactions=[Transaction(name, number)])
+        try:
+            write_deltalake(table, rows, mode="append", commit_properties=properties)
+        except CommitFailedError:
+            return False
+        return True
 
     def overwrite(
         self, name: TableName, rows: pa.Table, where: str | None = None, **metadata: str

@@ -233,6 +233,18 @@ class Serving(Part):
     allow_sklearn: bool = False
 
 
+class Release(Part):
+    """Who lets a version that passed the gate reach Production, and how fast it must prove itself.
+
+    With `manual` it waits in Staging until a person promotes it, who is not the one that trained
+    it unless `self_approval` says so.
+    """
+
+    approval: Literal["auto", "manual"] = "auto"
+    self_approval: bool = False
+    check_s: float = Field(default=60, gt=0, description="deadline of the release check, seconds")
+
+
 class Card(Part):
     """What the model card says and no computation can know."""
 
@@ -262,6 +274,7 @@ class UseCase(Part):
     estimator: Estimator
     evaluation: Evaluation
     gates: Gates = Gates()
+    release: Release = Release()
     monitoring: Monitoring = Monitoring()
     serving: Serving = Serving()
     card: Card = Card()

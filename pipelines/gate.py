@@ -12,7 +12,7 @@ from contract.use_case import Gates
 from pipelines import cli
 from pipelines.decision import GateDecision
 from pipelines.evaluate import STEP as EVALUATE
-from pipelines.registry import Version, challenger_of, tag
+from pipelines.registry import Version, challenger_of, champion_of, tag
 from pipelines.step import Done, Result, Step, execute, latest_run, load_result
 from pipelines.workspace import Workspace, open_workspace
 
@@ -58,6 +58,10 @@ def _gate(workspace: Workspace, version: Version, figures: Mapping[str, float]) 
     decision = decide(workspace.use_case.gates, figures)
     tag(workspace, version, gate="passed" if decision.passed else "refused")
     tag(workspace, version, gate_reasons="; ".join(decision.reasons))
+    champion, run = champion_of(workspace), mlflow.active_run()
+    # A decision holds for the champion it was made against; promote compares.
+    tag(workspace, version, gate_champion=champion.version if champion else "none")
+    tag(workspace, version, gate_run=run.info.run_id if run else "")
     mlflow.set_tags({"model_version": version.version, "gate": str(decision.passed)})
     return Gated(version=version.version, passed=decision.passed, reasons=decision.reasons)
 

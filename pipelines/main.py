@@ -15,7 +15,7 @@ from pipelines.evaluate import Evaluated, evaluate
 from pipelines.gate import Gated, gate
 from pipelines.ingest import Ingested, ingest
 from pipelines.package import package
-from pipelines.promote import promote
+from pipelines.promote import conclude
 from pipelines.register import Registered, register
 from pipelines.registry import Version
 from pipelines.rehearsal import Rehearsal, RowsMultipleOption, SampleOption, read_rehearsal
@@ -36,6 +36,7 @@ class Outcome:
     evaluated: Evaluated
     registered: Registered
     gated: Gated
+    conclusion: str
     seconds: dict[str, float]
     reused: tuple[str, ...]
 
@@ -56,14 +57,16 @@ def pipeline(workspace: Workspace, rehearsal: Rehearsal, tune: int) -> Outcome:
         version = Version.read(workspace, registered.result.version)
         figures = {name: figure.value for name, figure in evaluated.result.figures.items()}
         gated = done["gate"] = gate(workspace, version, figures)
-        if gated.result.passed:
-            done["promote"] = promote(workspace, version, "; ".join(gated.result.reasons))
+        concluded = conclude(workspace, version, gated.result)
+        if concluded.promoted:
+            done["promote"] = concluded.promoted
         outcome = Outcome(
             ingested=ingested.result,
             validated=validated.result,
             evaluated=evaluated.result,
             registered=registered.result,
             gated=gated.result,
+            conclusion=concluded.sentence,
             seconds={name: step.seconds for name, step in done.items()},
             reused=tuple(name for name, step in done.items() if step.reused),
         )
@@ -78,7 +81,8 @@ def _log(workspace: Workspace, run_id: str, outcome: Outcome) -> None:
     mlflow.set_tags(
         {"model_version": outcome.registered.version, "gate": str(outcome.gated.passed)}
     )
-    mlflow.set_tag("mlflow.note.content", f"{outcome.gated.line()}\n\n{outcome.evaluated.line()}")
+    note = "\n\n".join((outcome.conclusion, outcome.gated.line(), outcome.evaluated.line()))
+    mlflow.set_tag("mlflow.note.content", note)
 
 
 def report(workspace: Workspace, outcome: Outcome, seconds: float) -> None:
@@ -95,6 +99,7 @@ def report(workspace: Workspace, outcome: Outcome, seconds: float) -> None:
         "version": f"{version.version} of {workspace.model_name}, stage {version.stage}"
         + ("" if outcome.registered.new else " (nothing new was registered)"),
         "gate": outcome.gated.line(),
+        "Production": outcome.conclusion,
         "reused": ", ".join(outcome.reused) or "nothing",
         "took": f"{seconds:.1f} s, of which {slowest} {outcome.seconds[slowest]:.1f} s; "
         f"peak memory {peak:.2f} GiB",

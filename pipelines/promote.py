@@ -1,19 +1,26 @@
 """Promote: move a version that passed the gate to Production; serving follows by itself."""
 
+from dataclasses import dataclass
 from typing import Annotated
 
 import mlflow
 import typer
 
 from contract.errors import BadInput, Refused
-from contract.names import PRODUCTION
+from contract.use_case import Release
 from pipelines import cli
-from pipelines.gate import VersionOption
-from pipelines.registry import Version, challenger_of, tag, to_production
+from pipelines.gate import Gated, VersionOption
+from pipelines.ledger import Entry, Standing, last_move_of
+from pipelines.moves import move, refresh, settle
+from pipelines.noticeboard import APPROVAL_TAG, PENDING, sentence
+from pipelines.register import TRAINED_BY_TAG
+from pipelines.registry import Version, challenger_of, tag
+from pipelines.release import check_release
+from pipelines.standing import Ask, named
 from pipelines.step import Done, Result, Step, execute
-from pipelines.workspace import Workspace, open_workspace
+from pipelines.workspace import Workspace, open_releases
 
-ReasonOption = Annotated[str, typer.Option(help="Why; stands on the version.")]
+ReasonOption = Annotated[str, typer.Option(help="Why; stands in the ledger and on the version.")]
 
 
 class Promoted(Result):
@@ -21,9 +28,20 @@ class Promoted(Result):
 
     version: str
     moved: bool
+    why: str
 
     def line(self) -> str:
-        return f"version {self.version} " + ("→ Production" if self.moved else "is in Production")
+        return f"version {self.version} " + (
+            f"→ Production: {self.why}" if self.moved else "is in Production"
+        )
+
+
+@dataclass(frozen=True)
+class Conclusion:
+    """How a pipeline ends for its version: one sentence, and the promotion if there was one."""
+
+    sentence: str
+    promoted: Done[Promoted] | None = None
 
 
 STEP = Step("promote", Promoted, cached=False)
@@ -36,13 +54,87 @@ def promote(workspace: Workspace, version: Version, reason: str) -> Done[Promote
 
 def _promote(workspace: Workspace, version: Version, reason: str) -> Promoted:
     mlflow.set_tag("model_version", version.version)
-    if version.stage == PRODUCTION:
-        return Promoted(version=version.version, moved=False)
-    if Version.read(workspace, version.version).tags.get("gate") != "passed":
-        raise Refused(f"Version {version.version} has not passed the gate; run the gate first.")
-    to_production(workspace, version)
-    tag(workspace, version, promoted_because=reason)
-    return Promoted(version=version.version, moved=True)
+    now = standing_of(settle(workspace))
+    if version.version == now.champion:
+        return Promoted(version=version.version, moved=False, why="")
+    gated_against = passed_against(Version.read(workspace, version.version), now)
+    checked = check_release(workspace, version)
+    ask = Ask(
+        "promote",
+        version.version,
+        workspace.settings.who,
+        reason,
+        expected=gated_against,
+        gate_run=version.tags.get("gate_run", ""),
+        data_version=f"training@{version.tags.get('training_version', '?')}",
+        release_check=checked.line(),
+    )
+    moved = move(workspace, ask) is not None
+    return Promoted(version=version.version, moved=moved, why=reason)
+
+
+def standing_of(entries: list[Entry]) -> Standing:
+    """How versions stand after the newest entry."""
+    return entries[-1].standing if entries else Standing()
+
+
+def passed_against(version: Version, now: Standing) -> str:
+    """The champion that the gate compared with; Refused unless its yes holds for the present one.
+
+    "" where there was no champion.
+    """
+    tags, v = version.tags, version.version
+    if tags.get("gate") != "passed":
+        found = tags.get("gate_reasons", "it was not gated yet")
+        raise Refused(f"Version {v} has not passed the gate ({found}).")
+    against = tags.get("gate_champion", "none").replace("none", "")
+    if against != now.champion:
+        raise Refused(
+            f"The gate compared version {v} with {named(against)}, but the champion is now "
+            f"{named(now.champion)}; run the gate again: mlflow run . -e gate -P version={v}"
+        )
+    return against
+
+
+def check_approval(release: Release, version: Version, who: str, reason: str) -> None:
+    """Under `approval: manual` a second person gives a reason; Refused otherwise."""
+    if release.approval == "auto":
+        return
+    if not reason:
+        raise BadInput(
+            f"Version {version.version} needs an approval with a reason: -P reason='...'."
+        )
+    trained_by = version.tags.get(TRAINED_BY_TAG, "")
+    if not release.self_approval and who == trained_by:
+        raise Refused(
+            f"Version {version.version} was trained by {trained_by}; another person must approve "
+            "it (release.self_approval in the use case allows the same)."
+        )
+
+
+def conclude(workspace: Workspace, version: Version, gated: Gated) -> Conclusion:
+    """After the gate: promote where policy allows, and say why the version is live or not."""
+    entries, v = settle(workspace), version.version
+    now, reasons = standing_of(entries), "; ".join(gated.reasons)
+    if v == now.champion:
+        return Conclusion(f"Version {v} is in Production.")
+    short = f"Version {v} did not reach Production"
+    if v != now.challenger:
+        last = last_move_of(entries, v)
+        why = sentence(last) if last else "it is no challenger"
+        return Conclusion(f"{short}, it is archived: {why}.")
+    if not gated.passed:
+        refresh(workspace)
+        return Conclusion(f"{short}, the gate refused it: {reasons}.")
+    if workspace.use_case.release.approval == "manual":
+        tag(workspace, version, **{APPROVAL_TAG: PENDING})
+        refresh(workspace)
+        command = f"mlflow run . -e promote -P use_case={workspace.use_case.name} -P version={v}"
+        return Conclusion(
+            f"{short} yet, it passed the gate and waits for approval: {command} -P reason='...'"
+        )
+    done = promote(workspace, version, f"the gate passed: {reasons}")
+    return Conclusion(f"Version {v} reached Production, {done.result.why}.", done)
 
 
 def main(
@@ -51,12 +143,13 @@ def main(
     version: VersionOption = "",
     reason: ReasonOption = "",
 ) -> None:
-    """Promote: move a version that passed the gate to Production."""
-    with open_workspace(use_case, root) as workspace:
-        asked = Version.read(workspace, version) if version else challenger_of(workspace)
-        if asked is None:
-            raise BadInput(f"{workspace.model_name!r} has no challenger; name a version.")
-        promote(workspace, asked, reason or "asked for by hand")
+    """Promote: move a version that passed the gate to Production, or approve one that waits."""
+    workspace = open_releases(use_case, root)
+    asked = Version.read(workspace, version) if version else challenger_of(workspace)
+    if asked is None:
+        raise BadInput(f"{workspace.model_name!r} has no challenger; name a version.")
+    check_approval(workspace.use_case.release, asked, workspace.settings.who, reason)
+    promote(workspace, asked, reason or "asked for by hand")
 
 
 if __name__ == "__main__":

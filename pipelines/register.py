@@ -2,16 +2,26 @@
 
 import mlflow
 
-from contract.names import STAGING
 from pipelines import cli
 from pipelines.card import model_card
 from pipelines.commit import commit
 from pipelines.evaluate import STEP as EVALUATE
 from pipelines.evaluate import Evaluated
+from pipelines.moves import move
 from pipelines.package import STEP as PACKAGE
 from pipelines.package import Packaged
-from pipelines.registry import create_version, find_version, to_staging
-from pipelines.step import Done, Result, Step, execute, latest_run, load_result, lock_hash
+from pipelines.registry import Version, create_version, find_version
+from pipelines.standing import UNSTAGED, Ask
+from pipelines.step import (
+    ACTOR_TAG,
+    Done,
+    Result,
+    Step,
+    execute,
+    latest_run,
+    load_result,
+    lock_hash,
+)
 from pipelines.train import STEP as TRAIN
 from pipelines.train import Trained
 from pipelines.validate import STEP as VALIDATE
@@ -19,6 +29,7 @@ from pipelines.validate import Validated
 from pipelines.workspace import Workspace, open_workspace
 
 PACKAGE_TAG = "package_digest"
+TRAINED_BY_TAG = "trained_by"
 
 
 class Registered(Result):
@@ -59,7 +70,10 @@ def _register(
     evaluated: Evaluated,
     packaged: Packaged,
 ) -> Registered:
-    tags = lineage(validated, trained, evaluated, packaged)
+    run = workspace.client.get_run(trained.run_id)
+    tags = lineage(validated, trained, evaluated, packaged) | {
+        TRAINED_BY_TAG: run.data.tags.get(ACTOR_TAG, run.data.tags.get("mlflow.user", ""))
+    }
     version = find_version(workspace, **{PACKAGE_TAG: packaged.digest})
     new = version is None
     if version is None:
@@ -68,12 +82,20 @@ def _register(
         version = create_version(
             workspace, packaged.source, trained.run_id, trained.model_id, card, tags
         )
-    if version.stage == "None":  # new, or a crash came between the version and its move
-        to_staging(workspace, version)
-        version = type(version).read(workspace, version.version)
+    if version.stage == UNSTAGED:  # new, or a crash came between the version and its move
+        nominate(workspace, version, f"registered from run {trained.run_id}")
+        version = Version.read(workspace, version.version)
     mlflow.set_tag("model_version", version.version)
-    stage = STAGING if version.stage == "None" else version.stage
-    return Registered(model=workspace.model_name, version=version.version, stage=stage, new=new)
+    return Registered(
+        model=workspace.model_name, version=version.version, stage=version.stage, new=new
+    )
+
+
+def nominate(workspace: Workspace, version: Version, why: str) -> None:
+    """Make a version the challenger, in Staging."""
+    data = f"training@{version.tags['training_version']}"
+    ask = Ask("register", version.version, workspace.settings.who, why, data_version=data)
+    move(workspace, ask)
 
 
 def lineage(

@@ -1,20 +1,19 @@
-"""Versions in the MLflow registry and their moves: the only place that calls the stage API.
+"""Versions in the MLflow registry: finding, making and tagging them. `moves` moves them."""
 
-Stages are deprecated in MLflow and are what this project's users look at, so their warnings are
-silenced here and nowhere else. The alias is what serving follows; the stage is kept in step.
-"""
-
-import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
+from typing import Any
 
 from mlflow import MlflowException
-from mlflow.entities.model_registry import ModelVersion
+from mlflow.entities.model_registry import ModelVersion, RegisteredModel
 
 from contract.errors import BadInput
-from contract.names import ARCHIVED, CHALLENGER, CHAMPION, PREVIOUS, PRODUCTION, STAGING
+from contract.names import CHALLENGER, CHAMPION
+from contract.settings import Settings
+from pipelines.stages import stage_of
+from pipelines.standing import Observed
 from pipelines.workspace import Workspace
+
+ABSENT = ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE")
 
 
 @dataclass(frozen=True)
@@ -28,11 +27,11 @@ class Version:
     tags: dict[str, str] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, found: ModelVersion) -> "Version":
+    def of(cls, found: ModelVersion, settings: Settings) -> "Version":
         """From MLflow's own entity."""
         return cls(
             str(found.version),
-            str(found.current_stage),
+            stage_of(found, settings),
             str(found.run_id),
             str(found.source),
             dict(found.tags),
@@ -42,11 +41,47 @@ class Version:
     def read(cls, workspace: Workspace, version: str) -> "Version":
         """A version by number; BadInput where there is none."""
         try:
-            return cls.of(workspace.client.get_model_version(workspace.model_name, version))
+            found = workspace.client.get_model_version(workspace.model_name, version)
         except MlflowException as error:
+            if error.error_code not in ABSENT:
+                raise
             raise BadInput(
                 f"No version {version!r} of {workspace.model_name!r} is registered."
             ) from error
+        return cls.of(found, workspace.settings)
+
+
+@dataclass(frozen=True)
+class Shown:
+    """The registered model and its versions as MLflow shows them now."""
+
+    model: RegisteredModel
+    versions: dict[str, Version]
+
+    @property
+    def observed(self) -> Observed:
+        """What moves look at."""
+        aliases = {str(a): str(v) for a, v in self.model.aliases.items()}
+        return Observed(aliases, {v.version: v.stage for v in self.versions.values()})
+
+
+def read_shown(workspace: Workspace) -> Shown | None:
+    """The registered model with all its versions; None while there is none."""
+    try:
+        model = workspace.client.get_registered_model(workspace.model_name)
+    except MlflowException as error:
+        if error.error_code in ABSENT:
+            return None
+        raise
+    found: dict[str, Version] = {}
+    token: Any = None
+    while token != "":
+        page = workspace.client.search_model_versions(
+            f"name = '{workspace.model_name}'", page_token=token
+        )
+        found |= {str(v.version): Version.of(v, workspace.settings) for v in page}
+        token = page.token or ""
+    return Shown(model, found)
 
 
 def champion_of(workspace: Workspace) -> Version | None:
@@ -63,7 +98,8 @@ def find_version(workspace: Workspace, **tags: str) -> Version | None:
     """The newest version with all these tags."""
     wanted = " and ".join(f"tags.`{name}` = '{value}'" for name, value in tags.items())
     found = workspace.client.search_model_versions(f"name = '{workspace.model_name}' and {wanted}")
-    return Version.of(max(found, key=lambda v: int(v.version))) if found else None
+    newest = max(found, key=lambda v: int(v.version), default=None)
+    return Version.of(newest, workspace.settings) if newest else None
 
 
 def version_of_run(workspace: Workspace, train_run: str) -> Version | None:
@@ -84,29 +120,7 @@ def create_version(
     made = client.create_model_version(
         name, source, run_id, tags=tags, description=card, model_id=model_id or None
     )
-    return Version.of(made)
-
-
-def to_staging(workspace: Workspace, version: Version) -> None:
-    """None → Staging, alias challenger; a former challenger is archived."""
-    former = challenger_of(workspace)
-    if former and former.version != version.version:
-        _stage(workspace, former, ARCHIVED)
-    _alias(workspace, CHALLENGER, version)
-    _stage(workspace, version, STAGING)
-
-
-def to_production(workspace: Workspace, version: Version) -> None:
-    """Staging → Production, alias champion; the old champion: Archived, alias previous."""
-    old = champion_of(workspace)
-    _alias(workspace, CHAMPION, version)
-    if old and old.version != version.version:
-        _alias(workspace, PREVIOUS, old)
-        _stage(workspace, old, ARCHIVED)
-    _stage(workspace, version, PRODUCTION)
-    challenger = challenger_of(workspace)
-    if challenger and challenger.version == version.version:
-        workspace.client.delete_registered_model_alias(workspace.model_name, CHALLENGER)
+    return Version.of(made, workspace.settings)
 
 
 def tag(workspace: Workspace, version: Version, **tags: str) -> None:
@@ -119,25 +133,7 @@ def _by_alias(workspace: Workspace, alias: str) -> Version | None:
     try:
         found = workspace.client.get_model_version_by_alias(workspace.model_name, alias)
     except MlflowException as error:
-        if error.error_code in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"):
+        if error.error_code in ABSENT:
             return None
         raise
-    return Version.of(found)
-
-
-def _alias(workspace: Workspace, alias: str, version: Version) -> None:
-    workspace.client.set_registered_model_alias(workspace.model_name, alias, version.version)
-
-
-def _stage(workspace: Workspace, version: Version, stage: str) -> None:
-    with _deprecated():
-        workspace.client.transition_model_version_stage(
-            workspace.model_name, version.version, stage
-        )
-
-
-@contextmanager
-def _deprecated() -> Iterator[None]:
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", FutureWarning)
-        yield
+    return Version.of(found, workspace.settings)

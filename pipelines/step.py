@@ -24,6 +24,7 @@ from pipelines.closure import PROJECT, code_hash
 from pipelines.console import console
 from pipelines.workspace import PROCESS_TAG, STEP_TAG, Workspace, process_identity
 
+ACTOR_TAG = "actor"
 KEY_TAG = "cache_key"
 REUSED_TAG = "reused_from"
 RESULT_FILE = "result.json"
@@ -170,7 +171,12 @@ def load_result(workspace: Workspace, step: Step[R], run_id: str) -> R:
 @contextmanager
 def step_run(workspace: Workspace, name: str) -> Iterator[Run]:
     """The MLflow run of a step: the one `mlflow run` made, a child of an active one, or new."""
-    tags = {STEP_TAG: name, "use_case": workspace.use_case.name, PROCESS_TAG: process_identity()}
+    tags = {
+        STEP_TAG: name,
+        "use_case": workspace.use_case.name,
+        PROCESS_TAG: process_identity(),
+        ACTOR_TAG: workspace.settings.who,
+    }
     parent = mlflow.active_run()
     launched = None if parent else _launched_run(workspace, name)
     with mlflow.start_run(
@@ -196,7 +202,7 @@ def _launched_run(workspace: Workspace, name: str) -> str | None:
     run = workspace.client.get_run(run_id)
     if run.info.experiment_id == workspace.experiment_id:
         return run_id
-    where = f"{workspace.use_case.name}/training"
+    where = workspace.client.get_experiment(workspace.experiment_id).name
     note = f"Started `{name}`; its run stands in the experiment **{where}**."
     workspace.client.set_tag(run_id, "mlflow.note.content", note)
     workspace.client.set_tag(run_id, STEP_TAG, f"launch {name}")

@@ -51,16 +51,27 @@ def open_workspace(use_case: str | UseCase, root: str = "") -> Iterator[Workspac
         use_case = load_use_case(use_case)
     settings = read_settings(root)
     with _held_alone(use_case.name, settings):
-        client = connect(settings)
-        workspace = Workspace(
-            use_case=use_case,
-            settings=settings,
-            tables=Tables(settings.table_root, use_case.name),
-            client=client,
-            experiment_id=experiment(client, settings, names.experiment(use_case.name, "training")),
-        )
+        workspace = _connected(use_case, settings, "training")
         close_orphans(workspace)
         yield workspace
+
+
+def open_releases(use_case: str, root: str = "") -> Workspace:
+    """Connect without the use case's lock: a rollback does not wait for a training to end."""
+    workspace = _connected(load_use_case(use_case), read_settings(root), "releases")
+    close_orphans(workspace)
+    return workspace
+
+
+def _connected(use_case: UseCase, settings: Settings, cycle: names.Cycle) -> Workspace:
+    client = connect(settings)
+    return Workspace(
+        use_case=use_case,
+        settings=settings,
+        tables=Tables(settings.table_root, use_case.name),
+        client=client,
+        experiment_id=experiment(client, settings, names.experiment(use_case.name, cycle)),
+    )
 
 
 def connect(settings: Settings) -> MlflowClient:
@@ -93,10 +104,7 @@ def experiment(client: MlflowClient, settings: Settings, name: str) -> str:
 
 
 def close_orphans(workspace: Workspace) -> list[str]:
-    """Mark runs as KILLED whose process on this host is gone; their ids.
-
-    Only called under the use case's lock, so a run of a living process is never another pipeline's.
-    """
+    """Mark runs as KILLED whose process on this host is gone; their ids."""
     running = workspace.client.search_runs(
         [workspace.experiment_id], "attributes.status = 'RUNNING'", ViewType.ACTIVE_ONLY
     )

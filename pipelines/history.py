@@ -1,0 +1,86 @@
+"""History: every move of every version, who made it and why, and whether the record is whole."""
+
+import json
+from datetime import UTC, datetime
+from typing import Annotated
+
+import typer
+from rich.table import Table
+
+from contract.errors import BadInput, Refused
+from pipelines import cli
+from pipelines.by_hand import damage, offer
+from pipelines.console import console
+from pipelines.ledger import Entry, champion_at, read_entries
+from pipelines.moves import settle
+from pipelines.noticeboard import moment
+from pipelines.registry import read_shown
+from pipelines.standing import named
+from pipelines.workspace import open_releases
+
+AtOption = Annotated[
+    str, typer.Option(help="Who was champion then, e.g. 2026-05-01T14:00 (UTC unless it says).")
+]
+
+
+def read_time(text: str) -> datetime:
+    """An ISO 8601 time; UTC where it names no zone. BadInput when it is none."""
+    try:
+        found = datetime.fromisoformat(text)
+    except ValueError as error:
+        raise BadInput(f"at: a time such as 2026-05-01T14:00 is needed, found {text!r}.") from error
+    return found if found.tzinfo else found.replace(tzinfo=UTC)
+
+
+def as_plain(entries: list[Entry]) -> list[dict[str, object]]:
+    """Entries for a program: the columns of the table, with the previous version by name."""
+    return [entry.row() | {"previous": entry.standing.previous} for entry in entries]
+
+
+def main(
+    use_case: cli.UseCaseOption = "flights",
+    root: cli.RootOption = "",
+    at: AtOption = "",
+    as_json: cli.JsonOption = "",
+) -> None:
+    """History: print the ledger, verify it, and answer who was champion at a time."""
+    workspace = open_releases(use_case, root)
+    entries = read_entries(workspace.tables)
+    broken = damage(entries, read_shown(workspace))
+    if not broken:
+        entries = settle(workspace)
+    answer = champion_at(entries, read_time(at)) if at else None
+    if cli.flag(as_json):
+        found: dict[str, object] = {"intact": not broken, "entries": as_plain(entries)}
+        if answer is not None:
+            found |= {"at": read_time(at), "champion": answer}
+        print(json.dumps(found, indent=2, default=str))
+    elif answer is not None:
+        console().print(f"champion of {workspace.model_name} at {at}: {named(answer)}")
+    else:
+        _print(workspace.model_name, entries)
+    if broken:
+        raise Refused(f"The ledger of {workspace.model_name!r} is damaged: {broken}.")
+
+
+def _print(model: str, entries: list[Entry]) -> None:
+    if not entries:
+        console().print(f"{model}: no version has moved yet")
+        return
+    shown = Table(title=f"Moves of {model}", title_justify="left")
+    for name in ("#", "when", "move", "version", "stage", "who", "why", "champion"):
+        shown.add_column(name, overflow="fold")
+    for e in entries:
+        stage = f"{e.from_stage} → {e.to_stage}" if e.from_stage != e.to_stage else e.to_stage
+        champion = e.standing.champion or "none"
+        cells = (str(e.number), moment(e.time), e.move, e.version, stage, e.who, e.why, champion)
+        shown.add_row(*cells)
+    console().print(shown)
+    now = entries[-1].standing
+    console().print(f"champion: {named(now.champion)}, previous: {named(now.previous)}")
+    if not now.champion:
+        console().print(offer(now))
+
+
+if __name__ == "__main__":
+    cli.run(main)

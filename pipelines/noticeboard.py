@@ -1,0 +1,104 @@
+"""What a person reads on the registry page: who is live and why, what waits, how to go back."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+
+from contract.use_case import UseCase
+from pipelines.ledger import Entry, last_move_of
+
+APPROVAL_TAG = "approval"
+PENDING = "pending"
+STATUS_TAG = "status"
+MADE_BY = {"external": "by hand in MLflow"}
+
+Tags = Mapping[str, str]
+
+
+def front_page(use_case: UseCase, entries: Sequence[Entry], tags: Mapping[str, Tags]) -> str:
+    """The registered model's description, markdown. `tags` are those of each version."""
+    now = entries[-1].standing
+    lines = [
+        _live(use_case, entries),
+        _waiting(use_case, now.challenger, tags.get(now.challenger, {})),
+        f"**To go back:** {_command(use_case, 'rollback', reason='...')} makes version "
+        f"{now.previous} live again."
+        if now.previous
+        else "",
+        f"*Last move:* {sentence(entries[-1])}. All moves: experiment `{use_case.name}/releases`.",
+        use_case.description,
+    ]
+    return "\n\n".join(line for line in lines if line)
+
+
+def _live(use_case: UseCase, entries: Sequence[Entry]) -> str:
+    champion, previous = entries[-1].standing.champion, entries[-1].standing.previous
+    since = next((e for e in reversed(entries) if e.standing.champion != champion), None)
+    if not champion:
+        lost = since.standing.champion if since else ""
+        offer = f" Version {previous} was live before." if previous else ""
+        return f"**Live: no version**{f', {lost} is gone.' if lost else '.'}{offer}"
+    start = entries[since.number] if since else entries[0]
+    return (
+        f"**Live: version {champion}** since {moment(start.time)}, because {start.why} "
+        f"({_by(start)})."
+    )
+
+
+def _waiting(use_case: UseCase, challenger: str, tags: Tags) -> str:
+    if not challenger:
+        return "**Waiting:** nothing."
+    if tags.get(APPROVAL_TAG) == PENDING:
+        command = _command(use_case, "promote", version=challenger, reason="...")
+        return f"**Waiting: version {challenger}**, approval pending. To approve it: {command}"
+    return f"**Waiting: version {challenger}**, {_gate(tags)}."
+
+
+def _gate(tags: Tags) -> str:
+    decision = tags.get("gate")
+    if decision is None:
+        return "not gated yet"
+    reasons = tags.get("gate_reasons", "")
+    return f"gate {decision}" + (f": {reasons}" if reasons else "")
+
+
+def status(entries: Sequence[Entry], version: str, tags: Tags) -> str:
+    """One line about a version, for its tag `status`; "" for one that the ledger does not know."""
+    now = entries[-1].standing
+    last = last_move_of(entries, version)
+    if version == now.champion:
+        return f"live since {moment(last.time)}" if last else "live"
+    if version == now.challenger:
+        return "waiting for approval" if tags.get(APPROVAL_TAG) == PENDING else "waiting"
+    if version in now.barred:
+        gone = last_move_of(entries, version, "reject")
+        return f"rejected: {gone.why}" if gone else "rolled back"
+    if version == now.previous:
+        return "previous: a rollback brings it back"
+    return "archived" if last else ""
+
+
+def sentence(entry: Entry) -> str:
+    """An entry in one line."""
+    what = {
+        "register": f"version {entry.version} became the challenger",
+        "promote": f"version {entry.version} reached Production",
+        "reject": f"version {entry.version} was rejected",
+        "rollback": f"rollback to version {entry.version}",
+        "external": "a change by hand was found",
+        "reset": "the registered model was deleted or made anew",
+    }[entry.move]
+    return f"{what}, {moment(entry.time)}, {_by(entry)}: {entry.why}"
+
+
+def moment(time: datetime) -> str:
+    """A time as people read it."""
+    return f"{time:%Y-%m-%d %H:%M} UTC"
+
+
+def _by(entry: Entry) -> str:
+    return MADE_BY.get(entry.move, f"by {entry.who}")
+
+
+def _command(use_case: UseCase, entry_point: str, **parameters: str) -> str:
+    given = "".join(f" -P {k}={v}" for k, v in {"use_case": use_case.name, **parameters}.items())
+    return f"`mlflow run . -e {entry_point}{given}`"

@@ -1,0 +1,68 @@
+"""Reject: archive a version for good; no pipeline promotes it again."""
+
+import mlflow
+
+from contract.errors import BadInput
+from pipelines import cli
+from pipelines.gate import VersionOption
+from pipelines.moves import move
+from pipelines.promote import ReasonOption
+from pipelines.registry import Version, challenger_of
+from pipelines.standing import Ask
+from pipelines.step import Done, Result, Step, execute
+from pipelines.workspace import Workspace, open_releases
+
+
+class Rejected(Result):
+    """A version that no pipeline promotes."""
+
+    version: str
+    moved: bool
+    why: str
+
+    def line(self) -> str:
+        return f"version {self.version} " + (
+            f"→ Archived: {self.why}" if self.moved else "was rejected before"
+        )
+
+
+STEP = Step("reject", Rejected, cached=False)
+
+
+def reject(workspace: Workspace, version: Version, reason: str) -> Done[Rejected]:
+    """Staging → Archived, never promoted by a pipeline again."""
+    return execute(workspace, STEP, lambda: _reject(workspace, version, reason))
+
+
+def _reject(workspace: Workspace, version: Version, reason: str) -> Rejected:
+    mlflow.set_tag("model_version", version.version)
+    ask = Ask(
+        "reject",
+        version.version,
+        workspace.settings.who,
+        reason,
+        gate_run=version.tags.get("gate_run", ""),
+        data_version=f"training@{version.tags.get('training_version', '?')}",
+    )
+    moved = move(workspace, ask) is not None
+    return Rejected(version=version.version, moved=moved, why=reason)
+
+
+def main(
+    use_case: cli.UseCaseOption = "flights",
+    root: cli.RootOption = "",
+    version: VersionOption = "",
+    reason: ReasonOption = "",
+) -> None:
+    """Reject: archive a version (empty: the challenger) for good, with a reason."""
+    if not reason:
+        raise BadInput("A rejection needs a reason: -P reason='...'.")
+    workspace = open_releases(use_case, root)
+    asked = Version.read(workspace, version) if version else challenger_of(workspace)
+    if asked is None:
+        raise BadInput(f"{workspace.model_name!r} has no challenger; name a version.")
+    reject(workspace, asked, reason)
+
+
+if __name__ == "__main__":
+    cli.run(main)

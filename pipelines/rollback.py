@@ -1,0 +1,86 @@
+"""Rollback: make the version live again that was live before; the one taken out stays out."""
+
+from typing import Annotated
+
+import mlflow
+import typer
+
+from contract.errors import BadInput
+from pipelines import cli
+from pipelines.ledger import Standing
+from pipelines.moves import move, settle
+from pipelines.promote import ReasonOption, standing_of
+from pipelines.registry import Version
+from pipelines.release import check_release
+from pipelines.standing import Ask
+from pipelines.step import Done, Result, Step, execute
+from pipelines.workspace import Workspace, open_releases
+
+BackToOption = Annotated[str, typer.Option("--version", help="Version; empty: the previous one.")]
+
+
+class RolledBack(Result):
+    """The version that users get again, and the one taken out."""
+
+    version: str
+    taken_out: str
+    moved: bool
+
+    def line(self) -> str:
+        if not self.moved:
+            return f"version {self.version} is in Production"
+        out = f"; version {self.taken_out} is archived and stays out" if self.taken_out else ""
+        return f"version {self.version} → Production{out}"
+
+
+STEP = Step("rollback", RolledBack, cached=False)
+
+
+def rollback(workspace: Workspace, reason: str, version: str = "") -> Done[RolledBack]:
+    """Archived → Production, release-checked; without a version the previous champion."""
+    return execute(workspace, STEP, lambda: _rollback(workspace, reason, version))
+
+
+def _rollback(workspace: Workspace, reason: str, version: str) -> RolledBack:
+    now = standing_of(settle(workspace))
+    target = Version.read(workspace, version or previous_of(workspace, now))
+    mlflow.set_tag("model_version", target.version)
+    if target.version == now.champion:
+        return RolledBack(version=target.version, taken_out="", moved=False)
+    checked = check_release(workspace, target)
+    ask = Ask(
+        "rollback",
+        target.version,
+        workspace.settings.who,
+        reason,
+        expected=now.champion,
+        gate_run=target.tags.get("gate_run", ""),
+        data_version=f"training@{target.tags.get('training_version', '?')}",
+        release_check=checked.line(),
+    )
+    moved = move(workspace, ask) is not None
+    return RolledBack(version=target.version, taken_out=now.champion, moved=moved)
+
+
+def previous_of(workspace: Workspace, now: Standing) -> str:
+    """The version a rollback goes back to; BadInput where there is none."""
+    if not now.previous:
+        raise BadInput(
+            f"{workspace.model_name!r} has no previous version to go back to; name one that was in "
+            "Production: -P version=N (python -m pipelines.history shows them)."
+        )
+    return now.previous
+
+
+def main(
+    use_case: cli.UseCaseOption = "flights",
+    root: cli.RootOption = "",
+    version: BackToOption = "",
+    reason: ReasonOption = "",
+) -> None:
+    """Rollback: one command back to the previous version, or to any that was live."""
+    rollback(open_releases(use_case, root), reason or "asked for by hand", version)
+
+
+if __name__ == "__main__":
+    cli.run(main)
