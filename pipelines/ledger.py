@@ -101,8 +101,8 @@ class Entry:
         """From a row of the table."""
         if row["format"] != FORMAT:
             raise Refused(
-                f"Entry {row['number']} of the ledger has format {row['format']}, written by a newer "
-                f"Fourcycle; this one reads {FORMAT}."
+                f"Ledger entry {row['number']} has format {row['format']} of a newer Fourcycle; "
+                f"this one reads {FORMAT}."
             )
         plain = {k: tuple(v) if isinstance(v, list) else v for k, v in row.items()}
         standing = Standing(**{f.name: plain[f.name] for f in fields(Standing)})  # type: ignore[arg-type]

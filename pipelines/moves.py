@@ -20,7 +20,7 @@ from contract.errors import Refused, Unavailable
 from pipelines.by_hand import damage, found_by_hand, mark_in, mark_of
 from pipelines.ledger import Entry, Standing, append_entry, ever_champion, read_entries
 from pipelines.patience import patiently
-from pipelines.registry import read_shown
+from pipelines.registry import Shown, read_shown
 from pipelines.showing import ROUNDS, show, write_texts
 from pipelines.standing import UNSTAGED, Ask, Observed, decide, effects, plan
 from pipelines.workspace import Workspace, lock_folder
@@ -34,12 +34,11 @@ def move(workspace: Workspace, ask: Ask) -> Entry | None:
     """Move a version; its entry, or None where it is there already. Refused with the reason."""
     with _alone(workspace):
         for _ in range(ROUNDS):
-            entries = _settled(workspace)
+            entries, shown = _settled(workspace)
             now = entries[-1].standing if entries else Standing()
             after = decide(ask, now, ever_champion(entries))
             if after is None:
                 return None
-            shown = read_shown(workspace)
             seen = shown.observed if shown else Observed()
             entry = _entry(ask, after, seen).after(entries[-1] if entries else None, _now())
             if append_entry(workspace.tables, entry):
@@ -53,23 +52,22 @@ def move(workspace: Workspace, ask: Ask) -> Entry | None:
 def settle(workspace: Workspace) -> list[Entry]:
     """Finish an interrupted move, record and repair changes made by hand; all entries."""
     with _alone(workspace):
-        return _settled(workspace)
+        return _settled(workspace)[0]
 
 
 def refresh(workspace: Workspace) -> None:
     """Bring the texts of the registry page up to date, e.g. after the gate has spoken."""
     with _alone(workspace):
-        entries = _settled(workspace)
-        shown = read_shown(workspace)
+        entries, shown = _settled(workspace)
         if shown and entries:
             write_texts(workspace, entries, shown)
 
 
-def _settled(workspace: Workspace) -> list[Entry]:
+def _settled(workspace: Workspace) -> tuple[list[Entry], Shown | None]:
     return patiently(workspace, lambda: _settle(workspace))
 
 
-def _settle(workspace: Workspace) -> list[Entry]:
+def _settle(workspace: Workspace) -> tuple[list[Entry], Shown | None]:
     for _ in range(ROUNDS):
         entries, shown = read_entries(workspace.tables), read_shown(workspace)
         if broken := damage(entries, shown):
@@ -83,7 +81,7 @@ def _settle(workspace: Workspace) -> list[Entry]:
             _give_other_host_time(workspace, head)
             show(workspace, entries)
         elif entry is None:
-            return entries
+            return entries, shown
         elif append_entry(workspace.tables, entry := entry.after(head, _now())):
             show(workspace, [*entries, entry])
     raise Unavailable("The registry keeps changing while it is looked at; try again.")

@@ -2,7 +2,8 @@
 
 import json
 
-from mlflow.entities import Param, RunTag
+from mlflow import MlflowClient
+from mlflow.entities import RunTag
 
 from contract.names import experiment as experiment_name
 from pipelines.ledger import Entry
@@ -16,54 +17,41 @@ ENTRY_FILE = "ledger_entry.json"
 def record_run(workspace: Workspace, entry: Entry, own_run: str = "") -> None:
     """Write the entry's run unless it is there: on `own_run` (still open), or on one of its own."""
     client = workspace.client
-    where = experiment(
-        client, workspace.settings, experiment_name(workspace.use_case.name, "releases")
-    )
-    known = client.search_runs(
-        [where],
-        f"tags.{ENTRY_TAG} = '{entry.hash}' and attributes.status = 'FINISHED'",
-        max_results=1,
-    )
-    if known or own_run:
-        run_id = known[0].info.run_id if known else own_run
-        if known or client.get_run(own_run).info.experiment_id == where:
-            _write(workspace, run_id, entry)
-            return
-    begun = {PROCESS_TAG: process_identity()}
-    run_id = client.create_run(where, tags=begun, run_name=_title(entry)).info.run_id
-    _write(workspace, run_id, entry)
-    client.set_terminated(run_id)
+    name = experiment_name(workspace.use_case.name, "releases")
+    where = experiment(client, workspace.settings, name)
+    wanted = f"tags.{ENTRY_TAG} = '{entry.hash}' and attributes.status = 'FINISHED'"
+    if client.search_runs([where], wanted, max_results=1):
+        return
+    if own_run and client.get_run(own_run).info.experiment_id == where:
+        client.log_batch(own_run, tags=[RunTag(key, text) for key, text in _tags(entry).items()])
+        _log_entry(client, own_run, entry)
+        return
+    begun = {PROCESS_TAG: process_identity(), "use_case": workspace.use_case.name}
+    run = client.create_run(where, tags=begun | _tags(entry), run_name=_title(entry))
+    _log_entry(client, run.info.run_id, entry)
+    client.set_terminated(run.info.run_id)
 
 
-def _write(workspace: Workspace, run_id: str, entry: Entry) -> None:
-    facts = {
-        "move": entry.move,
-        "version": entry.version,
-        "from": entry.from_stage,
-        "to": entry.to_stage,
-        "who": entry.who,
-        "expected_champion": entry.expected or "none",
-    }
+def _log_entry(client: MlflowClient, run_id: str, entry: Entry) -> None:
+    client.log_text(run_id, json.dumps(entry.row(), indent=2, default=str), ENTRY_FILE)
+
+
+def _tags(entry: Entry) -> dict[str, str]:
     tags = {
         STEP_TAG: entry.move,
-        "use_case": workspace.use_case.name,
         "model_version": entry.version,
-        "ledger_number": str(entry.number),
+        "stage": f"{entry.from_stage} → {entry.to_stage}",
+        "champion": entry.standing.champion or "none",
+        "who": entry.who,
+        "why": entry.why,
         "gate_run": entry.gate_run,
         "data_version": entry.data_version,
+        "release_check": entry.release_check,
         "mlflow.runName": _title(entry),
         "mlflow.note.content": _note(entry),
         ENTRY_TAG: entry.hash,
     }
-    client = workspace.client
-    text = json.dumps(entry.row(), indent=2, default=str)
-    client.log_text(run_id, text, ENTRY_FILE)
-    there = client.get_run(run_id).data.params
-    client.log_batch(
-        run_id,
-        params=[Param(name, value) for name, value in facts.items() if name not in there],
-        tags=[RunTag(name, value) for name, value in tags.items() if value],
-    )
+    return {name: text for name, text in tags.items() if text}
 
 
 def _title(entry: Entry) -> str:

@@ -51,19 +51,20 @@ def open_workspace(use_case: str | UseCase, root: str = "") -> Iterator[Workspac
         use_case = load_use_case(use_case)
     settings = read_settings(root)
     with _held_alone(use_case.name, settings):
-        workspace = _connected(use_case, settings, "training")
+        workspace = connected(use_case, settings, "training")
         close_orphans(workspace)
         yield workspace
 
 
 def open_releases(use_case: str, root: str = "") -> Workspace:
     """Connect without the use case's lock: a rollback does not wait for a training to end."""
-    workspace = _connected(load_use_case(use_case), read_settings(root), "releases")
+    workspace = connected(load_use_case(use_case), read_settings(root), "releases")
     close_orphans(workspace)
     return workspace
 
 
-def _connected(use_case: UseCase, settings: Settings, cycle: names.Cycle) -> Workspace:
+def connected(use_case: UseCase, settings: Settings, cycle: names.Cycle) -> Workspace:
+    """The workspace of one cycle of a use case, without any lock."""
     client = connect(settings)
     return Workspace(
         use_case=use_case,

@@ -1,0 +1,72 @@
+"""A registry of the test's own with versions that hold nothing, for tests of moves."""
+
+import shutil
+from pathlib import Path
+
+from contract.names import ARCHIVED, CHALLENGER, CHAMPION, PREVIOUS, PRODUCTION, STAGING
+from contract.settings import read_settings
+from pipelines.by_hand import damage
+from pipelines.ledger import Asked, Entry, Standing
+from pipelines.moves import move, settle
+from pipelines.registry import create_version, read_shown
+from pipelines.standing import Ask
+from pipelines.workspace import Workspace, connect, connected
+from tests.conftest import made_use_case
+
+DATABASE = "mlflow.db"
+
+
+def releases(home: Path, store: Path | None = None) -> Workspace:
+    """A workspace on the embedded store in `home`, copied from a migrated one."""
+    if store and not (home / DATABASE).exists():
+        shutil.copy(store / DATABASE, home / DATABASE)
+    return connected(made_use_case(home), read_settings(), "releases")
+
+
+def migrated(folder: Path) -> Path:
+    """Let MLflow make its tables once; it takes seconds."""
+    settings = read_settings().model_copy(update={"tracking_uri": f"sqlite:///{folder}/{DATABASE}"})
+    connect(settings)
+    return folder
+
+
+def register(workspace: Workspace) -> str:
+    """A new version that became the challenger; its number."""
+    folder = Path(workspace.settings.table_root).parent / "package"
+    folder.mkdir(exist_ok=True)
+    version = create_version(workspace, str(folder), "", "", "", {}).version
+    make(workspace, "register", version)
+    return version
+
+
+def make(
+    workspace: Workspace, move_name: Asked, version: str, expected: str | None = None
+) -> Entry | None:
+    """A move that expects the champion that stands there, or the one that is named."""
+    seen = now(workspace).champion if expected is None else expected
+    return move(workspace, Ask(move_name, version, "anna", "a test", expected=seen))
+
+
+def now(workspace: Workspace) -> Standing:
+    """How versions stand."""
+    entries = settle(workspace)
+    return entries[-1].standing if entries else Standing()
+
+
+def check(workspace: Workspace) -> None:
+    """One champion, one Production, alias and stage in step, ledger whole and shown."""
+    entries, shown = settle(workspace), read_shown(workspace)
+    assert shown is not None or not entries or entries[-1].move == "reset"
+    if shown is None or not entries:
+        return
+    aliases, stages = shown.observed.aliases, shown.observed.stages
+    standing = entries[-1].standing
+    assert damage(entries, shown) == ""
+    named = {CHAMPION: standing.champion, CHALLENGER: standing.challenger}
+    named |= {PREVIOUS: standing.previous}
+    assert aliases == {alias: version for alias, version in named.items() if version}
+    held = {PRODUCTION: standing.champion, STAGING: standing.challenger}
+    for stage, version in held.items():
+        assert [v for v, s in stages.items() if s == stage] == [version] * bool(version)
+    assert all(stages[v] == ARCHIVED for v in standing.former)
+    assert not {standing.champion, standing.challenger, *standing.former} & set(standing.barred)
