@@ -11,6 +11,7 @@ from pipelines.moves import move
 from pipelines.package import STEP as PACKAGE
 from pipelines.package import Packaged
 from pipelines.registry import Version, create_version, find_version
+from pipelines.release import PACKAGE_TAG
 from pipelines.standing import UNSTAGED, Ask
 from pipelines.step import (
     ACTOR_TAG,
@@ -28,7 +29,6 @@ from pipelines.validate import STEP as VALIDATE
 from pipelines.validate import Validated
 from pipelines.workspace import Workspace, open_workspace
 
-PACKAGE_TAG = "package_digest"
 TRAINED_BY_TAG = "trained_by"
 
 

@@ -1,29 +1,60 @@
 """Check a version's folder: load it as the service does and let it answer its golden rows.
 
-`python -m serving.check <folder>` is the release check's clean process: exit code 0 and one line of
-JSON, or exit code 1 and the reason as the last line on stderr.
+`python -m serving.check <folder>` is the clean process of the release check: exit code 0 and a line
+of JSON, or exit code 1 and the reason as the last line on stderr. Nothing of the folder is run.
 """
 
 import json
+import re
 import sys
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from contract.errors import FourcycleError, Refused
+from contract.errors import Refused
+from serving.model import check_golden, load_version
+
+REQUIREMENTS_FILE = "requirements.txt"
 
 
 def main(
     folder: Annotated[Path, typer.Argument(help="Folder of the version's package.")],
     name: Annotated[str, typer.Option(help="Registered model.")] = "model",
-    version: Annotated[str, typer.Option(help="Version number.")] = "0",
+    number: Annotated[str, typer.Option("--version", help="Version number.")] = "0",
+    types: Annotated[str, typer.Option(help="yes: inspect the scikit-learn file too.")] = "",
 ) -> None:
-    """Load a package and compare its answers on its golden rows."""
-    from serving.model import load_version
+    """Load a package, compare its answers on its golden rows, look for what it would need."""
+    served = load_version(folder, name, number)
+    check_golden(served)
+    if missing := missing_requirements(folder):
+        raise Refused(f"It needs what is not installed here: {', '.join(missing)}.")
+    if types == "yes":
+        from serving.fallback import MODEL_FILE, foreign_types  # scikit-learn takes seconds
 
-    load_version(folder, name, version)
-    print(json.dumps({"found": "loaded as the service loads it"}))
+        if foreign := foreign_types(folder / MODEL_FILE):
+            raise Refused(f"{MODEL_FILE} holds types that are not trusted: {', '.join(foreign)}.")
+    rows = len(served.golden.expected.prediction) if served.golden else 0
+    print(json.dumps({"digest": served.digest, "golden_rows": rows}))
+
+
+def missing_requirements(folder: Path) -> list[str]:
+    """Packages that the version names and that are not installed.
+
+    Another release of one is let pass: the golden rows tell whether it still answers the same.
+    """
+    lines = (folder / REQUIREMENTS_FILE).read_text(encoding="utf-8").splitlines()
+    names = [m[0] for m in (re.match(r"[A-Za-z0-9][\w.-]*", line) for line in lines) if m]
+    return [name for name in names if not _installed(name)]
+
+
+def _installed(name: str) -> bool:
+    try:
+        version(name)
+    except PackageNotFoundError:
+        return False
+    return True
 
 
 def run() -> None:
@@ -32,11 +63,9 @@ def run() -> None:
     app.command()(main)
     try:
         app()
-    except FourcycleError as error:
-        typer.echo(" ".join(str(error).split()), err=True)
-        sys.exit(Refused.exit_code)
     except Exception as error:  # whatever a broken package does, the answer is no, with a reason
-        typer.echo(f"{type(error).__name__}: {' '.join(str(error).split())[:500]}", err=True)
+        kind = "" if isinstance(error, Refused) else f"{type(error).__name__}: "
+        typer.echo(kind + " ".join(str(error).split())[:1000], err=True)
         sys.exit(Refused.exit_code)
 
 

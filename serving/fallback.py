@@ -31,6 +31,12 @@ def load_pipeline(file: Path) -> Pipeline:
     return found
 
 
+def foreign_types(file: Path) -> list[str]:
+    """Types in a skops file that are not on our list; nothing of the file is built."""
+    found = skops.io.get_untrusted_types(file=file)
+    return sorted(set(found) - set(TRUSTED_TYPES))
+
+
 def pipeline_scorer(model: Pipeline, use_case: UseCase) -> Scorer:
     """A scorer that asks the pipeline."""
 

@@ -8,12 +8,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from contract.settings import read_settings
 from contract.use_case import UseCase
 from contract.use_case_file import parse_use_case
 from pipelines import cli
 from pipelines.main import Outcome, pipeline
 from pipelines.rehearsal import Rehearsal
-from pipelines.workspace import Workspace, open_workspace
+from pipelines.workspace import Workspace, connect, open_workspace
 
 MADE = """
 name: made
@@ -96,6 +97,14 @@ def workspace(home: Path) -> Iterator[Workspace]:
     deliver(home, made_rows())
     with open_workspace(made_use_case(home)) as opened:
         yield opened
+
+
+@pytest.fixture(scope="session")
+def empty_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with an `mlflow.db` whose tables MLflow has made, to copy; making them is slow."""
+    folder = tmp_path_factory.mktemp("store")
+    connect(read_settings().model_copy(update={"tracking_uri": f"sqlite:///{folder}/mlflow.db"}))
+    return folder
 
 
 @pytest.fixture(scope="session")

@@ -18,26 +18,21 @@ from pipelines.registry import read_shown, tag
 from pipelines.stages import set_stage
 from pipelines.workspace import Workspace
 from tests.conftest import settle as settle_in
-from tests.pipelines.versions import check, make, migrated, now, register, releases
-
-
-@pytest.fixture(scope="module")
-def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return migrated(tmp_path_factory.mktemp("store"))
+from tests.pipelines.versions import check, make, now, register, releases
 
 
 @pytest.fixture
-def workspace(home: Path, store: Path) -> Workspace:
-    return releases(home, store)
+def workspace(home: Path, empty_store: Path) -> Workspace:
+    return releases(home, empty_store)
 
 
 @pytest.fixture(scope="module")
-def template(store: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def template(empty_store: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Version 1 is previous, 2 champion, 3 challenger."""
     folder = tmp_path_factory.mktemp("three")
     with pytest.MonkeyPatch.context() as patch:
         settle_in(folder, patch)
-        workspace = releases(folder, store)
+        workspace = releases(folder, empty_store)
         promoted(workspace, 2)
         register(workspace)
     return folder
@@ -276,10 +271,10 @@ def test_an_approval_that_waits_ends_with_the_challenge(workspace: Workspace) ->
 
 
 def test_without_the_stage_api_stages_are_tags(
-    home: Path, store: Path, monkeypatch: pytest.MonkeyPatch
+    home: Path, empty_store: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("FOURCYCLE_STAGES", "no")
-    workspace = releases(home, store)
+    workspace = releases(home, empty_store)
     promoted(workspace, 2)
     assert stages(workspace) == {"1": ARCHIVED, "2": PRODUCTION}
     found = workspace.client.search_model_versions(f"name = '{workspace.model_name}'")

@@ -10,7 +10,7 @@ from pipelines.ledger import Asked, Entry, Standing
 from pipelines.moves import move, settle
 from pipelines.registry import create_version, read_shown
 from pipelines.standing import Ask
-from pipelines.workspace import Workspace, connect, connected
+from pipelines.workspace import Workspace, connected
 from tests.conftest import made_use_case
 
 DATABASE = "mlflow.db"
@@ -21,13 +21,6 @@ def releases(home: Path, store: Path | None = None) -> Workspace:
     if store and not (home / DATABASE).exists():
         shutil.copy(store / DATABASE, home / DATABASE)
     return connected(made_use_case(home), read_settings(), "releases")
-
-
-def migrated(folder: Path) -> Path:
-    """Let MLflow make its tables once; it takes seconds."""
-    settings = read_settings().model_copy(update={"tracking_uri": f"sqlite:///{folder}/{DATABASE}"})
-    connect(settings)
-    return folder
 
 
 def register(workspace: Workspace) -> str:
