@@ -17,13 +17,14 @@ import mlflow
 from filelock import FileLock, Timeout
 
 from contract.errors import Refused, Unavailable
+from contract.locks import lock_folder
 from pipelines.by_hand import damage, found_by_hand, mark_in, mark_of
 from pipelines.ledger import Entry, Standing, append_entry, ever_champion, read_entries
 from pipelines.patience import patiently
 from pipelines.registry import Shown, read_shown
 from pipelines.showing import ROUNDS, show, write_texts
 from pipelines.standing import UNSTAGED, Ask, Observed, decide, effects, plan
-from pipelines.workspace import Workspace, lock_folder
+from pipelines.workspace import Workspace
 
 LOCK_WAIT_S = 120
 # Another host that is in the middle of a move gets this long before its move is finished here.
