@@ -3,6 +3,7 @@
 import getpass
 import os
 from pathlib import Path
+from typing import Literal
 
 from pydantic import AliasChoices, Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -10,6 +11,9 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from contract.errors import BadInput
 
 SQLITE = "sqlite:///"
+
+LogSync = Literal["fsync", "os", "off"]
+LogFullPolicy = Literal["serve", "reject"]
 
 
 class Settings(BaseSettings):
@@ -60,6 +64,28 @@ class Settings(BaseSettings):
         default="",
         description="Folder of fetched versions on this host; empty: .serving beside the database",
     )
+    log_sync: LogSync = Field(
+        default="fsync",
+        description="A record before its answer: fsync (on the disk), os (in the kernel), off",
+    )
+    log_full: LogFullPolicy = Field(
+        default="serve",
+        description="When the spool's disk is full: serve (X-Logged: false) or reject (503)",
+    )
+    log_spool: str = Field(
+        default="",
+        description="Local folder of the spools; empty: .spool in the tables' folder, else "
+        "beside the database",
+    )
+    log_segment_bytes: int = Field(
+        default=8 * 1024 * 1024, ge=1, description="Size at which a spool segment is closed, bytes"
+    )
+    log_segment_s: float = Field(
+        default=5.0, gt=0, description="Age at which a spool segment is closed, seconds"
+    )
+    ship_every_s: float = Field(
+        default=5.0, gt=0, description="Shortest time between two commits of the shipper, seconds"
+    )
 
     @property
     def who(self) -> str:
@@ -98,6 +124,15 @@ class Settings(BaseSettings):
         if "://" in self.root:
             return self.root.rstrip("/")
         return str(Path(self.root).expanduser().resolve()) if self.root else str(self.home / "data")
+
+    def spool_folder(self, use_case: str) -> Path:
+        """Where the workers of this host leave the answers of a use case for the shipper.
+
+        It lies with the tables that it feeds, so that two folders of tables never share a spool.
+        """
+        beside = self.home if "://" in self.root else Path(self.table_root)
+        root = Path(self.log_spool).expanduser().resolve() if self.log_spool else beside / ".spool"
+        return root / use_case
 
 
 def read_settings(root: str = "") -> Settings:

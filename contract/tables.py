@@ -4,6 +4,7 @@
 number names the same rows forever, which is what a run records as its data version.
 """
 
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -12,7 +13,9 @@ from deltalake import CommitProperties, DeltaTable, QueryBuilder, Transaction, w
 from deltalake.exceptions import CommitFailedError, TableNotFoundError
 
 from contract.errors import BadInput
+from contract.intake import Intake
 from contract.names import TableName
+from contract.upkeep import UPKEEP
 
 CONTENT_HASH = "content_hash"
 
@@ -38,14 +41,19 @@ class Tables:
         """Address of a table."""
         return f"{self.root}/{self.use_case}/{name}"
 
+    @property
+    def options(self) -> dict[str, str] | None:
+        """How the store of these tables is spoken to."""
+        return storage_options(self.root)
+
     def exists(self, name: TableName) -> bool:
         """Whether the table has been created."""
-        return bool(DeltaTable.is_deltatable(self.uri(name)))
+        return bool(DeltaTable.is_deltatable(self.uri(name), self.options))
 
     def open(self, name: TableName, version: int | None = None) -> DeltaTable:
         """The table at a version (newest: None); BadInput where there is none."""
         try:
-            return DeltaTable(self.uri(name), version=version)
+            return DeltaTable(self.uri(name), version=version, storage_options=self.options)
         except TableNotFoundError as error:
             at = "" if version is None else f" at version {version}"
             raise BadInput(
@@ -55,18 +63,30 @@ class Tables:
         except Exception as error:  # deltalake answers a version that is not there in several types
             if version is None or "version" not in str(error).lower():
                 raise
-            newest = DeltaTable(self.uri(name)).version()
+            newest = DeltaTable(self.uri(name), storage_options=self.options).version()
             raise BadInput(
                 f"Table {name!r} of {self.use_case!r} has no version {version}; newest: {newest}."
             ) from error
 
     def version(self, name: TableName) -> int:
-        """Newest version number."""
-        return int(self.open(name).version())
+        """Newest version that changed rows; upkeep makes versions that do not."""
+        changes = (e for e in self.history(name) if e.get("operation") not in UPKEEP)
+        return int(str(next(changes)["version"]))
 
-    def create(self, name: TableName, schema: pa.Schema) -> None:
+    def create(self, name: TableName, schema: pa.Schema, partition_by: Sequence[str] = ()) -> None:
         """Create an empty table unless it is there."""
-        DeltaTable.create(self.uri(name), schema=schema, mode="ignore", name=name)
+        DeltaTable.create(
+            self.uri(name),
+            schema=schema,
+            mode="ignore",
+            partition_by=list(partition_by),
+            name=name,
+            storage_options=self.options,
+        )
+
+    def intake(self, name: TableName) -> Intake:
+        """The table opened once, for an append that happens exactly once."""
+        return Intake(self.open(name))
 
     def append(self, name: TableName, rows: pa.Table, **metadata: str) -> int:
         """Add rows in one commit; the new version number. Creates the table where needed."""
@@ -127,7 +147,7 @@ class Tables:
 
     def metadata(self, name: TableName, version: int | None = None) -> dict[str, str]:
         """What the commit of a version (newest: None) says of itself."""
-        wanted = int(self.open(name, version).version())
+        wanted = self.version(name) if version is None else int(self.open(name, version).version())
         # The history of a table opened at an old version is numbered wrongly (deltalake 1.6.6).
         entry = next(e for e in self.open(name).history() if e["version"] == wanted)
         return {key: value for key, value in entry.items() if isinstance(value, str)}
@@ -157,6 +177,21 @@ class Tables:
         for name, table in tables.items():
             builder = builder.register(name, table)
         return _plain(pa.table(builder.execute(sql).read_all()))
+
+
+def storage_options(root: str) -> dict[str, str] | None:
+    """How an object store is spoken to, beside the usual AWS_* variables: give up in time."""
+    if not root.startswith("s3://"):
+        return None
+    plain = os.environ.get("AWS_ENDPOINT_URL", "").startswith("http://")
+    return {
+        "aws_conditional_put": "etag",
+        "connect_timeout": "5s",
+        "timeout": "30s",
+        "max_retries": "3",
+        "retry_timeout": "20s",
+        **({"aws_allow_http": "true"} if plain else {}),
+    }
 
 
 def quoted(name: str) -> str:

@@ -8,6 +8,7 @@ import pandas as pd
 
 from contract.errors import BadInput
 from contract.fingerprint import value_hash
+from contract.predictions import PARTITION
 from contract.tables import Tables, quoted
 from contract.use_case import UseCase
 
@@ -61,10 +62,12 @@ def read_day(name: str, text: str) -> date | None:
 def _where(use_case: UseCase, version: str, window: Window) -> str:
     terms = [f"version = {_literal(version)}"]
     zone = ZoneInfo(use_case.time_zone)
-    for day, sign in ((window.start, ">="), (window.end, "<")):
+    for day, sign, partition_sign in ((window.start, ">=", ">="), (window.end, "<", "<=")):
         if day is not None:
             moment = datetime.combine(day, time(), zone).astimezone(UTC)
             terms.append(f"event_time {sign} TIMESTAMP '{moment:%Y-%m-%dT%H:%M:%SZ}'")
+            # Said of the partition too, so that the files of other days are not even opened.
+            terms.append(f"{PARTITION} {partition_sign} DATE '{moment:%Y-%m-%d}'")
     return " AND ".join(terms)
 
 

@@ -20,6 +20,7 @@ from serving.cache import Announcement, Cache
 from serving.supervise import Child, supervise
 
 MAX_PORT = 65_535
+SHIP_LAST_S = 20  # what is not shipped by then stays in the spool
 FINISH_S = 30  # a worker gets so long for its last answers, after the drain
 
 
@@ -46,7 +47,8 @@ async def serve(name: str, settings: Settings, listener: socket.socket) -> None:
         asyncio.create_task(_say(name, Cache(settings.cache_root / name), listener)),
         asyncio.create_task(_close(listener, stop)),
     ]
-    await supervise(workers(name, settings, listener), [follower(name, settings)], stop)
+    others = [follower(name, settings), shipper(name, settings)]
+    await supervise(workers(name, settings, listener), others, stop)
     for task in beside:
         task.cancel()
 
@@ -69,6 +71,12 @@ def workers(name: str, settings: Settings, listener: socket.socket) -> list[Chil
 def follower(name: str, settings: Settings) -> Child:
     """The process that watches the registry."""
     return Child("follower", ("-m", "serving.follow", *_options(name, settings)))
+
+
+def shipper(name: str, settings: Settings) -> Child:
+    """The process that moves answers into the table; it ships the last ones after the workers."""
+    arguments = ("-m", "serving.shipper", *_options(name, settings))
+    return Child("shipper", arguments, patience_s=SHIP_LAST_S)
 
 
 def _options(name: str, settings: Settings) -> tuple[str, ...]:

@@ -2,9 +2,10 @@
 
 import hashlib
 import json
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
+
+import msgspec
 
 from contract.errors import Refused
 from contract.use_case import UseCase
@@ -14,9 +15,11 @@ class LogFull(Refused):
     """The log can't take the record, and policy `reject` says: then don't answer (503)."""
 
 
-@dataclass(frozen=True, slots=True)
-class Answered:
-    """One answered request, as columns of (n_rows,) plain values."""
+class Answered(msgspec.Struct, frozen=True, array_like=True):
+    """One answered request, as columns of (n_rows,) plain values.
+
+    The order of the fields is record version 1 of the spool (serving.record).
+    """
 
     request_id: str
     model: str

@@ -3,7 +3,8 @@
 import json
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -58,7 +59,13 @@ def create_app(
     clock: Clock = now_utc,
 ) -> FastAPI:
     """The service around `current()`, the version that answers now; `version` is MLflow's."""
-    app = FastAPI(title="Fourcycle", docs_url=None, redoc_url=None)
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        yield
+        await log.close()
+
+    app = FastAPI(title="Fourcycle", docs_url=None, redoc_url=None, lifespan=lifespan)
 
     @app.get("/ping")
     @app.get("/health")

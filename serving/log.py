@@ -1,59 +1,106 @@
-"""The record of answered rows: written to the table `predictions` before the answer leaves."""
+"""The record of answered rows: in the worker's spool before the answer leaves."""
 
 import asyncio
-from typing import Any
+import logging
+from concurrent.futures import ThreadPoolExecutor
 
-import pyarrow as pa
-
-from contract.predictions import predictions_schema
-from contract.tables import Tables
+from contract.settings import LogFullPolicy, LogSync, Settings
 from contract.use_case import UseCase
-from serving.answered import Answered, schema_hash
+from serving.answered import Answered, LogFull
+from serving.record import Schema, encode
+from serving.spool import Entry, Spool
+
+logger = logging.getLogger(__name__)
 
 
 class PredictionLog:
-    """Appends to `predictions`, one commit at a time: more writers would lose commits."""
+    """Requests that wait at the same moment share one write and one fdatasync.
 
-    def __init__(self, tables: Tables) -> None:
-        self._tables = tables
-        self._schemas: dict[str, pa.Schema] = {}
-        self._one_at_a_time = asyncio.Lock()
+    All of its state belongs to the event loop; a thread of its own makes the calls that block.
+    """
+
+    def __init__(self, spool: Spool, sync: LogSync, full: LogFullPolicy) -> None:
+        self.sync, self.full = sync, full
+        self.rows_logged = 0
+        self.rows_not_logged = 0
+        self.problem = ""  # why the newest record could not be written; "" when it was
+        self._spool = spool
+        self._declared: tuple[UseCase, str] | None = None
+        self._waiting: list[tuple[Entry, asyncio.Future[str]]] = []
+        self._writing: asyncio.Task[None] | None = None
+        self._closing: asyncio.Task[None] | None = None
+        self._thread = ThreadPoolExecutor(1, "spool")
 
     def declare(self, use_case: UseCase) -> str:
         """Make the columns of a use case known before its first record; their schema hash."""
-        name = schema_hash(use_case)
-        self._schemas.setdefault(name, predictions_schema(use_case))
-        return name
+        if self._declared is None or self._declared[0] is not use_case:
+            schema = Schema.of(use_case)
+            self._spool.describe(schema.schema_hash, encode(schema))
+            self._declared = use_case, schema.schema_hash
+        return self._declared[1]
 
     async def append(self, answered: Answered) -> bool:
-        """Write one record for each row; whether they are logged."""
-        table = pa.Table.from_pylist(records(answered), schema=self._schemas[answered.schema_hash])
-        async with self._one_at_a_time:
-            await asyncio.to_thread(self._tables.append, "predictions", table)
-        return True
+        """Whether the record is as durable as `log_sync` asks; LogFull under policy `reject`."""
+        if self.sync == "off":
+            return False
+        entry = Entry(answered.schema_hash, answered.n_rows, encode(answered))
+        written: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+        self._waiting.append((entry, written))
+        if self._writing is None:
+            self._writing = asyncio.create_task(self._write())
+        problem = await written
+        if not problem:
+            self.rows_logged += entry.rows
+            return True
+        self.rows_not_logged += entry.rows
+        if self.full == "reject":
+            raise LogFull(f"The answer could not be logged: {problem}; try again later.")
+        return False
+
+    async def close(self) -> None:
+        """Write what waits and close the segment; the log is not used afterwards."""
+        if self._writing:
+            await self._writing
+        if self._closing:
+            self._closing.cancel()
+        await asyncio.get_running_loop().run_in_executor(self._thread, self._spool.close)
+        self._thread.shutdown()
+
+    async def _write(self) -> None:
+        """Write in groups until nobody waits."""
+        loop = asyncio.get_running_loop()
+        while self._waiting:
+            group, self._waiting = self._waiting, []
+            entries = [entry for entry, _ in group]
+            problem = await loop.run_in_executor(self._thread, self._try_to_write, entries)
+            if problem != self.problem:
+                logger.warning("the log of predictions: %s", problem or "it takes records again")
+            self.problem = problem
+            for _, written in group:
+                if not written.done():  # its caller may have gone away
+                    written.set_result(problem)
+        self._writing = None
+        if self._closing is None:
+            self._closing = asyncio.create_task(self._close_when_due())
+
+    def _try_to_write(self, entries: list[Entry]) -> str:
+        try:
+            self._spool.write(entries, sync=self.sync == "fsync")
+        except OSError as error:
+            return error.strerror or type(error).__name__
+        return ""
+
+    async def _close_when_due(self) -> None:
+        """A segment is shipped when it is old, whether or not requests follow."""
+        loop = asyncio.get_running_loop()
+        while (left := await loop.run_in_executor(self._thread, self._spool.close_due)) is not None:
+            await asyncio.sleep(left)
+        self._closing = None
 
 
-def records(answered: Answered) -> list[dict[str, Any]]:
-    """One record for each row, as the table `predictions` holds it."""
-    constant: dict[str, Any] = {
-        "request_id": answered.request_id,
-        "logged_time": answered.logged_time,
-        "model": answered.model,
-        "version": answered.version,
-        "latency_ms": answered.latency_ms,
-    }
-    return [
-        constant
-        | {
-            "prediction_id": prediction_id,
-            "row": row,
-            "event_time": answered.event_time[row] or answered.logged_time,
-            "inputs": {name: values[row] for name, values in answered.features.items()},
-            "prediction": answered.prediction[row],
-            "probability": answered.probability[row] if answered.probability else None,
-            "flags": answered.flags[row],
-            "shadow": str(answered.shadow[row]) if answered.shadow else None,
-        }
-        | {key: values[row] for key, values in answered.keys.items()}
-        for row, prediction_id in enumerate(answered.prediction_ids)
-    ]
+def open_log(settings: Settings, use_case: str) -> PredictionLog:
+    """The log of one worker, as the settings ask for it."""
+    spool = Spool(
+        settings.spool_folder(use_case), settings.log_segment_bytes, settings.log_segment_s
+    )
+    return PredictionLog(spool, settings.log_sync, settings.log_full)

@@ -16,11 +16,10 @@ import typer
 import uvicorn
 
 from contract.settings import Settings, read_settings
-from contract.tables import Tables
 from serving.app import create_app
 from serving.cache import Cache
 from serving.current import Current
-from serving.log import PredictionLog
+from serving.log import open_log
 
 KEEP_ALIVE_S = (
     75  # longer than a front keeps an idle connection, or it would write into a closed one
@@ -53,7 +52,7 @@ async def work(name: str, settings: Settings, listener: socket.socket, parent: i
     """Answer requests until a signal comes or the parent process is gone."""
     current = Current(Cache(settings.cache_root / name), name, settings.serve_poll_s)
     current.refresh()
-    log = PredictionLog(Tables(settings.table_root, name))
+    log = open_log(settings, name)
     app = create_app(current.served, log, settings, version("mlflow"))
     config = uvicorn.Config(
         app,

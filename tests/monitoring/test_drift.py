@@ -6,7 +6,7 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
-from contract.predictions import predictions_schema
+from contract.predictions import PARTITION, predictions_schema
 from contract.settings import read_settings
 from contract.tables import Tables
 from contract.use_case import UseCase
@@ -15,6 +15,7 @@ from monitoring.monitor import monitor
 from monitoring.reference import freeze, load
 from monitoring.window import Window, read_day, read_window
 from pipelines.main import Outcome
+from serving.record import Schema
 from tests.conftest import made_rows, made_use_case
 
 FEATURES = ["colour", "size", "group"]
@@ -32,6 +33,7 @@ def answered(use_case: UseCase, rows: pd.DataFrame, version: str = "1") -> pa.Ta
             "request_id": "r",
             "row": row.id,
             "event_time": row.moment,
+            PARTITION: day,
             "logged_time": datetime(2024, 3, 1, tzinfo=UTC),
             "model": use_case.name,
             "version": version,
@@ -39,9 +41,11 @@ def answered(use_case: UseCase, rows: pd.DataFrame, version: str = "1") -> pa.Ta
             "inputs": {name: getattr(row, name) for name in use_case.features},
             "prediction": bool(row.late),
         }
-        for row in rows.itertuples()
+        for row, day in zip(rows.itertuples(), rows["moment"].dt.date, strict=True)
     ]
-    return pa.Table.from_pylist(records, schema=predictions_schema(use_case))
+    schema = Schema.of(use_case)
+    columns = predictions_schema(schema.features, schema.keys, schema.prediction)
+    return pa.Table.from_pylist(records, schema=columns)
 
 
 def test_a_shift_is_found_and_its_absence_too(home: Path) -> None:

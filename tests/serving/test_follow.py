@@ -37,7 +37,8 @@ from serving.app import create_app
 from serving.cache import Announcement, Cache
 from serving.current import Current
 from serving.follow import Follower
-from serving.log import PredictionLog
+from serving.log import open_log
+from serving.shipper import Shipper
 
 SMALL = """
 name: small
@@ -244,10 +245,10 @@ def test_the_challenger_is_fetched_only_for_a_shadow(registry: Registry, home: P
 
 
 @contextmanager
-def serving(current: Current, tables: Tables) -> Iterator[str]:
+def serving(current: Current, settings: Settings) -> Iterator[str]:
     """The application over real HTTP, on a port of its own."""
-    log = PredictionLog(tables)
-    app = create_app(current.served, log, Settings(), mlflow.__version__, lambda: ARRIVAL)
+    log = open_log(settings, "small")
+    app = create_app(current.served, log, settings, mlflow.__version__, lambda: ARRIVAL)
     server = uvicorn.Server(uvicorn.Config(app, log_level="warning"))
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
@@ -263,11 +264,9 @@ def serving(current: Current, tables: Tables) -> Iterator[str]:
 
 
 def test_it_becomes_ready_and_writes_the_time_of_arrival(registry: Registry, home: Path) -> None:
-    current, tables = (
-        Current(registry.cache, registry.name, 60),
-        Tables(str(home / "data"), "small"),
-    )
-    with serving(current, tables) as address:
+    settings = Settings(root=str(home / "data"))
+    current, tables = Current(registry.cache, registry.name, 60), Tables(settings.root, "small")
+    with serving(current, settings) as address:
         assert httpx.get(f"{address}/health").status_code == 503
         registry.promote(home / "one")
         registry.follower().look()
@@ -275,6 +274,7 @@ def test_it_becomes_ready_and_writes_the_time_of_arrival(registry: Registry, hom
         assert httpx.get(f"{address}/health").status_code == 200
         sent = {"rows": [{"id": 5, "size": 10}, {"size": 0}]}
         body = httpx.post(f"{address}/predict", json=sent).json()
+    Shipper(settings.spool_folder("small"), tables).drain()
     assert [row["prediction"] for row in body["predictions"]] == ["b", "a"]
     rows = tables.read("predictions", order_by=["row"]).to_pylist()
     assert [row["id"] for row in rows] == [5, None]

@@ -2,6 +2,7 @@ import os
 import shutil
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -41,6 +42,8 @@ def served(
         patch.setenv("PYTHONPATH", str(Path(__file__).parents[2]))
         patch.setenv("FOURCYCLE_SERVE_MAX_ROWS", "100")
         patch.setenv("FOURCYCLE_SERVE_MAX_BYTES", "100000")
+        patch.setenv("FOURCYCLE_LOG_SEGMENT_S", "0.2")
+        patch.setenv("FOURCYCLE_SHIP_EVERY_S", "0.2")
         with service("penguins", str(root), free_port()) as address:
             yield address, root
 
@@ -147,13 +150,24 @@ def test_predict_answers_422_for_a_bad_cell(served: tuple[str, Path]) -> None:
     assert "Row 0, column 'bill_depth_mm'" in answer.json()["message"]
 
 
+def shipped(tables: Tables, request_id: str) -> list[dict[str, Any]]:
+    """Rows of a request, once the shipper has brought them."""
+    for _ in range(200):
+        if tables.exists("predictions"):
+            found = tables.read("predictions", where=f"request_id = '{request_id}'")
+            rows: list[dict[str, Any]] = found.to_pylist()
+            if rows:
+                return rows
+        time.sleep(0.1)
+    raise AssertionError("nothing was shipped in 20 s")
+
+
 def test_every_answered_row_is_logged_once(served: tuple[str, Path]) -> None:
     address, root = served
     sent = [ROW | {"penguin": 1000 + i} for i in range(25)]
     body = post(address, "/predict", json={"rows": sent}).json()
     told = [row["prediction_id"] for row in body["predictions"]]
-    rows = Tables(str(root), "penguins").read("predictions").to_pylist()
-    logged = [row for row in rows if row["request_id"] == body["request_id"]]
+    logged = shipped(Tables(str(root), "penguins"), body["request_id"])
     assert sorted(row["prediction_id"] for row in logged) == sorted(told)
     assert {row["penguin"] for row in logged} == {row["penguin"] for row in sent}
     assert logged[0]["inputs"]["island"] == "Biscoe"

@@ -1,0 +1,55 @@
+"""Upkeep of a Delta table beside its readers and writers: small files, unused files, old log."""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import timedelta
+
+from deltalake import DeltaTable
+from deltalake.fs import DeltaStorageHandler
+from pyarrow.fs import FileType
+
+# Commits of these kinds move files and change no row.
+UPKEEP = frozenset({"OPTIMIZE", "VACUUM START", "VACUUM END"})
+
+
+@dataclass(frozen=True)
+class Compacted:
+    """What became of small files."""
+
+    files_before: int
+    files_after: int
+
+
+def compact(table: DeltaTable) -> Compacted:
+    """Write small files of a partition into large ones; the old files stay until a vacuum."""
+    done = table.optimize.compact(max_concurrent_tasks=1)  # one partition in memory at a time
+    return Compacted(int(done["numFilesRemoved"]), int(done["numFilesAdded"]))
+
+
+def vacuum(table: DeltaTable, retention: timedelta, keep_versions: Collection[int]) -> int:
+    """Delete the files that left the table longer ago than `retention`; how many there were.
+
+    Files of the kept versions stay, whatever their age, and so does what no commit ever named: it
+    may belong to a writer that is about to commit.
+    """
+    hours, kept = int(retention.total_seconds() // 3600), sorted(keep_versions)
+
+    def files(dry_run: bool) -> list[str]:
+        return table.vacuum(hours, dry_run, enforce_retention_duration=False, keep_versions=kept)
+
+    # A vacuum lists a file for as long as the log remembers it, deleted or not.
+    store = DeltaStorageHandler.from_table(table._table)
+    found = store.get_file_info(files(dry_run=True))
+    there = [info for info in found if info.type == FileType.File]
+    if there:
+        files(dry_run=False)
+    return len(there)
+
+
+def forget_log(table: DeltaTable) -> None:
+    """Drop entries of the log older than the table's retention (30 days), behind a check point.
+
+    Only for tables whose old versions nobody names.
+    """
+    table.create_checkpoint()
+    table.cleanup_metadata()

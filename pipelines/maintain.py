@@ -1,0 +1,118 @@
+"""Maintain: compact the growing tables and delete files that no table needs any more.
+
+Safe beside running services and pipelines: writers and readers go on meanwhile. A version of a
+table that a registered version names in its tags is kept whole, whatever its age.
+"""
+
+import json
+from dataclasses import asdict, dataclass
+from datetime import timedelta
+from typing import Annotated, get_args
+
+import typer
+from deltalake.exceptions import CommitFailedError
+
+from contract import upkeep
+from contract.errors import BadInput, Unavailable
+from contract.names import TableName
+from contract.tables import Tables
+from pipelines import cli
+from pipelines.console import summary, working
+from pipelines.workspace import Workspace, open_workspace
+
+# They grow by small commits. Of the others every version stands for data that a run has named.
+GROWING: tuple[TableName, ...] = ("predictions", "feedback")
+ATTEMPTS = 5
+
+RetentionOption = Annotated[
+    str, typer.Option(help="Days that replaced files are kept for readers of older versions.")
+]
+
+
+@dataclass(frozen=True)
+class Maintained:
+    """What was done to one table."""
+
+    table: TableName
+    small_files: int  # written into `large_files`
+    large_files: int
+    files_deleted: int
+    versions_kept: tuple[int, ...]  # because a registered version pins them
+
+    def line(self) -> str:
+        """For people."""
+        done = [f"{self.files_deleted} unused files deleted"]
+        if self.small_files:
+            done.insert(0, f"{self.small_files} small files became {self.large_files}")
+        if self.versions_kept:
+            done.append(f"kept for registered versions: {', '.join(map(str, self.versions_kept))}")
+        return "; ".join(done)
+
+
+def maintain(workspace: Workspace, retention: timedelta) -> list[Maintained]:
+    """Compact and vacuum every table of the use case that there is."""
+    pins = pinned_versions(workspace)
+    names: tuple[TableName, ...] = get_args(TableName)
+    tables = workspace.tables
+    return [
+        _maintain(tables, name, retention, pins.get(name, set()))
+        for name in names
+        if tables.exists(name)
+    ]
+
+
+def pinned_versions(workspace: Workspace) -> dict[TableName, set[int]]:
+    """Versions of tables that a registered version names: `training_version` = 4, and so on."""
+    pins: dict[TableName, set[int]] = {}
+    token = None
+    while True:
+        page = workspace.client.search_model_versions(
+            f"name = '{workspace.model_name}'", page_token=token
+        )
+        for found in page:
+            for name in get_args(TableName):
+                if f"{name}_version" in found.tags:
+                    pins.setdefault(name, set()).add(int(found.tags[f"{name}_version"]))
+        token = page.token
+        if not token:
+            return pins
+
+
+def _maintain(tables: Tables, name: TableName, retention: timedelta, pins: set[int]) -> Maintained:
+    compacted = _compact(tables, name) if name in GROWING else upkeep.Compacted(0, 0)
+    deleted = upkeep.vacuum(tables.open(name), retention, pins)
+    if name in GROWING and not pins:
+        upkeep.forget_log(tables.open(name))
+    before, after = compacted.files_before, compacted.files_after
+    return Maintained(name, before, after, deleted, tuple(sorted(pins)))
+
+
+def _compact(tables: Tables, name: TableName) -> upkeep.Compacted:
+    """A writer that changes the table's columns meanwhile wins; then it is done again."""
+    for _ in range(ATTEMPTS):
+        try:
+            return upkeep.compact(tables.open(name))
+        except CommitFailedError:
+            continue
+    raise Unavailable(f"Table {name!r} changed {ATTEMPTS} times during compaction; try again.")
+
+
+def main(
+    use_case: cli.UseCaseOption = "flights",
+    root: cli.RootOption = "",
+    retention_days: RetentionOption = "7",
+    as_json: cli.JsonOption = "",
+) -> None:
+    """Maintain: compact tables and delete unused files, beside running services."""
+    if not retention_days.isdecimal() or int(retention_days) < 1:
+        raise BadInput(f"retention_days: whole days from 1 are needed, found {retention_days!r}.")
+    with open_workspace(use_case, root) as workspace, working("compacting, deleting old files"):
+        done = maintain(workspace, timedelta(days=int(retention_days)))
+    if cli.flag(as_json):
+        print(json.dumps([asdict(one) for one in done], indent=2))
+    facts: dict[str, str] = {one.table: one.line() for one in done}
+    summary("Maintained", facts or {"tables": "there are none yet"}, {})
+
+
+if __name__ == "__main__":
+    cli.run(main)

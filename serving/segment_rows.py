@@ -1,0 +1,126 @@
+"""A closed segment as rows for the table, and what of it can't be read."""
+
+import gc
+from collections import defaultdict
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import pyarrow as pa
+
+from serving.answered import Answered
+from serving.frames import Damage, Frame, frame, scan
+from serving.prediction_rows import prediction_rows
+from serving.record import Schema, Unreadable, decode
+from serving.spool import Segment, salt_of
+
+
+@dataclass(frozen=True, slots=True)
+class Unread:
+    """Bytes of a segment that do not reach the table, and why."""
+
+    offset: int
+    content: bytes
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class SegmentRows:
+    """Rows of a segment, one table for each schema hash, and what is left over."""
+
+    segment: Segment
+    tables: dict[str, pa.Table]
+    unread: list[Unread]
+
+
+def read_segment(segment: Segment) -> SegmentRows:
+    """Decode a segment; whatever is wrong with a frame costs that frame alone."""
+    with _collector_off():
+        return _read(segment)
+
+
+def _read(segment: Segment) -> SegmentRows:
+    schemas: dict[str, Schema] = {}
+    records: dict[str, list[tuple[Frame, Answered]]] = defaultdict(list)
+    unread: list[Unread] = []
+    for found in _scan(segment):
+        if isinstance(found, Damage):
+            unread.append(Unread(found.offset, found.content, _what(found)))
+            continue
+        try:
+            value = decode(found)
+        except Unreadable as error:
+            unread.append(_unread(segment, found, str(error)))
+            continue
+        if isinstance(value, Schema):
+            schemas[value.schema_hash] = value
+        else:
+            records[value.schema_hash].append((found, value))
+    tables: dict[str, pa.Table] = {}
+    for schema_hash, group in records.items():
+        if schema_hash not in schemas:
+            reason = f"the columns of schema {schema_hash} are not in this segment"
+            unread += [_unread(segment, found, reason) for found, _ in group]
+            continue
+        table, bad = _rows(segment, schemas[schema_hash], group)
+        unread += bad
+        if table.num_rows:
+            tables[schema_hash] = table
+    return SegmentRows(segment, tables, unread)
+
+
+def set_apart(segment: Segment, schema_hash: str, reason: str) -> list[Unread]:
+    """Every record of one schema as unread."""
+    found = []
+    for part in _scan(segment):
+        if isinstance(part, Frame):
+            value = decode(part)
+            if isinstance(value, Answered) and value.schema_hash == schema_hash:
+                found.append(_unread(segment, part, reason))
+    return found
+
+
+@contextmanager
+def _collector_off() -> Iterator[None]:
+    """Millions of new lists make Python search for cycles, which has cost five times the work."""
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()
+
+
+def _rows(
+    segment: Segment, schema: Schema, group: list[tuple[Frame, Answered]]
+) -> tuple[pa.Table, list[Unread]]:
+    try:
+        return prediction_rows(schema, [record for _, record in group]), []
+    except _DOES_NOT_FIT as error:
+        if len(group) == 1:
+            return pa.table({}), [_unread(segment, group[0][0], f"a value does not fit: {error}")]
+    parts = [_rows(segment, schema, [one]) for one in group]
+    whole = [table for table, _ in parts if table.num_rows]
+    return pa.concat_tables(whole or [pa.table({})]), [u for _, bad in parts for u in bad]
+
+
+# What arrow and plain Python say of a value of another type, a missing column, a wrong length.
+_DOES_NOT_FIT = (pa.ArrowException, TypeError, KeyError, ValueError, OverflowError)
+
+
+def _scan(segment: Segment) -> Iterator[Frame | Damage]:
+    salt = salt_of(segment.spool_id, segment.sequence)
+    return scan(segment.path.read_bytes(), salt)
+
+
+def _unread(segment: Segment, found: Frame, reason: str) -> Unread:
+    salt = salt_of(segment.spool_id, segment.sequence)
+    content = frame(found.kind, found.version, found.rows, found.payload, salt)
+    return Unread(found.offset, content, reason)
+
+
+def _what(damage: Damage) -> str:
+    if damage.at_end:
+        return "no whole frame at the end: its writer died while it wrote, or the file is damaged"
+    return "no whole frame between two whole ones: the file is damaged"

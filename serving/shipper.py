@@ -1,0 +1,230 @@
+"""Shipper: move closed spool segments into the table `predictions`, each row exactly once.
+
+One per host and use case, under a file lock; a second one waits. What a pass does, in this order:
+close what dead workers left, read a batch of segments, put what can't be read into quarantine,
+commit the rows together with each spool's newest sequence number, sync the table's files, delete
+the segments. Killed anywhere, the next pass finds in the table how far this one came.
+"""
+
+import logging
+import os
+import signal
+import sys
+import threading
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Annotated
+
+import pyarrow as pa
+import typer
+from filelock import FileLock, Timeout
+
+from contract.errors import BadInput, Busy, FourcycleError, Unavailable
+from contract.names import TableName
+from contract.predictions import PARTITION
+from contract.settings import read_settings
+from contract.tables import Tables
+from serving import quarantine
+from serving.prediction_rows import conform, widened
+from serving.segment_rows import SegmentRows, read_segment, set_apart
+from serving.shipper_status import STATUS_FILE, status_now, write_status
+from serving.spool import Segment, close_leftovers, closed_segments, sync_folder
+
+TABLE: TableName = "predictions"
+BATCH_BYTES = 64 * 1024 * 1024
+LONGEST_PAUSE_S = 60.0
+LOCK_POLL_S = 1.0
+PARENT_POLL_S = 0.5
+
+logger = logging.getLogger(__name__)
+
+
+class Shipper:
+    """Ships one spool folder; whoever calls it holds the folder's lock."""
+
+    def __init__(self, folder: Path, tables: Tables, batch_bytes: int = BATCH_BYTES) -> None:
+        self.folder, self.tables, self.batch_bytes = folder, tables, batch_bytes
+        self.rows_shipped = 0
+        self._gaps: set[tuple[str, int]] = set()  # spool, sequence: what a listing did not show
+
+    def drain(self) -> None:
+        """Ship until nothing closed is left; the last pass changed nothing."""
+        gaps = None
+        while self.ship() or gaps != self._gaps:
+            gaps = set(self._gaps)
+
+    def ship(self) -> int:
+        """One pass; how many segments it took off the spool."""
+        close_leftovers(self.folder)
+        batch = [read_segment(segment) for segment in self._batch()]
+        if not batch:
+            return 0
+        done = self._commit(batch)
+        for segment in done:
+            segment.path.unlink(missing_ok=True)
+        sync_folder(self.folder)
+        return len(done)
+
+    def run(self, every_s: float, stop: threading.Event) -> str:
+        """Ship until told to stop, and once more then; why that last time failed, "" else."""
+        pause_s = every_s
+        while True:
+            last = stop.is_set()
+            try:
+                self.drain()
+                problem, pause_s = "", every_s
+            except Exception as error:  # whatever the store says, the spool is safe: try again
+                problem = f"{type(error).__name__}: {error}"
+                pause_s = min(2 * pause_s, LONGEST_PAUSE_S)
+                logger.warning("not shipped, again in %.0f s: %s", pause_s, problem)
+            self._say(problem)
+            if last:
+                return problem
+            stop.wait(pause_s)
+
+    def _say(self, problem: str) -> None:
+        try:
+            write_status(self.folder, status_now(self.folder, self.rows_shipped, problem))
+        except OSError as error:  # a full disk must not end the one who empties it
+            logger.warning("%s could not be written: %s", STATUS_FILE, error.strerror)
+
+    def _batch(self) -> list[Segment]:
+        """The oldest segments, those of one spool in order, up to a size but one at least."""
+        size = 0
+        batch: list[Segment] = []
+        for segment in closed_segments(self.folder):
+            size += segment.path.stat().st_size
+            if batch and size > self.batch_bytes:
+                break
+            batch.append(segment)
+        return batch
+
+    def _commit(self, batch: list[SegmentRows]) -> list[Segment]:
+        """Bring what is due into the table; the segments that may go."""
+        schemas = [table.schema for part in batch for table in part.tables.values()]
+        if not schemas:  # nothing to commit, so no mark either
+            self._keep(batch)
+            return [part.segment for part in batch]
+        self.tables.create(TABLE, schemas[0], [PARTITION])
+        intake = self.tables.intake(TABLE)
+        already, due = self._split(batch, intake.last)
+        if already:  # an earlier pass ended between its commit and its sync
+            intake.settle([])
+        self._keep(due)
+        wanted = intake.schema
+        for schema in schemas:
+            wanted = widened(wanted, schema)
+        rows = pa.concat_tables([wanted.empty_table(), *self._conformed(due, wanted)])
+        if rows.num_rows:
+            before = int(intake.table.version())
+            upto = {part.segment.spool_id: part.segment.sequence for part in due}
+            version = intake.append(rows, upto)
+            intake.settle(range(before + 1, version + 1))
+            self.rows_shipped += rows.num_rows
+        return [*already, *(part.segment for part in due)]
+
+    def _split(
+        self, batch: list[SegmentRows], last: Callable[[str], int]
+    ) -> tuple[list[Segment], list[SegmentRows]]:
+        """What the table holds already, and what follows it without a gap.
+
+        A listing of a folder in which names change may miss one. A number passed over would count
+        as shipped, so what lies behind a gap waits for the next listing to show the same.
+        """
+        already, due, gaps = [], [], set()
+        upto: dict[str, int] = {}
+        for part in batch:
+            spool_id, sequence = part.segment.spool_id, part.segment.sequence
+            reached = upto.get(spool_id, last(spool_id))
+            if sequence <= reached:
+                already.append(part.segment)
+                continue
+            if sequence > reached + 1:
+                gaps.add((spool_id, sequence))
+                if (spool_id, sequence) not in self._gaps:
+                    continue
+            upto[spool_id] = sequence
+            due.append(part)
+        self._gaps = gaps
+        return already, due
+
+    def _conformed(self, due: list[SegmentRows], wanted: pa.Schema) -> Iterable[pa.Table]:
+        """Rows in the table's columns; a schema whose types are others goes into quarantine."""
+        for part in due:
+            for schema_hash, table in part.tables.items():
+                try:
+                    yield conform(table, wanted)
+                except pa.ArrowException as error:
+                    unread = set_apart(part.segment, schema_hash, f"the table differs: {error}")
+                    quarantine.keep(self.folder / "quarantine", part.segment, unread)
+
+    def _keep(self, parts: list[SegmentRows]) -> None:
+        for part in parts:
+            quarantine.keep(self.folder / "quarantine", part.segment, part.unread)
+
+
+def main(
+    name: Annotated[str, typer.Option(help="Use case whose answers are shipped.")] = "flights",
+    root: Annotated[str, typer.Option(help="Where tables live; empty: FOURCYCLE_ROOT.")] = "",
+    drain: Annotated[str, typer.Option(help="yes: ship what is there, then end.")] = "",
+    parent: Annotated[str, typer.Option(help="Process id after whose end this one ends.")] = "",
+) -> None:
+    """Move the answers that this host's workers have spooled into the table `predictions`."""
+    if drain not in ("", "yes", "no"):
+        raise BadInput(f"drain: yes or no is needed, found {drain!r}.")
+    settings = read_settings(root)
+    folder = settings.spool_folder(name)
+    folder.mkdir(parents=True, exist_ok=True)
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    if drain == "yes":
+        stop.set()
+    if parent:
+        watch = threading.Thread(target=_end_after, args=(int(parent), stop), daemon=True)
+        watch.start()
+    lock = FileLock(folder / "shipper.lock")
+    if not _locked(lock, stop):
+        raise Busy(f"Another shipper works on {folder}; nothing was done here.")
+    try:
+        problem = Shipper(folder, Tables(settings.table_root, name)).run(
+            settings.ship_every_s, stop
+        )
+    finally:
+        lock.release()
+    if problem:
+        raise Unavailable(f"The spool {folder} keeps what could not be shipped: {problem}")
+
+
+def _end_after(parent: int, stop: threading.Event) -> None:
+    while os.getppid() == parent and not stop.wait(PARENT_POLL_S):
+        pass
+    stop.set()
+
+
+def _locked(lock: FileLock, stop: threading.Event) -> bool:
+    """Take the lock as soon as it is free; False when told to stop before that."""
+    while True:
+        try:
+            lock.acquire(timeout=0)
+        except Timeout:
+            if stop.wait(LOCK_POLL_S):
+                return False
+        else:
+            return True
+
+
+def run() -> None:
+    """Parse, ship, and turn errors into one sentence and an exit code."""
+    logging.basicConfig(format="%(asctime)s %(name)s %(message)s", level=logging.WARNING)
+    app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+    app.command()(main)
+    try:
+        app()
+    except FourcycleError as error:
+        typer.echo(str(error), err=True)
+        sys.exit(error.exit_code)
+
+
+if __name__ == "__main__":
+    run()

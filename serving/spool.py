@@ -1,0 +1,233 @@
+"""The spool of one worker: append-only segments in a folder that all workers of a host share.
+
+A segment is `<spool id>.<sequence>.open` while its worker writes it under a lock, and
+`<spool id>.<sequence>.<rows>.segment` when it is whole and synced. The lock ends with its process,
+so a segment that nobody holds was left by a dead worker and may be closed by anybody. A spool id
+is one run of one worker: it is never used again, so neither is a sequence number.
+"""
+
+import fcntl
+import logging
+import os
+import time
+import uuid
+import zlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from serving.frames import Frame, frame, scan
+from serving.record import VERSION, Kind
+
+OPEN = ".open"
+CLOSED = ".segment"
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Segment:
+    """A closed segment."""
+
+    spool_id: str
+    sequence: int
+    rows: int
+    path: Path
+
+    @classmethod
+    def read_name(cls, path: Path) -> "Segment":
+        """A segment by its file."""
+        spool_id, sequence, rows, _ = path.name.split(".")
+        return cls(spool_id, int(sequence), int(rows), path)
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One record on its way to the disk."""
+
+    schema_hash: str
+    rows: int
+    payload: bytes
+
+
+@dataclass
+class _Open:
+    """The segment that is written to now: `size` bytes of it are whole frames."""
+
+    path: Path
+    descriptor: int
+    salt: int
+    opened: float
+    size: int = 0
+    rows: int = 0
+
+
+class Spool:
+    """Writes entries; every call blocks, and one thread at a time may call."""
+
+    def __init__(
+        self,
+        folder: Path,
+        max_bytes: int,
+        max_age_s: float,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.folder, self.max_age_s = folder, max_age_s
+        self._max_bytes, self._clock = max_bytes, clock
+        self._spool_id = uuid.uuid4().hex
+        self._sequence = 0
+        self._open: _Open | None = None
+        self._schemas: dict[str, bytes] = {}  # payloads of schema frames
+        self._described: set[str] = set()  # schemas that the open segment holds
+
+    def describe(self, schema_hash: str, payload: bytes) -> None:
+        """Make a schema known, which each segment repeats before its first record of it."""
+        self._schemas[schema_hash] = payload
+
+    def write(self, entries: Sequence[Entry], sync: bool) -> None:
+        """Append all entries, or none and OSError; with `sync` they are on the disk afterwards."""
+        segment = self._open or self._next()
+        described, data = self._frames(entries, segment.salt)
+        try:
+            _write_all(segment.descriptor, data)
+        except OSError:
+            self._undo(segment)
+            raise
+        try:
+            if sync:
+                os.fdatasync(segment.descriptor)
+        except OSError:  # what the disk holds of it now nobody knows, so nothing may follow it
+            self._undo(segment)
+            self._retire(segment)
+            raise
+        segment.size += len(data)
+        segment.rows += sum(entry.rows for entry in entries)
+        self._described |= described
+        if segment.size >= self._max_bytes:
+            self._retire(segment)
+
+    def close_due(self) -> float | None:
+        """Close the open segment if it is old; seconds until it will be, None without one."""
+        if self._open is None:
+            return None
+        left = self._open.opened + self.max_age_s - self._clock()
+        if left > 0:
+            return left
+        self._retire(self._open)
+        return None
+
+    def close(self) -> None:
+        """Close the open segment; the next write would open another."""
+        if self._open:
+            self._retire(self._open)
+
+    def _frames(self, entries: Sequence[Entry], salt: int) -> tuple[set[str], bytes]:
+        parts: list[bytes] = []
+        described: set[str] = set()
+        for entry in entries:
+            if entry.schema_hash not in self._described | described:
+                described.add(entry.schema_hash)
+                payload = self._schemas[entry.schema_hash]
+                parts.append(frame(Kind.SCHEMA, VERSION, 0, payload, salt))
+            parts.append(frame(Kind.PREDICTIONS, VERSION, entry.rows, entry.payload, salt))
+        return described, b"".join(parts)
+
+    def _next(self) -> _Open:
+        """Create the next segment and hold its lock."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        while True:
+            sequence = self._sequence + 1
+            path = self.folder / f"{self._spool_id}.{sequence:08d}{OPEN}"
+            descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_APPEND, 0o600)
+            self._sequence = sequence  # not before: a gap makes the shipper wait
+            if _lock(descriptor, path):
+                break
+            os.close(descriptor)  # the shipper took the new, empty file for a dead worker's
+        self._open = _Open(
+            path, descriptor, salt_of(self._spool_id, sequence), opened=self._clock()
+        )
+        self._described = set()
+        sync_folder(self.folder)
+        return self._open
+
+    def _undo(self, segment: _Open) -> None:
+        """Cut off what was written in part."""
+        try:
+            os.ftruncate(segment.descriptor, segment.size)
+        except OSError as error:  # the reader passes over it by its check sum
+            logger.warning("%s could not be cut back: %s", segment.path.name, error.strerror)
+            segment.size = os.fstat(segment.descriptor).st_size
+
+    def _retire(self, segment: _Open) -> None:
+        """Write no more to a segment. One that can't be closed is left as a dead worker's is."""
+        self._open = None
+        try:
+            finish(segment.path, segment.descriptor, segment.rows)
+        except OSError as error:
+            logger.warning("%s could not be closed: %s", segment.path.name, error.strerror)
+        finally:
+            os.close(segment.descriptor)
+
+
+def finish(path: Path, descriptor: int, rows: int) -> None:
+    """Give a whole segment its final name: the name says that all of it is on the disk."""
+    if os.fstat(descriptor).st_size:
+        os.fsync(descriptor)
+        path.rename(path.with_name(path.name.removesuffix(OPEN) + f".{rows}{CLOSED}"))
+    else:
+        path.unlink()
+    sync_folder(path.parent)
+
+
+def closed_segments(folder: Path) -> list[Segment]:
+    """Segments that may be shipped, those of one spool in order."""
+    return sorted(Segment.read_name(path) for path in folder.glob(f"*{CLOSED}"))
+
+
+def close_leftovers(folder: Path) -> int:
+    """Close the segments of dead workers; how many there were."""
+    closed = 0
+    for path in sorted(folder.glob(f"*{OPEN}")):
+        try:
+            descriptor = os.open(path, os.O_RDWR)
+        except FileNotFoundError:  # its worker closed it just now
+            continue
+        try:
+            if _lock(descriptor, path):
+                spool_id, sequence, _ = path.name.split(".")
+                frames = scan(path.read_bytes(), salt_of(spool_id, int(sequence)))
+                rows = sum(found.rows for found in frames if isinstance(found, Frame))
+                finish(path, descriptor, rows)
+                closed += 1
+        finally:
+            os.close(descriptor)
+    return closed
+
+
+def salt_of(spool_id: str, sequence: int) -> int:
+    """Where the check sums of a segment start."""
+    return zlib.crc32(f"{spool_id}.{sequence}".encode())
+
+
+def sync_folder(folder: Path) -> None:
+    """Make names that were created, changed or removed in a folder durable."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _lock(descriptor: int, path: Path) -> bool:
+    """Hold the segment, unless another does or it went by another name meanwhile."""
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        return path.stat().st_ino == os.fstat(descriptor).st_ino
+    except (BlockingIOError, FileNotFoundError):
+        return False
+
+
+def _write_all(descriptor: int, data: bytes) -> None:
+    view = memoryview(data)
+    while view:
+        view = view[os.write(descriptor, view) :]

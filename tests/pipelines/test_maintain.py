@@ -1,0 +1,117 @@
+"""Maintain: fewer files, the same rows, and every pinned version whole."""
+
+import threading
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from contract.errors import BadInput
+from contract.tables import Tables
+from pipelines.maintain import main, maintain, pinned_versions
+from pipelines.workspace import Workspace
+from serving.shipper import Shipper
+from tests.contract.test_tables import rows
+from tests.serving.answers import answer, spooled
+
+NOW, LATER = timedelta(0), timedelta(days=1)
+
+
+def ship(workspace: Workspace, folder: Path, name: str, n_rows: int = 1) -> None:
+    spooled(folder, workspace.use_case, [answer(workspace.use_case, name, n_rows)])
+    Shipper(folder, workspace.tables).drain()
+
+
+def files(tables: Tables, name: str) -> int:
+    return len(list(Path(tables.root, tables.use_case, name).rglob("*.parquet")))
+
+
+def register(workspace: Workspace, **tags: str) -> None:
+    name = workspace.model_name
+    if not workspace.client.search_registered_models(f"name = '{name}'"):
+        workspace.client.create_registered_model(name)
+    workspace.client.create_model_version(name, "file:///nowhere", tags=tags)
+
+
+def test_small_files_become_one_and_no_row_is_lost(workspace: Workspace, home: Path) -> None:
+    for number in range(5):
+        ship(workspace, home / "s", f"r{number}")
+    (done,) = maintain(workspace, NOW)
+    assert (done.table, done.small_files, done.large_files) == ("predictions", 5, 1)
+    assert done.files_deleted == 5
+    found = workspace.tables.read("predictions", columns=["request_id"], order_by=["request_id"])
+    assert found.column("request_id").to_pylist() == [f"r{number}" for number in range(5)]
+    (again,) = maintain(workspace, NOW)
+    assert (again.small_files, again.files_deleted) == (0, 0)
+
+
+def test_shipping_goes_on_exactly_once_after_it(workspace: Workspace, home: Path) -> None:
+    ship(workspace, home / "s", "a")
+    maintain(workspace, NOW)
+    ship(workspace, home / "s", "b")
+    assert workspace.tables.read("predictions").num_rows == 2
+
+
+def test_files_younger_than_the_retention_stay(workspace: Workspace, home: Path) -> None:
+    for number in range(3):
+        ship(workspace, home / "s", f"r{number}")
+    before = workspace.tables.version("predictions")
+    (done,) = maintain(workspace, LATER)
+    assert done.files_deleted == 0
+    assert workspace.tables.read("predictions", before).num_rows == 3
+
+
+def test_a_version_that_a_registered_version_names_is_kept(workspace: Workspace) -> None:
+    tables = workspace.tables
+    for number in range(5):
+        tables.publish("training", rows(number), f"hash-{number}")
+    register(workspace, training_version="2", raw_version="9", training_hash="x")
+    register(workspace, training_version="4")
+    assert pinned_versions(workspace) == {"training": {2, 4}, "raw": {9}}
+    (done,) = maintain(workspace, NOW)
+    assert (done.files_deleted, done.versions_kept) == (2, (2, 4))
+    assert tables.read("training", 2).equals(rows(1))
+    assert tables.read("training", 4).equals(rows(3))
+    assert tables.read("training").equals(rows(4))
+
+
+def test_upkeep_makes_no_new_data_version(workspace: Workspace) -> None:
+    tables = workspace.tables
+    tables.publish("training", rows(1), "hash-1")
+    known = tables.publish("training", rows(2), "hash-2")
+    maintain(workspace, NOW)
+    assert files(tables, "training") == 1
+    assert tables.publish("training", rows(2), "hash-2") == known
+
+
+def test_it_runs_beside_a_writer(workspace: Workspace, home: Path) -> None:
+    """A shipper commits all the while; every row of it is there afterwards."""
+    ship(workspace, home / "s", "first")
+    stop = threading.Event()
+    shipped = ["first"]
+
+    def write() -> None:
+        while not stop.is_set() and len(shipped) < 30:
+            shipped.append(f"r{len(shipped)}")
+            ship(workspace, home / "s", shipped[-1])
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    try:
+        for _ in range(2):
+            maintain(workspace, NOW)
+    finally:
+        stop.set()
+        writer.join()
+    found = workspace.tables.read("predictions", columns=["request_id"])
+    assert sorted(found.column("request_id").to_pylist()) == sorted(shipped)
+
+
+@pytest.mark.parametrize("wrong", ["0", "-1", "seven", ""])
+def test_a_wrong_retention_is_said(wrong: str) -> None:
+    with pytest.raises(BadInput, match="whole days from 1"):
+        main(retention_days=wrong)
+
+
+def test_there_may_be_no_tables(workspace: Workspace) -> None:
+    assert maintain(workspace, NOW) == []

@@ -1,0 +1,61 @@
+"""Answers as the service gives them to the made use case, and a spool that holds some."""
+
+import time
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from contract.use_case import UseCase
+from serving.answered import Answered
+from serving.record import Schema, encode
+from serving.spool import Entry, Spool
+
+MOMENT = datetime(2024, 3, 1, 12, tzinfo=UTC)
+ONE_SEGMENT = 2**30
+
+
+def answer(use_case: UseCase, request_id: str, n_rows: int = 1, **changes: Any) -> Answered:
+    """One answered request of `n_rows` rows, an hour between two of them."""
+    facts: dict[str, Any] = {
+        "request_id": request_id,
+        "model": use_case.name,
+        "version": "7",
+        "schema_hash": Schema.of(use_case).schema_hash,
+        "features": {"colour": ["red"] * n_rows, "size": [0.5] * n_rows, "group": ["a"] * n_rows},
+        "keys": {"id": list(range(n_rows))},
+        "event_time": [MOMENT + timedelta(hours=row) for row in range(n_rows)],
+        "prediction": [True] * n_rows,
+        "probability": [[0.25, 0.75]] * n_rows,
+        "flags": [["unseen:colour"]] * n_rows,
+        "latency_ms": 0.5,
+        "logged_time": MOMENT + timedelta(days=1),
+        "key_id": None,
+        "shadow": None,
+    }
+    return Answered(**facts | changes)
+
+
+def spool_of(
+    folder: Path,
+    use_case: UseCase,
+    max_bytes: int = ONE_SEGMENT,
+    clock: Callable[[], float] = time.monotonic,
+) -> Spool:
+    """A spool that knows the columns of the use case; its segments grow 10 s old."""
+    spool = Spool(folder, max_bytes, 10.0, clock)
+    schema = Schema.of(use_case)
+    spool.describe(schema.schema_hash, encode(schema))
+    return spool
+
+
+def entry(answered: Answered) -> Entry:
+    """The record as a spool takes it."""
+    return Entry(answered.schema_hash, answered.n_rows, encode(answered))
+
+
+def spooled(folder: Path, use_case: UseCase, answers: Sequence[Answered]) -> None:
+    """Leave one closed segment with these answers."""
+    spool = spool_of(folder, use_case)
+    spool.write([entry(answered) for answered in answers], sync=True)
+    spool.close()

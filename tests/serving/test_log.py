@@ -1,0 +1,120 @@
+"""The log: what its settings promise, over real files."""
+
+import asyncio
+import resource
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from contract.settings import LogFullPolicy, LogSync
+from contract.use_case import UseCase
+from serving.answered import LogFull
+from serving.log import PredictionLog
+from serving.segment_rows import read_segment
+from serving.spool import closed_segments
+from tests.conftest import made_use_case
+from tests.serving.answers import answer, spool_of
+
+
+@pytest.fixture
+def use_case(home: Path) -> UseCase:
+    return made_use_case(home)
+
+
+def log_in(
+    folder: Path, use_case: UseCase, sync: LogSync = "fsync", full: LogFullPolicy = "serve"
+) -> PredictionLog:
+    log = PredictionLog(spool_of(folder, use_case), sync, full)
+    log.declare(use_case)
+    return log
+
+
+def ids_in(folder: Path) -> list[str]:
+    tables = [t for s in closed_segments(folder) for t in read_segment(s).tables.values()]
+    return [value for table in tables for value in table.column("prediction_id").to_pylist()]
+
+
+@pytest.mark.parametrize("sync", ["fsync", "os"])
+def test_every_waiting_request_is_logged(home: Path, use_case: UseCase, sync: LogSync) -> None:
+    answers = [answer(use_case, f"r{number}", n_rows=2) for number in range(50)]
+
+    async def work() -> list[bool]:
+        log = log_in(home / "s", use_case, sync)
+        done = await asyncio.gather(*map(log.append, answers))
+        assert (log.rows_logged, log.rows_not_logged, log.problem) == (100, 0, "")
+        await log.close()
+        return done
+
+    assert asyncio.run(work()) == [True] * 50
+    assert ids_in(home / "s") == [i for a in answers for i in a.prediction_ids]
+
+
+def test_off_writes_nothing_and_says_so(home: Path, use_case: UseCase) -> None:
+    async def work() -> bool:
+        log = log_in(home / "s", use_case, "off")
+        done = await log.append(answer(use_case, "r"))
+        await log.close()
+        return done
+
+    assert asyncio.run(work()) is False
+    assert not (home / "s").exists()
+
+
+@contextmanager
+def no_file_larger_than(n_bytes: int) -> Iterator[None]:
+    """The disk is full for this process: a write beyond the size fails, in part or whole."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (n_bytes, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+def test_policy_serve_counts_what_it_could_not_log_and_recovers(
+    home: Path, use_case: UseCase
+) -> None:
+    async def work() -> list[bool]:
+        log = log_in(home / "s", use_case)
+        done = [await log.append(answer(use_case, "before"))]
+        with no_file_larger_than(600):
+            done.append(await log.append(answer(use_case, "during", n_rows=9)))
+            assert log.problem
+            assert log.rows_not_logged == 9
+        done.append(await log.append(answer(use_case, "after")))
+        assert log.problem == ""
+        await log.close()
+        return done
+
+    assert asyncio.run(work()) == [True, False, True]
+    assert ids_in(home / "s") == ["before-0", "after-0"]
+    assert [part for s in closed_segments(home / "s") for part in read_segment(s).unread] == []
+
+
+def test_policy_reject_raises_and_recovers(home: Path, use_case: UseCase) -> None:
+    async def work() -> None:
+        log = log_in(home / "s", use_case, full="reject")
+        with no_file_larger_than(10), pytest.raises(LogFull, match="could not be logged"):
+            await log.append(answer(use_case, "during"))
+        assert await log.append(answer(use_case, "after"))
+        await log.close()
+
+    asyncio.run(work())
+    assert ids_in(home / "s") == ["after-0"]
+
+
+def test_a_caller_who_goes_away_costs_nobody_an_answer(home: Path, use_case: UseCase) -> None:
+    async def work() -> bool:
+        log = log_in(home / "s", use_case)
+        impatient = asyncio.create_task(log.append(answer(use_case, "gone")))
+        patient = asyncio.create_task(log.append(answer(use_case, "there")))
+        await asyncio.sleep(0)
+        impatient.cancel()
+        done = await patient
+        await log.close()
+        return done
+
+    assert asyncio.run(work())
+    assert "there-0" in ids_in(home / "s")

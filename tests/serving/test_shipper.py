@@ -1,0 +1,251 @@
+"""The shipper: every record in the table once, and what it can't read set apart."""
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from contract.tables import Tables
+from contract.use_case import Column, UseCase
+from serving.frames import frame
+from serving.record import Kind
+from serving.shipper import Shipper
+from serving.shipper_status import read_status, status_now, write_status
+from serving.spool import closed_segments, salt_of
+from tests.conftest import made_use_case
+from tests.serving.answers import MOMENT, answer, entry, spool_of, spooled
+
+
+@pytest.fixture
+def use_case(home: Path) -> UseCase:
+    return made_use_case(home)
+
+
+@pytest.fixture
+def shipper(home: Path) -> Shipper:
+    return Shipper(home / "s", Tables(str(home / "data"), "made"))
+
+
+def rows(shipper: Shipper) -> list[dict[str, Any]]:
+    order = ["request_id", "row"]
+    found: list[dict[str, Any]] = shipper.tables.read("predictions", order_by=order).to_pylist()
+    return found
+
+
+def ids(shipper: Shipper) -> list[str]:
+    return [row["prediction_id"] for row in rows(shipper)]
+
+
+def reasons(folder: Path) -> list[str]:
+    facts = [
+        json.loads(path.read_text()) for path in sorted((folder / "quarantine").glob("*.json"))
+    ]
+    return [fact["reason"] for fact in facts]
+
+
+def test_a_row_holds_what_was_asked_and_answered(shipper: Shipper, use_case: UseCase) -> None:
+    spooled(shipper.folder, use_case, [answer(use_case, "r", 2, shadow=[False, None])])
+    shipper.drain()
+    first, second = rows(shipper)
+    assert first == {
+        "prediction_id": "r-0",
+        "request_id": "r",
+        "row": 0,
+        "event_time": MOMENT,
+        "event_date": MOMENT.date(),
+        "logged_time": MOMENT.replace(day=2),
+        "model": "made",
+        "version": "7",
+        "schema_hash": first["schema_hash"],
+        "id": 0,
+        "inputs": {"colour": "red", "size": 0.5, "group": "a"},
+        "prediction": True,
+        "probability": [0.25, 0.75],
+        "latency_ms": 0.5,
+        "flags": ["unseen:colour"],
+        "key_id": None,
+        "shadow": False,
+    }
+    assert (second["row"], second["event_time"].hour, second["shadow"]) == (1, 13, None)
+    assert closed_segments(shipper.folder) == []
+
+
+def test_the_time_of_arrival_stands_for_an_event_time_that_was_not_sent(
+    shipper: Shipper, use_case: UseCase
+) -> None:
+    spooled(shipper.folder, use_case, [answer(use_case, "r", event_time=[None])])
+    shipper.drain()
+    assert rows(shipper)[0]["event_time"] == rows(shipper)[0]["logged_time"]
+
+
+def test_many_segments_of_many_workers_are_one_commit(shipper: Shipper, use_case: UseCase) -> None:
+    for worker in range(3):
+        spool = spool_of(shipper.folder, use_case, max_bytes=1)
+        for number in range(4):
+            spool.write([entry(answer(use_case, f"{worker}{number}"))], sync=True)
+    assert shipper.ship() == 12
+    assert shipper.tables.version("predictions") == 1
+    assert len(set(ids(shipper))) == 12
+
+
+def test_a_batch_is_bounded_and_all_of_it_arrives(home: Path, use_case: UseCase) -> None:
+    shipper = Shipper(home / "s", Tables(str(home / "data"), "made"), batch_bytes=1)
+    spool = spool_of(shipper.folder, use_case, max_bytes=1)
+    for number in range(3):
+        spool.write([entry(answer(use_case, f"r{number}"))], sync=True)
+    assert shipper.ship() == 1
+    shipper.drain()
+    assert ids(shipper) == ["r0-0", "r1-0", "r2-0"]
+
+
+def test_a_segment_that_was_shipped_is_not_shipped_again(
+    shipper: Shipper, use_case: UseCase, home: Path
+) -> None:
+    spooled(shipper.folder, use_case, [answer(use_case, "r", 5)])
+    shutil.copytree(shipper.folder, home / "copy")
+    shipper.drain()
+    again = Shipper(home / "copy", shipper.tables)
+    again.drain()
+    assert len(ids(shipper)) == 5
+    assert again.rows_shipped == 0
+    assert closed_segments(again.folder) == []
+
+
+def test_a_segment_that_a_listing_missed_is_not_passed_over(
+    shipper: Shipper, use_case: UseCase, home: Path
+) -> None:
+    spool = spool_of(shipper.folder, use_case, max_bytes=1)
+    for number in range(3):
+        spool.write([entry(answer(use_case, f"r{number}"))], sync=True)
+    missed = closed_segments(shipper.folder)[1].path
+    hidden = missed.rename(home / missed.name)
+    assert shipper.ship() == 1
+    hidden.rename(missed)
+    shipper.drain()
+    assert ids(shipper) == ["r0-0", "r1-0", "r2-0"]
+
+
+def test_a_gap_that_stays_does_not_hold_up_the_rest(shipper: Shipper, use_case: UseCase) -> None:
+    spool = spool_of(shipper.folder, use_case, max_bytes=1)
+    for number in range(3):
+        spool.write([entry(answer(use_case, f"r{number}"))], sync=True)
+    closed_segments(shipper.folder)[1].path.unlink()
+    shipper.drain()
+    assert ids(shipper) == ["r0-0", "r2-0"]
+
+
+@pytest.mark.parametrize(("at", "said"), [(0.5, "between two whole"), (-1, "at the end")])
+def test_a_damaged_frame_is_set_apart_and_the_rest_shipped(
+    shipper: Shipper, use_case: UseCase, at: float, said: str
+) -> None:
+    spooled(shipper.folder, use_case, [answer(use_case, f"r{n}") for n in range(9)])
+    path = closed_segments(shipper.folder)[0].path
+    damaged = bytearray(path.read_bytes())
+    damaged[int(at * len(damaged)) if at > 0 else -1] ^= 255
+    path.write_bytes(damaged)
+    shipper.drain()
+    assert len(ids(shipper)) == 8
+    assert [said in reason for reason in reasons(shipper.folder)] == [True]
+    (kept,) = (shipper.folder / "quarantine").glob("*.unread")
+    assert kept.read_bytes() in bytes(damaged)
+    assert closed_segments(shipper.folder) == []
+
+
+@pytest.mark.parametrize(
+    ("kind", "version", "payload", "said"),
+    [
+        (Kind.PREDICTIONS, 9, b"", "record version 9, this shipper reads 1"),
+        (77, 1, b"", "kind 77 is unknown"),
+        (Kind.PREDICTIONS, 1, b"\xc1", "the payload is no predictions"),
+    ],
+)
+def test_a_frame_of_another_time_is_set_apart(
+    shipper: Shipper, use_case: UseCase, kind: int, version: int, payload: bytes, said: str
+) -> None:
+    spooled(shipper.folder, use_case, [answer(use_case, "r")])
+    (segment,) = closed_segments(shipper.folder)
+    strange = frame(kind, version, 1, payload, salt_of(segment.spool_id, segment.sequence))
+    segment.path.write_bytes(strange + segment.path.read_bytes())
+    shipper.drain()
+    assert ids(shipper) == ["r-0"]
+    assert [said in reason for reason in reasons(shipper.folder)] == [True]
+
+
+def test_a_segment_of_noise_is_set_apart_whole(shipper: Shipper, use_case: UseCase) -> None:
+    spool = spool_of(shipper.folder, use_case, max_bytes=1)
+    for number in range(2):
+        spool.write([entry(answer(use_case, f"r{number}"))], sync=True)
+    closed_segments(shipper.folder)[0].path.write_bytes(b"\0" * 1000)
+    shipper.drain()
+    assert ids(shipper) == ["r1-0"]
+    assert len(reasons(shipper.folder)) == 1
+
+
+def test_a_record_whose_values_do_not_fit_costs_itself_alone(
+    shipper: Shipper, use_case: UseCase
+) -> None:
+    odd = answer(use_case, "odd", prediction=["no boolean"])
+    short = answer(use_case, "short", flags=[])
+    spooled(shipper.folder, use_case, [answer(use_case, "a"), odd, short, answer(use_case, "b")])
+    shipper.drain()
+    assert ids(shipper) == ["a-0", "b-0"]
+    assert len(reasons(shipper.folder)) == 2
+
+
+def changed(use_case: UseCase, **columns: Column) -> UseCase:
+    return use_case.model_copy(update={"columns": {**use_case.columns, **columns}})
+
+
+def test_columns_of_a_new_version_are_added_and_old_rows_keep_theirs(
+    shipper: Shipper, use_case: UseCase
+) -> None:
+    newer = changed(use_case, weight=Column(type="number"))
+    features = {"colour": ["red"], "size": [1.0], "group": ["a"], "weight": [2.5]}
+    spooled(shipper.folder, use_case, [answer(use_case, "old")])
+    shipper.drain()
+    spooled(shipper.folder, newer, [answer(newer, "new", features=features)])
+    spooled(shipper.folder, use_case, [answer(use_case, "old2")])
+    shipper.drain()
+    found = {row["request_id"]: row["inputs"].get("weight") for row in rows(shipper)}
+    assert found == {"old": None, "new": 2.5, "old2": None}
+
+
+def test_a_type_that_the_table_does_not_hold_is_set_apart(
+    shipper: Shipper, use_case: UseCase
+) -> None:
+    retyped = changed(use_case, size=Column(type="string"))
+    features = {"colour": ["red"], "size": ["12"], "group": ["a"]}
+    spooled(shipper.folder, use_case, [answer(use_case, "a")])
+    shipper.drain()
+    spooled(shipper.folder, retyped, [answer(retyped, "odd", features=features)])
+    spooled(shipper.folder, use_case, [answer(use_case, "b")])
+    shipper.drain()
+    assert ids(shipper) == ["a-0", "b-0"]
+    assert ["string found where the table holds double" in r for r in reasons(shipper.folder)] == [
+        True
+    ]
+
+
+def test_days_are_folders(shipper: Shipper, use_case: UseCase) -> None:
+    spooled(shipper.folder, use_case, [answer(use_case, "r", n_rows=30)])
+    shipper.drain()
+    folder = Path(shipper.tables.uri("predictions"))
+    assert sorted(path.name for path in folder.glob("event_date=*")) == [
+        "event_date=2024-03-01",
+        "event_date=2024-03-02",
+    ]
+
+
+def test_the_backlog_is_said(shipper: Shipper, use_case: UseCase) -> None:
+    assert read_status(shipper.folder) is None
+    spooled(shipper.folder, use_case, [answer(use_case, "r", n_rows=3)])
+    write_status(shipper.folder, status_now(shipper.folder, 0, "the store is away"))
+    status = read_status(shipper.folder)
+    assert status is not None
+    assert (status.backlog_rows, status.problem) == (3, "the store is away")
+    assert status.backlog_bytes > 300
+    shipper.drain()
+    now = status_now(shipper.folder, shipper.rows_shipped, "")
+    assert (now.backlog_rows, now.backlog_age_s, now.rows_shipped) == (0, 0.0, 3)

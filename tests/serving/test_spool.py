@@ -1,0 +1,70 @@
+"""The spool of one worker: segments, their names and locks."""
+
+from pathlib import Path
+
+import pytest
+
+from contract.use_case import UseCase
+from serving.segment_rows import read_segment
+from serving.spool import OPEN, close_leftovers, closed_segments
+from tests.conftest import made_use_case
+from tests.serving.answers import answer, entry, spool_of
+
+
+@pytest.fixture
+def use_case(home: Path) -> UseCase:
+    return made_use_case(home)
+
+
+def requests_in(folder: Path) -> list[str]:
+    """Request ids of all closed segments, in order."""
+    tables = [t for s in closed_segments(folder) for t in read_segment(s).tables.values()]
+    return [value for table in tables for value in table.column("request_id").to_pylist()]
+
+
+def test_a_segment_is_closed_by_size(home: Path, use_case: UseCase) -> None:
+    spool = spool_of(home / "s", use_case, max_bytes=350)
+    for number in range(5):
+        spool.write([entry(answer(use_case, f"r{number}"))], sync=True)
+    assert [s.sequence for s in closed_segments(home / "s")] == [1, 2]
+    spool.close()
+    assert requests_in(home / "s") == [f"r{number}" for number in range(5)]
+    assert sum(s.rows for s in closed_segments(home / "s")) == 5
+    assert list((home / "s").glob(f"*{OPEN}")) == []
+
+
+def test_a_segment_is_closed_by_age(home: Path, use_case: UseCase) -> None:
+    now = [0.0]
+    spool = spool_of(home / "s", use_case, clock=lambda: now[0])
+    assert spool.close_due() is None
+    spool.write([entry(answer(use_case, "r"))], sync=False)
+    now[0] = 4.0
+    assert spool.close_due() == 6.0
+    assert closed_segments(home / "s") == []
+    now[0] = 10.0
+    assert spool.close_due() is None
+    assert requests_in(home / "s") == ["r"]
+
+
+def test_a_living_workers_segment_is_left_alone_and_a_dead_ones_closed(
+    home: Path, use_case: UseCase
+) -> None:
+    spool = spool_of(home / "s", use_case)
+    spool.write([entry(answer(use_case, "r", 3))], sync=False)
+    assert close_leftovers(home / "s") == 0
+    orphan = home / "s" / f"0123.00000001{OPEN}"
+    orphan.write_bytes(b"")
+    assert close_leftovers(home / "s") == 1
+    assert not orphan.exists()
+    spool.close()
+    assert [s.rows for s in closed_segments(home / "s")] == [3]
+
+
+def test_two_workers_share_a_folder(home: Path, use_case: UseCase) -> None:
+    first, second = spool_of(home / "s", use_case), spool_of(home / "s", use_case)
+    first.write([entry(answer(use_case, "a"))], sync=True)
+    second.write([entry(answer(use_case, "b"))], sync=True)
+    first.close()
+    second.close()
+    assert sorted(requests_in(home / "s")) == ["a", "b"]
+    assert len({s.spool_id for s in closed_segments(home / "s")}) == 2
