@@ -1,0 +1,143 @@
+"""Whatever happens to the service, the table holds each row that a client was told, once."""
+
+import random
+import re
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx
+
+from pipelines.main import Outcome
+from tests.faults.rounds import rounds
+from tests.faults.traffic import Load, assert_exactly_once, load, service
+
+Trained = tuple[Path, Outcome]
+
+
+def test_workers_killed_under_load(trained: Trained, home: Path) -> None:
+    chance = random.Random(0)
+    with service(trained[0], home / "data", serve_workers="2") as running:
+        with load(running.address) as clients:
+            for _ in range(rounds(5, 50)):
+                time.sleep(chance.uniform(0.2, 1.0))
+                chance.choice(running.parts("serving.worker")).kill()
+        running.stop()
+    assert clients.statuses.keys() == {200}
+    assert clients.cut  # the kills were felt
+    assert_exactly_once(clients.told, running.tables)
+
+
+def test_sigterm_under_load_ships_the_last_answer(trained: Trained, home: Path) -> None:
+    with (
+        service(trained[0], home / "data", serve_workers="2") as running,
+        load(running.address) as clients,
+    ):
+        time.sleep(1.5)
+        running.stop()
+    assert clients.statuses.keys() <= {200, 503}
+    assert_exactly_once(clients.told, running.tables)
+    assert [path for path in running.spool.iterdir() if path.suffix in (".open", ".segment")] == []
+
+
+@contextmanager
+def small_disk(folder: Path) -> Iterator[Path]:
+    """A real file system of 2 MiB, in memory; mounting it needs root, as CI is."""
+    folder.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", folder], check=True)
+    try:
+        yield folder
+    finally:
+        subprocess.run(["umount", folder], check=True)
+
+
+def fill(disk: Path) -> Path:
+    """Take the disk's last byte."""
+    filler = disk / "filler"
+    with filler.open("wb", buffering=0) as file:
+        try:
+            while file.write(b"x" * 4096):
+                pass
+        except OSError:
+            return filler
+    raise AssertionError("the disk is never full")
+
+
+def test_a_full_disk_under_policy_serve(trained: Trained, home: Path) -> None:
+    with (
+        small_disk(home / "disk") as disk,
+        service(trained[0], home / "data", log_spool=str(disk)) as running,
+        httpx.Client(base_url=running.address, timeout=20) as client,
+    ):
+        clients = Load(running.address)
+        clients.ask(client, 2)
+        filler = fill(disk)
+        while not clients.not_logged:  # the open segment's last page may still take some
+            clients.ask(client, 2)
+        filler.unlink()
+        told = len(clients.told)
+        clients.ask(client, 2)
+        assert len(clients.told) == told + 2
+        running.stop()
+        assert set(clients.statuses) == {200}
+        assert_exactly_once(clients.told, running.tables)
+        assert not (disk / "penguins" / "quarantine").exists()
+
+
+def test_a_full_disk_under_policy_reject(trained: Trained, home: Path) -> None:
+    with (
+        small_disk(home / "disk") as disk,
+        service(trained[0], home / "data", log_spool=str(disk), log_full="reject") as running,
+        httpx.Client(base_url=running.address, timeout=20) as client,
+    ):
+        clients = Load(running.address)
+        filler = fill(disk)
+        while not clients.statuses[503]:
+            clients.ask(client, 2)
+        filler.unlink()
+        clients.ask(client, 2)
+        running.stop()
+        assert clients.not_logged == []
+        assert clients.statuses[200]
+        assert_exactly_once(clients.told, running.tables)
+
+
+CALL = re.compile(r"^(?P<thread>\d+) +(?P<name>\w+)\((?P<rest>.*)$")
+RESUMED = re.compile(r"^(?P<thread>\d+) +<\.\.\. fdatasync resumed>.* = 0")
+
+
+def test_the_sync_returns_before_the_answer_is_written(trained: Trained, home: Path) -> None:
+    """Asked of the kernel: record written, fdatasync returned 0, then the answer, for each id."""
+    trace = home / "trace"
+    strace = ["strace", "-f", "--seccomp-bpf", "-s", "4096", "-o", str(trace)]
+    calls = "trace=fdatasync,write,writev,sendto,sendmsg"
+    with service(trained[0], home / "data", [*strace, "-e", calls]) as running:
+        with httpx.Client(base_url=running.address, timeout=60) as client:
+            clients = Load(running.address)
+            for _ in range(5):
+                clients.ask(client)
+        running.parts("serving")[0].terminate()  # not strace itself
+        running.process.wait(timeout=60)
+    assert len(clients.told) == 5
+    for request_id in (told.removesuffix("-0") for told in clients.told):
+        written, synced, answered = _order(trace.read_text(errors="replace"), request_id)
+        assert written < synced < answered
+
+
+def _order(trace: str, request_id: str) -> tuple[int, int, int]:
+    """Lines where the record was written, the next sync had returned, the answer was written."""
+    written = synced = 0
+    descriptor = thread = ""
+    for number, line in enumerate(trace.splitlines(), 1):
+        call = CALL.match(line)
+        if not written and call and call["name"] == "write" and request_id in line:
+            written, thread = number, call["thread"]
+            descriptor = call["rest"].partition(",")[0]
+        elif written and not synced and line.startswith(thread):
+            done = call and call["rest"].startswith(f"{descriptor})") and line.endswith("= 0")
+            synced = number if done or RESUMED.match(line) else 0
+        elif "HTTP/1.1 200" in line and request_id in line:
+            return written, synced, number
+    raise AssertionError(f"no answer with {request_id} in the trace")
