@@ -50,6 +50,22 @@ class Settings(BaseSettings):
     serve_max_bytes: int = Field(
         default=8 * 1024 * 1024, ge=1, description="Body size allowed, bytes"
     )
+    serve_concurrency: int = Field(
+        default=256, ge=1, description="Requests in work at once, in one worker; others get 503"
+    )
+    serve_body_s: float = Field(
+        default=10.0, gt=0, description="Time allowed to send one body, seconds"
+    )
+    serve_keys: str = Field(
+        default="", description="File of API keys (python -m serving.keys); empty: none is asked"
+    )
+    serve_access_log: bool = Field(
+        default=True, description="One JSON line for each request on standard error"
+    )
+    serve_ui_url: str = Field(
+        default="http://127.0.0.1:5000",
+        description="MLflow's user interface, for the link on the status page",
+    )
     serve_poll_s: float = Field(default=5.0, gt=0, description="Registry poll interval, seconds")
     serve_workers: int = Field(default=1, ge=1, le=64, description="Processes that answer requests")
     serve_drain_s: float = Field(

@@ -7,8 +7,10 @@ again what dies, and stops all in order.
 import asyncio
 import logging
 import os
+import shutil
 import socket
 import sys
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -42,6 +44,7 @@ def main(
 
 async def serve(name: str, settings: Settings, listener: socket.socket) -> None:
     """Run until a signal says stop."""
+    _share_metrics(settings.cache_root / name / "metrics", settings.serve_workers)
     stop = asyncio.Event()
     beside = [
         asyncio.create_task(_say(name, Cache(settings.cache_root / name), listener)),
@@ -51,6 +54,14 @@ async def serve(name: str, settings: Settings, listener: socket.socket) -> None:
     await supervise(workers(name, settings, listener), others, stop)
     for task in beside:
         task.cancel()
+
+
+def _share_metrics(folder: Path, n_workers: int) -> None:
+    """Let several workers count in files of one folder, which begins anew with the service."""
+    if n_workers > 1:
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(parents=True)
+        os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(folder)
 
 
 async def _close(listener: socket.socket, stop: asyncio.Event) -> None:

@@ -1,32 +1,36 @@
-"""The application: wires codecs, model and log; knows no registry and no disk."""
+"""The application: wires door, routes and documents; knows no registry and no disk."""
 
-import json
-import logging
-import time
+import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-import uuid_utils
-from fastapi import FastAPI, Request, Response
-from starlette.concurrency import run_in_threadpool
+from fastapi import FastAPI
+from fastapi.openapi.utils import get_openapi
+from starlette.exceptions import HTTPException
+from starlette.staticfiles import StaticFiles
+from starlette.types import Receive, Scope, Send
 
-from contract.errors import FourcycleError
 from contract.settings import Settings
-from serving import codecs
-from serving.answered import Answered
+from serving import openapi
+from serving.access_log import AccessLog
+from serving.answering import CSV, JSON_ROWS, PARQUET, Answering
+from serving.current import Current
+from serving.door import Door, Hot
+from serving.keys import Keys
 from serving.log import PredictionLog
-from serving.model import ServedVersion
-from serving.scorer import Answers
-
-Current = Callable[[], ServedVersion | None]
-
-logger = logging.getLogger(__name__)
-
-
-Clock = Callable[[], datetime]
+from serving.metrics import Metrics
+from serving.pages import (
+    STATIC,
+    STATIC_URL,
+    document_routes,
+    health_routes,
+    metadata_routes,
+    refused,
+)
+from serving.problem import Problem, mlflow_error, oip_error, problem_details
+from serving.shipper_status import read_status
 
 
 def now_utc() -> datetime:
@@ -34,162 +38,101 @@ def now_utc() -> datetime:
     return datetime.now(UTC)
 
 
-@dataclass(frozen=True)
-class Work:
-    """Checked rows and the model's answers to them."""
+class Service(FastAPI):
+    """FastAPI behind a door: what answers rows does not pay for what answers people."""
 
-    request: codecs.Request
-    answers: Answers
-    latency_ms: float
+    door: Door
+    answering: Answering
 
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """HTTP comes in by the door, start and stop do not."""
+        if scope["type"] == "http":
+            await self.door(scope, receive, send)
+        else:
+            await super().__call__(scope, receive, send)
 
-class Problem(Exception):
-    """An answer that is no answer: status, the protocol's error code and one sentence."""
+    async def inside(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """What the door lets through."""
+        await super().__call__(scope, receive, send)
 
-    def __init__(self, status: int, code: str, message: str) -> None:
-        super().__init__(message)
-        self.status, self.code, self.message = status, code, message
+    def openapi(self) -> dict[str, Any]:
+        """The document of the version that answers now."""
+        found = get_openapi(
+            title=self.title,
+            version=self.version,
+            description=self.description,
+            routes=self.routes,
+        )
+        served = self.answering.served()
+        if served:
+            found["paths"] |= openapi.paths(served)
+        return found
 
 
 def create_app(
     current: Current,
     log: PredictionLog,
     settings: Settings,
-    version: str,
-    clock: Clock = now_utc,
+    mlflow_version: str,
+    *,
+    metrics: Metrics,
+    keys: Keys,
+    access_log: AccessLog,
+    clock: Callable[[], datetime] = now_utc,
 ) -> FastAPI:
-    """The service around `current()`, the version that answers now; `version` is MLflow's."""
+    """The service around `current`, which holds the version that answers now."""
+    answering = Answering(current, log, settings, metrics, clock)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        access_log.start()
+        watching = asyncio.create_task(_watch(current, log, metrics))
         yield
+        watching.cancel()
+        answering.close()
         await log.close()
+        access_log.stop()
 
-    app = FastAPI(title="Fourcycle", docs_url=None, redoc_url=None, lifespan=lifespan)
-
-    @app.get("/ping")
-    @app.get("/health")
-    async def health() -> Response:  # not in the pool of threads: busy is not dead
-        served = current()
-        headers = {"X-Model-Version": served.version} if served else None
-        return Response("\n", status_code=200 if served else 503, headers=headers)
-
-    @app.get("/version")
-    async def mlflow_version() -> Response:
-        return Response(version, media_type="text/plain")
-
-    @app.post("/invocations")
-    async def invocations(request: Request) -> Response:
-        return await _answer(request, codecs.invocation_rows, _predictions, 400)
-
-    @app.post("/predict")
-    async def predict(request: Request) -> Response:
-        def rows(body: Any, _: Any) -> codecs.Rows:
-            return codecs.predict_rows(body)
-
-        return await _answer(request, rows, _described, 422)
-
-    async def _answer(
-        request: Request,
-        read: Callable[[Any, Any], codecs.Rows],
-        shape: Callable[[Answered, tuple[Any, ...]], dict[str, Any]],
-        bad_cell: int,
-    ) -> Response:
-        request_id = str(uuid_utils.uuid7())
-        try:
-            served = current()
-            if served is None:
-                raise Problem(503, "TEMPORARILY_UNAVAILABLE", "No version is in Production yet.")
-            body = await _body(request, settings.serve_max_bytes)
-            work = await run_in_threadpool(_work, served, request_id, body, read, bad_cell)
-            answered = _answered(served, request_id, work)
-            await log.append(answered)
-        except Problem as problem:
-            content = json.dumps({"error_code": problem.code, "message": problem.message})
-            headers = {"X-Request-Id": request_id}
-            return Response(content, problem.status, headers, "application/json")
-        headers = {"X-Request-Id": request_id, "X-Model-Version": answered.version}
-        content = json.dumps(shape(answered, served.scorer.classes), allow_nan=False)
-        return Response(content, 200, headers, "application/json")
-
-    def _work(
-        served: ServedVersion,
-        request_id: str,
-        body: bytes,
-        read: Callable[[Any, Any], codecs.Rows],
-        bad_cell: int,
-    ) -> Work:
-        started = time.perf_counter()
-        status = 400
-        try:
-            parsed = codecs.parse_json(body)
-            rows = read(parsed, served.use_case)
-            status = bad_cell
-            checked = codecs.check(rows, served.use_case, settings.serve_max_rows)
-        except codecs.TooMuch as error:
-            raise Problem(413, "BAD_REQUEST", str(error)) from None
-        except codecs.BadRequest as error:
-            raise Problem(status, "BAD_REQUEST", str(error)) from None
-        try:
-            answers = served.scorer.score(checked.features)
-        except FourcycleError as error:
-            raise Problem(500, "model_error", str(error)) from error
-        except Exception as error:  # the boundary of the process: nothing of it may reach a caller
-            logger.exception("request %s failed", request_id)
-            raise Problem(500, "INTERNAL_ERROR", "The request could not be answered.") from error
-        return Work(checked, answers, (time.perf_counter() - started) * 1000)
-
-    def _answered(served: ServedVersion, request_id: str, work: Work) -> Answered:
-        return Answered(
-            request_id=request_id,
-            model=served.name,
-            version=served.version,
-            schema_hash=log.declare(served.use_case),
-            features=work.request.features,
-            keys=work.request.keys,
-            event_time=work.request.event_time,
-            prediction=work.answers.prediction,
-            probability=work.answers.probability,
-            flags=[[] for _ in range(work.request.n_rows)],
-            latency_ms=work.latency_ms,
-            logged_time=clock(),
-            key_id=None,
-            shadow=None,
-        )
-
+    app = Service(
+        title="Fourcycle",
+        description="Predictions of the model in Production, by three protocols.",
+        version=mlflow_version,
+        docs_url=None,
+        redoc_url=None,
+        lifespan=lifespan,
+    )
+    app.answering = answering
+    app.include_router(health_routes(current, mlflow_version))
+    app.include_router(metadata_routes(answering, mlflow_version))
+    app.include_router(document_routes(current, settings, metrics, keys))
+    app.mount(STATIC_URL, StaticFiles(directory=STATIC))
+    app.add_exception_handler(HTTPException, refused)
+    app.add_exception_handler(Problem, refused)
+    app.door = Door(app.inside, hot_routes(answering), settings, keys, metrics, access_log)
     return app
 
 
-async def _body(request: Request, max_bytes: int) -> bytes:
-    """The body, read up to the limit; memory does not grow with what is refused."""
-    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if kind != "application/json" or request.headers.get("content-encoding"):
-        raise Problem(415, "BAD_REQUEST", "Content-Type application/json, unpacked, is needed.")
-    received = bytearray()
-    async for chunk in request.stream():
-        received += chunk
-        if len(received) > max_bytes:
-            raise Problem(413, "BAD_REQUEST", f"The body is larger than {max_bytes} bytes.")
-    return bytes(received)
+async def _watch(current: Current, log: PredictionLog, metrics: Metrics) -> None:
+    """Tell the metrics every second what is known of version, registry and spool."""
+    while True:
+        metrics.status(current.status())
+        metrics.backlog(read_status(log.folder))
+        await asyncio.sleep(1)
 
 
-def _predictions(answered: Answered, _: tuple[Any, ...]) -> dict[str, Any]:
-    return {"predictions": answered.prediction}
+def hot_routes(answering: Answering) -> Callable[[str], Hot | None]:
+    """What answers rows, by path."""
+    rows = Hot("/predict", "predict", problem_details, (JSON_ROWS,), answering.predict)
+    mlflow = Hot(
+        "/invocations", "predict", mlflow_error, (JSON_ROWS, CSV, PARQUET), answering.invocations
+    )
+    v2 = Hot("/v2/models/{name}/infer", "predict", oip_error, (JSON_ROWS,), answering.infer)
+    exact = {hot.route: hot for hot in (rows, mlflow)}
 
+    def find(path: str) -> Hot | None:
+        found = exact.get(path)
+        if found is None and path.startswith("/v2/models/") and path.endswith("/infer"):
+            return v2
+        return found
 
-def _described(answered: Answered, classes: tuple[Any, ...]) -> dict[str, Any]:
-    rows = []
-    for i, prediction_id in enumerate(answered.prediction_ids):
-        row: dict[str, Any] = {
-            "prediction_id": prediction_id,
-            "prediction": answered.prediction[i],
-        }
-        if answered.probability is not None:
-            row["probability"] = dict(zip(map(str, classes), answered.probability[i], strict=True))
-        rows.append(row)
-    return {
-        "request_id": answered.request_id,
-        "model": answered.model,
-        "version": answered.version,
-        "predictions": rows,
-    }
+    return find

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 from contract.settings import LogFullPolicy, LogSync, Settings
 from contract.use_case import UseCase
@@ -30,6 +31,11 @@ class PredictionLog:
         self._writing: asyncio.Task[None] | None = None
         self._closing: asyncio.Task[None] | None = None
         self._thread = ThreadPoolExecutor(1, "spool")
+
+    @property
+    def folder(self) -> Path:
+        """Where the spool is."""
+        return self._spool.folder
 
     def declare(self, use_case: UseCase) -> str:
         """Make the columns of a use case known before its first record; their schema hash."""

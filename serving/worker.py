@@ -16,10 +16,13 @@ import typer
 import uvicorn
 
 from contract.settings import Settings, read_settings
+from serving.access_log import open_access_log
 from serving.app import create_app
 from serving.cache import Cache
 from serving.current import Current
+from serving.keys import open_keys
 from serving.log import open_log
+from serving.metrics import Metrics
 
 KEEP_ALIVE_S = (
     75  # longer than a front keeps an idle connection, or it would write into a closed one
@@ -52,8 +55,15 @@ async def work(name: str, settings: Settings, listener: socket.socket, parent: i
     """Answer requests until a signal comes or the parent process is gone."""
     current = Current(Cache(settings.cache_root / name), name, settings.serve_poll_s)
     current.refresh()
-    log = open_log(settings, name)
-    app = create_app(current.served, log, settings, version("mlflow"))
+    app = create_app(
+        current,
+        open_log(settings, name),
+        settings,
+        version("mlflow"),
+        metrics=Metrics(),
+        keys=open_keys(settings),
+        access_log=open_access_log(settings),
+    )
     config = uvicorn.Config(
         app,
         log_level="warning",

@@ -1,11 +1,13 @@
 """Parts that several tests of the service share."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import mlflow
 import pytest
 
 from pipelines.main import Outcome
+from tests.serving.running import app_of, current_of, running
 
 
 @pytest.fixture(scope="session")
@@ -17,3 +19,12 @@ def package(trained: tuple[Path, Outcome], tmp_path_factory: pytest.TempPathFact
     folder = tmp_path_factory.mktemp("package")
     found = mlflow.artifacts.download_artifacts("models:/penguins@champion", dst_path=str(folder))
     return Path(found)
+
+
+@pytest.fixture(scope="session")
+def address(package: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The trained penguins behind the application, with small limits."""
+    folder = tmp_path_factory.mktemp("address")
+    app = app_of(current_of(package, folder), folder, serve_max_rows=100, serve_max_bytes=100_000)
+    with running(app) as found:
+        yield found

@@ -71,21 +71,6 @@ def test_predict_answers_with_probabilities_and_ids(served: tuple[str, Path]) ->
     assert first["prediction_id"] == f"{body['request_id']}-0"
 
 
-@pytest.mark.parametrize(
-    "body",
-    [
-        {"dataframe_records": [ROW]},
-        {"dataframe_split": {"columns": list(ROW), "data": [list(ROW.values())]}},
-        {"instances": [ROW]},
-        {"inputs": {name: [value] for name, value in ROW.items()}},
-        {"inputs": [ROW]},
-    ],
-)
-def test_every_form_of_invocations_answers(served: tuple[str, Path], body: object) -> None:
-    answer = post(served[0], "/invocations", json=body)
-    assert answer.json() == {"predictions": ["Gentoo"]}
-
-
 def test_mlflows_own_client_works(served: tuple[str, Path], trained: tuple[Path, Outcome]) -> None:
     host, port = served[0].removeprefix("http://").split(":")
     rows = Tables(str(trained[0] / "data"), "penguins").read("holdout").to_pandas()
@@ -96,58 +81,6 @@ def test_mlflows_own_client_works(served: tuple[str, Path], trained: tuple[Path,
     connect_to(trained[0])
     expected = mlflow.pyfunc.load_model("models:/penguins@champion").predict(features)
     assert answers.iloc[:, 0].tolist() == list(expected)
-
-
-def records(row: dict[str, Any]) -> dict[str, Any]:
-    return {"json": {"dataframe_records": [row]}}
-
-
-JSON = {"Content-Type": "application/json"}
-BAD: list[tuple[dict[str, Any], int, str]] = [
-    ({"content": b"{", "headers": JSON}, 400, "not valid JSON"),
-    ({"content": b"", "headers": JSON}, 400, "not valid JSON"),
-    ({"content": b'{"a":1} x', "headers": JSON}, 400, "not valid JSON"),
-    ({"content": b"\xff", "headers": JSON}, 400, "not valid JSON"),
-    ({"content": b'{"a":"\\ud800"}', "headers": JSON}, 400, "not valid JSON"),
-    ({"content": b"[" * 50_000, "headers": JSON}, 400, "not valid JSON"),
-    ({"content": b"9" * 5000, "headers": JSON}, 400, "not valid JSON"),
-    ({"content": b'{"inputs": NaN}', "headers": JSON}, 400, "not valid JSON"),
-    ({"content": b'{"inputs": 1e999}', "headers": JSON}, 400, "not valid JSON"),
-    ({"json": []}, 400, "JSON object"),
-    ({"json": {}}, 400, "Exactly one"),
-    ({"json": {"inputs": [ROW], "instances": [ROW]}}, 400, "found 2"),
-    ({"json": {"dataframe_records": []}}, 400, "no rows"),
-    ({"json": {"dataframe_split": {"columns": ["a", "b"], "data": [[1]]}}}, 400, "2 values"),
-    ({"json": {"dataframe_records": [ROW] * 101}}, 413, "at most 100"),
-    ({"content": b" " * 100_001, "headers": JSON}, 413, "larger than 100000"),
-    (records({k: v for k, v in ROW.items() if k != "sex"}), 400, "'sex' is missing"),
-    (records(ROW | {"wings": 2}), 400, "unknown column"),
-    (records(ROW | {"body_mass_g": "heavy"}), 400, "'body_mass_g': number expected, found text"),
-    (records(ROW | {"body_mass_g": True}), 400, "number expected, found boolean"),
-    (records(ROW | {"body_mass_g": [1]}), 400, "number expected, found list"),
-    (records(ROW | {"island": 3}), 400, "string expected, found number"),
-    (records(ROW | {"island": None}), 400, "'island': string expected, found null"),
-    (records(ROW | {"penguin": 3.5}), 400, "'penguin': integer expected, found number"),
-    ({"content": b"a,b", "headers": {"Content-Type": "text/plain"}}, 415, "application/json"),
-    ({"content": b"{}", "headers": JSON | {"Content-Encoding": "gzip"}}, 415, "unpacked"),
-]
-
-
-@pytest.mark.parametrize(("request_", "status", "said"), BAD)
-def test_bad_requests_get_one_sentence(
-    served: tuple[str, Path], request_: dict[str, Any], status: int, said: str
-) -> None:
-    answer = post(served[0], "/invocations", **request_)
-    assert answer.status_code == status
-    assert said in answer.json()["message"]
-    assert "heavy" not in answer.text
-    assert "Traceback" not in answer.text
-
-
-def test_predict_answers_422_for_a_bad_cell(served: tuple[str, Path]) -> None:
-    answer = post(served[0], "/predict", json={"rows": [ROW | {"bill_depth_mm": "x"}]})
-    assert answer.status_code == 422
-    assert "Row 0, column 'bill_depth_mm'" in answer.json()["message"]
 
 
 def shipped(tables: Tables, request_id: str) -> list[dict[str, Any]]:

@@ -1,0 +1,249 @@
+"""From the body of a request to its answer: read, check, score, log, shape.
+
+A small body is answered where it arrives, on the event loop: a hop to a thread would cost a third
+of the throughput. A larger one is worked on in a thread beside the loop, one at a time and in
+slices, so that the small ones are not starved.
+"""
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime
+from typing import Any
+
+import msgspec
+
+from contract.names import CHAMPION
+from contract.settings import Settings
+from contract.use_case import UseCase
+from serving import mlflow_rows, oip, tabular
+from serving.answered import Answered
+from serving.call import Call
+from serving.cells import Checked, Sent, bounded, check
+from serving.current import Current
+from serving.door import where
+from serving.log import PredictionLog
+from serving.metrics import Metrics
+from serving.model import ServedVersion
+from serving.problem import JSON, Answer, Problem
+from serving.scorer import Answers
+from serving.strict_json import parse_json
+from serving.typed_json import TypedJson
+
+ON_THE_LOOP_BYTES = 8 * 1024  # about 20 rows, a quarter of a millisecond
+SLICE_ROWS = 1000  # scored at once: other threads wait for the interpreter no longer than that
+JSON_ROWS, CSV = "application/json", "text/csv"
+PARQUET = "application/vnd.apache.parquet"
+UNPACKED = 8  # a Parquet body may be so many times the largest body when it is unpacked
+
+Shape = Callable[[Answered], dict[str, Any]]
+Read = Callable[[], tuple[Checked, Shape]]
+
+logger = logging.getLogger(__name__)
+
+
+class Endpoint:
+    """A served version with what derives from it, built once when it is first asked."""
+
+    def __init__(self, served: ServedVersion, schema_hash: str) -> None:
+        self.served, self.schema_hash = served, schema_hash
+        self.use_case: UseCase = served.use_case
+        self.typed = TypedJson(served.use_case)
+        self.class_names = [class_name(c) for c in served.scorer.classes]
+
+    def score(self, features: dict[str, list[Any]], n_rows: int) -> Answers:
+        """The scorer's answers, one for each row."""
+        scorer = self.served.scorer
+        if n_rows <= SLICE_ROWS:
+            return scorer.score(features)
+        parts = [
+            scorer.score({n: values[at : at + SLICE_ROWS] for n, values in features.items()})
+            for at in range(0, n_rows, SLICE_ROWS)
+        ]
+        probability = [row for part in parts for row in part.probability or []]
+        prediction = [value for part in parts for value in part.prediction]
+        return Answers(prediction, probability if scorer.classes else None)
+
+
+class Answering:
+    """The three ways to ask for predictions."""
+
+    def __init__(
+        self,
+        current: Current,
+        log: PredictionLog,
+        settings: Settings,
+        metrics: Metrics,
+        clock: Callable[[], datetime],
+    ) -> None:
+        self._current, self._log, self._settings = current, log, settings
+        self._metrics, self._clock = metrics, clock
+        self._endpoint: Endpoint | None = None
+        self._beside = ThreadPoolExecutor(1, "large bodies")
+
+    def served(self) -> ServedVersion | None:
+        """The version that answers now."""
+        return self._current.served()
+
+    def endpoint(self) -> Endpoint:
+        """The version that answers now; a Problem while there is none."""
+        served = self.served()
+        if served is None:
+            raise Problem("not_ready", "No version is in Production yet.")
+        if self._endpoint is None or self._endpoint.served is not served:
+            self._endpoint = Endpoint(served, self._log.declare(served.use_case))
+        return self._endpoint
+
+    async def predict(self, call: Call, body: bytes) -> Answer:
+        """`POST /predict`: typed rows."""
+        endpoint = self.endpoint()
+
+        def read() -> tuple[Checked, Shape]:
+            checked = endpoint.typed.predict(body)
+            if checked is None:
+                sent = mlflow_rows.predict_columns(parse_json(body), endpoint.use_case)
+                checked = self._checked(sent, endpoint)
+            return checked, lambda answered: described(answered, endpoint.class_names)
+
+        return await self._answer(call, endpoint, len(body), read)
+
+    async def invocations(self, call: Call, body: bytes) -> Answer:
+        """`POST /invocations`: MLflow's scoring protocol."""
+        endpoint = self.endpoint()
+
+        def read() -> tuple[Checked, Shape]:
+            as_json = call.media_type == JSON_ROWS
+            checked = endpoint.typed.invocations(body) if as_json else None
+            if checked is None:
+                checked = self._checked(self._columns(call, body, endpoint.use_case), endpoint)
+            return checked, lambda answered: {"predictions": answered.prediction}
+
+        return await self._answer(call, endpoint, len(body), read)
+
+    async def infer(self, call: Call, body: bytes) -> Answer:
+        """`POST /v2/models/{name}[/versions/{version}]/infer`: Open Inference Protocol."""
+        endpoint = self.named(call.path.removesuffix("/infer"))
+
+        def read() -> tuple[Checked, Shape]:
+            request = parse_json(body)
+            sent = oip.tensor_columns(request, endpoint.use_case)
+            outputs = ["prediction"] + (["probability"] if endpoint.use_case.classifies else [])
+            wanted = oip.wanted_outputs(request, outputs)
+
+            def shape(answered: Answered) -> dict[str, Any]:
+                classes = endpoint.served.scorer.classes
+                tensors = oip.output_tensors(
+                    endpoint.use_case, classes, answered.prediction, answered.probability
+                )
+                named = {"id": request["id"]} if "id" in request else {}
+                return {
+                    "model_name": answered.model,
+                    "model_version": answered.version,
+                    **named,
+                    "parameters": {"request_id": answered.request_id},
+                    "outputs": [tensors[name] for name in wanted],
+                }
+
+            return self._checked(sent, endpoint), shape
+
+        return await self._answer(call, endpoint, len(body), read)
+
+    def named(self, path: str) -> Endpoint:
+        """The version that `/v2/models/{name}[/versions/{version}]` names, if it is served."""
+        endpoint = self.endpoint()
+        _, _, _, name, *rest = path.split("/")
+        served = endpoint.served
+        if name != served.name or rest not in (
+            [],
+            ["versions", served.version],
+            ["versions", CHAMPION],
+        ):
+            sentence = f"Model {served.name!r} is served in version {served.version}, no other."
+            raise Problem("not_found", sentence)
+        return endpoint
+
+    def close(self) -> None:
+        """End the thread."""
+        self._beside.shutdown()
+
+    def _columns(self, call: Call, body: bytes, use_case: UseCase) -> Sent:
+        settings = self._settings
+        if call.media_type == CSV:
+            return tabular.csv_columns(body, use_case, settings.serve_max_rows)
+        if call.media_type == PARQUET:
+            limits = settings.serve_max_rows, UNPACKED * settings.serve_max_bytes
+            return tabular.parquet_columns(body, use_case, *limits)
+        return mlflow_rows.invocation_columns(parse_json(body), use_case)
+
+    def _checked(self, sent: Sent, endpoint: Endpoint) -> Checked:
+        bounded(sent.n_rows, self._settings.serve_max_rows)
+        return check(sent, endpoint.use_case)
+
+    async def _answer(self, call: Call, endpoint: Endpoint, size: int, read: Read) -> Answer:
+        call.version = endpoint.served.version
+        if size <= ON_THE_LOOP_BYTES:
+            answered, body = self._work(call, endpoint, read)
+        else:
+            loop = asyncio.get_running_loop()
+            answered, body = await loop.run_in_executor(
+                self._beside, self._work, call, endpoint, read
+            )
+        logged = await self._log.append(answered)
+        call.rows = answered.n_rows
+        self._metrics.rows(answered.version, answered.flags, answered.n_rows, logged)
+        return Answer(200, body, JSON, [] if logged else [(b"x-logged", b"false")])
+
+    def _work(self, call: Call, endpoint: Endpoint, read: Read) -> tuple[Answered, bytes]:
+        checked, shape = read()
+        bounded(checked.n_rows, self._settings.serve_max_rows)
+        try:
+            found = endpoint.score(checked.features, checked.n_rows)
+            whole = len(found.prediction) == checked.n_rows
+        except Exception as error:  # whatever a model does, it is the model's fault
+            logger.error("request %s: the model failed: %s", call.own_id, where(error))
+            raise Problem("model_error", "The model could not answer these rows.") from None
+        if not whole:
+            raise Problem("model_error", "The model did not answer each row once.")
+        served = endpoint.served
+        answered = Answered(
+            request_id=call.own_id,
+            model=served.name,
+            version=served.version,
+            schema_hash=endpoint.schema_hash,
+            features=checked.features,
+            keys=checked.keys,
+            event_time=checked.event_time,
+            prediction=found.prediction,
+            probability=found.probability,
+            flags=checked.flags,
+            latency_ms=(time.perf_counter() - call.started) * 1000,
+            logged_time=self._clock(),
+            key_id=call.key,
+            shadow=None,
+        )
+        return answered, msgspec.json.encode(shape(answered))
+
+
+def class_name(value: Any) -> str:
+    """A class as JSON spells it: `true`, `3`, `Gentoo`."""
+    return value if isinstance(value, str) else msgspec.json.encode(value).decode()
+
+
+def described(answered: Answered, class_names: list[str]) -> dict[str, Any]:
+    """The answer of /predict."""
+    rows: list[dict[str, Any]] = [
+        {"prediction_id": prediction_id, "prediction": prediction}
+        for prediction_id, prediction in zip(
+            answered.prediction_ids, answered.prediction, strict=True
+        )
+    ]
+    for row, probability in zip(rows, answered.probability or [], strict=False):
+        row["probability"] = dict(zip(class_names, probability, strict=True))
+    return {
+        "request_id": answered.request_id,
+        "model": answered.model,
+        "version": answered.version,
+        "predictions": rows,
+    }

@@ -1,0 +1,172 @@
+"""The outermost layer, plain ASGI: who may come in and how many at once, ids, counts, log lines.
+
+Routes that answer rows are served from here; every other path goes on to FastAPI. A FastAPI
+handler costs 100 µs a request, which is more than checking, scoring and logging a row together.
+"""
+
+import asyncio
+import logging
+import time
+from collections.abc import Awaitable, Callable, MutableMapping
+from dataclasses import dataclass
+from typing import Any
+
+from contract.settings import Settings
+from serving.access_log import AccessLog
+from serving.answered import LogFull
+from serving.call import Call, Gone, Receive, read_body, read_head
+from serving.keys import Keys
+from serving.metrics import Metrics
+from serving.problem import Answer, Dialect, Headers, Problem
+
+Scope = MutableMapping[str, Any]
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+App = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+HOLD_S = 0.01  # before a 503: a caller that asks again at once must not eat the capacity
+BODIES = 8  # so many bodies of the largest size may be in memory at once
+CLIENT_GONE = 499  # nginx's status for it; nobody receives it
+OTHER = "other"  # route of a path that is not ours
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Hot:
+    """A route that is served here: POST with a body."""
+
+    route: str
+    scope: str  # that a key needs
+    dialect: Dialect
+    media_types: tuple[str, ...]
+    answer: Callable[[Call, bytes], Awaitable[Answer]]
+
+
+class Door:
+    """All requests of one worker come through here."""
+
+    def __init__(
+        self,
+        inside: App,
+        hot: Callable[[str], Hot | None],
+        settings: Settings,
+        keys: Keys,
+        metrics: Metrics,
+        access_log: AccessLog,
+    ) -> None:
+        self._inside, self._hot, self._settings = inside, hot, settings
+        self._keys, self._metrics, self._access_log = keys, metrics, access_log
+        self._in_work = self._bytes = 0
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        call = read_head(scope)
+        hot = self._hot(call.path)
+        if hot is None:
+            await self._cold(call, scope, receive, send)
+            return
+        try:
+            answer = await self._answer(call, hot, receive)
+        except Gone:
+            self._note(call, hot.route, CLIENT_GONE)
+            return
+        headers = [
+            (b"content-type", answer.media_type),
+            (b"content-length", str(len(answer.body)).encode()),
+            *self._about(call),
+            *answer.headers,
+        ]
+        await send({"type": "http.response.start", "status": answer.status, "headers": headers})
+        await send({"type": "http.response.body", "body": answer.body})
+        self._note(call, hot.route, answer.status)
+
+    async def _answer(self, call: Call, hot: Hot, receive: Receive) -> Answer:
+        settings = self._settings
+        length = call.length
+        size = settings.serve_max_bytes if length is None else length
+        try:
+            if call.method != "POST":
+                sentence = f"{hot.route} takes POST."
+                raise Problem("method", sentence, headers=[(b"allow", b"POST")])
+            call.key = self._keys.admit(call.headers.get(b"authorization"), hot.scope)
+            _expect(call, hot.media_types)
+            await self._admit(size)
+            try:
+                limits = settings.serve_max_bytes, settings.serve_body_s
+                return await hot.answer(call, await read_body(call, receive, *limits))
+            finally:
+                self._in_work -= 1
+                self._bytes -= size
+        except Problem as problem:
+            call.reason = problem.reason
+            return hot.dialect(problem, call.own_id)
+        except LogFull as error:
+            return hot.dialect(self._said(call, "log_full", str(error)), call.own_id)
+        except Gone:
+            raise
+        except Exception as error:  # the boundary of the process: nothing of it reaches a caller
+            logger.error("request %s: %s", call.own_id, where(error))
+            sentence = "The request could not be answered; the service's log says where it failed."
+            return hot.dialect(self._said(call, "internal", sentence), call.own_id)
+
+    async def _admit(self, size: int) -> None:
+        """Take a place, or say 503: fast, and yet not so fast that asking again at once pays."""
+        settings = self._settings
+        full = self._in_work >= settings.serve_concurrency
+        if full or (self._in_work and self._bytes + size > BODIES * settings.serve_max_bytes):
+            await asyncio.sleep(HOLD_S)
+            raise Problem("overloaded", "Too many requests are in work; try again in a second.")
+        self._in_work += 1
+        self._bytes += size
+
+    async def _cold(self, call: Call, scope: Scope, receive: Receive, send: Send) -> None:
+        status = 500
+
+        async def noting(message: MutableMapping[str, Any]) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                message["headers"] = [*message["headers"], *self._about(call)]
+            await send(message)
+
+        try:
+            await self._inside(scope, receive, noting)
+        finally:
+            route = scope.get("route")
+            self._note(call, getattr(route, "path", OTHER), status)
+
+    @staticmethod
+    def _said(call: Call, reason: str, sentence: str) -> Problem:
+        call.reason = reason
+        return Problem(reason, sentence)
+
+    @staticmethod
+    def _about(call: Call) -> Headers:
+        headers = [(b"x-request-id", call.request_id.encode())]
+        if call.given_id:
+            headers.append((b"x-prediction-request-id", call.own_id.encode()))
+        if call.version:
+            headers.append((b"x-model-version", call.version.encode()))
+        return headers
+
+    def _note(self, call: Call, route: str, status: int) -> None:
+        seconds = time.perf_counter() - call.started
+        self._metrics.request(route, status, seconds)
+        if call.reason:
+            self._metrics.rejection(call.reason)
+        self._access_log.note(call, route, status, seconds)
+
+
+def _expect(call: Call, media_types: tuple[str, ...]) -> None:
+    if call.media_type not in media_types:
+        sentence = f"Content-Type {' or '.join(media_types)}, in UTF-8 and not packed, is needed."
+        raise Problem("media_type", sentence)
+
+
+def where(error: BaseException) -> str:
+    """The type of an error and the line that raised it: its message may hold values of a row."""
+    frame = error.__traceback__
+    while frame and frame.tb_next:
+        frame = frame.tb_next
+    place = f" at {frame.tb_frame.f_code.co_filename}:{frame.tb_lineno}" if frame else ""
+    return type(error).__name__ + place
