@@ -5,7 +5,7 @@ number names the same rows forever, which is what a run records as its data vers
 """
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import pyarrow as pa
@@ -18,6 +18,7 @@ from contract.names import TableName
 from contract.upkeep import UPKEEP
 
 CONTENT_HASH = "content_hash"
+PART_ROWS = 100_000
 
 
 @dataclass(frozen=True)
@@ -173,10 +174,25 @@ class Tables:
 
     def query(self, sql: str, **tables: DeltaTable) -> pa.Table:
         """Answer of a query over opened tables, named as they are given."""
-        builder = QueryBuilder()
-        for name, table in tables.items():
-            builder = builder.register(name, table)
-        return _plain(pa.table(builder.execute(sql).read_all()))
+        return _plain(pa.table(_over(tables).execute(sql).read_all()))
+
+    def stream(self, sql: str, **tables: DeltaTable) -> Iterator[pa.Table]:
+        """Answer of a query in parts of about PART_ROWS rows; no more than a part is held."""
+        waiting: list[pa.RecordBatch] = []
+        for batch in _over(tables).execute(sql):
+            waiting.append(pa.record_batch(batch))
+            if sum(b.num_rows for b in waiting) >= PART_ROWS:
+                yield _plain(pa.Table.from_batches(waiting))
+                waiting = []
+        if waiting:
+            yield _plain(pa.Table.from_batches(waiting))
+
+
+def _over(tables: Mapping[str, DeltaTable]) -> QueryBuilder:
+    builder = QueryBuilder()
+    for name, table in tables.items():
+        builder = builder.register(name, table)
+    return builder
 
 
 def storage_options(root: str) -> dict[str, str] | None:

@@ -1,0 +1,129 @@
+"""Labels: which label counts for each prediction, out of all that feedback ever said.
+
+Statements about a prediction stand in the order of their label times; equal neighbours are one
+revision, and the newest revision counts. So labels follow from the set of statements alone: it does
+not matter in which order they came, how often, or by which host. A statement whose prediction is
+not in the table yet is pending; it counts as soon as the prediction is there.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from deltalake import DeltaTable
+
+from contract.tables import Tables, quoted
+
+_ORDER = "PARTITION BY prediction_id ORDER BY label_time, received_time, label"
+
+
+@dataclass(frozen=True)
+class Pending:
+    """Statements that no prediction is known for."""
+
+    pending: int
+    overdue: int  # of them, received before the deadline
+    oldest: datetime | None  # received
+
+
+def label_tables(tables: Tables) -> dict[str, DeltaTable]:
+    """What the queries of this module are asked over; BadInput while one of them is missing."""
+    return {"predictions": tables.open("predictions"), "feedback": tables.open("feedback")}
+
+
+def shared_keys(opened: dict[str, DeltaTable], keys: Sequence[str]) -> list[str]:
+    """Keys by which feedback can find predictions: those that both tables hold."""
+    there = [{field.name for field in table.schema().fields} for table in opened.values()]
+    return [key for key in keys if all(key in names for names in there)]
+
+
+def revisions_sql(keys: Sequence[str], where: str = "true", as_of: datetime | None = None) -> str:
+    """Every revision of the label of each prediction `p` for which `where` holds.
+
+    Columns: prediction_id, revision (1, 2, ...), label, label_time, received_time, newest. With
+    `as_of`, what was known then: later statements are left out.
+    """
+    return (
+        "SELECT prediction_id, revision, first_value(label ORDER BY label_time, received_time) "  # noqa: S608
+        "AS label, min(label_time) AS label_time, min(received_time) AS received_time, "
+        "revision = max(revision) OVER (PARTITION BY prediction_id) AS newest "
+        f"FROM ({_numbered(_statements(keys, where, as_of))}) GROUP BY prediction_id, revision"
+    )
+
+
+def labels_sql(keys: Sequence[str], where: str = "true", as_of: datetime | None = None) -> str:
+    """The label that counts for each prediction `p` for which `where` holds, if it has one.
+
+    Columns: prediction_id, revision, label, label_time, received_time. A revision above 1 means
+    that feedback contradicted itself.
+    """
+    return (
+        "SELECT prediction_id, revision, label, label_time, received_time "  # noqa: S608
+        f"FROM ({revisions_sql(keys, where, as_of)}) WHERE newest"
+    )
+
+
+def pending(tables: Tables, keys: Sequence[str], deadline: datetime) -> Pending:
+    """What waits for its prediction; overdue is what was received before the deadline."""
+    if not tables.exists("feedback"):
+        return Pending(0, 0, None)
+    opened = {"feedback": tables.open("feedback")}
+    waiting = "SELECT received_time FROM feedback"
+    if tables.exists("predictions"):
+        opened = label_tables(tables)
+        waiting = _without("f.prediction_id = p.prediction_id", "f.prediction_id IS NOT NULL")
+        if shared := shared_keys(opened, keys):
+            waiting += " UNION ALL " + _without(_same_row(shared), "f.prediction_id IS NULL")
+    early = f"received_time < {moment(deadline)}"
+    found = tables.query(
+        f"SELECT count(*) AS n, count(*) FILTER (WHERE {early}) AS late, "  # noqa: S608
+        f"min(received_time) AS oldest FROM ({waiting})",
+        **opened,
+    ).to_pylist()[0]
+    return Pending(found["n"], found["late"], found["oldest"])
+
+
+def moment(time: datetime) -> str:
+    """A time with its zone as SQL."""
+    return f"arrow_cast('{time.isoformat()}', 'Timestamp(Microsecond, Some(\"UTC\"))')"
+
+
+def _statements(keys: Sequence[str], where: str, as_of: datetime | None) -> str:
+    """One row for each prediction and statement about it."""
+    said = "f.label, f.label_time, f.received_time"
+    known = f"({where})" + (f" AND f.received_time <= {moment(as_of)}" if as_of else "")
+    parts = [
+        f"SELECT p.prediction_id, {said} FROM feedback f JOIN predictions p "  # noqa: S608
+        f"ON f.prediction_id = p.prediction_id WHERE {known}"
+    ]
+    if keys:
+        parts.append(
+            f"SELECT p.prediction_id, {said} FROM feedback f JOIN predictions p "  # noqa: S608
+            f"ON {_same_row(keys)} WHERE f.prediction_id IS NULL AND {known}"
+        )
+    return " UNION ALL ".join(parts)
+
+
+def _without(match: str, where: str) -> str:
+    """Statements for which no prediction matches."""
+    return (
+        f"SELECT f.received_time FROM feedback f LEFT ANTI JOIN predictions p ON {match} "  # noqa: S608
+        f"WHERE {where}"
+    )
+
+
+def _same_row(keys: Sequence[str]) -> str:
+    same = " AND ".join(f"f.{quoted(key)} = p.{quoted(key)}" for key in keys)
+    return f"{same} AND (f.event_time IS NULL OR f.event_time = p.event_time)"
+
+
+def _numbered(statements: str) -> str:
+    """Statements with their revision: it grows where the label is another than the one before."""
+    before = (
+        f"SELECT *, lag(label) OVER ({_ORDER}) IS DISTINCT FROM label AS changed "  # noqa: S608
+        f"FROM ({statements})"
+    )
+    return (
+        f"SELECT *, sum(CASE WHEN changed THEN 1 ELSE 0 END) OVER ({_ORDER} "  # noqa: S608
+        f"ROWS UNBOUNDED PRECEDING) AS revision FROM ({before})"
+    )
