@@ -10,6 +10,7 @@ from sklearn import linear_model
 from pipelines.encoders import refused
 from pipelines.graph import Builder
 from pipelines.trees import Forest, read_trees
+from pipelines.xgboost_graph import build_xgboost, is_xgboost
 
 LINEAR = (
     linear_model.ElasticNet,
@@ -40,10 +41,13 @@ def build_estimator(
             link = "sigmoid" if width == 1 else "softmax"
         linked, width = _link(builder, name, estimator, margin, width, link)
         return Answer(linked, width, {})
-    forest = read_trees(name, estimator)
     at = np.argsort(order)  # the column of each feature
-    margin = _trees(builder, forest, matrix, at)
-    linked, width = _link(builder, name, estimator, margin, forest.n_targets, forest.link)
+    if is_xgboost(estimator):
+        linked, width, forest = build_xgboost(builder, name, estimator, matrix, at)
+    else:
+        forest = read_trees(name, estimator)
+        margin = _trees(builder, forest, matrix, at)
+        linked, width = _link(builder, name, estimator, margin, forest.n_targets, forest.link)
     return Answer(linked, width, {int(at[f]): values for f, values in forest.splits().items()})
 
 
@@ -75,7 +79,7 @@ def _link(
             return builder.node("Exp", margin), width
         case "softmax":
             return builder.node("Softmax", margin, axis=1), width
-        case "sigmoid":
+        case "sigmoid" if hasattr(estimator, "classes_"):
             chance = builder.node("Sigmoid", margin)
             other = builder.node("Sub", builder.constant(1.0), chance)
             return builder.node("Concat", other, chance, axis=1), 2

@@ -14,11 +14,10 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 
 from pipelines.encoders import Column, Raw, Stage, Table
-from serving.scorer import GRAPH_INPUT
+from serving.scorer import GRAPH_INPUT, GRAPH_OUTPUTS
 
 OPSETS = {"": 21, "ai.onnx.ml": 5}
 IR_VERSION = 10
-OUTPUT = "answer"
 
 
 @dataclass
@@ -47,9 +46,10 @@ class Builder:
 
     def finish(self, answer: str, n_inputs: int, n_outputs: int) -> onnx.ModelProto:
         """The model whose output is `answer`."""
-        self.nodes.append(helper.make_node("Identity", [answer], [OUTPUT]))
+        (output,) = GRAPH_OUTPUTS
+        self.nodes.append(helper.make_node("Identity", [answer], [output]))
         put = helper.make_tensor_value_info(GRAPH_INPUT, TensorProto.DOUBLE, ["n_rows", n_inputs])
-        got = helper.make_tensor_value_info(OUTPUT, TensorProto.DOUBLE, ["n_rows", n_outputs])
+        got = helper.make_tensor_value_info(output, TensorProto.DOUBLE, ["n_rows", n_outputs])
         graph = helper.make_graph(self.nodes, "scorer", [put], [got], self.constants)
         opsets = [helper.make_opsetid(domain, version) for domain, version in OPSETS.items()]
         return helper.make_model(

@@ -106,11 +106,13 @@ def _beside(splits: list[float], column: Column) -> list[Any]:
 
 
 def _neighbours(value: float) -> Iterator[float]:
+    """The value and one step to either side, in float64 and in float32."""
+    if not math.isfinite(value):
+        return  # a split of what is missing from all the rest
     for near in (np.float64(value), np.float32(value)):
         infinite = near.dtype.type(np.inf)
-        yield from (
-            float(n) for n in (near, np.nextafter(near, infinite), np.nextafter(near, -infinite))
-        )
+        yield from (float(near), float(np.nextafter(near, infinite)))
+        yield float(np.nextafter(near, -infinite))
 
 
 def _with(holdout: Columns, edges: Edges) -> dict[str, list[Any]]:

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 import treelite
 from onnx import numpy_helper
-from sklearn import ensemble
+from sklearn import ensemble, tree
 
 from pipelines.encoders import refused
 
@@ -27,11 +27,13 @@ FORESTS = (
     ensemble.ExtraTreesClassifier,
     ensemble.ExtraTreesRegressor,
 )
+TREES = (tree.DecisionTreeClassifier, tree.DecisionTreeRegressor)
 # treelite's comparison (none 0, EQ 1, LT 2, LE 3, GT 4, GE 5) as the mode of an ONNX node.
 MODES = np.array([0, 4, 1, 0, 3, 2], dtype=np.uint8)
 MEMBER = 6
 CATEGORICAL = 2  # treelite's type of a node that tests membership
 SUM = 1
+ZERO = float(np.float32(1e-35))  # LightGBM's kZeroThreshold; nobody else splits there
 TENSORS = ("nodes_modes", "nodes_splits", "membership_values", "leaf_weights")
 
 
@@ -66,42 +68,89 @@ class Forest:
 
 def read_trees(name: str, estimator: Any) -> Forest:
     """The trees of a fitted ensemble; Refused where it is none that is known."""
-    model = _imported(name, estimator)
+    model = import_trees(name, estimator)
     header = model.get_header_accessor()
     n_classes = int(header.get_field("num_class")[0])
-    trees: list[dict[str, Array]] = []
-    n_nodes = n_leaves = 0
+    flat = Flat()
     for i, class_id in enumerate(np.array(header.get_field("class_id")).tolist()):
-        fields = _Fields(model.get_tree_accessor(i))
         # A leaf of ONNX has one number: a tree with one for each class is given once for each.
         for target in range(n_classes) if class_id < 0 else [class_id]:
-            trees.append(_tree(fields, target, n_nodes, n_leaves))
-            n_nodes += len(trees[-1]["nodes_modes"])
-            n_leaves += len(trees[-1]["leaf_weights"])
+            flat.add(model, i, target)
+    arrays = flat.arrays()
+    # LightGBM takes what is this near to zero for zero, so its split at -ZERO leaves -ZERO right.
+    arrays["nodes_splits"][arrays["nodes_splits"] == -ZERO] = np.nextafter(-ZERO, -1)
     averaged = bool(header.get_field("average_tree_output")[0])
+    if header.get_field("sigmoid_alpha")[0] != 1:
+        raise refused(name, estimator, "its sigmoid is scaled")
     return Forest(
-        {key: np.concatenate([tree[key] for tree in trees]) for key in trees[0]},
+        arrays,
         n_targets=n_classes,
         n_averaged=model.num_tree if averaged else 1,
         base=np.array(header.get_field("base_scores"), dtype=float),  # a copy: the model goes
         link=str(header.get_field("postprocessor")),
-        float32=not isinstance(estimator, HISTOGRAMS),
+        float32=isinstance(estimator, (*BOOSTINGS, *FORESTS, *TREES)),
     )
 
 
-def _imported(name: str, estimator: Any) -> treelite.Model:
-    if isinstance(estimator, BOOSTINGS):
-        # After early stopping treelite would read trees that are not there.
-        estimator = copy.copy(estimator)
-        estimator.n_estimators = len(estimator.estimators_)
-    if not isinstance(estimator, (*HISTOGRAMS, *BOOSTINGS, *FORESTS)):
-        raise refused(name, estimator, "it is none of the estimators that are known")
+def import_trees(name: str, estimator: Any) -> treelite.Model:
+    """A fitted ensemble in treelite's form; Refused where it is none that is known."""
+    kind = (type(estimator).__module__.partition(".")[0], type(estimator).__name__)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", RuntimeWarning)  # it casts the category NaN
-            return treelite.sklearn.import_model(estimator)
+            match kind:
+                case ("lightgbm", "LGBMClassifier" | "LGBMRegressor"):
+                    return treelite.frontend.from_lightgbm(estimator.booster_)
+                case ("xgboost", "XGBClassifier" | "XGBRegressor"):
+                    return treelite.frontend.from_xgboost(estimator.get_booster())
+            if isinstance(estimator, (*HISTOGRAMS, *BOOSTINGS, *FORESTS, *TREES)):
+                return treelite.sklearn.import_model(_as_read(estimator))
     except (treelite.TreeliteError, NotImplementedError) as error:
         raise refused(name, estimator, str(error)) from error
+    raise refused(name, estimator, "it is none of the estimators that are known")
+
+
+def _as_read(estimator: Any) -> Any:
+    """The estimator as treelite reads it right."""
+    if isinstance(estimator, BOOSTINGS):
+        # After early stopping it would read trees that are not there.
+        estimator = copy.copy(estimator)
+        estimator.n_estimators = len(estimator.estimators_)
+    if isinstance(estimator, TREES):  # it knows forests alone: here is one of one tree
+        classifies = isinstance(estimator, tree.DecisionTreeClassifier)
+        forest = FORESTS[0](n_estimators=1) if classifies else FORESTS[1](n_estimators=1)
+        forest.estimators_ = [estimator]
+        forest.n_features_in_, forest.n_outputs_ = estimator.n_features_in_, estimator.n_outputs_
+        if classifies:
+            forest.n_classes_ = estimator.n_classes_
+        return forest
+    return estimator
+
+
+class Flat:
+    """Trees added one after another, as ONNX holds them: flat arrays that refer by number."""
+
+    def __init__(self) -> None:
+        self._trees: list[dict[str, Array]] = []
+        self._n_nodes = self._n_leaves = 0
+
+    def add(self, model: treelite.Model, index: int, target: int) -> None:
+        """Add one tree of a model; its leaves count for a target."""
+        fields = _Fields(model.get_tree_accessor(index))
+        self._append(_tree(fields, target, self._n_nodes, self._n_leaves))
+
+    def add_constant(self, value: float, target: int) -> None:
+        """Add a tree that always answers the same."""
+        self._append(_stump(value, target, self._n_nodes, self._n_leaves))
+
+    def arrays(self) -> dict[str, Array]:
+        """All trees, under the names of ONNX's attributes."""
+        return {key: np.concatenate([one[key] for one in self._trees]) for key in self._trees[0]}
+
+    def _append(self, tree: dict[str, Array]) -> None:
+        self._trees.append(tree)
+        self._n_nodes += len(tree["nodes_modes"])
+        self._n_leaves += len(tree["leaf_weights"])
 
 
 class _Fields:
@@ -118,7 +167,7 @@ def _tree(fields: _Fields, target: int, n_nodes: int, n_leaves: int) -> dict[str
     """One tree, its nodes and leaves numbered from these on."""
     inner = fields.node_type != 0
     if not inner.any():
-        return _stump(fields, target, n_nodes, n_leaves)
+        return _stump(float(_leaves(fields, target)[0]), target, n_nodes, n_leaves)
     number = np.where(inner, n_nodes + inner.cumsum() - 1, n_leaves + (~inner).cumsum() - 1)
     member = fields.node_type[inner] == CATEGORICAL
     right_is_true = member & (fields.category_list_right_child[inner] != 0)
@@ -142,7 +191,7 @@ def _tree(fields: _Fields, target: int, n_nodes: int, n_leaves: int) -> dict[str
     }
 
 
-def _stump(fields: _Fields, target: int, n_nodes: int, n_leaves: int) -> dict[str, Array]:
+def _stump(value: float, target: int, n_nodes: int, n_leaves: int) -> dict[str, Array]:
     """A tree of one leaf: ONNX wants a node, so both its ways lead to the leaf."""
     names = ("nodes_featureids", "nodes_missing_value_tracks_true")
     ways = ("nodes_truenodeids", "nodes_falsenodeids")
@@ -156,7 +205,7 @@ def _stump(fields: _Fields, target: int, n_nodes: int, n_leaves: int) -> dict[st
         "nodes_splits": np.array([0.0]),
         "membership_values": np.array([]),
         "leaf_targetids": np.array([target]),
-        "leaf_weights": _leaves(fields, target)[:1],
+        "leaf_weights": np.array([value]),
     }
 
 

@@ -1,0 +1,60 @@
+"""Every estimator and task that compiles answers like its scikit-learn pipeline."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import onnx
+import pytest
+
+from serving.agreement import compare
+from serving.fallback import pipeline_scorer
+from serving.model import PARITY_FILE
+from serving.scorer import GRAPH_FILE
+from tests.pipelines.compiled import N_ROWS, compiled, declared, fitted, made
+
+TASKS = ("binary", "multiclass", "regression")
+ENSEMBLES: list[tuple[str, dict[str, Any]]] = [
+    ("sklearn.ensemble.HistGradientBoosting", {"max_iter": 20}),
+    ("sklearn.ensemble.GradientBoosting", {"n_estimators": 15}),
+    ("sklearn.ensemble.GradientBoosting", {"n_estimators": 60, "n_iter_no_change": 1}),
+    ("sklearn.ensemble.RandomForest", {"n_estimators": 10}),
+    ("sklearn.ensemble.ExtraTrees", {"n_estimators": 10, "max_depth": 6}),
+    ("sklearn.tree.DecisionTree", {"max_depth": 7}),
+    ("sklearn.tree.DecisionTree", {"max_depth": 1, "min_samples_leaf": 300}),  # one leaf
+    ("lightgbm.LGBM", {"n_estimators": 15, "verbose": -1}),
+    ("xgboost.XGB", {"n_estimators": 40}),
+    ("xgboost.XGB", {"n_estimators": 7, "num_parallel_tree": 2, "subsample": 0.5}),
+]
+CASES = [
+    (f"{path}{'Regressor' if task == 'regression' else 'Classifier'}", task, parameters)
+    for path, parameters in ENSEMBLES
+    for task in TASKS
+] + [
+    ("sklearn.linear_model.LogisticRegression", "binary", {}),
+    ("sklearn.linear_model.LogisticRegression", "multiclass", {}),
+    ("sklearn.linear_model.LinearRegression", "regression", {}),
+    ("sklearn.linear_model.Ridge", "regression", {}),
+    ("sklearn.linear_model.Lasso", "regression", {"alpha": 0.01}),
+    ("sklearn.linear_model.ElasticNet", "regression", {"alpha": 0.01}),
+    ("sklearn.ensemble.HistGradientBoostingRegressor", "regression", {"loss": "poisson"}),
+    ("lightgbm.LGBMRegressor", "regression", {"objective": "poisson", "verbose": -1}),
+    ("xgboost.XGBRegressor", "regression", {"objective": "count:poisson"}),
+]
+
+
+@pytest.mark.parametrize(("path", "task", "parameters"), CASES)
+def test_it_answers_like_the_pipeline(
+    home: Path, path: str, task: str, parameters: dict[str, Any]
+) -> None:
+    use_case = declared(task, path)
+    model = fitted(use_case, parameters)
+    scorer = compiled(model, use_case, home)
+    rows = made(seed=3) | {"colour": ["ultra", None] * (N_ROWS // 2)}
+    agreement = compare(scorer.score(rows), pipeline_scorer(model, use_case).score(rows))
+    assert agreement.max_difference <= 1e-14
+    assert agreement.labels_differ == 0
+    proof = json.loads((home / "scorer" / PARITY_FILE).read_text())
+    assert proof["holds"]
+    assert proof["rows"] > N_ROWS
+    onnx.checker.check_model(onnx.load(home / "scorer" / GRAPH_FILE), full_check=True)
