@@ -102,9 +102,9 @@ def create_app(
         lifespan=lifespan,
     )
     app.answering = answering
-    app.include_router(health_routes(current, mlflow_version))
+    app.include_router(health_routes(current, log, mlflow_version))
     app.include_router(metadata_routes(answering, mlflow_version))
-    app.include_router(document_routes(current, settings, metrics, keys))
+    app.include_router(document_routes(current, log, settings, metrics, keys))
     app.mount(STATIC_URL, StaticFiles(directory=STATIC))
     app.add_exception_handler(HTTPException, refused)
     app.add_exception_handler(Problem, refused)

@@ -77,6 +77,11 @@ class Metrics:
             "Answered rows that wait for the table",
             multiprocess_mode="livemax",
         )
+        self._backlog_bytes = gauge(
+            "fourcycle_log_backlog_bytes",
+            "Size of the closed segments that hold them",
+            multiprocess_mode="livemax",
+        )
         self._backlog_age = gauge(
             "fourcycle_log_backlog_age_seconds",
             "Age of the oldest of them",
@@ -129,6 +134,7 @@ class Metrics:
         """Take over what the shipper says of the log; None: it has not run yet."""
         if shipper:
             self._backlog.set(shipper.backlog_rows)
+            self._backlog_bytes.set(shipper.backlog_bytes)
             self._backlog_age.set(shipper.backlog_age_s)
             self._quarantined.set(shipper.quarantined)
 

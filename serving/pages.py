@@ -14,6 +14,7 @@ from serving import oip
 from serving.answering import Answering
 from serving.current import Current, Status
 from serving.keys import Keys
+from serving.log import PredictionLog
 from serving.metrics import Metrics
 from serving.page import page, waiting
 from serving.page_look import POLICY
@@ -25,9 +26,11 @@ PROMETHEUS = "text/plain; version=0.0.4; charset=utf-8"
 BY_STATUS = {404: "not_found", 405: "method"}
 
 
-def readiness(status: Status) -> dict[str, Any]:
+def readiness(status: Status, log_problem: str) -> dict[str, Any]:
     """Whether requests should be sent here, and everything that is not as it should be."""
     reasons = [*status.trouble]
+    if log_problem:
+        reasons.append(f"Answers can't be logged: {log_problem}.")
     if status.draining:
         reasons.insert(0, "The service is stopping.")
     elif status.served is None:
@@ -41,7 +44,7 @@ def readiness(status: Status) -> dict[str, Any]:
     }
 
 
-def health_routes(current: Current, mlflow_version: str) -> APIRouter:
+def health_routes(current: Current, log: PredictionLog, mlflow_version: str) -> APIRouter:
     """Is it alive, is it ready, and if not, why."""
     router = APIRouter(tags=["health"])
 
@@ -58,7 +61,7 @@ def health_routes(current: Current, mlflow_version: str) -> APIRouter:
 
     @router.get("/ready", summary="Readiness with reasons")
     async def ready() -> JSONResponse:
-        found = readiness(current.status())
+        found = readiness(current.status(), log.problem)
         return JSONResponse(found, 200 if found["ready"] else 503)
 
     @router.get("/v2/health/live", summary="Alive")
@@ -67,7 +70,7 @@ def health_routes(current: Current, mlflow_version: str) -> APIRouter:
 
     @router.get("/v2/health/ready", summary="Ready")
     async def v2_ready() -> JSONResponse:
-        found = readiness(current.status())
+        found = readiness(current.status(), log.problem)
         return JSONResponse(found, 200 if found["ready"] else 503)
 
     return router
@@ -100,7 +103,7 @@ def metadata_routes(answering: Answering, version: str) -> APIRouter:
 
 
 def document_routes(
-    current: Current, settings: Settings, metrics: Metrics, keys: Keys
+    current: Current, log: PredictionLog, settings: Settings, metrics: Metrics, keys: Keys
 ) -> APIRouter:
     """For people and for Prometheus."""
     router = APIRouter(include_in_schema=False)
@@ -108,7 +111,7 @@ def document_routes(
     @router.get("/")
     async def status_page() -> HTMLResponse:
         status = current.status()
-        trouble = readiness(status)["reasons"]
+        trouble = readiness(status, log.problem)["reasons"]
         served, url = status.served, settings.serve_ui_url
         text = page(served, status.since, trouble, url, keys.asked) if served else waiting(trouble)
         return HTMLResponse(text, headers={"Content-Security-Policy": POLICY})

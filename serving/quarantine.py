@@ -3,12 +3,21 @@
 import json
 import os
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
-from serving.segment_rows import Unread
 from serving.spool import Segment, sync_folder
 
 SUFFIX = ".unread"
+
+
+@dataclass(frozen=True, slots=True)
+class Unread:
+    """Bytes of a segment that do not reach the table, and why."""
+
+    offset: int
+    content: bytes
+    reason: str
 
 
 def keep(folder: Path, segment: Segment, unread: Sequence[Unread]) -> None:

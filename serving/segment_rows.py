@@ -11,17 +11,9 @@ import pyarrow as pa
 from serving.answered import Answered
 from serving.frames import Damage, Frame, frame, scan
 from serving.prediction_rows import prediction_rows
+from serving.quarantine import Unread
 from serving.record import Schema, Unreadable, decode
 from serving.spool import Segment, salt_of
-
-
-@dataclass(frozen=True, slots=True)
-class Unread:
-    """Bytes of a segment that do not reach the table, and why."""
-
-    offset: int
-    content: bytes
-    reason: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import msgspec
 
+from serving import quarantine
 from serving.spool import closed_segments
 
 STATUS_FILE = "shipper.json"
@@ -26,8 +27,6 @@ class ShipperStatus(msgspec.Struct, frozen=True):
 
 def status_now(folder: Path, rows_shipped: int, problem: str) -> ShipperStatus:
     """Look at the folder."""
-    from serving import quarantine  # it brings pyarrow, which a worker that reads has no use for
-
     now = time.time()
     segments = closed_segments(folder)
     found = [segment.path.stat() for segment in segments]

@@ -14,6 +14,7 @@ from pipelines.main import Outcome
 from tests.faults.rounds import rounds
 from tests.faults.traffic import Load, assert_exactly_once, load, service
 
+A_PAGE = 30  # requests that the open segment's last page can't take
 Trained = tuple[Path, Outcome]
 
 
@@ -74,12 +75,15 @@ def test_a_full_disk_under_policy_serve(trained: Trained, home: Path) -> None:
         clients = Load(running.address)
         clients.ask(client, 2)
         filler = fill(disk)
-        while not clients.not_logged:  # the open segment's last page may still take some
+        for _ in range(A_PAGE):
             clients.ask(client, 2)
+        assert clients.not_logged
+        assert "No space left" in client.get("/ready").json()["reasons"][0]
         filler.unlink()
         told = len(clients.told)
         clients.ask(client, 2)
         assert len(clients.told) == told + 2
+        assert not client.get("/ready").json()["degraded"]
         running.stop()
         assert set(clients.statuses) == {200}
         assert_exactly_once(clients.told, running.tables)
@@ -94,8 +98,9 @@ def test_a_full_disk_under_policy_reject(trained: Trained, home: Path) -> None:
     ):
         clients = Load(running.address)
         filler = fill(disk)
-        while not clients.statuses[503]:
+        for _ in range(A_PAGE):
             clients.ask(client, 2)
+        assert clients.statuses[503]
         filler.unlink()
         clients.ask(client, 2)
         running.stop()
