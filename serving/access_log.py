@@ -16,7 +16,7 @@ EVERY_S = 0.2
 MOST_WAITING = 100_000  # lines; a stream that takes nothing must not eat the memory
 
 
-class Line(msgspec.Struct, omit_defaults=True):
+class Line(msgspec.Struct, omit_defaults=True, tag_field="event", tag="request"):
     """What is written of a request."""
 
     time: datetime  # of the answer, UTC
@@ -31,7 +31,6 @@ class Line(msgspec.Struct, omit_defaults=True):
     version: str | None = None
     reason: str | None = None  # why no rows came back
     key: str | None = None
-    event: str = "request"
 
 
 class AccessLog:

@@ -153,13 +153,9 @@ class Answering:
     def named(self, path: str) -> Endpoint:
         """The version that `/v2/models/{name}[/versions/{version}]` names, if it is served."""
         endpoint = self.endpoint()
-        _, _, _, name, *rest = path.split("/")
         served = endpoint.served
-        if name != served.name or rest not in (
-            [],
-            ["versions", served.version],
-            ["versions", CHAMPION],
-        ):
+        model = f"/v2/models/{served.name}"
+        if path not in (model, *(f"{model}/versions/{v}" for v in (served.version, CHAMPION))):
             sentence = f"Model {served.name!r} is served in version {served.version}, no other."
             raise Problem("not_found", sentence)
         return endpoint

@@ -57,13 +57,13 @@ class Service(FastAPI):
 
     def openapi(self) -> dict[str, Any]:
         """The document of the version that answers now."""
+        served = self.answering.served()
         found = get_openapi(
-            title=self.title,
-            version=self.version,
+            title=served.use_case.title if served else self.title,
+            version=served.version if served else "0",
             description=self.description,
             routes=self.routes,
         )
-        served = self.answering.served()
         if served:
             found["paths"] |= openapi.paths(served)
         return found
@@ -96,7 +96,6 @@ def create_app(
     app = Service(
         title="Fourcycle",
         description="Predictions of the model in Production, by three protocols.",
-        version=mlflow_version,
         docs_url=None,
         redoc_url=None,
         lifespan=lifespan,
@@ -126,7 +125,8 @@ def hot_routes(answering: Answering) -> Callable[[str], Hot | None]:
     mlflow = Hot(
         "/invocations", "predict", mlflow_error, (JSON_ROWS, CSV, PARQUET), answering.invocations
     )
-    v2 = Hot("/v2/models/{name}/infer", "predict", oip_error, (JSON_ROWS,), answering.infer)
+    # Clients of Triton send no Content-Type at all.
+    v2 = Hot("/v2/models/{name}/infer", "predict", oip_error, (JSON_ROWS, ""), answering.infer)
     exact = {hot.route: hot for hot in (rows, mlflow)}
 
     def find(path: str) -> Hot | None:

@@ -1,0 +1,127 @@
+import json
+import os
+import stat
+import subprocess
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+
+import httpx
+import pytest
+
+from contract.errors import BadInput
+from serving import keys
+from serving.keys import Keys, make
+from serving.problem import Problem
+from tests.serving.running import app_of, current_of, running
+from tests.serving.test_requests import ROW
+
+NOW = datetime(2024, 5, 1, tzinfo=UTC)
+
+
+def bearer(token: str) -> bytes:
+    return f"Bearer {token}".encode()
+
+
+def test_only_the_hash_is_stored_and_only_the_owner_reads_it(home: Path) -> None:
+    path = home / "keys.json"
+    token = make(path, "shop", ("predict",), NOW)
+    assert token not in path.read_text()
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert Keys(path).admit(bearer(token), "predict") == "shop"
+    assert len({token, make(path, "other", ("predict",), NOW)}) == 2
+
+
+@pytest.mark.parametrize(
+    ("authorization", "reason"),
+    [
+        (None, "unauthorized"),
+        (b"", "unauthorized"),
+        (b"Bearer", "unauthorized"),
+        (b"Bearer fc_wrong", "unauthorized"),
+        (b"Basic {}", "unauthorized"),
+        (b"\xff\xfe", "unauthorized"),
+    ],
+)
+def test_without_a_right_key_nobody_comes_in(
+    home: Path, authorization: bytes | None, reason: str
+) -> None:
+    token = make(home / "keys.json", "shop", ("predict",), NOW)
+    sent = authorization and authorization.replace(b"{}", token.encode())
+    with pytest.raises(Problem) as refused:
+        Keys(home / "keys.json").admit(sent, "predict")
+    assert refused.value.reason == reason
+
+
+def test_a_scope_that_is_not_given_is_forbidden(home: Path) -> None:
+    token = make(home / "keys.json", "shop", ("predict", "feedback"), NOW)
+    with pytest.raises(Problem, match="no scope 'admin'") as refused:
+        Keys(home / "keys.json").admit(bearer(token), "admin")
+    assert refused.value.reason == "forbidden"
+
+
+def test_a_key_is_revoked_while_the_service_runs(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(keys, "LOOK_S", 0)
+    path = home / "keys.json"
+    token = make(path, "shop", ("predict",), NOW)
+    known = Keys(path)
+    path.write_text("{")  # a broken file changes nothing
+    assert known.admit(bearer(token), "predict") == "shop"
+    path.write_text('{"keys": []}')
+    with pytest.raises(Problem):
+        known.admit(bearer(token), "predict")
+
+
+@pytest.mark.parametrize(
+    ("name", "scopes"), [("Shop", ("predict",)), ("shop", ()), ("shop", ("read",)), ("", ())]
+)
+def test_a_wrong_name_or_scope_is_refused(home: Path, name: str, scopes: tuple[str, ...]) -> None:
+    with pytest.raises(BadInput):
+        make(home / "keys.json", name, scopes, NOW)
+    assert not (home / "keys.json").exists()
+
+
+@pytest.mark.parametrize(
+    "text", ["{", "[]", '{"keys": [{}]}', '{"keys": [{"name": "a", "sha256": "0", "scopes": []}]}']
+)
+def test_a_service_does_not_start_with_an_unreadable_file(home: Path, text: str) -> None:
+    (home / "keys.json").write_text(text)
+    with pytest.raises(BadInput):
+        Keys(home / "keys.json")
+    with pytest.raises(BadInput, match=r"serving\.keys makes one"):
+        Keys(home / "nowhere.json")
+
+
+def test_the_command_prints_a_key_once(home: Path) -> None:
+    environment = os.environ | {"PYTHONPATH": str(Path(__file__).parents[2])}
+    command = [sys.executable, "-m", "serving.keys", "--name", "shop", "--file", "keys.json"]
+    made = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+    assert Keys(home / "keys.json").admit(bearer(made.stdout.strip()), "predict") == "shop"
+    again = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert (again.returncode, again.stdout) == (2, "")
+    assert "is there" in again.stderr
+
+
+def test_each_protocol_says_401_and_403_in_its_words(package: Path, home: Path) -> None:
+    path = home / "keys.json"
+    predict = {"Authorization": f"Bearer {make(path, 'shop', ('predict',), NOW)}"}
+    admin = {"Authorization": f"Bearer {make(path, 'ops', ('admin',), NOW)}"}
+    body = {"rows": [ROW]}
+    app = app_of(current_of(package, home), home, serve_keys=str(path))
+    with running(app) as address:
+        assert httpx.post(f"{address}/predict", json=body, headers=predict).status_code == 200
+        refused = httpx.post(f"{address}/predict", json=body)
+        assert refused.headers["www-authenticate"].startswith("Bearer")
+        assert (refused.status_code, refused.json()["reason"]) == (401, "unauthorized")
+        mlflow = httpx.post(f"{address}/invocations", json=body, headers=admin)
+        assert (mlflow.status_code, mlflow.json()["error_code"]) == (403, "PERMISSION_DENIED")
+        v2 = httpx.post(f"{address}/v2/models/penguins/infer", json=body)
+        assert (v2.status_code, set(v2.json())) == (401, {"error"})
+        assert httpx.get(f"{address}/metrics", headers=predict).status_code == 403
+        assert httpx.get(f"{address}/metrics", headers=admin).status_code == 200
+        for open_to_all in ("/ping", "/ready", "/v2", "/", "/docs", "/openapi.json"):
+            assert httpx.get(address + open_to_all).status_code == 200
+        assert 'id="key"' in httpx.get(address).text
+    assert json.loads(path.read_text())["keys"][0]["made"] == NOW.isoformat()

@@ -1,0 +1,257 @@
+"""Bounds on time and places, what a model or a log that fails leads to, and what is counted."""
+
+import asyncio
+import json
+import math
+import socket
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from io import StringIO
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from serving.answered import Answered, LogFull
+from serving.current import Current
+from serving.log import PredictionLog
+from serving.model import ServedVersion
+from serving.scorer import Answers, Scorer
+from tests.serving.running import VERSION, app_of, current_of, running
+from tests.serving.test_requests import JSON, ROW
+
+BODY = json.dumps({"rows": [ROW]}).encode()
+LARGE = json.dumps({"rows": [ROW] * 100}).encode()
+HEAD = (
+    b"POST /predict HTTP/1.1\r\nHost: a\r\n"
+    b"Content-Type: application/json\r\nContent-Length: %d\r\n\r\n"
+)
+
+
+@pytest.fixture
+def current(package: Path, home: Path) -> Current:
+    return current_of(package, home)
+
+
+def scoring(current: Current, score: Callable[..., Any]) -> None:
+    """Let the served version answer by `score`."""
+    served = current.served()
+    assert served
+    scorer = replace(served.scorer, run=score)
+    current._served = replace(served, scorer=scorer)
+
+
+def test_a_body_that_does_not_come_is_refused_and_its_place_is_freed(
+    current: Current, home: Path
+) -> None:
+    app = app_of(current, home, serve_body_s=0.3, serve_concurrency=1)
+    with running(app) as address:
+        url = httpx.URL(address)
+        with socket.create_connection((url.host, url.port), timeout=10) as slow:
+            slow.sendall(HEAD % len(BODY) + BODY[:5])
+            found = slow.recv(4096)
+        assert found.startswith(b"HTTP/1.1 408")
+        assert b"connection: close" in found
+        assert b"within 0.3 s" in found
+        assert httpx.post(f"{address}/predict", content=BODY, headers=JSON).status_code == 200
+
+
+def test_a_caller_who_goes_away_frees_his_place(current: Current, home: Path) -> None:
+    lines = StringIO()
+    app = app_of(current, home, lines, serve_concurrency=1)
+    with running(app) as address:
+        url = httpx.URL(address)
+        with socket.create_connection((url.host, url.port)) as gone:
+            gone.sendall(HEAD % len(BODY) + BODY[:5])
+            time.sleep(0.2)
+        answers = [httpx.post(f"{address}/predict", content=BODY, headers=JSON) for _ in range(9)]
+        assert answers[-1].status_code == 200
+    told = [json.loads(line) for line in lines.getvalue().splitlines()]
+    assert [line["status"] for line in told if line["status"] not in (200, 503)] == [499]
+
+
+async def ask(address: str, connections: int, seconds: float) -> list[tuple[int, float]]:
+    """Status and seconds of each answer; who gets a 503 asks again at once."""
+    found: list[tuple[int, float]] = []
+    until = time.monotonic() + seconds
+
+    async def one(client: httpx.AsyncClient) -> None:
+        while time.monotonic() < until:
+            started = time.perf_counter()
+            answer = await client.post("/predict", content=LARGE, headers=JSON)
+            found.append((answer.status_code, time.perf_counter() - started))
+            assert answer.status_code == 200 or answer.headers["Retry-After"] == "1"
+
+    limits = httpx.Limits(max_connections=connections)
+    async with httpx.AsyncClient(base_url=address, limits=limits, timeout=30) as client:
+        await asyncio.gather(*(one(client) for _ in range(connections)))
+    return found
+
+
+def test_what_is_too_much_is_refused_at_once_and_the_rest_goes_on(
+    current: Current, home: Path
+) -> None:
+    app = app_of(current, home, serve_concurrency=4)
+    with running(app) as address:
+        calm = asyncio.run(ask(address, 4, 1))
+        crowd = asyncio.run(ask(address, 12, 2))
+        after = httpx.post(f"{address}/predict", content=BODY, headers=JSON)
+        text = httpx.get(f"{address}/metrics").text
+    assert {status for status, _ in calm} == {200}
+    assert {status for status, _ in crowd} == {200, 503}
+    assert after.status_code == 200
+    refused = sum(status == 503 for status, _ in crowd)
+    assert f'fourcycle_rejections_total{{reason="overloaded"}} {refused}.0' in text
+
+
+@pytest.mark.parametrize(
+    "score",
+    [
+        lambda columns: 1 / 0,
+        lambda columns: _floats([[math.nan, 0.5, 0.5]]),
+        lambda columns: _floats([[0.1, 0.2, 0.7]] * 7),
+    ],
+)
+def test_a_model_that_fails_is_said_and_counted(
+    current: Current, home: Path, score: Callable[..., Any], caplog: pytest.LogCaptureFixture
+) -> None:
+    scoring(current, score)
+    with running(app_of(current, home)) as address:
+        answer = httpx.post(f"{address}/invocations", json={"dataframe_records": [ROW]})
+        problem = httpx.post(f"{address}/predict", json={"rows": [ROW]})
+        text = httpx.get(f"{address}/metrics").text
+    assert (answer.status_code, answer.json()["error_code"]) == (500, "model_error")
+    assert (problem.status_code, problem.json()["reason"]) == (500, "model_error")
+    assert not any(word in answer.text for word in ("Traceback", "Biscoe", "NaN"))
+    assert 'fourcycle_rejections_total{reason="model_error"} 2.0' in text
+    assert "Biscoe" not in caplog.text
+
+
+def _floats(rows: list[list[float]]) -> Any:
+    import numpy as np
+
+    return np.array(rows)
+
+
+def test_a_full_log_answers_503_or_says_that_it_is_not_logged(
+    current: Current, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said: list[bool | None] = [False, None]
+
+    async def append(_: PredictionLog, answered: Answered) -> bool:
+        logged = said.pop(0)
+        if logged is None:
+            raise LogFull("The answer could not be logged: disk full; try again later.")
+        return logged
+
+    monkeypatch.setattr(PredictionLog, "append", append)
+    with running(app_of(current, home)) as address:
+        answered = httpx.post(f"{address}/predict", json={"rows": [ROW]})
+        refused = httpx.post(f"{address}/predict", json={"rows": [ROW]})
+    assert (answered.status_code, answered.headers["X-Logged"]) == (200, "false")
+    assert (refused.status_code, refused.json()["reason"]) == (503, "log_full")
+    assert refused.headers["Retry-After"] == "1"
+
+
+def test_before_the_first_promotion_every_way_says_503(home: Path) -> None:
+    from serving.cache import Cache
+
+    current = Current(Cache(home / "cache"), "penguins", 60)
+    with running(app_of(current, home)) as address:
+        for path in ("/predict", "/invocations", "/v2/models/penguins/infer"):
+            answer = httpx.post(address + path, json={"rows": [ROW]})
+            assert (answer.status_code, answer.headers["Retry-After"]) == (503, "1")
+        ready = httpx.get(f"{address}/ready")
+        assert ready.json()["reasons"] == ["No version is in Production yet."]
+        for path in ("/ping", "/ready", "/v2/health/ready", "/v2/models/penguins"):
+            assert httpx.get(address + path).status_code == 503
+        for path in ("/v2/health/live", "/", "/docs", "/openapi.json", "/metrics"):
+            assert httpx.get(address + path).status_code == 200
+        current.drain()
+        assert httpx.get(f"{address}/ready").json()["reasons"][0] == "The service is stopping."
+
+
+def test_a_line_for_each_request_and_no_value_of_a_row(current: Current, home: Path) -> None:
+    lines = StringIO()
+    with running(app_of(current, home, lines)) as address:
+        httpx.post(f"{address}/predict", json={"rows": [ROW]}, headers={"X-Request-Id": "mine"})
+        httpx.post(f"{address}/predict", json={"rows": [ROW | {"island": 77123}]})
+        httpx.get(f"{address}/77123?77123")
+    good, bad, lost = (json.loads(line) for line in lines.getvalue().splitlines())
+    assert good | {"time": 0, "duration_ms": 0, "prediction_request_id": 0} == {
+        "time": 0,
+        "event": "request",
+        "request_id": "mine",
+        "prediction_request_id": 0,
+        "method": "POST",
+        "route": "/predict",
+        "status": 200,
+        "duration_ms": 0,
+        "rows": 1,
+        "bytes_in": good["bytes_in"],
+        "version": VERSION,
+    }
+    assert (bad["status"], bad["reason"]) == (422, "bad_cell")
+    assert (lost["status"], lost["route"]) == (404, "other")
+    assert "Biscoe" not in lines.getvalue()
+    assert "77123" not in lines.getvalue()
+
+
+def test_what_is_unusual_is_counted(current: Current, home: Path) -> None:
+    odd = ROW | {"island": "Atlantis", "body_mass_g": 99_999}
+    with running(app_of(current, home)) as address:
+        assert httpx.post(f"{address}/predict", json={"rows": [ROW, odd]}).status_code == 200
+        text = httpx.get(f"{address}/metrics").text
+    for line in (
+        f'fourcycle_rows_total{{logged="yes",version="{VERSION}"}} 2.0',
+        'fourcycle_flags_total{column="island",flag="unseen"} 1.0',
+        'fourcycle_flags_total{column="body_mass_g",flag="out_of_range"} 1.0',
+        'fourcycle_requests_total{route="/predict",status="200"} 1.0',
+        'fourcycle_request_seconds_count{route="/predict"} 1.0',
+        f'fourcycle_workers_serving{{model="penguins",version="{VERSION}"}} 1.0',
+        "fourcycle_workers_ready 1.0",
+    ):
+        assert line in text
+
+
+def test_small_requests_are_answered_while_a_large_one_is_worked_on(
+    current: Current, home: Path
+) -> None:
+    served = current.served()
+    assert isinstance(served, ServedVersion)
+    whole: Scorer = served.scorer
+
+    def slow(columns: Any) -> Any:
+        if len(columns["island"]) > 1:
+            time.sleep(1)
+        return whole.run(columns)
+
+    scoring(current, slow)
+
+    async def both(address: str) -> tuple[float, float]:
+        async with httpx.AsyncClient(base_url=address, timeout=30) as client:
+            started = time.perf_counter()
+            large = asyncio.create_task(client.post("/predict", content=LARGE, headers=JSON))
+            await asyncio.sleep(0.2)
+            assert (await client.post("/predict", content=BODY, headers=JSON)).status_code == 200
+            small_s = time.perf_counter() - started
+            assert (await large).status_code == 200
+            return small_s, time.perf_counter() - started
+
+    with running(app_of(current, home)) as address:
+        small_s, large_s = asyncio.run(both(address))
+    assert small_s < 1 <= large_s
+
+
+def test_answers_of_slices_are_the_answers_of_the_whole(current: Current) -> None:
+    from serving.answering import SLICE_ROWS, Endpoint
+
+    served = current.served()
+    assert served
+    n_rows = 2 * SLICE_ROWS + 1
+    columns = {name: [value] * n_rows for name, value in ROW.items()}
+    columns["body_mass_g"] = [3000 + i for i in range(n_rows)]
+    found: Answers = Endpoint(served, "").score(columns, n_rows)
+    assert found == served.scorer.score(columns)
