@@ -1,23 +1,27 @@
-"""Monitor: compare a window of predictions with the training reference by Evidently."""
+"""Monitor: judge a window of predictions against the reference, and write the report to MLflow."""
 
 import json
 import os
 import sys
 from dataclasses import asdict
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from contract.errors import BadInput, FourcycleError
 from contract.settings import read_settings
 from contract.use_case_file import load_use_case
-from monitoring.window import Window, read_day
+from monitoring.window import Asked, read_count, read_day, read_versions
+
+if TYPE_CHECKING:
+    from monitoring.monitor import Monitored
 
 QUIET = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
     "DO_NOT_TRACK": "1",
     "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
 }
+DRIFT = ("DRIFT", "SCHEMA_CHANGED")
 
 
 def main(
@@ -25,26 +29,60 @@ def main(
     root: Annotated[str, typer.Option(help="Where tables live; empty: FOURCYCLE_ROOT.")] = "",
     from_: Annotated[str, typer.Option("--from", help="First day, e.g. 2013-07-01.")] = "",
     until: Annotated[str, typer.Option(help="First day after the window.")] = "",
+    last: Annotated[str, typer.Option(help="The newest N rows instead of days.")] = "",
+    versions: Annotated[
+        str,
+        typer.Option(help="Rows that table versions added instead, e.g. 3-7: after 3, up to 7."),
+    ] = "",
+    version: Annotated[
+        str, typer.Option(help="Model version; empty: each one that answered in the window.")
+    ] = "",
+    fail_on: Annotated[str, typer.Option(help="drift: end with 1 when there is.")] = "",
     as_json: Annotated[str, typer.Option("--json", help="yes: print JSON to stdout.")] = "",
 ) -> None:
-    """Compare the champion's predictions of a window with its reference; log the report."""
+    """Judge a window of predictions (none given: the newest declared one); log the report."""
     if as_json not in ("", "yes", "no"):
         raise BadInput(f"json: yes or no is needed, found {as_json!r}.")
-    window = Window(read_day("from", from_), read_day("until", until))
-    name = load_use_case(use_case).name
+    if fail_on not in ("", "drift"):
+        raise BadInput(f"fail_on: drift or nothing is needed, found {fail_on!r}.")
+    asked = Asked(
+        read_day("from", from_),
+        read_day("until", until),
+        read_count("last", last),
+        read_versions(versions),
+    )
+    declared = load_use_case(use_case)
+    # `mlflow run` makes a run in an experiment that need not be ours; reports have their own.
+    os.environ.pop("MLFLOW_RUN_ID", None)
     # MLflow takes seconds to import; --help and a wrong option answer at once.
     from monitoring.monitor import monitor
 
-    typer.echo(f"… comparing {name}, {window}, with its reference", err=True)
-    done = monitor(name, read_settings(root), window)
+    done = monitor(declared, read_settings(root), asked, version, _say)
     if as_json == "yes":
-        typer.echo(json.dumps(asdict(done), indent=2))
-    drifted = ", ".join(done.columns_drifted) or "none"
-    again = " (reported before, not again)" if done.already else ""
-    link = f"#/experiments/{done.experiment_id}/runs/{done.run_id}"
-    typer.echo(f"{done.status}{again}; columns that differ: {drifted}", err=True)
-    typer.echo(f"report: {done.report}", err=True)
-    typer.echo(f"in make ui: /{link}?workflowType=machine_learning", err=True)
+        first, *others = (asdict(m) for m in done)
+        typer.echo(json.dumps(first | {"others": others}, indent=2))
+    for monitored in done:
+        _summary(monitored)
+    if fail_on and any(m.status in DRIFT for m in done):
+        raise typer.Exit(1)
+
+
+def _say(line: str) -> None:
+    typer.echo(f"  … {line}", err=True)
+
+
+def _summary(monitored: "Monitored") -> None:
+    again = " (reported before, not again)" if monitored.already else ""
+    revision = f", revision {monitored.revision}" if monitored.revision > 1 else ""
+    link = f"/#/experiments/{monitored.experiment_id}/runs/{monitored.run_id}"
+    lines = [
+        f"{monitored.status}{again}: version {monitored.version}, {monitored.window}{revision}, "
+        f"{monitored.rows:,} rows",
+        *(f"  - {reason}" for reason in monitored.reasons),
+        f"  report: {monitored.report}",
+        f"  in make ui: {link}?workflowType=machine_learning",
+    ]
+    typer.echo("\n".join(lines), err=True)
 
 
 def run() -> None:

@@ -1,124 +1,194 @@
-"""One monitoring run: a window of one version against its reference, written back to MLflow."""
+"""One monitoring run: a window of each version that answered in it, judged and written down."""
 
-import tempfile
+from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
+from datetime import datetime
 
-import mlflow
+import pandas as pd
+from filelock import FileLock
 from mlflow import MlflowClient
+from mlflow.entities import Run
 
-from contract.errors import BadInput, Unavailable
+from contract.errors import BadInput
 from contract.fingerprint import value_hash
-from contract.names import CHAMPION, REFERENCE_DIR, USE_CASE_FILE, experiment
-from contract.settings import SQLITE, Settings
+from contract.locks import lock_folder
+from contract.settings import Settings
 from contract.tables import Tables
-from contract.use_case_file import parse_use_case
-from monitoring.drift import DriftReport, compare
-from monitoring.reference import load
-from monitoring.report import verdict_markdown
-from monitoring.window import Window, read_window
-
-CONTENT_TAG = "content"
-VERDICT_TAG = "verdict"
+from contract.use_case import UseCase
+from monitoring.answers import classes_of, score_index
+from monitoring.compare import frozen_columns
+from monitoring.count import Counted, count_window
+from monitoring.evidence import UNJUDGED, Past
+from monitoring.figures import WindowReport
+from monitoring.history import History, read_document, read_history
+from monitoring.judge import ANSWER_ROWS, judge
+from monitoring.pages import Drawn, draw
+from monitoring.publish import PAGE_FILE, extend_timeline, publish, tag_version
+from monitoring.read import Reader, served_versions
+from monitoring.served import (
+    Served,
+    champion_version,
+    connect,
+    monitoring_experiment,
+    read_served,
+)
+from monitoring.window import Asked, Window, resolve
 
 
 @dataclass(frozen=True)
 class Monitored:
-    """Where the report stands and what it says."""
+    """Where the report on one version stands and what it says."""
 
     status: str
     version: str
+    window: str
+    rows: int
+    reasons: tuple[str, ...]
+    columns_drifted: tuple[str, ...]
+    signals: tuple[str, ...]
+    alarms: tuple[str, ...]
+    revision: int
+    report: str  # address of our page
     run_id: str
     experiment_id: str
-    report: str  # address of the artifact
-    columns_drifted: tuple[str, ...]
-    already: bool  # another run reported this very window before
+    already: bool  # another run reported this very content before
 
 
-def monitor(name: str, settings: Settings, window: Window, version: str = "") -> Monitored:
-    """Report on a window of the given version (empty: the champion), once per content."""
+@dataclass(frozen=True)
+class Desk:
+    """Where the reports of a use case come from and go to."""
+
+    client: MlflowClient
+    experiment_id: str
+    tables: Tables
+    use_case: UseCase  # of today
+    say: Callable[[str], None]
+
+
+def monitor(
+    use_case: UseCase,
+    settings: Settings,
+    asked: Asked,
+    version: str = "",
+    say: Callable[[str], None] = lambda line: None,
+) -> tuple[Monitored, ...]:
+    """Report on a window, once for each content and version; the champion's report comes first.
+
+    `version` empty: all versions that answered in the window, or the champion where none did.
+    """
     client = connect(settings)
-    try:
-        version = version or str(client.get_model_version_by_alias(name, CHAMPION).version)
-        source = client.get_model_version_download_uri(name, version)
-    except mlflow.MlflowException as error:
-        if error.error_code in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"):
-            raise BadInput(f"{name!r} has no version {version or 'in Production'}.") from error
-        raise Unavailable(f"The registry did not answer: {error.error_code}.") from error
-    text = mlflow.artifacts.load_text(f"{source}/{USE_CASE_FILE}")
-    use_case = parse_use_case(text, USE_CASE_FILE, Path.cwd())
-    rows = read_window(Tables(settings.table_root, name), use_case, version, window)
-    content = value_hash([name, version, str(window), rows.content])
-    where = monitoring_experiment(client, settings, name)
-    known = client.search_runs(
-        [where], f"tags.{CONTENT_TAG} = '{content}' and attributes.status = 'FINISHED'"
-    )
+    champion = champion_version(client, use_case.name)
+    tables = Tables(settings.table_root, use_case.name)
+    # Two runs on one window at once: the second waits here, then finds the report of the first.
+    with FileLock(lock_folder(settings) / f"{use_case.name}.monitor.lock"):
+        window = resolve(asked, tables, use_case)
+        served = [version] if version else served_versions(tables, window) or [champion]
+        if served == [""]:
+            raise BadInput(
+                f"{use_case.name!r} has no version in Production, and none answered in the window."
+            )
+        where = monitoring_experiment(client, settings, use_case.name)
+        desk = Desk(client, where, tables, use_case, say)
+        ordered = sorted(served, key=lambda v: v != champion)
+        return tuple(_report(desk, window, read_served(client, use_case, v)) for v in ordered)
+
+
+def _report(desk: Desk, window: Window, served: Served) -> Monitored:
+    use_case, reference, version = served.use_case, served.reference, served.version
+    reader = Reader(desk.tables, use_case, window, version)
+    schema = reader.schema_problems()
+    features = [name for name in use_case.features if name not in schema]
+    frozen, score = None, None
+    if reference:
+        frozen = frozen_columns(reference, use_case)
+        score = score_index(use_case, classes_of(reference.holdout, use_case))
+    desk.say(f"{use_case.name} version {version}, {window.title}: counting every row")
+    counted = count_window(reader, features, frozen, score)
+    sample = reader.sample(features, counted.rows, ANSWER_ROWS)
+    history = read_history(desk.client, desk.experiment_id, version)
+    title = _title(window, counted)
+    start, end = window.start or counted.first, window.end or counted.last
+    past = history.before(start, use_case.monitoring)
+    content = _content(use_case, version, title, counted, sample, past)
+    known = history.same(content)
     if known:
-        tags = known[0].data.tags
-        drifted = tuple(n for n in tags.get("columns_drifted", "").split(", ") if n)
-        run_id = known[0].info.run_id
-        place = f"{known[0].info.artifact_uri}/report.html"
-        return Monitored(tags[VERDICT_TAG], version, run_id, where, place, drifted, True)
-    with tempfile.TemporaryDirectory() as folder:
-        uri = f"{source}/{REFERENCE_DIR}"
-        found = load(Path(mlflow.artifacts.download_artifacts(uri, dst_path=folder)))
-    report = compare(rows.frame, found.inputs, use_case)
-    return _log(where, name, version, window, content, report, len(rows.frame))
+        return _monitored(known, already=True)
+    desk.say(f"judging {counted.rows:,} rows")
+    judged = judge(counted, sample, reference, frozen, schema, past, use_case)
+    newest = _is_newest(end, history)
+    drawn = Drawn({}, 0, {})
+    if reference and judged.verdict.state not in UNJUDGED:
+        desk.say("drawing Evidently's pages")
+        drawn = draw(sample, reference, use_case, newest or bool(judged.verdict.signals))
+    report = WindowReport(
+        use_case.name,
+        version,
+        title,
+        start,
+        end,
+        counted.rows,
+        judged,
+        len(history.revisions(title)) + 1,
+        drawn.rows,
+        drawn.left_out,
+    )
+    run_id = publish(desk.client, desk.experiment_id, report, content, drawn.pages, history)
+    if end is not None:
+        extend_timeline(desk.client, desk.experiment_id, report, history)
+    if newest and served.registered:
+        tag_version(desk.client, report, desk.experiment_id, run_id)
+    return _monitored(desk.client.get_run(run_id), already=False)
 
 
-def connect(settings: Settings) -> MlflowClient:
-    """Point MLflow at the tracking store and registry of the settings."""
-    uri = settings.tracking_uri
-    if uri.startswith(SQLITE):
-        uri = SQLITE + str(settings.home / Path(uri.removeprefix(SQLITE)).name)
-    mlflow.set_tracking_uri(uri)
-    mlflow.set_registry_uri(uri)
-    return MlflowClient(uri, uri)
+def _title(window: Window, counted: Counted) -> str:
+    """The window's name; one that moves with the table is named by its moments too."""
+    if window.start or window.end or counted.first is None or counted.last is None:
+        return window.title
+    return f"{window.title}, {counted.first:%Y-%m-%d %H:%M:%S} to {counted.last:%Y-%m-%d %H:%M:%S}"
 
 
-def monitoring_experiment(client: MlflowClient, settings: Settings, name: str) -> str:
-    """Id of the experiment that holds the monitoring runs, created on first use."""
-    title = experiment(name, "monitoring")
-    found = client.get_experiment_by_name(title)
-    if found:
-        return str(found.experiment_id)
-    beside = None
-    if settings.tracking_uri.startswith(SQLITE):
-        beside = (settings.home / "mlruns" / title.replace("/", "-")).as_uri()
-    tags = {"mlflow.experimentKind": "custom_model_development"}
-    return str(client.create_experiment(title, artifact_location=beside, tags=tags))
+def _is_newest(end: datetime | None, history: History) -> bool:
+    known = history.newest_end()
+    return known is None or (end is not None and end >= known)
 
 
-def _log(
-    where: str,
-    name: str,
+def _content(
+    use_case: UseCase,
     version: str,
-    window: Window,
-    content: str,
-    report: DriftReport,
-    n_rows: int,
-) -> Monitored:
-    with mlflow.start_run(experiment_id=where, run_name=f"{window} · version {version}") as run:
-        page = verdict_markdown(report, window, version, n_rows)
-        mlflow.set_tags(
-            {
-                "step": "monitor",
-                "use_case": name,
-                "model_version": version,
-                "window": str(window),
-                CONTENT_TAG: content,
-                VERDICT_TAG: report.status,
-                "columns_drifted": ", ".join(report.drifted),
-                "mlflow.note.content": page,
-            }
-        )
-        mlflow.log_metrics({"rows": n_rows, "columns_drifted": len(report.drifted)})
-        mlflow.log_metrics({f"drift/{column}": score for column, score in report.scores.items()})
-        mlflow.log_text(page, "verdict.md")
-        place = "verdict.md"
-        if report.html:
-            mlflow.log_text(report.html, "report.html")
-            mlflow.log_text(report.document, "report.json")
-            place = "report.html"
-        address = f"{run.info.artifact_uri}/{place}"
-    return Monitored(report.status, version, run.info.run_id, where, address, report.drifted, False)
+    title: str,
+    counted: Counted,
+    sample: pd.DataFrame,
+    past: list[Past],
+) -> str:
+    """What a report rests on, as a hash: the same again needs no second report."""
+    labels = pd.util.hash_pandas_object(sample["label"].astype(str), index=False)
+    return value_hash(
+        [
+            [use_case.name, version, title, counted.rows],
+            use_case.monitoring.model_dump(mode="json"),
+            [summary.counts.tolist() for _, _, summary in counted.columns.roles()],
+            str(labels.sum()),
+            [[sorted(p.signals), sorted(p.alarms)] for p in past],
+        ]
+    )
+
+
+def _monitored(run: Run, already: bool) -> Monitored:
+    found = read_document(run)
+    verdict = found["verdict"]
+    columns = [s.removeprefix("columns:") for s in verdict["signals"] if s.startswith("columns:")]
+    return Monitored(
+        status=verdict["state"],
+        version=found["version"],
+        window=found["window"],
+        rows=found["rows"],
+        reasons=tuple(verdict["reasons"]),
+        columns_drifted=tuple(columns),
+        signals=tuple(verdict["signals"]),
+        alarms=tuple(verdict["alarms"]),
+        revision=found["revision"],
+        report=f"{run.info.artifact_uri}/{PAGE_FILE}",
+        run_id=run.info.run_id,
+        experiment_id=run.info.experiment_id,
+        already=already,
+    )

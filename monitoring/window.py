@@ -1,54 +1,56 @@
-"""Read a time slice of the predictions table as plain columns."""
+"""Which rows of `predictions` a report is about: by time, the newest N, or what commits added."""
 
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time
+from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
-import pandas as pd
-
 from contract.errors import BadInput
-from contract.fingerprint import value_hash
 from contract.predictions import PARTITION
-from contract.tables import Tables, quoted
+from contract.tables import Tables
 from contract.use_case import UseCase
 
 
 @dataclass(frozen=True)
-class Window:
-    """Days [start, end) in the use case's time zone; None is open."""
+class Asked:
+    """What was asked for on the command line; nothing: the newest declared window."""
 
-    start: date | None = None
+    start: date | None = None  # days of the use case's time zone, [start, end)
     end: date | None = None
-
-    def __str__(self) -> str:
-        if self.start is None and self.end is None:
-            return "all predictions"
-        return f"{self.start or '…'} to {self.end or '…'}"
+    last: int | None = None  # newest rows
+    versions: tuple[int, int] | None = None  # rows added after the one, up to the other
 
 
 @dataclass(frozen=True)
-class WindowRows:
-    """Features and predictions of a window, (n_rows, ...), and a hash of which rows they are."""
+class Window:
+    """Rows of one table version, as a name and conditions in SQL over the table `t`.
 
-    frame: pd.DataFrame
-    content: str
+    Every query of a report reads the same table version, so that its figures agree.
+    """
+
+    title: str
+    table_version: int | None  # None: there is no table yet
+    where: tuple[str, ...] = ()
+    after: int | None = None  # table version whose rows are left out
+    start: datetime | None = None  # bounds of event time that were asked for
+    end: datetime | None = None
 
 
-def read_window(tables: Tables, use_case: UseCase, version: str, window: Window) -> WindowRows:
-    """Rows that a version answered in the window; no table means no rows."""
-    names = [*use_case.features, "prediction"]
+def resolve(asked: Asked, tables: Tables, use_case: UseCase) -> Window:
+    """The window that was asked for, on the newest table version."""
+    given = [asked.last is not None, asked.versions is not None, bool(asked.start or asked.end)]
+    if sum(given) > 1:
+        raise BadInput("One window is needed: from and until, or last, or versions; found several.")
     if not tables.exists("predictions"):
-        return WindowRows(pd.DataFrame(columns=names), value_hash([]))
-    inputs = ", ".join(f"t.inputs[{_literal(n)}] AS {quoted(n)}" for n in use_case.features)
-    rows = tables.query(
-        f"SELECT prediction_id, {inputs}, prediction FROM t "  # noqa: S608, quoted names
-        f"WHERE {_where(use_case, version, window)} ORDER BY prediction_id",
-        t=tables.open("predictions"),
-    )
-    return WindowRows(
-        rows.drop_columns(["prediction_id"]).to_pandas(),
-        value_hash(rows.column("prediction_id").to_pylist()),
-    )
+        return _between(asked.start, asked.end, None, use_case)
+    version = tables.version("predictions")
+    if asked.versions is not None:
+        return _added(asked.versions, version)
+    if asked.last is not None:
+        return _last(asked.last, tables, version)
+    start, end = asked.start, asked.end
+    if start is None and end is None:
+        start, end = _newest(tables, version, use_case)
+    return _between(start, end, version, use_case)
 
 
 def read_day(name: str, text: str) -> date | None:
@@ -59,17 +61,94 @@ def read_day(name: str, text: str) -> date | None:
         raise BadInput(f"{name}: a day like 2013-07-01 is needed, found {text!r}.") from None
 
 
-def _where(use_case: UseCase, version: str, window: Window) -> str:
-    terms = [f"version = {_literal(version)}"]
-    zone = ZoneInfo(use_case.time_zone)
-    for day, sign, partition_sign in ((window.start, ">=", ">="), (window.end, "<", "<=")):
-        if day is not None:
-            moment = datetime.combine(day, time(), zone).astimezone(UTC)
-            terms.append(f"event_time {sign} TIMESTAMP '{moment:%Y-%m-%dT%H:%M:%SZ}'")
-            # Said of the partition too, so that the files of other days are not even opened.
-            terms.append(f"{PARTITION} {partition_sign} DATE '{moment:%Y-%m-%d}'")
-    return " AND ".join(terms)
+def read_count(name: str, text: str) -> int | None:
+    """A positive whole number of the command line; empty is none."""
+    if not text:
+        return None
+    if not text.isdigit() or not int(text):
+        raise BadInput(f"{name}: a whole number above zero is needed, found {text!r}.")
+    return int(text)
 
 
-def _literal(text: str) -> str:
+def read_versions(text: str) -> tuple[int, int] | None:
+    """A range of table versions like 3-7; empty is none."""
+    if not text:
+        return None
+    first, _, last = text.partition("-")
+    if not (first.isdigit() and last.isdigit() and int(first) < int(last)):
+        raise BadInput(f"versions: a rising range like 3-7 is needed, found {text!r}.")
+    return int(first), int(last)
+
+
+def period(day: date, every: str) -> tuple[date, date]:
+    """The declared window that a day falls into, [first day, first day after)."""
+    if every == "day":
+        return day, day + timedelta(days=1)
+    if every == "week":
+        monday = day - timedelta(days=day.weekday())
+        return monday, monday + timedelta(days=7)
+    first = day.replace(day=1)
+    return first, (first + timedelta(days=31)).replace(day=1)
+
+
+def literal(text: str) -> str:
+    """A text as SQL reads it."""
     return "'" + text.replace("'", "''") + "'"
+
+
+def moment(at: datetime) -> str:
+    """A moment as SQL reads it."""
+    return f"TIMESTAMP '{at.astimezone(UTC):%Y-%m-%dT%H:%M:%S.%fZ}'"
+
+
+def _between(
+    start: date | None,
+    end: date | None,
+    version: int | None,
+    use_case: UseCase,
+) -> Window:
+    if start and end and start >= end:
+        raise BadInput(f"from {start} must be before until {end}.")
+    zone = ZoneInfo(use_case.time_zone)
+    bounds = [None if d is None else datetime.combine(d, time(), zone) for d in (start, end)]
+    where = []
+    for at, sign in zip(bounds, (">=", "<"), strict=True):
+        if at is not None:
+            where.append(f"event_time {sign} {moment(at)}")
+            # Said of the partition too, so that the files of other days are not even opened.
+            where.append(f"{PARTITION} {sign[0]}= DATE '{at.astimezone(UTC).date()}'")
+    title = "all predictions" if not where else f"{start or '…'} to {end or '…'}"
+    return Window(title, version, tuple(where), None, *bounds)
+
+
+def _newest(tables: Tables, version: int, use_case: UseCase) -> tuple[date | None, date | None]:
+    found = tables.query(
+        "SELECT max(event_time) AS newest FROM t", t=tables.open("predictions", version)
+    )
+    newest = found.column("newest")[0].as_py()
+    if newest is None:
+        return None, None
+    day = newest.astimezone(ZoneInfo(use_case.time_zone)).date()
+    return period(day, use_case.monitoring.every)
+
+
+def _last(n_rows: int, tables: Tables, version: int) -> Window:
+    found = tables.query(
+        "SELECT event_time, prediction_id FROM t "  # noqa: S608, a whole number
+        f"ORDER BY event_time DESC, prediction_id DESC LIMIT 1 OFFSET {n_rows - 1}",
+        t=tables.open("predictions", version),
+    )
+    title = f"last {n_rows:,} rows"
+    if not found.num_rows:  # there are fewer
+        return Window(title, version)
+    at = moment(found.column("event_time")[0].as_py())
+    oldest = literal(found.column("prediction_id")[0].as_py())
+    where = f"(event_time > {at} OR (event_time = {at} AND prediction_id >= {oldest}))"
+    return Window(title, version, (where,))
+
+
+def _added(versions: tuple[int, int], newest: int) -> Window:
+    after, upto = versions
+    if upto > newest:
+        raise BadInput(f"versions: table 'predictions' has no version {upto}; newest: {newest}.")
+    return Window(f"table versions {after + 1} to {upto}", upto, (), after)

@@ -28,7 +28,7 @@ def model_card(
         _metrics(evaluated),
         _slices(evaluated),
         _limits(use_case),
-        "## Lineage\n\n" + _table(("what", "which"), list(lineage.items())),
+        "## Lineage\n\n" + markdown_table(("what", "which"), list(lineage.items())),
     ]
     return "\n\n".join(section for section in sections if section) + "\n"
 
@@ -53,7 +53,7 @@ def _data(use_case: UseCase, validated: Validated, trained: Trained) -> str:
     how = ", ".join(f"{key} {value}" for key, value in split.items())
     return (
         "## Data\n\n"
-        + _table(("slice", "rows", "table version"), rows)
+        + markdown_table(("slice", "rows", "table version"), rows)
         + f"\n\nSplit: {how}. {validated.expectations_passed} of {validated.expectations_total} "
         f"expectations passed; {count(validated.rows_quarantined)} rows quarantined."
     )
@@ -73,7 +73,7 @@ def _metrics(evaluated: Evaluated) -> str:
         row += [f"{beside[name]:.4f}"] if beside else []
         rows.append(row)
     note = "Bootstrap over the holdout rows; the arrow says which way is better."
-    return f"## Metrics on the holdout\n\n{_table(head, rows)}\n\n{note}"
+    return f"## Metrics on the holdout\n\n{markdown_table(head, rows)}\n\n{note}"
 
 
 def _slices(evaluated: Evaluated) -> str:
@@ -81,7 +81,7 @@ def _slices(evaluated: Evaluated) -> str:
     for column in dict.fromkeys(s.column for s in evaluated.slices):
         found = [s for s in evaluated.slices if s.column == column][:SLICES_SHOWN]
         rows = [(s.value, count(s.rows), *_slice_figures(s)) for s in found]
-        parts.append(_table((column, "rows", evaluated.metric, "95 % interval"), rows))
+        parts.append(markdown_table((column, "rows", evaluated.metric, "95 % interval"), rows))
     return "## Slices\n\n" + "\n\n".join(parts) if parts else ""
 
 
@@ -99,7 +99,8 @@ def _limits(use_case: UseCase) -> str:
     )
 
 
-def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+def markdown_table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """A table as MLflow's pages show it."""
     lines = [" | ".join(head), " | ".join("---" for _ in head)]
     lines += [" | ".join(str(cell).replace("|", "\\|") for cell in row) for row in rows]
     return "\n".join(f"| {line} |" for line in lines)

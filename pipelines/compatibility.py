@@ -31,6 +31,19 @@ def breaks(
     return tuple(found)
 
 
+def incomparable(champion: UseCase, challenger: UseCase) -> str:
+    """Why the champion can't answer rows of the challenger's data; "" where it can."""
+    if (champion.task, champion.target) != (challenger.task, challenger.target):
+        return "it answers another question"
+    for name in champion.features:
+        if name not in challenger.columns:
+            return f"it needs column {name}, which is no longer declared"
+        old, new = champion.columns[name].type, challenger.columns[name].type
+        if new != old and (old, new) not in WIDENED:
+            return f"it needs column {name} as {old}, which is {new} now"
+    return ""
+
+
 def _inputs(champion: UseCase, challenger: UseCase) -> Iterator[str]:
     accepted = _accepted(challenger)
     for name, column in _accepted(champion).items():

@@ -123,7 +123,7 @@ def _better(gates: Gates, champion: Champion, allow_breaking: bool) -> Iterator[
     yield Finding(
         good,
         f"{found.metric} {found.challenger:.4f} against {found.champion:.4f} of {name}: better by "
-        f"{known.value:+.4f}, at least {known.low:+.4f}, above {-gates.margin:+g} is asked"
+        f"{known.value:+.4f}, lower bound {known.low:+.4f}, above {-gates.margin:+g} is asked"
         + ("" if enough else f"; {len(found.drawn)} resamples, {MIN_RESAMPLES} are needed"),
     )
     yield from _slices(gates, found.slices)

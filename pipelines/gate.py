@@ -1,91 +1,112 @@
-"""Gate: decide whether a version may reach Production. Fails closed: what is unknown is a no."""
+"""Gate: decide whether a version may reach Production, and write down why. Fails closed.
 
-import math
-from collections.abc import Mapping
+Gathers evidence, decides, records: the decision stands on the version with the champion that it was
+compared with, and the whole evidence on the gate's run. docs/gate.md explains what is asked.
+"""
+
+from dataclasses import replace
 from typing import Annotated
 
 import mlflow
 import typer
 
 from contract.errors import BadInput, Refused
-from contract.use_case import Gates
+from contract.names import PRODUCTION
 from pipelines import cli
-from pipelines.decision import GateDecision
-from pipelines.evaluate import STEP as EVALUATE
+from pipelines.decision import decide
+from pipelines.evaluate import NONE
+from pipelines.evidence import gather
+from pipelines.gate_report import publish
 from pipelines.registry import Version, challenger_of, champion_of, tag
-from pipelines.step import Done, Result, Step, execute, latest_run, load_result
+from pipelines.step import Done, Result, Step, execute
 from pipelines.workspace import Workspace, open_workspace
 
 VersionOption = Annotated[str, typer.Option(help="Version number; empty: the challenger.")]
+AllowBreakingOption = Annotated[
+    str, typer.Option(help="yes: callers of the champion may have to change; it is recorded.")
+]
+PASSED, REFUSED, UNDECIDED = "passed", "refused", "undecided"
+LONGEST_TAG = 4900  # of a version's tag, in every store
 
 
 class Gated(Result):
-    """The decision on one version."""
+    """The decision on one version, and the champion that it was compared with."""
 
     version: str
+    champion: str  # or none
     passed: bool
     reasons: tuple[str, ...]
 
     def line(self) -> str:
-        word = "passed" if self.passed else "refused"
-        return f"version {self.version} {word}: {'; '.join(self.reasons)}"
+        if not self.passed:
+            return f"version {self.version} {REFUSED}: {'; '.join(self.reasons)}"
+        more = len(self.reasons) - 1
+        return f"version {self.version} {PASSED}: {self.reasons[0]}; {more} more answers are good"
 
 
-STEP = Step("gate", Gated, cached=False)
+STEP = Step("gate", Gated, ("gates", "evaluation"), cached=False)
 
 
-def decide(gates: Gates, figures: Mapping[str, float]) -> GateDecision:
-    """Compare measured figures with the declared limits; a missing or NaN figure is a refusal."""
-    passed: list[str] = []
-    failed: list[str] = []
-    limits = [(n, v, ">=") for n, v in gates.minimum.items()]
-    limits += [(n, v, "<=") for n, v in gates.maximum.items()]
-    for name, limit, sign in limits:
-        found = figures.get(name, math.nan)
-        good = found >= limit if sign == ">=" else found <= limit
-        (passed if good else failed).append(f"{name} {found:.4f}, {sign} {limit:g} is asked")
-    if not limits:
-        failed.append("the use case declares no gates.minimum or gates.maximum")
-    return GateDecision(not failed, tuple(failed or passed))
+def gate(
+    workspace: Workspace, version: Version, allow_breaking: bool = False, reuse: bool = False
+) -> Done[Gated]:
+    """Decide on a version and write the decision to its run and its tags.
+
+    With `reuse`, a version that passed by the same rules and is in Production already is not
+    measured again, since nothing is to be decided. Any other decision is made anew.
+    """
+    settled = version.stage == PRODUCTION and version.tags.get("gate") == PASSED
+    step = replace(STEP, cached=reuse and settled)
+    inputs = {name: version.tags.get(name, "") for name in ("package_digest", "holdout_hash")}
+    return execute(workspace, step, lambda: _gate(workspace, version, allow_breaking), inputs)
 
 
-def gate(workspace: Workspace, version: Version, figures: Mapping[str, float]) -> Done[Gated]:
-    """Decide on a version and write the decision to its run and its tags."""
-    return execute(workspace, STEP, lambda: _gate(workspace, version, figures))
+def opponent_of(workspace: Workspace, version: Version) -> Version | None:
+    """The champion; for the champion itself, the version it was compared with when it passed."""
+    champion = champion_of(workspace)
+    if champion is None or champion.version != version.version:
+        return champion
+    met = version.tags.get("gate_champion", NONE)
+    return None if met == NONE else Version.read(workspace, met)
 
 
-def _gate(workspace: Workspace, version: Version, figures: Mapping[str, float]) -> Gated:
-    decision = decide(workspace.use_case.gates, figures)
-    tag(workspace, version, gate="passed" if decision.passed else "refused")
-    tag(workspace, version, gate_reasons="; ".join(decision.reasons))
-    champion, run = champion_of(workspace), mlflow.active_run()
-    # A decision holds for the champion it was made against; promote compares.
-    tag(workspace, version, gate_champion=champion.version if champion else "none")
-    tag(workspace, version, gate_run=run.info.run_id if run else "")
-    mlflow.set_tags({"model_version": version.version, "gate": str(decision.passed)})
-    return Gated(version=version.version, passed=decision.passed, reasons=decision.reasons)
+def _gate(workspace: Workspace, version: Version, allow_breaking: bool) -> Gated:
+    run = mlflow.active_run()
+    # From here on an earlier decision no longer stands, wherever this process may die.
+    tag(workspace, version, gate=UNDECIDED)
+    champion = opponent_of(workspace, version)
+    evidence = gather(workspace, version, champion)
+    decision = decide(workspace.use_case.gates, evidence, allow_breaking)
+    met = champion.version if champion else NONE
+    publish(workspace.use_case.gates, evidence, decision)
+    tag(
+        workspace,
+        version,
+        gate_reasons="; ".join(decision.reasons)[:LONGEST_TAG],
+        gate_champion=met,
+        gate_run=run.info.run_id if run else "",
+        gate_allow_breaking="yes" if allow_breaking else "no",
+        gate=PASSED if decision.passed else REFUSED,
+    )
+    return Gated(
+        version=version.version, champion=met, passed=decision.passed, reasons=decision.reasons
+    )
 
 
 def main(
     use_case: cli.UseCaseOption = "flights",
     root: cli.RootOption = "",
     version: VersionOption = "",
+    allow_breaking: AllowBreakingOption = "",
 ) -> None:
     """Gate: decide whether a version may reach Production; exit code 1 is a no."""
+    allowed = cli.flag(allow_breaking)
     with open_workspace(use_case, root) as workspace:
         asked = Version.read(workspace, version) if version else challenger_of(workspace)
         if asked is None:
             raise BadInput(f"{workspace.model_name!r} has no challenger; name a version.")
-        result = load_result(workspace, EVALUATE, evaluation_of(workspace, asked))
-        figures = {name: figure.value for name, figure in result.figures.items()}
-        if not gate(workspace, asked, figures).result.passed:
+        if not gate(workspace, asked, allowed).result.passed:
             raise Refused(f"Version {asked.version} may not reach Production.")
-
-
-def evaluation_of(workspace: Workspace, version: Version) -> str:
-    """The newest evaluation whose holdout and answers are those of the version."""
-    known = version.tags.get("evaluate_run", "")
-    return latest_run(workspace, EVALUATE, known)
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ from contract.use_case_file import load_use_case
 from pipelines import cli
 from pipelines.console import console, count, summary
 from pipelines.evaluate import Evaluated, evaluate
-from pipelines.gate import Gated, gate
+from pipelines.gate import AllowBreakingOption, Gated, gate
 from pipelines.ingest import Ingested, ingest
 from pipelines.package import package
 from pipelines.promote import conclude
@@ -41,7 +41,9 @@ class Outcome:
     reused: tuple[str, ...]
 
 
-def pipeline(workspace: Workspace, rehearsal: Rehearsal, tune: int) -> Outcome:
+def pipeline(
+    workspace: Workspace, rehearsal: Rehearsal, tune: int, allow_breaking: bool = False
+) -> Outcome:
     """All steps in order; every one is a child of the pipeline's own run."""
     with step_run(workspace, "main") as run:
         done: dict[str, Done[Any]] = {}
@@ -55,8 +57,7 @@ def pipeline(workspace: Workspace, rehearsal: Rehearsal, tune: int) -> Outcome:
             workspace, validated.result, trained.result, evaluated.result, packaged.result
         )
         version = Version.read(workspace, registered.result.version)
-        figures = {name: figure.value for name, figure in evaluated.result.figures.items()}
-        gated = done["gate"] = gate(workspace, version, figures)
+        gated = done["gate"] = gate(workspace, version, allow_breaking, reuse=True)
         concluded = conclude(workspace, version, gated.result)
         if concluded.promoted:
             done["promote"] = concluded.promoted
@@ -121,16 +122,17 @@ def main(
     train_until: TrainUntilOption = "",
     holdout_until: HoldoutUntilOption = "",
     tune: TuneOption = "0",
+    allow_breaking: AllowBreakingOption = "",
 ) -> None:
     """The whole pipeline, from a look at the source to a gated and promoted version."""
     started = time.monotonic()
     rehearsal = read_rehearsal(sample, rows_multiple)
     declared = with_windows(load_use_case(use_case), train_from, train_until, holdout_until)
     declared = rehearsal.of(declared)
-    trials = read_tune(tune)
+    trials, allowed = read_tune(tune), cli.flag(allow_breaking)
     with open_workspace(declared, root) as workspace:
         console().print(f"[bold]{declared.title}[/bold] · {workspace.settings.tracking_uri}")
-        outcome = pipeline(workspace, rehearsal, trials)
+        outcome = pipeline(workspace, rehearsal, trials, allowed)
         report(workspace, outcome, time.monotonic() - started)
 
 

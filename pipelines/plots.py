@@ -14,6 +14,7 @@ from sklearn.metrics import (
 
 from contract.metrics import CALIBRATION_BINS, Scored, positive_index
 from contract.use_case import UseCase
+from pipelines.comparison import Comparison
 
 Measured = tuple[float, float, float]  # value, lower and upper end of its 95 % interval
 
@@ -45,6 +46,26 @@ def figures(
     for column, values in slices.items():
         if values:
             yield f"slices_{column}", _slices(use_case, column, values, whole)
+
+
+def gain(comparison: Comparison, champion: str, margin: float) -> Figure:
+    """The bootstrapped difference between challenger and champion, with the declared margin."""
+    found, drawn = comparison.difference, np.asarray(comparison.drawn)
+    known = drawn[np.isfinite(drawn)]
+    figure, axes = _axes(f"How much better than champion version {champion}? {comparison.metric}")
+    axes.hist(known, bins=40, color=BLUE, alpha=0.55, label=f"{len(drawn):,} resamples")
+    axes.axvline(found.value, color=BLUE, linewidth=2, label=f"measured {found.value:+.4f}")
+    if np.isfinite([found.low, found.high]).all():
+        label = f"95 % interval {found.low:+.4f} … {found.high:+.4f}"
+        axes.axvspan(found.low, found.high, color=GREY, alpha=0.18, linewidth=0, label=label)
+    label = f"margin: the interval must begin above {-margin:+g}"
+    axes.axvline(-margin, color=ORANGE, linewidth=2, linestyle="--", label=label)
+    axes.axvline(0, color=GREY, linewidth=1, label="equal")
+    axes.set(xlabel="worse  ←  difference, above zero the challenger is better  →  better")
+    axes.set_ylabel("resamples")
+    axes.margins(y=0.35)  # room for the legend
+    axes.legend(loc="upper left", frameon=False, fontsize=8)
+    return figure
 
 
 def _axes(title: str, size: tuple[float, float] = (6.4, 4.8)) -> tuple[Figure, Axes]:

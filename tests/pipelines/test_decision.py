@@ -79,8 +79,8 @@ def test_the_first_version_needs_the_absolute_limits_alone() -> None:
 WORSE = Difference(-0.2, -0.25, -0.15, 0.02)
 REFUSALS = {
     "above -0.02 is asked": differing(low=-0.021),
-    "at least -0.0200": differing(low=-0.02),
-    "at least +nan": differing(low=math.nan),
+    "lower bound -0.0200": differing(low=-0.02),
+    "lower bound +nan": differing(low=math.nan),
     "999 resamples, 1000 are needed": compared(drawn=(0.0,) * 999),
     "slice colour=red (200 rows): 0.6100 against 0.8000, worse by more than 0.05": compared(
         slices=(replace(LARGE, challenger=0.61, difference=WORSE),)

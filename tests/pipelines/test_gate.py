@@ -1,29 +1,238 @@
-import math
+"""The gate over real tables, packages and a real registry: what it measures and what it records."""
 
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import mlflow
+import pyarrow as pa
 import pytest
 
-from contract.use_case import Gates
-from pipelines.gate import decide
+from contract.fingerprint import content_hash, row_hashes
+from contract.names import ROW_HASH
+from contract.use_case import UseCase
+from pipelines.closure import PROJECT
+from pipelines.decision import Champion, Evidence, NoChampion
+from pipelines.evidence import LINEAGE, gather
+from pipelines.gate import gate
+from pipelines.main import pipeline
+from pipelines.registry import Version, champion_of
+from pipelines.rehearsal import Rehearsal
+from pipelines.workspace import Workspace, open_workspace
+from tests.conftest import MADE, deliver, made_rows, made_use_case, settle
 
-LIMITS = Gates(minimum={"roc_auc": 0.7}, maximum={"calibration_error": 0.1})
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Version 1 is champion; version 2 is worse, breaks callers and was refused. Read it only."""
+    folder = tmp_path_factory.mktemp("made")
+    with pytest.MonkeyPatch.context() as patch:
+        settle(folder, patch)
+        deliver(folder, made_rows(500))
+        with open_workspace(made_use_case(folder)) as opened:
+            pipeline(opened, Rehearsal(), tune=0)
+        with open_workspace(worse(folder)) as opened:
+            assert not pipeline(opened, Rehearsal(), tune=0).gated.passed
+    yield folder
+
+
+def worse(folder: Path) -> UseCase:
+    """A stump instead of a regression, and only the known colours are accepted."""
+    declared = made_use_case(folder)
+    columns = dict(declared.columns)
+    columns["colour"] = columns["colour"].model_copy(update={"unseen": "reject"})
+    estimator = declared.estimator.model_copy(
+        update={
+            "path": "sklearn.ensemble.HistGradientBoostingClassifier",
+            "parameters": {"max_iter": 1, "max_leaf_nodes": 2, "early_stopping": False},
+            "search": {},
+        }
+    )
+    return declared.model_copy(update={"columns": columns, "estimator": estimator})
+
+
+@pytest.fixture
+def opened(made: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Workspace]:
+    monkeypatch.chdir(made)
+    with open_workspace(worse(made)) as workspace:
+        yield workspace
+
+
+def versions(workspace: Workspace) -> tuple[Version, Version]:
+    """The challenger and the champion."""
+    champion = champion_of(workspace)
+    assert champion is not None
+    return Version.read(workspace, "2"), champion
+
+
+def relabelled(version: Version, **tags: str) -> Version:
+    """The version as it would be with other tags."""
+    return replace(version, tags=version.tags | tags)
+
+
+def met(evidence: Evidence) -> Champion:
+    assert isinstance(evidence.opponent, Champion)
+    return evidence.opponent
+
+
+def test_everything_is_measured_on_the_package_and_the_frozen_holdout(opened: Workspace) -> None:
+    mine, champion = versions(opened)
+    evidence = gather(opened, mine, champion)
+    assert evidence.problems == ()
+    assert evidence.missing_tags == ()
+    assert evidence.rows == 126
+    assert evidence.holdout_hash == evidence.registered_hash
+    assert (evidence.trained_on, met(evidence).trained_on) == (0, 0)
+    assert evidence.figures is not None
+    assert f"{evidence.figures['roc_auc']:.4f}" == mine.tags["roc_auc"]
+    assert evidence.latency is not None
+    assert 0 < evidence.latency.median_ms <= evidence.latency.p99_ms
+    assert evidence.latency.calls == 1000
+    assert evidence.size_mb is not None
+    assert 0 < evidence.size_mb < 0.1
+    found = met(evidence).comparison
+    assert found is not None
+    assert f"{found.champion:.4f}" == champion.tags["roc_auc"]
+    assert found.difference.low < found.difference.value < 0
+    assert {s.value for s in found.slices} == {"red", "green", "blue"}
+    assert gather(opened, mine, None).opponent == NoChampion()
+
+
+def test_a_refusal_is_recorded_with_the_champion_it_met(opened: Workspace) -> None:
+    mine, _ = versions(opened)
+    assert (mine.tags["gate"], mine.tags["gate_champion"]) == ("refused", "1")
+    assert "above -0.05 is asked" in mine.tags["gate_reasons"]
+    assert "colour: any text was accepted" in mine.tags["gate_reasons"]
+    run = mine.tags["gate_run"]
+    note = opened.client.get_run(run).data.tags["mlflow.note.content"]
+    assert note.startswith("# Version 2: refused\n\n- roc_auc")
+    assert "## Against champion version 1, on 126 rows" in note
+    files = {f.path for f in opened.client.list_artifacts(run, "gate")}
+    assert files == {
+        f"gate/{name}"
+        for name in (
+            "decision.md",
+            "declared.json",
+            "difference.png",
+            "evidence.json",
+            "slices.json",
+        )
+    }
+    whole = json.loads(mlflow.artifacts.load_text(f"runs:/{run}/gate/evidence.json"))
+    assert len(whole["opponent"]["comparison"]["drawn"]) == 1000
+
+
+def test_a_breaking_change_is_allowed_by_hand_and_a_worse_model_is_not(opened: Workspace) -> None:
+    mine, _ = versions(opened)
+    decided = gate(opened, mine, allow_breaking=True).result
+    assert len(decided.reasons) == 1
+    assert "above -0.05 is asked" in decided.reasons[0]
+    assert Version.read(opened, "2").tags["gate_allow_breaking"] == "yes"
+
+
+def test_the_command_says_no_by_exit_code_1(made: Path) -> None:
+    (made / "made.yaml").write_text(MADE, encoding="utf-8")
+    command = [sys.executable, "-m", "pipelines.gate", "--use-case", "made.yaml", "--version", "2"]
+    done = subprocess.run(
+        command,
+        env=os.environ | {"PYTHONPATH": str(PROJECT)},
+        cwd=made,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 1, done.stderr
+    assert "Version 2 may not reach Production" in done.stderr
+
+
+def test_the_champion_is_compared_with_the_one_it_met(opened: Workspace) -> None:
+    _, champion = versions(opened)
+    assert gate(opened, champion).result.champion == "none"
+
+
+# Broken and foolish things
+
+
+def with_training(workspace: Workspace, version: Version, extra: pa.Table) -> Version:
+    """The version as if it had been trained on other rows too."""
+    at = int(version.tags["training_version"])
+    rows = pa.concat_tables([workspace.tables.read("training", at), extra])
+    total = content_hash(rows.column(ROW_HASH).to_numpy())
+    made = workspace.tables.publish("training", rows, total)
+    return relabelled(version, training_version=str(made.version), training_hash=made.content_hash)
+
+
+def revised(rows: pa.Table) -> pa.Table:
+    """The same rows with another size, hashed anew: the keys stay."""
+    at = rows.column_names.index("size")
+    changed = rows.set_column(at, "size", pa.array([0.125] * rows.num_rows))
+    hashes = row_hashes(changed.drop_columns([ROW_HASH]))
+    return changed.set_column(changed.column_names.index(ROW_HASH), ROW_HASH, pa.array(hashes))
+
+
+def test_who_was_trained_on_holdout_rows_is_found_by_content_and_by_key(opened: Workspace) -> None:
+    mine, champion = versions(opened)
+    some = opened.tables.read("holdout", int(mine.tags["holdout_version"])).slice(0, 3)
+    for extra in (some, revised(some)):
+        assert gather(opened, with_training(opened, mine, extra), champion).trained_on == 3
+        seen = gather(opened, mine, with_training(opened, champion, extra))
+        assert met(seen).trained_on == 3
+        assert seen.trained_on == 0
+
+
+def test_a_holdout_whose_rows_were_changed_is_noticed_whatever_it_says_of_itself(
+    opened: Workspace,
+) -> None:
+    mine, champion = versions(opened)
+    rows = opened.tables.read("holdout", int(mine.tags["holdout_version"]))
+    at = rows.column_names.index("late")
+    flipped = rows.set_column(at, "late", pa.array([not v for v in rows["late"].to_pylist()]))
+    version = opened.tables.overwrite("holdout", flipped, content_hash=mine.tags["holdout_hash"])
+    evidence = gather(opened, relabelled(mine, holdout_version=str(version)), champion)
+    assert evidence.holdout_hash != evidence.registered_hash
 
 
 @pytest.mark.parametrize(
-    ("figures", "passed"),
+    ("tag", "value", "said"),
     [
-        ({"roc_auc": 0.7, "calibration_error": 0.1}, True),
-        ({"roc_auc": 0.69, "calibration_error": 0.05}, False),
-        ({"roc_auc": 0.8, "calibration_error": 0.11}, False),
-        ({"roc_auc": math.nan, "calibration_error": 0.05}, False),
-        ({"roc_auc": 0.8}, False),
-        ({}, False),
+        ("holdout_version", "99", "the holdout of version 2 can't be read"),
+        ("training_hash", "0", "does not hold the rows that it was trained on"),
+        ("package_digest", "0", "its package was registered as 0, found"),
+        ("raw_hash", "0", "no finished validation of raw rows 0"),
+        ("training_version", "", "version 2 has no tag training_version"),
     ],
 )
-def test_the_gate_fails_closed(figures: dict[str, float], passed: bool) -> None:
-    decision = decide(LIMITS, figures)
-    assert decision.passed == passed
-    assert decision.reasons
+def test_a_wrong_tag_is_a_problem(opened: Workspace, tag: str, value: str, said: str) -> None:
+    mine, champion = versions(opened)
+    evidence = gather(opened, relabelled(mine, **{tag: value}), champion)
+    assert evidence.problems is not None
+    assert said in "; ".join(evidence.problems)
+    assert evidence.missing_tags == ((tag,) if not value else ())
 
 
-def test_a_use_case_without_limits_promotes_nothing() -> None:
-    assert not decide(Gates(), {"roc_auc": 1.0}).passed
+def test_every_lineage_tag_is_one_that_register_writes(opened: Workspace) -> None:
+    mine, _ = versions(opened)
+    assert {name for name in LINEAGE if not mine.tags.get(name)} == set()
+
+
+@pytest.mark.parametrize(
+    ("whose", "said"),
+    [("2", "version 2 can't be served"), ("1", "champion version 1 can't be read")],
+)
+def test_a_changed_package_is_a_problem(opened: Workspace, whose: str, said: str) -> None:
+    mine, champion = versions(opened)
+    source = Version.read(opened, whose).source
+    graph = Path(source.removeprefix("file://")) / "scorer" / "model.onnx"
+    whole = graph.read_bytes()
+    graph.write_bytes(whole[:-1])
+    try:
+        evidence = gather(opened, mine, champion)
+    finally:
+        graph.write_bytes(whole)
+    assert evidence.problems is not None
+    assert said in "; ".join(evidence.problems)
+    assert met(evidence).comparison is None

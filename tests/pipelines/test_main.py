@@ -84,7 +84,7 @@ def test_a_second_pipeline_reuses_and_registers_nothing(
     with open_workspace("penguins") as workspace:
         again = pipeline(workspace, Rehearsal(), tune=0)
         versions = workspace.client.search_model_versions("name = 'penguins'")
-    assert again.reused == ("validate", "split", "train", "evaluate", "package")
+    assert again.reused == ("validate", "split", "train", "evaluate", "package", "gate")
     assert not again.registered.new
     assert again.registered.version == first.registered.version
     assert len(versions) == 1

@@ -1,0 +1,242 @@
+import json
+import shutil
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+import mlflow
+import numpy as np
+import pandas as pd
+import pytest
+import typer
+from mlflow import MlflowClient
+from mlflow.entities import Run
+from typer.testing import CliRunner
+
+from contract.settings import read_settings
+from contract.tables import Tables
+from contract.use_case import UseCase
+from monitoring.__main__ import main
+from monitoring.history import read_document
+from monitoring.monitor import Monitored, monitor
+from monitoring.served import connect
+from monitoring.window import Asked, read_day
+from pipelines.main import Outcome
+from tests.conftest import made_use_case
+from tests.monitoring import made
+
+DAY = 1440  # rows, one a minute
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a store in which a champion is registered; each test works on a copy."""
+    folder = tmp_path_factory.mktemp("store")
+    made.register(folder, made_use_case(folder))
+    return folder
+
+
+@pytest.fixture
+def client(home: Path, store: Path) -> MlflowClient:
+    shutil.copy(store / "mlflow.db", home / "mlflow.db")
+    return connect(read_settings())
+
+
+@pytest.fixture
+def use_case(home: Path) -> UseCase:
+    policy = made_use_case(home).monitoring.model_copy(update={"every": "day"})
+    return made_use_case(home, {"monitoring": policy})
+
+
+@pytest.fixture
+def tables(home: Path) -> Tables:
+    return Tables(str(home / "data"), "made")
+
+
+def watch(home: Path, use_case: UseCase, start: str = "", end: str = "") -> Monitored:
+    asked = Asked(read_day("from", start), read_day("until", end))
+    return monitor(use_case, read_settings(str(home / "data")), asked)[0]
+
+
+def run_of(client: MlflowClient, monitored: Monitored) -> Run:
+    return client.get_run(monitored.run_id)
+
+
+def artifacts(client: MlflowClient, monitored: Monitored) -> set[str]:
+    folders = ("", "evidently")
+    return {f.path for d in folders for f in client.list_artifacts(monitored.run_id, d)}
+
+
+def test_a_shift_is_watched_then_drift_then_over(
+    client: MlflowClient, home: Path, use_case: UseCase, tables: Tables
+) -> None:
+    for day, shift in ((1, 1.0), (2, 1.0), (3, 0.0)):
+        made.answer(tables, use_case, made.rows(DAY, day, f"2024-02-0{day}", shift))
+    days = [watch(home, use_case, f"2024-02-0{d}", f"2024-02-0{d + 1}") for d in (1, 2, 3)]
+    assert [d.status for d in days] == ["WATCH", "DRIFT", "OK"]
+    assert days[0].columns_drifted == ("size",)
+    assert days[1].alarms == ("prediction", "columns:size")
+    assert artifacts(client, days[1]) == {
+        "evidently",
+        "evidently/answers.html",
+        "evidently/answers.json",
+        "evidently/inputs.html",
+        "evidently/inputs.json",
+        "verdict.html",
+        "verdict.json",
+    }
+    run = run_of(client, days[1])
+    assert run.data.metrics["effect/size"] > 0.3
+    assert run.data.tags["mlflow.note.content"].startswith("## DRIFT")
+    page = mlflow.artifacts.load_text(days[1].report)
+    assert page.index("DRIFT") < page.index("fired in 2 or more") < page.index("<table>")
+    tags = client.get_model_version("made", "1").tags
+    assert tags["monitoring"] == "OK"
+    assert days[2].run_id in tags["monitoring_report"]
+
+
+def test_the_timeline_holds_every_window_at_its_end(
+    client: MlflowClient, home: Path, use_case: UseCase, tables: Tables
+) -> None:
+    for day in (1, 2):
+        made.answer(tables, use_case, made.rows(300, day, f"2024-02-0{day}"))
+        watch(home, use_case, f"2024-02-0{day}", f"2024-02-0{day + 1}")
+    where = client.get_experiment_by_name("made/monitoring")
+    assert where is not None
+    (timeline,) = client.search_runs([where.experiment_id], "tags.step = 'timeline'")
+    history = client.get_metric_history(timeline.info.run_id, "effect/size")
+    at = [pd.Timestamp(m.timestamp, unit="ms", tz="UTC") for m in history]
+    assert [str(t.date()) for t in at] == ["2024-02-02", "2024-02-03"]
+    assert [m.step for m in history] == [0, 1]
+
+
+def test_labels_that_come_late_make_a_new_revision(
+    client: MlflowClient, home: Path, use_case: UseCase, tables: Tables
+) -> None:
+    rows = made.rows(600, 1)
+    made.answer(tables, use_case, rows)
+    early = watch(home, use_case)
+    made.label(tables, rows)
+    late = watch(home, use_case)
+    again = watch(home, use_case)
+    assert (early.revision, late.revision) == (1, 2)
+    assert (again.already, again.run_id) == (True, late.run_id)
+    assert run_of(client, early).data.tags["followed_by"] == late.run_id
+    before, after = (run_of(client, m).data.metrics for m in (early, late))
+    assert "realised/roc_auc" not in before
+    assert after["label_coverage"] == 1
+    assert after["estimated/roc_auc"] == before["estimated/roc_auc"]
+    assert after["estimate_error/roc_auc"] == pytest.approx(
+        after["estimated/roc_auc"] - after["realised/roc_auc"]
+    )
+    assert abs(after["estimate_error/roc_auc"]) < 0.05
+
+
+def test_labels_that_turned_round_are_a_fall_of_performance(
+    client: MlflowClient, home: Path, use_case: UseCase, tables: Tables
+) -> None:
+    rows = made.rows(600, 1)
+    made.answer(tables, use_case, rows)
+    made.label(tables, rows.assign(late=~rows["late"]))
+    found = watch(home, use_case)
+    assert found.signals == ("performance",)
+    assert "roc_auc is 0.1" in " ".join(found.reasons)
+
+
+def test_two_runs_on_one_window_make_one_report(
+    client: MlflowClient, home: Path, use_case: UseCase, tables: Tables
+) -> None:
+    made.answer(tables, use_case, made.rows(300, 1))
+    found: list[Monitored] = []
+    both = [threading.Thread(target=lambda: found.append(watch(home, use_case))) for _ in range(2)]
+    for thread in both:
+        thread.start()
+    for thread in both:
+        thread.join()
+    assert sorted(m.already for m in found) == [False, True]
+    assert found[0].run_id == found[1].run_id
+    where = client.get_experiment_by_name("made/monitoring")
+    assert where is not None
+    assert len(client.search_runs([where.experiment_id], "tags.step = 'monitor'")) == 1
+
+
+def test_each_version_that_answered_gets_its_report_the_champion_s_first(
+    client: MlflowClient, home: Path, use_case: UseCase, tables: Tables
+) -> None:
+    made.answer(tables, use_case, made.rows(200, 1), version="1")
+    made.answer(tables, use_case, made.rows(400, 2), version="7")
+    found = monitor(use_case, read_settings(str(home / "data")), Asked())
+    assert [(m.version, m.status, m.rows) for m in found] == [
+        ("1", "OK", 200),
+        ("7", "NO_REFERENCE", 400),
+    ]
+
+
+BAD: dict[str, tuple[Callable[[pd.DataFrame], pd.DataFrame], str, str]] = {
+    "only nulls": (lambda rows: rows.assign(size=np.nan), "WATCH", "only nulls in the window"),
+    "infinite": (
+        lambda rows: rows.assign(size=rows["size"].where(rows.index % 2 == 0, np.inf)),
+        "WATCH",
+        "150 infinite values in the window",
+    ),
+    "constant": (lambda rows: rows.assign(colour="red"), "WATCH", "one value in all rows"),
+    "as many words as rows": (
+        lambda rows: rows.assign(group=[f"g{i}" for i in rows.index]),
+        "WATCH",
+        "",
+    ),
+    "few rows": (lambda rows: rows.head(29), "NOT_ENOUGH_DATA", ""),
+}
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_a_bad_column_costs_only_itself(
+    client: MlflowClient, home: Path, use_case: UseCase, tables: Tables, name: str
+) -> None:
+    spoil, state, note = BAD[name]
+    made.answer(tables, use_case, spoil(made.rows(300, 1)))
+    found = watch(home, use_case)
+    document = read_document(run_of(client, found))
+    assert found.status == state
+    assert note in " ".join(document["notes"].values())
+    assert document["columns"]["group"]["rows"] == found.rows
+
+
+def test_a_missing_and_a_retyped_column_are_a_changed_schema(
+    client: MlflowClient, home: Path, use_case: UseCase, tables: Tables
+) -> None:
+    retyped = use_case.columns["size"].model_copy(
+        update={"type": "string", "min": None, "max": None}
+    )
+    columns = {n: c for n, c in use_case.columns.items() if n != "colour"} | {"size": retyped}
+    other = use_case.model_copy(update={"columns": columns})
+    rows = made.rows(300, 1)
+    made.answer(tables, other, rows.assign(size=rows["size"].astype(str)))
+    found = watch(home, use_case)
+    notes = read_document(run_of(client, found))["notes"]
+    assert found.status == "SCHEMA_CHANGED"
+    assert notes == {"colour": "colour is missing", "size": "size is string, was number"}
+    assert "effect/group" in run_of(client, found).data.metrics
+
+
+def test_a_window_without_rows_and_one_without_a_table(
+    client: MlflowClient, home: Path, use_case: UseCase, tables: Tables
+) -> None:
+    assert watch(home, use_case).status == "NO_DATA"
+    made.answer(tables, use_case, made.rows(300, 1))
+    found = watch(home, use_case, "2023-01-01", "2023-02-01")
+    assert (found.status, found.rows) == ("NO_DATA", 0)
+
+
+def test_the_command_says_what_it_found(
+    trained: tuple[Path, Outcome], home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{trained[0]}/mlflow.db")
+    app = typer.Typer()
+    app.command()(main)
+    options = ["--use-case", "penguins", "--root", str(home / "tables"), "--json", "yes"]
+    first, again = (CliRunner().invoke(app, options) for _ in range(2))
+    assert (first.exit_code, again.exit_code) == (0, 0), first.output
+    assert json.loads(first.stdout)["status"] == "NO_DATA"
+    assert "reported before, not again" in again.stderr

@@ -1,0 +1,124 @@
+from datetime import date
+from pathlib import Path
+
+import pytest
+
+from contract.errors import BadInput
+from contract.tables import Tables
+from contract.use_case import UseCase
+from monitoring.count import count_window
+from monitoring.read import Reader, served_versions
+from monitoring.reference import Reference, freeze, load
+from monitoring.window import Asked, period, read_count, read_day, read_versions, resolve
+from tests.conftest import made_use_case
+from tests.monitoring import made
+
+
+@pytest.fixture
+def use_case(home: Path) -> UseCase:
+    return made_use_case(home, {"time_zone": "America/New_York"})
+
+
+@pytest.fixture
+def tables(home: Path, use_case: UseCase) -> Tables:
+    """Two days of one row a minute, in two commits: table versions 1 and 2."""
+    found = Tables(str(home / "data"), "made")
+    made.answer(found, use_case, made.rows(1440, 1, "2024-02-01"))
+    made.answer(found, use_case, made.rows(1440, 2, "2024-02-02"), version="2")
+    return found
+
+
+def counted(tables: Tables, use_case: UseCase, asked: Asked) -> dict[str, int]:
+    window = resolve(asked, tables, use_case)
+    return {
+        version: count_window(Reader(tables, use_case, window, version), [], None, None).rows
+        for version in served_versions(tables, window)
+    }
+
+
+@pytest.mark.parametrize(
+    ("asked", "rows"),
+    [
+        (Asked(date(2024, 2, 1), date(2024, 2, 2)), {"1": 1140, "2": 300}),  # midnight is 05:00 UTC
+        (Asked(start=date(2024, 2, 2)), {"2": 1140}),
+        (Asked(last=1500), {"2": 1440, "1": 60}),
+        (Asked(last=10_000), {"1": 1440, "2": 1440}),
+        (Asked(versions=(1, 2)), {"2": 1440}),
+        (Asked(versions=(0, 1)), {"1": 1440}),
+        (Asked(), {"1": 1140, "2": 1440}),  # the month of the newest row
+        (Asked(date(2025, 1, 1)), {}),
+    ],
+)
+def test_a_window_holds_the_rows_that_were_asked_for(
+    tables: Tables, use_case: UseCase, asked: Asked, rows: dict[str, int]
+) -> None:
+    assert counted(tables, use_case, asked) == rows
+
+
+@pytest.mark.parametrize(
+    ("asked", "said"),
+    [
+        (Asked(last=5, versions=(1, 2)), "One window is needed"),
+        (Asked(date(2024, 2, 2), date(2024, 2, 2)), "must be before until"),
+        (Asked(versions=(1, 9)), "no version 9; newest: 2"),
+    ],
+)
+def test_a_window_that_can_t_be_is_refused(
+    tables: Tables, use_case: UseCase, asked: Asked, said: str
+) -> None:
+    with pytest.raises(BadInput, match=said):
+        resolve(asked, tables, use_case)
+
+
+def test_words_of_the_command_line_are_read_or_refused() -> None:
+    assert (read_day("from", ""), read_count("last", ""), read_versions("")) == (None, None, None)
+    assert read_versions("3-7") == (3, 7)
+    for read in (
+        lambda: read_day("from", "July"),
+        lambda: read_count("last", "0"),
+        lambda: read_versions("7-3"),
+    ):
+        with pytest.raises(BadInput, match="is needed, found"):
+            read()
+
+
+def test_declared_windows_are_calendar_periods() -> None:
+    assert period(date(2024, 2, 29), "month") == (date(2024, 2, 1), date(2024, 3, 1))
+    assert period(date(2024, 12, 31), "month") == (date(2024, 12, 1), date(2025, 1, 1))
+    assert period(date(2024, 2, 29), "week") == (date(2024, 2, 26), date(2024, 3, 4))
+    assert period(date(2024, 2, 29), "day") == (date(2024, 2, 29), date(2024, 3, 1))
+
+
+def test_a_sample_is_the_same_rows_again_and_about_as_many_as_asked(
+    tables: Tables, use_case: UseCase
+) -> None:
+    reader = Reader(tables, use_case, resolve(Asked(), tables, use_case), "1")
+    some, again = (reader.sample(["size"], 1140, 500) for _ in range(2))
+    assert some.equals(again)
+    assert 400 < len(some) < 600
+    assert len(reader.sample(["size"], 1140, 5000)) == 1140
+
+
+@pytest.mark.parametrize("by", [("prediction_id",), ("id",)])
+def test_the_newest_revision_of_a_label_counts(
+    tables: Tables, use_case: UseCase, by: tuple[str, ...]
+) -> None:
+    rows = made.rows(1440, 1, "2024-02-01").tail(100)
+    made.label(tables, rows, by)
+    made.label(tables, rows.head(10).assign(late=True), by, revision=2)
+    made.label(tables, rows.head(1).assign(id=-5), by)  # a label of no prediction
+    reader = Reader(tables, use_case, resolve(Asked(), tables, use_case), "1")
+    found = reader.sample(["size"], 1140, 5000)
+    labelled = found.dropna(subset="label").merge(rows, on="size")
+    assert len(found) == 1140
+    assert len(labelled) == 100
+    assert labelled["label"].sum() == 10 + rows["late"].iloc[10:].sum()
+
+
+def test_a_reference_reads_back(home: Path) -> None:
+    known = made.reference(50)
+    freeze(home, known.inputs, known.holdout, known.figures)
+    found = load(home)
+    assert isinstance(found, Reference)
+    assert found.inputs.equals(known.inputs)
+    assert found.figures == known.figures
