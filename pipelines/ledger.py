@@ -161,6 +161,17 @@ def ever_champion(entries: Sequence[Entry]) -> frozenset[str]:
     return frozenset(e.standing.champion for e in entries[start:]) - {NONE}
 
 
+def taken_out_by(entries: Sequence[Entry], version: str) -> Entry | None:
+    """The newest entry that rejected a version, or after which it no longer was what it was."""
+    found, held = None, False
+    for entry in entries:
+        holds = version in (entry.standing.champion, entry.standing.challenger)
+        if (held and not holds) or (entry.move == "reject" and entry.version == version):
+            found = entry
+        held = holds
+    return found
+
+
 def last_move_of(entries: Sequence[Entry], version: str, *moves: Move) -> Entry | None:
     """The newest entry about a version, of the given moves where any are named."""
     found = (

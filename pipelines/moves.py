@@ -45,7 +45,10 @@ def move(workspace: Workspace, ask: Ask) -> Entry | None:
             if append_entry(workspace.tables, entry):
                 own = mlflow.active_run()
                 run_id = own.info.run_id if own else ""
-                patiently(workspace, partial(show, workspace, [*entries, entry], run_id))
+                patiently(
+                    partial(show, workspace, [*entries, entry], run_id),
+                    workspace.settings.store_wait_s,
+                )
                 return entry
     raise Unavailable("Other hosts keep moving versions at the same time; try again.")
 
@@ -65,7 +68,7 @@ def refresh(workspace: Workspace) -> None:
 
 
 def _settled(workspace: Workspace) -> tuple[list[Entry], Shown | None]:
-    return patiently(workspace, lambda: _settle(workspace))
+    return patiently(lambda: _settle(workspace), workspace.settings.store_wait_s)
 
 
 def _settle(workspace: Workspace) -> tuple[list[Entry], Shown | None]:

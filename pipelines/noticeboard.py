@@ -3,13 +3,17 @@
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 
+from contract.names import ARCHIVED
 from contract.use_case import UseCase
-from pipelines.ledger import Entry, last_move_of
+from pipelines.ledger import Entry, last_move_of, taken_out_by
+from pipelines.standing import stage_of
 
 APPROVAL_TAG = "approval"
 PENDING = "pending"
 STATUS_TAG = "status"
 MADE_BY = {"external": "by hand in MLflow"}
+VERSIONS_SHOWN = 6
+SHORT = 240  # characters
 
 Tags = Mapping[str, str]
 
@@ -24,7 +28,8 @@ def front_page(use_case: UseCase, entries: Sequence[Entry], tags: Mapping[str, T
         f"{now.previous} live again."
         if now.previous
         else "",
-        f"*Last move:* {sentence(entries[-1])}. All moves: experiment `{use_case.name}/releases`.",
+        f"*Last move:* {short(sentence(entries[-1]))}. All: experiment `{use_case.name}/releases`.",
+        _versions(entries, tags),
         use_case.description,
     ]
     return "\n\n".join(line for line in lines if line)
@@ -39,7 +44,7 @@ def _live(use_case: UseCase, entries: Sequence[Entry]) -> str:
         return f"**Live: no version**{f', {lost} is gone.' if lost else '.'}{offer}"
     start = entries[since.number] if since else entries[0]
     return (
-        f"**Live: version {champion}** since {moment(start.time)}, because {start.why} "
+        f"**Live: version {champion}** since {moment(start.time)}, because {short(start.why)} "
         f"({_by(start)})."
     )
 
@@ -58,7 +63,7 @@ def _gate(tags: Tags) -> str:
     if decision is None:
         return "not gated yet"
     reasons = tags.get("gate_reasons", "")
-    return f"gate {decision}" + (f": {reasons}" if reasons else "")
+    return f"gate {decision}" + (f": {short(reasons)}" if reasons else "")
 
 
 def status(entries: Sequence[Entry], version: str, tags: Tags) -> str:
@@ -69,12 +74,28 @@ def status(entries: Sequence[Entry], version: str, tags: Tags) -> str:
         return f"live since {moment(last.time)}" if last else "live"
     if version == now.challenger:
         return "waiting for approval" if tags.get(APPROVAL_TAG) == PENDING else "waiting"
-    if version in now.barred:
-        gone = last_move_of(entries, version, "reject")
-        return f"rejected: {gone.why}" if gone else "rolled back"
+    out = taken_out_by(entries, version)
+    if out and version in now.barred:
+        return f"{'rejected' if out.move == 'reject' else 'rolled back'}: {short(out.why)}"
     if version == now.previous:
         return "previous: a rollback brings it back"
-    return "archived" if last else ""
+    return f"archived: {short(sentence(out))}" if out else ""
+
+
+def _versions(entries: Sequence[Entry], tags: Mapping[str, Tags]) -> str:
+    """The newest versions with their stage and status."""
+    now = entries[-1].standing
+    rows = [
+        f"| {v} | {stage_of(now, v, ARCHIVED)} | {status(entries, v, tags[v])} |"
+        for v in sorted(tags, key=int, reverse=True)[:VERSIONS_SHOWN]
+        if last_move_of(entries, v)
+    ]
+    return "| version | stage | status |\n|---|---|---|\n" + "\n".join(rows) if rows else ""
+
+
+def short(text: str) -> str:
+    """A text that fits on a line or two; the whole one stands in the ledger."""
+    return text if len(text) <= SHORT else f"{text[:SHORT].rsplit(' ', 1)[0]} …"
 
 
 def sentence(entry: Entry) -> str:

@@ -10,7 +10,7 @@ from contract.errors import BadInput, Refused
 from contract.use_case import Release
 from pipelines import cli
 from pipelines.gate import Gated, VersionOption
-from pipelines.ledger import Entry, Standing, last_move_of
+from pipelines.ledger import Entry, Standing, taken_out_by
 from pipelines.moves import move, refresh, settle
 from pipelines.noticeboard import APPROVAL_TAG, PENDING, sentence
 from pipelines.register import TRAINED_BY_TAG
@@ -85,7 +85,7 @@ def passed_against(version: Version, now: Standing) -> str:
     """
     tags, v = version.tags, version.version
     if tags.get("gate") != "passed":
-        found = tags.get("gate_reasons", "it was not gated yet")
+        found = f"{tags['gate']}: {tags.get('gate_reasons', '')}" if "gate" in tags else "not gated"
         raise Refused(f"Version {v} has not passed the gate ({found}).")
     against = tags.get("gate_champion", "none").replace("none", "")
     if against != now.champion:
@@ -120,7 +120,7 @@ def conclude(workspace: Workspace, version: Version, gated: Gated) -> Conclusion
         return Conclusion(f"Version {v} is in Production.")
     short = f"Version {v} did not reach Production"
     if v != now.challenger:
-        last = last_move_of(entries, v)
+        last = taken_out_by(entries, v)
         why = sentence(last) if last else "it is no challenger"
         return Conclusion(f"{short}, it is archived: {why}.")
     if not gated.passed:

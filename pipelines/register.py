@@ -83,7 +83,7 @@ def _register(
             workspace, packaged.source, trained.run_id, trained.model_id, card, tags
         )
     if version.stage == UNSTAGED:  # new, or a crash came between the version and its move
-        nominate(workspace, version, f"registered from run {trained.run_id}")
+        nominate(workspace, version, f"trained in run {trained.run_id[:8]}, {evaluated.line()}")
         version = Version.read(workspace, version.version)
     mlflow.set_tag("model_version", version.version)
     return Registered(

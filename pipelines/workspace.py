@@ -20,6 +20,7 @@ from contract.settings import SQLITE, Settings, read_settings
 from contract.tables import Tables
 from contract.use_case import UseCase
 from contract.use_case_file import load_use_case
+from pipelines.patience import POSTGRESQL, await_database
 
 PROCESS_TAG = "process"
 STEP_TAG = "step"
@@ -80,6 +81,8 @@ def connect(settings: Settings) -> MlflowClient:
     uri = settings.store_uri
     if uri.startswith(SQLITE):
         settings.home.mkdir(parents=True, exist_ok=True)
+    elif uri.startswith(POSTGRESQL):
+        await_database(uri, settings.store_wait_s)
     mlflow.set_tracking_uri(uri)
     mlflow.set_registry_uri(uri)
     client = MlflowClient(uri, uri)

@@ -23,11 +23,17 @@ def releases(home: Path, store: Path | None = None) -> Workspace:
     return connected(made_use_case(home), read_settings(), "releases")
 
 
+def releases_on(uri: str, home: Path, name: str, wait_s: float = 60) -> Workspace:
+    """A workspace on the tracking store at an address, for a registered model of its own."""
+    settings = read_settings().model_copy(update={"tracking_uri": uri, "store_wait_s": wait_s})
+    return connected(made_use_case(home, {"name": name}), settings, "releases")
+
+
 def register(workspace: Workspace) -> str:
     """A new version that became the challenger; its number."""
-    folder = Path(workspace.settings.table_root).parent / "package"
-    folder.mkdir(exist_ok=True)
-    version = create_version(workspace, str(folder), "", "", "", {}).version
+    run = workspace.client.create_run(workspace.experiment_id)
+    source = f"{run.info.artifact_uri}/model"
+    version = create_version(workspace, source, run.info.run_id, "", "", {}).version
     make(workspace, "register", version)
     return version
 

@@ -1,0 +1,133 @@
+"""Races and crashes of moves on a real registry: one champion, one Production, no half move."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+from mlflow import MlflowClient
+
+from contract.names import PRODUCTION
+from pipelines.closure import PROJECT
+from pipelines.moves import settle
+from pipelines.registry import read_shown
+from pipelines.workspace import Workspace
+from tests.faults.rounds import rounds
+from tests.pipelines.versions import check, make, now, register, releases
+
+PROMOTERS = 3
+ROUNDS = rounds(few=5, full=50)
+EACH = rounds(few=3, full=1)  # every third write, or every one
+
+
+@contextmanager
+def promoter(home: Path) -> Iterator["subprocess.Popen[str]"]:
+    """A process that promotes what it is told to; it has imported everything when it is given."""
+    environment = os.environ | {"PYTHONPATH": str(PROJECT)}
+    process = subprocess.Popen(
+        [sys.executable, "-m", "tests.faults.promoter"],
+        cwd=home,
+        env=environment,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    with process:
+        yield process
+        assert process.stdin is not None
+        process.stdin.close()
+        assert process.wait(timeout=60) == 0
+
+
+def tell(process: "subprocess.Popen[str]", line: str) -> None:
+    assert process.stdin is not None
+    process.stdin.write(line + "\n")
+    process.stdin.flush()
+
+
+def answer(process: "subprocess.Popen[str]") -> str:
+    assert process.stdout is not None
+    return process.stdout.readline().strip()
+
+
+def test_of_three_promoters_at_once_one_wins_and_the_others_are_told(
+    home: Path, empty_store: Path
+) -> None:
+    workspace = releases(home, empty_store)
+    with ExitStack() as stack:
+        rivals = [stack.enter_context(promoter(home)) for _ in range(PROMOTERS)]
+        assert [answer(rival) for rival in rivals] == ["ready"] * PROMOTERS
+        for _ in range(ROUNDS):
+            champion = now(workspace).champion
+            versions = [register(workspace) for _ in rivals]
+            for rival, version in zip(rivals, versions, strict=True):
+                tell(rival, f"{version} {champion or '-'}")
+            said = dict(zip(versions, [answer(rival) for rival in rivals], strict=True))
+            (winner,) = (version for version, line in said.items() if line == "promoted")
+            told = [line for version, line in said.items() if version != winner]
+            assert all(f"the champion is now version {winner}" in line for line in told), said
+            assert now(workspace).champion == winner
+            check(workspace)
+    shown = read_shown(workspace)
+    assert shown is not None
+    assert list(shown.observed.stages.values()).count(PRODUCTION) == 1
+    moves = [entry.move for entry in settle(workspace)]
+    assert moves.count("promote") == ROUNDS
+    assert set(moves) == {"register", "promote"}
+
+
+class Died(BaseException):
+    """The process has ended here."""
+
+
+class Mortal:
+    """MLflow's client that ends the process before one of its writes: a double for `kill -9`."""
+
+    WRITES = ("set_", "delete_", "transition_", "create_", "update_", "log_")
+
+    def __init__(self, client: MlflowClient, writes: int) -> None:
+        self._client, self.left = client, writes
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith(self.WRITES):
+            if self.left == 0:
+                raise Died(name)
+            self.left -= 1
+        return getattr(self._client, name)
+
+
+def mortal(workspace: Workspace, writes: int) -> Workspace:
+    return replace(workspace, client=cast(MlflowClient, Mortal(workspace.client, writes)))
+
+
+def writes_of_a_promotion(workspace: Workspace) -> int:
+    """How many writes to the registry one promotion makes."""
+    counting = mortal(workspace, 1000)
+    make(counting, "promote", register(workspace))
+    return 1000 - cast(Mortal, counting.client).left
+
+
+def test_a_promotion_that_dies_at_any_write_is_finished_by_the_next_command(
+    home: Path, empty_store: Path
+) -> None:
+    workspace = releases(home, empty_store)
+    make(workspace, "promote", register(workspace))
+    steps = writes_of_a_promotion(workspace)
+    assert steps > 8
+    for step in range(0, steps, EACH):
+        version = register(workspace)
+        with pytest.raises(Died):
+            make(mortal(workspace, step), "promote", version)
+        assert now(workspace).champion == version
+        check(workspace)
+    entries = settle(workspace)
+    assert {entry.move for entry in entries} == {"register", "promote"}
+    finished = workspace.client.search_runs(
+        [workspace.experiment_id], "attributes.status = 'FINISHED'"
+    )
+    assert {r.data.tags["ledger_hash"] for r in finished} >= {e.hash for e in entries}

