@@ -17,6 +17,7 @@ from pipelines.decision import decide
 from pipelines.evaluate import NONE
 from pipelines.evidence import gather
 from pipelines.gate_report import publish
+from pipelines.moves import refresh
 from pipelines.registry import Version, challenger_of, champion_of, tag
 from pipelines.step import Done, Result, Step, execute
 from pipelines.workspace import Workspace, open_workspace
@@ -105,7 +106,9 @@ def main(
         asked = Version.read(workspace, version) if version else challenger_of(workspace)
         if asked is None:
             raise BadInput(f"{workspace.model_name!r} has no challenger; name a version.")
-        if not gate(workspace, asked, allowed).result.passed:
+        passed = gate(workspace, asked, allowed).result.passed
+        refresh(workspace)  # the registry page says what the gate said
+        if not passed:
             raise Refused(f"Version {asked.version} may not reach Production.")
 
 
