@@ -1,0 +1,213 @@
+"""Windows of real flights with a known change in them: detectors are tested as instruments.
+
+Rows are drawn from one shuffled year, so that without a change window and reference come from one
+distribution. Cells and answers of every row are computed once; a window is a draw of row numbers.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+import pyarrow as pa
+
+from contract.metrics import Floats, Scored, metrics_for
+from contract.use_case import Monitoring, UseCase
+from contract.use_case_file import load_use_case
+from monitoring.cells import NULL, Cell
+from monitoring.compare import Columns, changes, frozen_columns
+from monitoring.evidence import DriftVerdict, Evidence, Past
+from monitoring.performance import Baseline, baseline, fall
+from monitoring.reference import Reference
+from monitoring.tally import Summary
+from monitoring.verdict import decide, find
+from pipelines.preprocess import build_pipeline
+
+Kind = Literal["none", "covariate", "prior", "concept", "missing"]
+KINDS: tuple[Kind, ...] = ("none", "covariate", "prior", "concept", "missing")
+Mask = npt.NDArray[np.bool_]
+
+FIT_ROWS = 12_000
+HOLDOUT_ROWS = 10_000
+POOL_ROWS = 40_000
+WEATHER = ("temperature", "dew_point", "humidity")
+PARAMETERS = {"max_iter": 20, "learning_rate": 0.25, "min_samples_leaf": 100, "max_leaf_nodes": 15}
+TILT = 0.5  # mean temperature moves by about so many standard deviations
+LATE_SHARE = 0.4  # of 0.24
+FORGOTTEN = 0.6  # share of labels that no longer follow from the inputs
+OUTAGE = 0.3  # share of rows without weather
+
+
+@dataclass(frozen=True)
+class Stage:
+    """The pool of rows with all that is known of each: cells, chance of being late, label."""
+
+    use_case: UseCase
+    frame: pd.DataFrame  # features, (n_pool, n_features)
+    reference: Reference
+    frozen: Columns
+    base: Baseline
+    cells: dict[str, Cell]
+    chance: tuple[Floats, Floats]  # as answered, and as answered without weather
+    score: tuple[Cell, Cell]
+    late: Mask
+    warmth: Floats  # standardised temperature
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """One window: rows of the pool, which of them lack weather, and their labels."""
+
+    rows: npt.NDArray[np.int64]
+    outage: Mask
+    late: Mask
+
+
+def stage(resamples: int = 200, seed: int = 0) -> Stage:
+    """Load the flights, fit a small model, and prepare every row of the pool."""
+    use_case = load_use_case("flights")
+    from use_cases.flights import load
+
+    rows = load().dropna(subset="late")
+    rows = rows.sample(FIT_ROWS + HOLDOUT_ROWS + POOL_ROWS, random_state=seed, ignore_index=True)
+    rows = rows.astype(dict.fromkeys(("plane_year", "seats"), float))
+    features, late = rows[list(use_case.features)], rows["late"].to_numpy(dtype=bool)
+    model = build_pipeline(use_case, dict(PARAMETERS))
+    model.fit(features[:FIT_ROWS], late[:FIT_ROWS])
+    held = slice(FIT_ROWS, FIT_ROWS + HOLDOUT_ROWS)
+    pool = slice(FIT_ROWS + HOLDOUT_ROWS, None)
+    p = model.predict_proba(features[held])
+    holdout = features[held].assign(
+        label=late[held],
+        prediction=p[:, 1] > 0.5,
+        probability_False=p[:, 0],
+        probability_True=p[:, 1],
+    )
+    sample = features[:FIT_ROWS].sample(10_000, random_state=seed, ignore_index=True)
+    reference = Reference(sample, holdout.reset_index(drop=True), {})
+    frozen = frozen_columns(reference, use_case)
+    assert frozen.prediction is not None
+    frame = features[pool].reset_index(drop=True)
+    chance = model.predict_proba(frame)[:, 1]
+    blind = model.predict_proba(frame.assign(**dict.fromkeys(WEATHER, np.nan)))[:, 1]
+    warm = frame["temperature"].fillna(frame["temperature"].mean())
+    return Stage(
+        use_case,
+        frame,
+        reference,
+        frozen,
+        baseline(use_case, Scored(late[held], p[:, 1] > 0.5, p, (False, True)), resamples),
+        {n: s.cells.of(pa.array(frame[n], from_pandas=True)) for n, s in frozen.features.items()},
+        (chance, blind),
+        (frozen.prediction.cells.of(pa.array(chance)), frozen.prediction.cells.of(pa.array(blind))),
+        late[pool],
+        ((warm - warm.mean()) / warm.std()).to_numpy(),
+    )
+
+
+def draw(on: Stage, kind: Kind, strength: float, n_rows: int, random: np.random.Generator) -> Drawn:
+    """A window with a change of the given strength, 0 (none) to 1 (the full one)."""
+    weight = np.ones(len(on.late))
+    if kind == "covariate":
+        weight = np.exp(strength * TILT * on.warmth)
+    if kind == "prior":
+        now = on.late.mean()
+        wanted = now + strength * (LATE_SHARE - now)
+        weight = np.where(on.late, wanted / now, (1 - wanted) / (1 - now))
+    edges = np.cumsum(weight)
+    rows = np.searchsorted(edges, random.random(n_rows) * edges[-1])
+    late = on.late[rows]
+    if kind == "concept":
+        forgotten = random.random(n_rows) < strength * FORGOTTEN
+        late = np.where(forgotten, random.permutation(late), late)
+    share = strength * OUTAGE if kind == "missing" else 0.0
+    return Drawn(rows, random.random(n_rows) < share, late)
+
+
+def evidence(on: Stage, window: Drawn, labelled: bool, policy: Monitoring) -> Evidence:
+    """What a window says by itself, with its labels or before they arrive."""
+    features = {}
+    for name, cells in on.cells.items():
+        cell = cells[window.rows]
+        if name in WEATHER:
+            cell = np.where(window.outage, NULL, cell)
+        features[name] = _counted(on.frozen.features[name], cell)
+    score = np.where(window.outage, on.score[1][window.rows], on.score[0][window.rows])
+    assert on.frozen.prediction is not None and on.frozen.label is not None
+    label, realised = None, None
+    if labelled:
+        label = _counted(on.frozen.label, 1 + window.late.astype(np.int64))
+        known = metrics_for(on.use_case, answers(on, window))
+        realised = fall(on.base, {on.base.metric: known[on.base.metric]}, *[len(score)] * 2)
+    found = Columns(features, _counted(on.frozen.prediction, score), label)
+    return Evidence(len(score), find(changes(on.frozen, found), policy), realised)
+
+
+def answers(on: Stage, window: Drawn) -> Scored:
+    """The model's answers on a window, with labels."""
+    p = np.where(window.outage, on.chance[1][window.rows], on.chance[0][window.rows])
+    return Scored(window.late, p > 0.5, np.column_stack([1 - p, p]), (False, True))
+
+
+def frame(on: Stage, window: Drawn) -> pd.DataFrame:
+    """The window's inputs as a frame, for detectors that want rows."""
+    rows = on.frame.iloc[window.rows].reset_index(drop=True)
+    rows.loc[window.outage, list(WEATHER)] = np.nan
+    return rows
+
+
+def follow(
+    on: Stage, windows: Sequence[Drawn], delay: int, policy: Monitoring
+) -> list[list[DriftVerdict]]:
+    """The verdicts of each step: one on the new window, one on the window whose labels arrive.
+
+    Labels arrive `delay` windows later, 0 at once; a later verdict on a window replaces its first.
+    """
+    newest: list[DriftVerdict] = []
+    steps = []
+    for at, window in enumerate(windows):
+        made = []
+        if delay and at >= delay:
+            late = at - delay
+            newest[late] = _verdict(on, windows[late], True, newest[:late], policy)
+            made.append(newest[late])
+        newest.append(_verdict(on, window, delay == 0, newest, policy))
+        steps.append([*made, newest[-1]])
+    return steps
+
+
+def delay_of_alarm(steps: Sequence[Sequence[DriftVerdict]], onset: int) -> int | None:
+    """Windows from the onset to the first alarm, 1 is the onset's own; None: no alarm."""
+    for at in range(onset, len(steps)):
+        if any(verdict.alarms for verdict in steps[at]):
+            return at - onset + 1
+    return None
+
+
+def changed(
+    on: Stage,
+    kind: Kind,
+    ramp: int,
+    n_rows: int,
+    seed: int,
+    quiet: int = 2,
+    length: int = 8,
+) -> list[Drawn]:
+    """`quiet` windows without a change, then `length` with it; sudden (ramp 1) or growing."""
+    random = np.random.default_rng(seed)
+    strengths = [0.0] * quiet + [min((i + 1) / ramp, 1.0) for i in range(length)]
+    return [draw(on, kind, strength, n_rows, random) for strength in strengths]
+
+
+def _verdict(
+    on: Stage, window: Drawn, labelled: bool, before: Sequence[DriftVerdict], policy: Monitoring
+) -> DriftVerdict:
+    past = [Past(frozenset(v.signals), frozenset(v.alarms)) for v in before]
+    return decide(evidence(on, window, labelled, policy), past, policy)
+
+
+def _counted(frozen: Summary, cell: Cell) -> Summary:
+    counts = np.bincount(cell, minlength=len(frozen.counts)).astype(np.int64)
+    return replace(frozen, counts=counts, mean=float("nan"))
