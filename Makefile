@@ -46,7 +46,7 @@ ui: $(INSTALLED)  ## MLflow's user interface (127.0.0.1:5000; PORT=)
 	@mlflow ui --backend-store-uri "$$MLFLOW_TRACKING_URI" --host 127.0.0.1 --port '$(or $(PORT),5000)'
 
 test: check  ## Lint, types and every test
-	@pytest -n 2
+	@OMP_NUM_THREADS=1 pytest -n 2
 
 faults: $(INSTALLED)  ## Every race and kill in full count (make test runs a few)
 	@FOURCYCLE_FAULT_ROUNDS=full pytest -n 2 tests/faults

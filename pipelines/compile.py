@@ -19,9 +19,9 @@ from pipelines.estimators import build_estimator
 from pipelines.golden import golden_rows
 from pipelines.graph import Builder, Part, build_encoders
 from pipelines.parity import Parity, prove
-from serving.fallback import pipeline_scorer
+from serving.fallback import classes_of, pipeline_scorer
 from serving.model import GOLDEN_FILE, PARITY_FILE
-from serving.scorer import GRAPH_FILE, SCORER_FILE, load_scorer
+from serving.scorer import GRAPH_FILE, SCORER_FILE, open_scorer
 
 
 @dataclass(frozen=True)
@@ -63,9 +63,10 @@ def write_scorer(folder: Path, model: Pipeline, use_case: UseCase, holdout: pa.T
     except Refused as error:
         _write(folder / SCORER_FILE, {"not_compiled": str(error)})
         return Written(None, str(error))
-    (folder / GRAPH_FILE).write_bytes(compiled.graph.SerializeToString())
-    _write(folder / SCORER_FILE, compiled.plan())
-    parity = prove(load_scorer(folder), pipeline, use_case, columns, compiled.thresholds)
+    graph = compiled.graph.SerializeToString()
+    (folder / GRAPH_FILE).write_bytes(graph)
+    scorer = open_scorer(compiled.plan(), graph)
+    parity = prove(scorer, pipeline, use_case, columns, compiled.thresholds)
     proof = _write(folder / PARITY_FILE, parity.record())
     reason = "" if parity.holds else f"Compiling went wrong: {parity.line()}."
     _write(folder / SCORER_FILE, compiled.plan() | {"not_compiled": reason, "parity": proof})
@@ -95,7 +96,7 @@ def compile_pipeline(model: Pipeline, use_case: UseCase) -> Compiled:
     return Compiled(
         features=use_case.features,
         inputs=encoded.inputs,
-        classes=tuple(estimator.classes_.tolist()) if use_case.classifies else (),
+        classes=classes_of(model, use_case),
         graph=builder.finish(answer.name, len(encoded.inputs), answer.width),
         thresholds=_thresholds(encoded.columns, answer.splits),
     )

@@ -46,5 +46,14 @@ def pipeline_scorer(model: Pipeline, use_case: UseCase) -> Scorer:
         found = model.predict_proba(frame) if use_case.classifies else model.predict(frame)
         return np.asarray(found, dtype=float).reshape(len(frame), -1)
 
-    classes = tuple(model.classes_.tolist()) if use_case.classifies else ()
-    return Scorer(use_case.features, classes, run)
+    return Scorer(use_case.features, classes_of(model, use_case), run)
+
+
+def classes_of(model: Pipeline, use_case: UseCase) -> tuple[Any, ...]:
+    """The classes in the target's declared type; none for a regression."""
+    if not use_case.classifies:
+        return ()
+    found: list[Any] = model.classes_.tolist()
+    if use_case.columns[use_case.target].type == "boolean":  # XGBoost calls them 0 and 1
+        return tuple(map(bool, found))
+    return tuple(found)

@@ -114,9 +114,15 @@ class Graph:
 def load_scorer(folder: Path) -> Scorer:
     """The compiled scorer of a package's folder `scorer`; ValueError or OSError if unreadable."""
     plan = json.loads((folder / SCORER_FILE).read_text(encoding="utf-8"))
+    return open_scorer(plan, (folder / GRAPH_FILE).read_bytes())
+
+
+def open_scorer(plan: dict[str, Any], graph: bytes) -> Scorer:
+    """The scorer that feeds a graph as planned."""
     inputs = tuple(_input(part) for part in plan["inputs"])
-    graph = Graph(inputs, open_session((folder / GRAPH_FILE).read_bytes()))
-    return Scorer(tuple(plan["features"]), tuple(plan["classes"]), graph)
+    return Scorer(
+        tuple(plan["features"]), tuple(plan["classes"]), Graph(inputs, open_session(graph))
+    )
 
 
 def open_session(graph: bytes) -> "InferenceSession":
