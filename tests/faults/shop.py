@@ -4,7 +4,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tests.serving.small import Registry, pack
+from serving.cache import Cache
+from serving.follow import Follower
+from tests.serving.small import Registry, check_here, pack
 
 BODY: dict[str, Any] = {"rows": [{"size": 0}, {"size": 10}]}
 ANSWERS = (["a", "b"], ["b", "a"])  # of even and of odd packages to BODY
@@ -37,6 +39,11 @@ class Case:
         there = self.folder / f"package{which}"
         text = self.use_case.read_text(encoding="utf-8")
         return there if there.exists() else pack(self.shop.models[which % 2], there, text)
+
+    def warm(self) -> None:
+        """Do what a follower would have done before: the champion is in the cache."""
+        cache = Cache(self.folder / "cache" / self.registry.name)
+        Follower(lambda: self.registry.client, cache, self.registry.name, check=check_here).look()
 
     def promote(self, which: int) -> str:
         """Register a package and make it the champion; the number of its version."""

@@ -40,6 +40,7 @@ def mixed(asked: list[Asked], answers: dict[str, list[str]]) -> list[Asked]:
 
 def test_promotions_under_load_cost_no_request_and_mix_no_answer(case: Case) -> None:
     answers = {case.promote(0): ANSWERS[0]}
+    case.warm()
     with running(case.use_case, case.shop.uri, case.folder, workers="2") as service:
         until(service.ready)
         with load(service.address, BODY) as asking:
@@ -114,6 +115,7 @@ BAD: list[tuple[Callable[[Path], None], str]] = [
 
 def test_a_bad_version_is_refused_with_its_reason_and_the_old_one_serves_on(case: Case) -> None:
     good = case.promote(0)
+    case.warm()
     with running(case.use_case, case.shop.uri, case.folder) as service:
         until(service.ready)
         with load(service.address, BODY, clients=2, pause_s=0.05) as asking:
@@ -138,6 +140,7 @@ def refused(service: Service, version: str) -> str:
 
 def test_the_alias_is_moved_and_deleted_by_hand_and_the_version_deleted(case: Case) -> None:
     first, second = case.promote(0), case.promote(1)
+    case.warm()
     registry = case.registry
     with running(case.use_case, case.shop.uri, case.folder) as service:
         until(service.ready)
@@ -199,6 +202,7 @@ def test_the_registry_is_away_at_the_start_and_while_serving(case: Case) -> None
 
 def test_a_follower_that_dies_is_started_again(case: Case) -> None:
     case.promote(0)
+    case.warm()
     with running(case.use_case, case.shop.uri, case.folder) as service:
         until(service.ready)
         (follower,) = service.children("serving.follow")
@@ -210,6 +214,7 @@ def test_a_follower_that_dies_is_started_again(case: Case) -> None:
 
 def test_two_services_of_one_host_share_a_follower(case: Case) -> None:
     case.promote(0)
+    case.warm()
     uri = case.shop.uri
     with (
         running(case.use_case, uri, case.folder) as first,

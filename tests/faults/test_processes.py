@@ -27,6 +27,7 @@ def open_for_callers(service: Service) -> bool:
 
 def test_every_accepted_request_is_answered_while_the_service_stops(case: Case) -> None:
     case.promote(0)
+    case.warm()
     for _ in range(rounds(few=1, full=20)):
         settings = {"workers": "2", "drain_s": "0.5"}
         with running(case.use_case, case.shop.uri, case.folder, **settings) as service:
@@ -44,6 +45,7 @@ def test_every_accepted_request_is_answered_while_the_service_stops(case: Case) 
 
 def test_a_killed_worker_is_replaced_while_the_other_answers(case: Case) -> None:
     case.promote(0)
+    case.warm()
     with running(case.use_case, case.shop.uri, case.folder, workers="2") as service:
         until(service.ready)
         until(lambda: len(service.children("serving.worker")) == 2)
@@ -62,6 +64,7 @@ def all_new(service: Service, gone: int) -> bool:
 
 def test_when_the_supervisor_is_killed_its_processes_end_and_the_port_is_free(case: Case) -> None:
     case.promote(0)
+    case.warm()
     with running(case.use_case, case.shop.uri, case.folder, workers="2") as service:
         until(service.ready)
         children = psutil.Process(service.process.pid).children()
@@ -74,6 +77,7 @@ def test_when_the_supervisor_is_killed_its_processes_end_and_the_port_is_free(ca
 def test_a_worker_loads_nothing_heavy(case: Case) -> None:
     """Of the living worker, what is mapped; of its modules in a process apart, what is imported."""
     case.promote(0)
+    case.warm()
     with running(case.use_case, case.shop.uri, case.folder) as service:
         until(service.ready)
         httpx.post(f"{service.address}/predict", json=BODY).raise_for_status()
@@ -102,8 +106,7 @@ def test_a_worker_loads_nothing_heavy(case: Case) -> None:
 def test_it_is_ready_soon_from_a_warm_cache_and_small(case: Case) -> None:
     """The limits of a quiet machine, doubled, for tests run beside each other."""
     case.promote(0)
-    with running(case.use_case, case.shop.uri, case.folder) as service:
-        until(service.ready)
+    case.warm()
     started = time.monotonic()
     with running(case.use_case, case.shop.uri, case.folder) as service:
         until(service.ready)

@@ -30,10 +30,9 @@ from serving.follow import Follower
 from serving.keys import Keys
 from serving.log import open_log
 from serving.metrics import Metrics
-from serving.model import check_golden, load_version
 from serving.shipper import Shipper
 from tests.serving.running import running
-from tests.serving.small import SMALL, Registry, client_of, pack, register, save_model
+from tests.serving.small import SMALL, Registry, check_here, client_of, pack, register, save_model
 
 ARRIVAL = datetime(2024, 5, 1, tzinfo=UTC)
 
@@ -60,11 +59,6 @@ def registry(store: Path, home: Path) -> Registry:
 @pytest.fixture
 def cache(home: Path) -> Cache:
     return Cache(home / "cache")
-
-
-def check_here(folder: Path, name: str, version: str, _: bool) -> None:
-    """The same check as the follower's, without the seconds that a process of its own costs."""
-    check_golden(load_version(folder, name, version))
 
 
 def follower_of(
