@@ -58,7 +58,7 @@ def found_by_hand(head: Entry | None, shown: Shown | None) -> Entry | None:
     done = effects(repairs, seen)
     why = "; ".join([*notes, *(f"put right: {e}" for e in done)])
     if now.champion and not after.champion:
-        why += f"; {offer(after)}"
+        why += f"; {offer(after, shown.model.name)}"
     before, became = seen.stages.get(subject, "deleted"), repairs.stages.get(subject, "")
     return Entry(
         "external",
@@ -74,11 +74,12 @@ def found_by_hand(head: Entry | None, shown: Shown | None) -> Entry | None:
     )
 
 
-def offer(standing: Standing) -> str:
+def offer(standing: Standing, use_case: str) -> str:
     """What can be done while there is no champion."""
     if not standing.previous:
         return "no version was in Production before it"
-    return f"rollback brings back version {standing.previous}: mlflow run . -e rollback"
+    command = f"mlflow run . -e rollback -P use_case={use_case}"
+    return f"rollback brings back version {standing.previous}: {command}"
 
 
 def _made_after(shown: Shown, head: Entry) -> bool:

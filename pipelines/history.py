@@ -79,7 +79,7 @@ def _print(model: str, entries: list[Entry]) -> None:
     now = entries[-1].standing
     console().print(f"champion: {named(now.champion)}, previous: {named(now.previous)}")
     if not now.champion:
-        console().print(offer(now))
+        console().print(offer(now, model))
 
 
 if __name__ == "__main__":

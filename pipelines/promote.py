@@ -91,7 +91,7 @@ def passed_against(version: Version, now: Standing) -> str:
     if against != now.champion:
         raise Refused(
             f"The gate compared version {v} with {named(against)}, but the champion is now "
-            f"{named(now.champion)}; run the gate again: mlflow run . -e gate -P version={v}"
+            f"{named(now.champion)}; run the step gate again with version={v}."
         )
     return against
 

@@ -3,9 +3,12 @@
 import os
 import subprocess
 import sys
+import threading
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, cast
 
@@ -13,9 +16,12 @@ import pytest
 from mlflow import MlflowClient
 
 from contract.names import PRODUCTION
+from pipelines import moves
 from pipelines.closure import PROJECT
+from pipelines.ledger import append_entry, read_entries
 from pipelines.moves import settle
 from pipelines.registry import read_shown
+from pipelines.showing import show
 from pipelines.workspace import Workspace
 from tests.faults.rounds import rounds
 from tests.pipelines.versions import check, make, now, register, releases
@@ -76,9 +82,9 @@ def test_of_three_promoters_at_once_one_wins_and_the_others_are_told(
     shown = read_shown(workspace)
     assert shown is not None
     assert list(shown.observed.stages.values()).count(PRODUCTION) == 1
-    moves = [entry.move for entry in settle(workspace)]
-    assert moves.count("promote") == ROUNDS
-    assert set(moves) == {"register", "promote"}
+    made = [entry.move for entry in settle(workspace)]
+    assert made.count("promote") == ROUNDS
+    assert set(made) == {"register", "promote"}
 
 
 class Died(BaseException):
@@ -131,3 +137,48 @@ def test_a_promotion_that_dies_at_any_write_is_finished_by_the_next_command(
         [workspace.experiment_id], "attributes.status = 'FINISHED'"
     )
     assert {r.data.tags["ledger_hash"] for r in finished} >= {e.hash for e in entries}
+
+
+def unfinished(workspace: Workspace) -> None:
+    """A promotion that another host has written to the ledger, and not yet to the registry."""
+    head = settle(workspace)[-1]
+    after = replace(head.standing, champion=head.standing.challenger, challenger="")
+    entry = replace(head, move="promote", standing=after, host="another-host")
+    assert append_entry(workspace.tables, entry.after(head, datetime.now(UTC)))
+
+
+def test_a_move_of_another_host_is_waited_for_then_finished(
+    home: Path, empty_store: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    workspace = releases(home, empty_store)
+    version = register(workspace)
+    unfinished(workspace)
+    monkeypatch.setattr(moves, "LEASE_S", 1)
+    started = time.monotonic()
+    assert now(workspace).champion == version
+    assert time.monotonic() - started >= 1
+    check(workspace)
+
+
+def test_a_host_that_is_slow_but_alive_is_not_overtaken(home: Path, empty_store: Path) -> None:
+    workspace = releases(home, empty_store)
+    version = register(workspace)
+    unfinished(workspace)
+    other_host = threading.Timer(1, show, (workspace, read_entries(workspace.tables)))
+    other_host.start()
+    assert now(workspace).champion == version
+    assert not other_host.is_alive()
+    check(workspace)
+
+
+def test_two_hosts_that_write_the_same_entry_are_told_apart(home: Path, empty_store: Path) -> None:
+    workspace = releases(home, empty_store)
+    register(workspace)
+    head = settle(workspace)[-1]
+    first, second = (
+        replace(head, who=who).after(head, datetime.now(UTC)) for who in ("anna", "bea")
+    )
+    assert append_entry(workspace.tables, first)
+    assert not append_entry(workspace.tables, second)
+    assert append_entry(workspace.tables, first)  # its commit was made, whatever was reported
+    assert [e.who for e in read_entries(workspace.tables)][1:] == ["anna"]

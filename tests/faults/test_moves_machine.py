@@ -30,7 +30,7 @@ from tests.pipelines.versions import check, make, now, register, releases
 
 ALIASES = (CHAMPION, CHALLENGER, PREVIOUS)
 FEW = 4
-EXAMPLES, STEPS = rounds(few=FEW, full=60), rounds(few=10, full=25)
+EXAMPLES, STEPS = rounds(few=FEW, full=30), rounds(few=10, full=20)
 MOVES: tuple[Asked, ...] = ("promote", "reject", "rollback", "register")
 
 

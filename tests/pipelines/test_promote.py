@@ -1,7 +1,10 @@
 """Promote, reject, rollback and history by their commands, on a version that the pipeline made."""
 
 import json
+import os
 import shutil
+import subprocess
+import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -12,6 +15,7 @@ from contract.errors import BadInput, Refused
 from contract.names import ARCHIVED, CHAMPION, PRODUCTION, STAGING
 from contract.use_case import Release
 from pipelines import history, promote, reject, rollback
+from pipelines.closure import PROJECT
 from pipelines.gate import Gated
 from pipelines.ledger import Standing
 from pipelines.main import Outcome
@@ -70,7 +74,7 @@ def test_promote_then_rollback_in_one_command(
     assert took < ROLLBACK_S
 
 
-ROLLBACK_S = 30  # a loaded machine that runs other tests; docs/releases.md has the measured time
+ROLLBACK_S = 30  # with imports, on a machine that runs other tests; docs/releases.md has the figure
 
 
 def test_a_promotion_is_one_run_that_holds_its_entry(folder: Path) -> None:
@@ -115,6 +119,21 @@ def test_a_refused_promotion_changes_nothing_and_is_seen(folder: Path) -> None:
         [workspace.experiment_id], "attributes.status = 'FAILED' and tags.step = 'promote'"
     )
     assert len(failed) == 1
+
+
+def test_a_conflict_is_one_sentence_and_exit_code_1(folder: Path) -> None:
+    workspace = open_releases("penguins")
+    tag(workspace, Version.read(workspace, "2"), gate_champion="7")
+    done = subprocess.run(
+        [sys.executable, "-m", "pipelines.promote", "--use-case", "penguins"],
+        env=os.environ | {"PYTHONPATH": str(PROJECT)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert "with version 7, but the champion is now version 1" in done.stderr
+    assert "Traceback" not in done.stderr
 
 
 def test_a_damaged_package_is_not_promoted(folder: Path) -> None:

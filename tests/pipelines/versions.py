@@ -31,7 +31,7 @@ def releases_on(uri: str, home: Path, name: str, wait_s: float = 60) -> Workspac
 
 def register(workspace: Workspace) -> str:
     """A new version that became the challenger; its number."""
-    run = workspace.client.create_run(workspace.experiment_id)
+    run = workspace.client.create_run("0")  # not among the runs of moves
     source = f"{run.info.artifact_uri}/model"
     version = create_version(workspace, source, run.info.run_id, "", "", {}).version
     make(workspace, "register", version)
