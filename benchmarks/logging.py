@@ -43,19 +43,26 @@ FIRST_DAY = date(2024, 1, 1)
 SCRIPT = 'wrk.method = "POST"\nwrk.headers["Content-Type"] = "application/json"\n'
 
 WINDOW = """
-import json, resource, sys, time
+import json, re, sys, time
 from datetime import date, timedelta
+from pathlib import Path
 from contract.tables import Tables
 from contract.use_case_file import load_use_case
-from monitoring.window import Window, read_window
+from monitoring.read import Reader
+from monitoring.window import Asked, resolve
 tables, use_case = Tables(sys.argv[1], "flights"), load_use_case("flights")
 day = date.fromisoformat(sys.argv[2])
-read_window(tables, use_case, "none", Window(day, day + timedelta(days=1)))
-before, started = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, time.perf_counter()
-rows = read_window(tables, use_case, "1", Window(day, day + timedelta(days=1)))
+def read(version):
+    window = resolve(Asked(day, day + timedelta(days=1)), tables, use_case)
+    return list(Reader(tables, use_case, window, version).stream(list(use_case.features), 1))
+def peak():  # getrusage starts from the parent's
+    return int(re.search(r"VmHWM:\\s+(\\d+)", Path("/proc/self/status").read_text())[1]) / 1024
+read("none")
+before, started = peak(), time.perf_counter()
+rows = sum(part.num_rows for part in read("1"))
 seconds = time.perf_counter() - started
-grown = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024
-print(json.dumps([len(rows.frame), seconds, grown]))
+grown = peak() - before
+print(json.dumps([rows, seconds, grown]))
 """
 
 

@@ -13,6 +13,28 @@ ARCHIVED = "Archived"
 TableName = Literal["raw", "quarantine", "training", "holdout", "predictions", "feedback", "ledger"]
 Cycle = Literal["training", "releases", "monitoring"]
 
+# Ours in the table `predictions`, beside the use case's keys.
+PREDICTION_COLUMNS = frozenset(
+    {
+        "prediction_id",
+        "request_id",
+        "row",
+        "event_time",
+        "event_date",
+        "logged_time",
+        "model",
+        "version",
+        "schema_hash",
+        "inputs",
+        "prediction",
+        "probability",
+        "latency_ms",
+        "flags",
+        "key_id",
+        "shadow",
+    }
+)
+
 ROW_HASH = "_row_hash"  # int64, hash of the declared columns of one row
 DELIVERY = "_delivery"  # int64, which ingest brought the row: 1, 2, ...
 REASONS = "_reasons"  # list of strings, the expectations that a quarantined row failed

@@ -4,7 +4,16 @@ from datetime import date
 from itertools import pairwise
 from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    field_validator,
+    model_validator,
+)
+
+from contract.names import PREDICTION_COLUMNS
 
 ColumnType = Literal["string", "integer", "number", "boolean", "timestamp"]
 Task = Literal["binary", "multiclass", "regression"]
@@ -278,6 +287,17 @@ class UseCase(Part):
     monitoring: Monitoring = Monitoring()
     serving: Serving = Serving()
     card: Card = Card()
+
+    @field_validator("keys")
+    @classmethod
+    def _stand_beside_ours(cls, keys: tuple[str, ...]) -> tuple[str, ...]:
+        taken = sorted(PREDICTION_COLUMNS.intersection(keys))
+        if taken:
+            raise ValueError(
+                f"{', '.join(taken)} is a column of the predictions table, in which the keys stand "
+                "too; another name is needed"
+            )
+        return keys
 
     @property
     def features(self) -> tuple[str, ...]:

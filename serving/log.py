@@ -78,7 +78,13 @@ class PredictionLog:
         while self._waiting:
             group, self._waiting = self._waiting, []
             entries = [entry for entry, _ in group]
-            problem = await loop.run_in_executor(self._thread, self._try_to_write, entries)
+            try:
+                problem = await loop.run_in_executor(self._thread, self._try_to_write, entries)
+            except Exception as error:  # a fault of ours: who waits must hear of it
+                for _, written in group:
+                    if not written.done():
+                        written.set_exception(error)
+                continue
             if problem != self.problem:
                 logger.warning("the log of predictions: %s", problem or "it takes records again")
             self.problem = problem

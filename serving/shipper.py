@@ -28,7 +28,7 @@ from serving import quarantine
 from serving.prediction_rows import conform, widened
 from serving.segment_rows import SegmentRows, read_segment, set_apart
 from serving.shipper_status import STATUS_FILE, status_now, write_status
-from serving.spool import Segment, close_leftovers, closed_segments, sync_folder
+from serving.spool import Segment, close_leftovers, closed_segments, make_folder, sync_folder
 
 TABLE: TableName = "predictions"
 BATCH_BYTES = 64 * 1024 * 1024
@@ -174,7 +174,7 @@ def main(
         raise BadInput(f"drain: yes or no is needed, found {drain!r}.")
     settings = read_settings(root)
     folder = settings.spool_folder(name)
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder)
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())

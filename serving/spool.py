@@ -134,7 +134,7 @@ class Spool:
 
     def _next(self) -> _Open:
         """Create the next segment and hold its lock."""
-        self.folder.mkdir(parents=True, exist_ok=True)
+        make_folder(self.folder)
         while True:
             sequence = self._sequence + 1
             path = self.folder / f"{self._spool_id}.{sequence:08d}{OPEN}"
@@ -143,11 +143,14 @@ class Spool:
             if _lock(descriptor, path):
                 break
             os.close(descriptor)  # the shipper took the new, empty file for a dead worker's
-        self._open = _Open(
-            path, descriptor, salt_of(self._spool_id, sequence), opened=self._clock()
-        )
+        try:
+            sync_folder(self.folder)
+        except OSError:
+            os.close(descriptor)
+            raise
+        salt = salt_of(self._spool_id, sequence)
+        self._open = _Open(path, descriptor, salt, opened=self._clock())
         self._described = set()
-        sync_folder(self.folder)
         return self._open
 
     def _undo(self, segment: _Open) -> None:
@@ -207,6 +210,14 @@ def close_leftovers(folder: Path) -> int:
 def salt_of(spool_id: str, sequence: int) -> int:
     """Where the check sums of a segment start."""
     return zlib.crc32(f"{spool_id}.{sequence}".encode())
+
+
+def make_folder(folder: Path) -> None:
+    """Create a folder that is still there after a power cut, and its parents."""
+    missing = [path for path in (folder, *folder.parents) if not path.exists()]
+    for path in reversed(missing):
+        path.mkdir(exist_ok=True)
+        sync_folder(path.parent)
 
 
 def sync_folder(folder: Path) -> None:

@@ -4,6 +4,8 @@ from pathlib import Path
 import pytest
 
 from contract.errors import BadInput
+from contract.names import PREDICTION_COLUMNS
+from contract.predictions import predictions_schema
 from contract.use_case_file import load_use_case, parse_use_case
 from pipelines.package import frozen
 
@@ -12,6 +14,7 @@ FLIGHTS = Path(__file__).parents[2] / "use_cases" / "flights.yaml"
 WRONG = [
     ("task: binary", "task: binry", r"task: Input should be 'binary'"),
     ("keys: [flight_id]", "keys: [fligt_id]", r"keys\[0\]: no column 'fligt_id'.*'flight_id'"),
+    ("keys: [flight_id]", "keys: [version]", r"keys: version is a column of the predictions table"),
     ("by: time", "by: tme", r"split: .*'tme'"),
     ("holdout_until:", "holdout_untill:", r"split.holdout_untill: unknown key.*'holdout_until'"),
     ("min_rows: 1000", "min_rows: many", r"validation.min_rows: .*'many'"),
@@ -41,11 +44,15 @@ def test_an_error_names_its_path_and_the_nearest_word(right: str, wrong: str, sa
 
 def test_every_error_is_told_at_once() -> None:
     text = FLIGHTS.read_text(encoding="utf-8")
-    for right, wrong, _ in (WRONG[0], WRONG[1], WRONG[3], WRONG[4], WRONG[7]):
+    for right, wrong, _ in (WRONG[0], WRONG[1], WRONG[4], WRONG[5], WRONG[8]):
         text = text.replace(right, wrong, 1)
     with pytest.raises(BadInput) as found:
         parse_use_case(text, "flights.yaml", FLIGHTS.parent)
     assert str(found.value).count("\n  - ") == 5
+
+
+def test_the_names_that_keys_may_not_have_are_those_of_the_table() -> None:
+    assert set(predictions_schema({}, {}, "number").names) == PREDICTION_COLUMNS
 
 
 def test_keys_time_and_target_are_no_features() -> None:

@@ -4,7 +4,8 @@ from datetime import timedelta
 from pathlib import Path
 
 from contract.tables import Tables
-from monitoring.window import Window, read_window
+from monitoring.read import Reader
+from monitoring.window import Asked, resolve
 from serving.shipper import Shipper
 from tests.conftest import made_use_case
 from tests.serving.answers import MOMENT, answer, spooled
@@ -21,4 +22,6 @@ def test_a_days_window_opens_that_days_files_alone(home: Path) -> None:
     for path in Path(tables.uri("predictions")).rglob("*.parquet"):
         if f"event_date={wanted}" not in str(path):
             path.unlink()
-    assert len(read_window(tables, use_case, "7", Window(wanted, wanted + DAY)).frame) == 3
+    window = resolve(Asked(wanted, wanted + DAY), tables, use_case)
+    parts = Reader(tables, use_case, window, "7").stream(["size"], None)
+    assert sum(part.num_rows for part in parts) == 3

@@ -118,3 +118,15 @@ def test_a_caller_who_goes_away_costs_nobody_an_answer(home: Path, use_case: Use
 
     assert asyncio.run(work())
     assert "there-0" in ids_in(home / "s")
+
+
+def test_a_fault_of_ours_reaches_the_caller_and_ends_nothing(home: Path, use_case: UseCase) -> None:
+    async def work() -> bool:
+        log = log_in(home / "s", use_case)
+        with pytest.raises(KeyError):
+            await log.append(answer(use_case, "odd", schema_hash="never declared"))
+        done = await log.append(answer(use_case, "r"))
+        await log.close()
+        return done
+
+    assert asyncio.run(work())
