@@ -78,8 +78,10 @@ def test_the_specification_is_checked_not_skipped(right: str, wrong: str) -> Non
 
 def test_compose_names_what_it_declares(compose: dict[str, Any]) -> None:
     services = compose["services"].values()
-    volumes = {volume.split(":")[0] for s in services for volume in s.get("volumes", [])}
-    assert volumes == set(compose["volumes"])
+    sources = {volume.split(":")[0] for s in services for volume in s.get("volumes", [])}
+    files = {source for source in sources if source.startswith("./")}
+    assert sources - files == set(compose["volumes"])
+    assert [file for file in files if not (DOCKER / file).is_file()] == []
     assert {name for s in services for name in s.get("depends_on", {})} <= set(compose["services"])
     built = {s["build"]["dockerfile"] for s in services if "build" in s}
     assert built == {f"docker/{image.name}" for image in IMAGES}
