@@ -6,17 +6,24 @@ of JSON, or exit code 1 and the reason as the last line on stderr. Nothing of th
 
 import json
 import re
+import signal
+import subprocess
 import sys
+from collections.abc import Callable
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from contract.errors import Refused
+from contract.errors import Refused, Unavailable
 from serving.model import check_golden, load_version
 
 REQUIREMENTS_FILE = "requirements.txt"
+HERE = Path(__file__).resolve().parent.parent  # where Python finds our modules
+CHECK_S = 60
+
+Check = Callable[[Path, str, str, bool], None]  # folder, name, version, whether it is new here
 
 
 def main(
@@ -55,6 +62,27 @@ def _installed(name: str) -> bool:
     except PackageNotFoundError:
         return False
     return True
+
+
+def check_apart(folder: Path, name: str, version: str, new: bool) -> None:
+    """Load and ask a package in a process of its own, so that it can break nothing here.
+
+    Refused with its reason; Unavailable when the process was stopped before it could say. A
+    package that is not `new` to this host is not searched for foreign types again.
+    """
+    command = [sys.executable, "-m", "serving.check", str(folder), "--name", name]
+    command += ["--version", version, "--types", "yes" if new else "no"]
+    try:
+        done = subprocess.run(
+            command, cwd=HERE, capture_output=True, text=True, timeout=CHECK_S, check=False
+        )
+    except subprocess.TimeoutExpired:
+        raise Unavailable(f"its check took longer than {CHECK_S} s") from None
+    if done.returncode == -signal.SIGKILL:
+        raise Unavailable("its check was killed, perhaps for want of memory")
+    if done.returncode:
+        said = done.stderr.strip().splitlines() or [f"Its check ended with {done.returncode}."]
+        raise Refused(said[-1])
 
 
 def run() -> None:

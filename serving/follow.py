@@ -26,7 +26,8 @@ from contract.locks import store_lock
 from contract.names import CHALLENGER, CHAMPION
 from contract.settings import Settings, read_settings
 from serving.cache import Announcement, Cache, Fetched, Refusal
-from serving.model import MANIFEST_FILE, check_golden, load_version
+from serving.check import Check, check_apart
+from serving.model import MANIFEST_FILE, verify
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -59,10 +60,11 @@ class Follower:
         cache: Cache,
         name: str,
         shadow: bool = False,
+        check: Check = check_apart,
         clock: Callable[[], datetime] = now_utc,
     ) -> None:
         self._connect, self._cache, self._name = connect, cache, name
-        self._shadow, self._clock = shadow, clock
+        self._shadow, self._check, self._clock = shadow, check, clock
         self._client: MlflowClient | None = None
         self._digests: dict[tuple[str, int], str] = {}
         self._announced = self._remembered()
@@ -85,9 +87,8 @@ class Follower:
         try:
             found = self._cache.read()
             if found and found.champion:
-                folder = self._cache.version_folder(found.champion.digest)
-                load_version(folder, self._name, found.champion.version)
-        except Refused as error:
+                verify(self._cache.version_folder(found.champion.digest))
+        except (Refused, OSError, ValueError) as error:
             logger.warning("%s", error)
             found = None
         return replace(found or Announcement(self._name), reachable=False)
@@ -160,14 +161,14 @@ class Follower:
         place = self._cache.version_folder(digest)
         try:
             if place.is_dir():
-                check(place, self._name, version)
+                self._check(place, self._name, version, False)
                 return
         except Refused:
             shutil.rmtree(place)  # damaged on this disk, perhaps only here
         place.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=place.parent) as partial:
             found = self._download(version, partial)
-            check(found, self._name, version)
+            self._check(found, self._name, version, True)
             found.rename(place)
 
     def _download(self, path: str, folder: str) -> Path:
@@ -184,18 +185,6 @@ class Follower:
             logger.warning("%s", announcement.trouble)
         self._cache.prune(announcement)
         return announcement
-
-
-def check(folder: Path, name: str, version: str) -> None:
-    """Load a package the way a worker will and ask it; Refused whatever goes wrong in it."""
-    try:
-        check_golden(load_version(folder, name, version))
-    except Refused:
-        raise
-    except Exception as error:  # a package may break any library that reads it
-        raise Refused(
-            f"Version {version} of {name} can't be loaded: {type(error).__name__}: {error}"
-        ) from error
 
 
 def _same(known: Fetched | Refusal, version: str, digest: str) -> bool:

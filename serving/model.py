@@ -51,6 +51,9 @@ def load_version(folder: Path, name: str, version: str) -> ServedVersion:
         text = (folder / USE_CASE_FILE).read_text(encoding="utf-8")
         use_case = parse_use_case(text, USE_CASE_FILE, folder)
         scorer = _scorer(folder, use_case)
+        if set(scorer.features) != set(use_case.features):
+            read, declared = ", ".join(scorer.features), ", ".join(use_case.features)
+            raise Refused(f"its scorer reads {read}, and its use case declares {declared}.")
         return ServedVersion(name, version, digest, use_case, scorer, _golden(folder))
     except (FourcycleError, OSError, ValueError, KeyError, TypeError) as error:
         raise Refused(f"Version {version} of {name} can't be served: {error}") from error

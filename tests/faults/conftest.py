@@ -1,0 +1,23 @@
+"""What the fault tests of the service share: one registry, and a use case of each test's own."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.faults.shop import Case, Shop
+from tests.serving.small import SMALL, client_of, register, save_model
+
+
+@pytest.fixture(scope="session")
+def shop(tmp_path_factory: pytest.TempPathFactory) -> Shop:
+    folder = tmp_path_factory.mktemp("shop")
+    client_of(folder).search_registered_models()
+    return Shop(folder, (save_model(folder / "even"), save_model(folder / "odd", "bbaa")))
+
+
+@pytest.fixture
+def case(shop: Shop, home: Path) -> Case:
+    name = home.name.replace("_", "-")
+    use_case = home / f"{name}.yaml"
+    use_case.write_text(SMALL.replace("name: small", f"name: {name}"), encoding="utf-8")
+    return Case(shop, home, register(client_of(shop.folder), name), use_case)

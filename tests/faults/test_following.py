@@ -1,0 +1,228 @@
+"""The registry moves, breaks and goes away under a service that keeps answering."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+import onnx
+import onnx.numpy_helper
+import pytest
+
+from contract.names import CHAMPION, SCORER_DIR
+from pipelines.package import seal
+from pipelines.replay import free_port
+from serving.scorer import GRAPH_FILE, SCORER_FILE
+from tests.faults.rounds import rounds
+from tests.faults.service import Asked, Service, load, running, until
+from tests.faults.shop import ANSWERS, BODY, Case
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FOURCYCLE_SERVE_DRAIN_S", "0.1")
+
+
+def mixed(asked: list[Asked], answers: dict[str, list[str]]) -> list[Asked]:
+    """Answers that are not those of the version that they name."""
+    return [
+        one
+        for one in asked
+        if [row["prediction"] for row in one.body["predictions"]] != answers[str(one.version)]
+        or one.body["version"] != one.version
+    ]
+
+
+def test_promotions_under_load_cost_no_request_and_mix_no_answer(case: Case) -> None:
+    answers = {case.promote(0): ANSWERS[0]}
+    case.warm()
+    with running(case.use_case, case.shop.uri, case.folder, workers="2") as service:
+        until(service.ready)
+        with load(service.address, BODY) as asking:
+            for which in range(1, rounds(few=5, full=40) + 1):
+                version = case.promote(which)
+                answers[version] = ANSWERS[which % 2]
+                until(all_answer, service, version)
+        assert asking.failed() == []
+        assert mixed(asking.asked, answers) == []
+        assert {one.version for one in asking.asked} == set(answers)
+        assert service.known().trouble == ""
+
+
+def all_answer(service: Service, version: str) -> bool:
+    """Whether fresh connections, which any worker may take, all get the version."""
+    return {service.version() for _ in range(10)} == {version}
+
+
+def change(package: Path, file: str, content: bytes) -> None:
+    (package / file).write_bytes(content)
+    seal(package)
+
+
+def cut(package: Path) -> None:
+    """The file is shorter than when it was sealed."""
+    file = package / SCORER_DIR / GRAPH_FILE
+    file.write_bytes(file.read_bytes()[:-100])
+
+
+def corrupt(package: Path) -> None:
+    """The file is damaged, and sealed as it is."""
+    change(package, f"{SCORER_DIR}/{GRAPH_FILE}", b"no graph")
+
+
+def without_number(package: Path) -> None:
+    """The graph answers NaN."""
+    file = package / SCORER_DIR / GRAPH_FILE
+    graph = onnx.load_model_from_string(file.read_bytes())
+    for part in graph.graph.initializer:
+        values = onnx.numpy_helper.to_array(part)
+        if values.dtype == np.float64:
+            part.CopyFrom(onnx.numpy_helper.from_array(values * np.nan, part.name))
+    change(package, f"{SCORER_DIR}/{GRAPH_FILE}", graph.SerializeToString())
+
+
+def other_columns(package: Path) -> None:
+    """The scorer asks for columns that the use case does not declare as features."""
+    for name in (SCORER_FILE, "golden.json"):
+        file = package / SCORER_DIR / name
+        change(package, f"{SCORER_DIR}/{name}", file.read_bytes().replace(b'"size"', b'"width"'))
+
+
+def no_use_case(package: Path) -> None:
+    """The copy of the use case is unreadable."""
+    change(package, "use_case.yaml", b"name: [")
+
+
+def no_scorer(package: Path) -> None:
+    """There is no compiled scorer, and the use case does not allow another."""
+    change(package, f"{SCORER_DIR}/{SCORER_FILE}", b'{"not_compiled": "Too odd."}')
+
+
+BAD: list[tuple[Callable[[Path], None], str]] = [
+    (cut, "differing: scorer/model.onnx"),
+    (corrupt, "can't be served"),
+    (without_number, "no usable answer"),
+    (other_columns, "width"),
+    (no_use_case, "not readable YAML"),
+    (no_scorer, "Too odd."),
+]
+
+
+def test_a_bad_version_is_refused_with_its_reason_and_the_old_one_serves_on(case: Case) -> None:
+    good = case.promote(0)
+    case.warm()
+    with running(case.use_case, case.shop.uri, case.folder) as service:
+        until(service.ready)
+        with load(service.address, BODY, clients=2, pause_s=0.05) as asking:
+            for which, (spoil, reason) in enumerate(BAD, start=1):
+                package = case.package(which)
+                spoil(package)
+                version = case.registry.promote(package)
+                until(refused, service, version)
+                assert reason in refused(service, version)
+                assert service.known().trouble.endswith(f"version {good} serves on.")
+        assert asking.failed() == []
+        assert {one.version for one in asking.asked} == {good}
+        better = case.promote(len(BAD) + 1)
+        until(lambda: service.version() == better)
+        assert service.known().trouble == ""
+
+
+def refused(service: Service, version: str) -> str:
+    """The reason why a version is refused; empty while it is not."""
+    return next((r.reason for r in service.known().refused if r.version == version), "")
+
+
+def test_the_alias_is_moved_and_deleted_by_hand_and_the_version_deleted(case: Case) -> None:
+    first, second = case.promote(0), case.promote(1)
+    case.warm()
+    registry = case.registry
+    with running(case.use_case, case.shop.uri, case.folder) as service:
+        until(service.ready)
+        with load(service.address, BODY, clients=2, pause_s=0.05) as asking:
+            registry.point(first)
+            until(lambda: service.version() == first)
+            registry.client.delete_registered_model_alias(registry.name, CHAMPION)
+            until(lambda: "carries the alias" in service.known().trouble)
+            registry.point(second)
+            until(lambda: service.version() == second and not service.known().trouble)
+            registry.client.delete_model_version(registry.name, second)
+            until(lambda: "carries the alias" in service.known().trouble)
+            assert service.version() == second
+        assert asking.failed() == []
+        assert mixed(asking.asked, {first: ANSWERS[0], second: ANSWERS[1]}) == []
+
+
+@contextmanager
+def tracking_server(store: str, folder: Path, port: int) -> Iterator[None]:
+    """A real MLflow server over a store, until it is killed at the end of the block."""
+    command = [sys.executable, "-m", "mlflow", "server", "--backend-store-uri", store]
+    command += ["--host", "127.0.0.1", "--port", str(port), "--workers", "1"]
+    with (folder / "tracking.log").open("ab") as lines:
+        process = subprocess.Popen(
+            command, stdout=lines, stderr=lines, cwd=folder, start_new_session=True
+        )
+    try:
+        yield
+    finally:
+        os.killpg(process.pid, signal.SIGKILL)  # its worker is a process of its own
+        process.wait()
+
+
+def test_the_registry_is_away_at_the_start_and_while_serving(case: Case) -> None:
+    port = free_port()
+    uri = f"http://127.0.0.1:{port}"
+    first = case.promote(0)
+    with running(case.use_case, uri, case.folder) as service:
+        until(lambda: "does not answer" in service.known().trouble)
+        assert not service.ready()
+        assert service.process.poll() is None
+        with tracking_server(case.shop.uri, case.folder, port):
+            until(service.ready)
+            until(lambda: service.known().reachable)
+        with load(service.address, BODY, clients=2, pause_s=0.05) as asking:
+            until(lambda: not service.known().reachable)
+            time.sleep(rounds(few=1, full=60))
+            second = case.promote(1)
+            with tracking_server(case.shop.uri, case.folder, port):
+                until(lambda: service.version() == second)
+        assert asking.failed() == []
+        assert mixed(asking.asked, {first: ANSWERS[0], second: ANSWERS[1]}) == []
+    with running(case.use_case, uri, case.folder) as service:
+        until(service.ready)
+        assert service.version() == second
+        until(lambda: not service.known().reachable)
+        assert service.ready()
+
+
+def test_a_follower_that_dies_is_started_again(case: Case) -> None:
+    case.promote(0)
+    case.warm()
+    with running(case.use_case, case.shop.uri, case.folder) as service:
+        until(service.ready)
+        (follower,) = service.children("serving.follow")
+        follower.kill()
+        version = case.promote(1)
+        until(lambda: service.version() == version)
+        assert "follower ended with exit code -9" in service.said.read_text()
+
+
+def test_two_services_of_one_host_share_a_follower(case: Case) -> None:
+    case.promote(0)
+    case.warm()
+    uri = case.shop.uri
+    with (
+        running(case.use_case, uri, case.folder) as first,
+        running(case.use_case, uri, case.folder) as second,
+    ):
+        until(lambda: first.ready() and second.ready())
+        version = case.promote(1)
+        until(lambda: first.version() == version == second.version())
+        assert first.stop() == 0  # whichever follows: the other takes over
+        version = case.promote(2)
+        until(lambda: second.version() == version)
