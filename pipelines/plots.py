@@ -52,7 +52,7 @@ def gain(comparison: Comparison, champion: str, margin: float) -> Figure:
     """The bootstrapped difference between challenger and champion, with the declared margin."""
     found, drawn = comparison.difference, np.asarray(comparison.drawn)
     known = drawn[np.isfinite(drawn)]
-    figure, axes = _axes(f"How much better than champion version {champion}? {comparison.metric}")
+    figure, axes = _axes(f"{comparison.metric}: how much better than champion version {champion}?")
     axes.hist(known, bins=40, color=BLUE, alpha=0.55, label=f"{len(drawn):,} resamples")
     axes.axvline(found.value, color=BLUE, linewidth=2, label=f"measured {found.value:+.4f}")
     if np.isfinite([found.low, found.high]).all():
@@ -63,8 +63,7 @@ def gain(comparison: Comparison, champion: str, margin: float) -> Figure:
     axes.axvline(0, color=GREY, linewidth=1, label="equal")
     axes.set(xlabel="worse  ←  difference, above zero the challenger is better  →  better")
     axes.set_ylabel("resamples")
-    axes.margins(y=0.35)  # room for the legend
-    axes.legend(loc="upper left", frameon=False, fontsize=8)
+    figure.legend(loc="outside lower center", frameon=False, fontsize=9, ncols=2)
     return figure
 
 

@@ -133,7 +133,8 @@ def conclude(workspace: Workspace, version: Version, gated: Gated) -> Conclusion
         return Conclusion(
             f"{short} yet, it passed the gate and waits for approval: {command} -P reason='...'"
         )
-    done = promote(workspace, version, f"the gate passed: {reasons}")
+    # The first reason says how it compares; the gate's run, which the ledger names, holds all.
+    done = promote(workspace, version, f"the gate passed: {gated.reasons[0]}")
     return Conclusion(f"Version {v} reached Production, {done.result.why}.", done)
 
 

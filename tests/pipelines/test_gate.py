@@ -196,6 +196,18 @@ def test_a_holdout_whose_rows_were_changed_is_noticed_whatever_it_says_of_itself
     assert evidence.holdout_hash != evidence.registered_hash
 
 
+def test_a_holdout_whose_files_are_gone_is_a_problem(opened: Workspace) -> None:
+    mine, champion = versions(opened)
+    before = set(Path(opened.tables.uri("holdout")).rglob("*.parquet"))
+    version = opened.tables.overwrite("holdout", opened.tables.read("holdout").slice(0, 9))
+    for file in set(Path(opened.tables.uri("holdout")).rglob("*.parquet")) - before:
+        file.unlink()
+    evidence = gather(opened, relabelled(mine, holdout_version=str(version)), champion)
+    assert evidence.problems is not None
+    assert "the holdout of version 2 can't be read" in evidence.problems[0]
+    assert (evidence.rows, evidence.figures, met(evidence).comparison) == (None, None, None)
+
+
 @pytest.mark.parametrize(
     ("tag", "value", "said"),
     [

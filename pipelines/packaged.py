@@ -1,0 +1,112 @@
+"""The package of a registered version, as the service would hold it: loaded, scored and timed."""
+
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import mlflow
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from contract.errors import Refused
+from contract.metrics import Scored
+from contract.names import SCORER_DIR, USE_CASE_FILE
+from contract.use_case import UseCase
+from pipelines.decision import Latency
+from pipelines.evaluate import point
+from pipelines.model import labels
+from pipelines.registry import Version
+from pipelines.workspace import Workspace
+from serving.fallback import MODEL_FILE
+from serving.model import MANIFEST_FILE, ServedVersion, load_version
+from serving.scorer import GRAPH_FILE, Columns, Scorer
+
+LATENCY_CALLS = 1000
+LATENCY_WARM_UP = 20
+LATENCY_LONGEST_S = 2.0
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """A version as the service would hold it, and the size of what it reads."""
+
+    served: ServedVersion
+    size_mb: float
+
+
+@dataclass(frozen=True)
+class Measured:
+    """A challenger's answers on its holdout and what they are worth; `case` is its own copy of the
+    use case under today's gates and evaluation."""
+
+    case: UseCase
+    scored: Scored
+    figures: dict[str, float]
+    latency: Latency
+
+
+def load(workspace: Workspace, version: Version) -> Loaded:
+    """The registered package, verified and loaded as the service does; Refused if it is another."""
+    name = workspace.model_name
+    with tempfile.TemporaryDirectory() as target:
+        uri = f"models:/{name}/{version.version}"
+        folder = Path(mlflow.artifacts.download_artifacts(uri, dst_path=target))
+        served = load_version(folder, name, version.version)
+        size = sum(path.stat().st_size for path in served_files(folder))
+    registered = version.tags.get("package_digest")
+    if served.digest != registered:
+        raise Refused(f"its package was registered as {registered}, found {served.digest}")
+    return Loaded(served, size / 1e6)
+
+
+def served_files(folder: Path) -> list[Path]:
+    """Files of a package that the service reads: the compiled scorer, or the pipeline for want of
+    one, and what says how to ask it."""
+    scorer = [path for path in (folder / SCORER_DIR).rglob("*") if path.is_file()]
+    asked = [folder / USE_CASE_FILE, folder / MANIFEST_FILE]
+    compiled = (folder / SCORER_DIR / GRAPH_FILE).is_file()
+    return [*scorer, *asked] if compiled else [*scorer, *asked, folder / MODEL_FILE]
+
+
+def measure(workspace: Workspace, served: ServedVersion, rows: pa.Table) -> Measured:
+    """Score the holdout and time the scorer."""
+    policy = {"gates": workspace.use_case.gates, "evaluation": workspace.use_case.evaluation}
+    case = served.use_case.model_copy(update=policy)
+    columns = plain(served.scorer, rows)
+    scored = answers(served.scorer, columns, labels(rows, case))
+    return Measured(case, scored, point(case, scored), latency(served.scorer, columns))
+
+
+def plain(scorer: Scorer, rows: pa.Table) -> Columns:
+    """The scorer's features as plain lists; Refused where the rows lack one."""
+    if missing := [name for name in scorer.features if name not in rows.column_names]:
+        raise Refused(f"the holdout has no column {', '.join(missing)}")
+    return {name: rows.column(name).to_pylist() for name in scorer.features}
+
+
+def answers(scorer: Scorer, columns: Columns, label: npt.NDArray[np.generic]) -> Scored:
+    """The scorer's answers beside the labels."""
+    found = scorer.score(columns)
+    if found.probability is None:
+        return Scored(label, np.asarray(found.prediction, dtype=float))
+    prediction = np.asarray(found.prediction, dtype=label.dtype)
+    return Scored(label, prediction, np.asarray(found.probability), tuple(scorer.classes))
+
+
+def latency(scorer: Scorer, columns: Columns) -> Latency:
+    """Times of one-row scores after a warm-up: a thousand calls, or two seconds of them."""
+    n_rows = len(columns[scorer.features[0]])
+    times: list[int] = []
+    started = time.perf_counter()
+    for call in range(-LATENCY_WARM_UP, LATENCY_CALLS):
+        row = {name: [values[call % n_rows]] for name, values in columns.items()}
+        before = time.perf_counter_ns()
+        scorer.score(row)
+        if call >= 0:
+            times.append(time.perf_counter_ns() - before)
+            if time.perf_counter() - started > LATENCY_LONGEST_S:
+                break
+    median, p99 = np.quantile(times, [0.5, 0.99]) / 1e6
+    return Latency(len(times), float(median), float(p99))
