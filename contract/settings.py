@@ -54,7 +54,7 @@ class Settings(BaseSettings):
         default=256, ge=1, description="Requests in work at once, in one worker; others get 503"
     )
     serve_body_s: float = Field(
-        default=10.0, gt=0, description="Time allowed to send one body, seconds"
+        default=8.0, gt=0, description="Time allowed to send one body, seconds"
     )
     serve_keys: str = Field(
         default="", description="File of API keys (python -m serving.keys); empty: none is asked"

@@ -1,8 +1,8 @@
 """From the body of a request to its answer: read, check, score, log, shape.
 
 A small body is answered where it arrives, on the event loop: a hop to a thread would cost a third
-of the throughput. A larger one is worked on in a thread beside the loop, one at a time and in
-slices, so that the small ones are not starved.
+of the throughput. A larger one is worked on in a thread beside the loop, one at a time, and scored
+in slices (serving.scorer), so that the small ones are not starved.
 """
 
 import asyncio
@@ -28,12 +28,10 @@ from serving.log import PredictionLog
 from serving.metrics import Metrics
 from serving.model import ServedVersion
 from serving.problem import JSON, Answer, Problem
-from serving.scorer import Answers
 from serving.strict_json import parse_json
 from serving.typed_json import TypedJson
 
 ON_THE_LOOP_BYTES = 8 * 1024  # about 20 rows, a quarter of a millisecond
-SLICE_ROWS = 1000  # scored at once: other threads wait for the interpreter no longer than that
 JSON_ROWS, CSV = "application/json", "text/csv"
 PARQUET = "application/vnd.apache.parquet"
 UNPACKED = 8  # a Parquet body may be so many times the largest body when it is unpacked
@@ -52,19 +50,6 @@ class Endpoint:
         self.use_case: UseCase = served.use_case
         self.typed = TypedJson(served.use_case)
         self.class_names = [class_name(c) for c in served.scorer.classes]
-
-    def score(self, features: dict[str, list[Any]], n_rows: int) -> Answers:
-        """The scorer's answers, one for each row."""
-        scorer = self.served.scorer
-        if n_rows <= SLICE_ROWS:
-            return scorer.score(features)
-        parts = [
-            scorer.score({n: values[at : at + SLICE_ROWS] for n, values in features.items()})
-            for at in range(0, n_rows, SLICE_ROWS)
-        ]
-        probability = [row for part in parts for row in part.probability or []]
-        prediction = [value for part in parts for value in part.prediction]
-        return Answers(prediction, probability if scorer.classes else None)
 
 
 class Answering:
@@ -195,7 +180,7 @@ class Answering:
         checked, shape = read()
         bounded(checked.n_rows, self._settings.serve_max_rows)
         try:
-            found = endpoint.score(checked.features, checked.n_rows)
+            found = endpoint.served.scorer.score(checked.features)
             whole = len(found.prediction) == checked.n_rows
         except Exception as error:  # whatever a model does, it is the model's fault
             logger.error("request %s: the model failed: %s", call.own_id, where(error))

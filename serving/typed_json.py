@@ -38,6 +38,7 @@ class TypedJson:
         self._columns = {n: use_case.columns[n] for n in use_case.features} | optional(use_case)
         self._types = {name: _type(column) for name, column in self._columns.items()}
         self._beside = [name for name in self._columns if name not in self._features]
+        self._moments = [n for n in self._features if self._columns[n].type == "timestamp"]
         # A colon in a name would count as a member's; no such name ever gets here.
         self._able = not any(set(name) & set(':"\\') for name in self._columns)
         row = _struct("Row", self._types, self._beside)
@@ -95,8 +96,11 @@ class TypedJson:
             return None
         unset = [None] * n_rows
         beside = {name: self._read(name, columns.get(name, unset)) for name in self._beside}
+        features = {name: list(columns[name]) for name in self._features}
+        for name in self._moments:
+            features[name] = self._read(name, features[name])
         return Checked(
-            {name: self._read(name, columns[name]) for name in self._features},
+            features,
             {key: beside[key] for key in self._keys},
             beside[self._event_time] if self._event_time else list[datetime | None](unset),
             [[] for _ in unset],

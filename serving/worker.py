@@ -68,6 +68,8 @@ async def work(name: str, settings: Settings, listener: socket.socket, parent: i
         app,
         log_level="warning",
         access_log=False,
+        proxy_headers=False,  # nobody asks where a request came from
+        server_header=False,
         timeout_keep_alive=KEEP_ALIVE_S,
         timeout_graceful_shutdown=FINISH_S,
     )

@@ -18,7 +18,7 @@ from serving.answered import Answered, LogFull
 from serving.current import Current
 from serving.log import PredictionLog
 from serving.model import ServedVersion
-from serving.scorer import Answers, Scorer
+from serving.scorer import Scorer
 from tests.serving.running import VERSION, app_of, current_of, running
 from tests.serving.test_requests import JSON, ROW
 
@@ -243,15 +243,3 @@ def test_small_requests_are_answered_while_a_large_one_is_worked_on(
     with running(app_of(current, home)) as address:
         small_s, large_s = asyncio.run(both(address))
     assert small_s < 1 <= large_s
-
-
-def test_answers_of_slices_are_the_answers_of_the_whole(current: Current) -> None:
-    from serving.answering import SLICE_ROWS, Endpoint
-
-    served = current.served()
-    assert served
-    n_rows = 2 * SLICE_ROWS + 1
-    columns = {name: [value] * n_rows for name, value in ROW.items()}
-    columns["body_mass_g"] = [3000 + i for i in range(n_rows)]
-    found: Answers = Endpoint(served, "").score(columns, n_rows)
-    assert found == served.scorer.score(columns)
