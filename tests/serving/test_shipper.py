@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -249,3 +250,20 @@ def test_the_backlog_is_said(shipper: Shipper, use_case: UseCase) -> None:
     shipper.drain()
     now = status_now(shipper.folder, shipper.rows_shipped, "")
     assert (now.backlog_rows, now.backlog_age_s, now.rows_shipped) == (0, 0.0, 3)
+
+
+def test_the_strangest_values_that_a_request_may_hold_are_shipped(
+    shipper: Shipper, use_case: UseCase
+) -> None:
+    """One record that the table refused would hold up all that follow."""
+    times = [datetime(1, 1, 1, tzinfo=UTC), datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC)]
+    features = {"colour": ["\0/%=\n", "😀" * 1000], "size": [1e308, -0.0], "group": ["", "'"]}
+    keys = {"id": [-(2**63), 2**63 - 1]}
+    odd = answer(use_case, "odd", 2, event_time=times, features=features, keys=keys)
+    spooled(shipper.folder, use_case, [odd])
+    shipper.drain()
+    found = rows(shipper)
+    assert [row["event_time"] for row in found] == times
+    assert [row["inputs"]["colour"] for row in found] == features["colour"]
+    assert [row["id"] for row in found] == keys["id"]
+    assert reasons(shipper.folder) == []
