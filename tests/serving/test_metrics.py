@@ -1,0 +1,45 @@
+"""Several workers count in shared files: each tells all counts, and a dead one is not ready."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+COUNTING = """
+import sys
+from serving.current import Status
+from serving.metrics import Metrics
+metrics = Metrics()
+metrics.request("/predict", 200, 0.003)
+metrics.rows("7", [[], ["unseen:island"]], 2, True)
+metrics.status(Status(None, None, False, (), 1.5, 3, 0, (), None))
+metrics._ready.set(1)
+print(metrics.text().decode())
+"""
+
+
+def counted(folder: Path) -> list[str]:
+    """What a process of its own tells after it has counted, and ended."""
+    environment = os.environ | {
+        "PYTHONPATH": str(Path(__file__).parents[2]),
+        "PROMETHEUS_MULTIPROC_DIR": str(folder),
+    }
+    command = [sys.executable, "-c", COUNTING]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+    return done.stdout.splitlines()
+
+
+def test_counts_outlive_a_worker_and_its_readiness_does_not(home: Path) -> None:
+    counted(home)
+    told = counted(home)
+    for line in (
+        'fourcycle_requests_total{route="/predict",status="200"} 2.0',
+        'fourcycle_request_seconds_count{route="/predict"} 2.0',
+        'fourcycle_request_seconds_bucket{le="0.005",route="/predict"} 2.0',
+        'fourcycle_rows_total{logged="yes",version="7"} 4.0',
+        'fourcycle_flags_total{column="island",flag="unseen"} 2.0',
+        'fourcycle_reloads_total{result="loaded"} 6.0',
+        "fourcycle_workers_ready 1.0",
+        "fourcycle_registry_age_seconds 1.5",
+    ):
+        assert line in told
