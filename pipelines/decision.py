@@ -122,7 +122,7 @@ def _better(gates: Gates, champion: Champion, allow_breaking: bool) -> Iterator[
     good = enough and all(map(math.isfinite, numbers)) and known.low > -gates.margin
     yield Finding(
         good,
-        f"{found.metric} {found.challenger:.4f} against {found.champion:.4f} of {name}: better by "
+        f"{found.metric} {found.challenger:.4f} against {found.champion:.4f} of {name}: difference "
         f"{known.value:+.4f}, lower bound {known.low:+.4f}, above {-gates.margin:+g} is asked"
         + ("" if enough else f"; {len(found.drawn)} resamples, {MIN_RESAMPLES} are needed"),
     )

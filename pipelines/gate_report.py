@@ -59,7 +59,7 @@ def slice_table(gates: Gates, found: Comparison) -> tuple[tuple[str, ...], list[
     large = judged(gates, found.slices)
     p_values = shown_worse([s.difference for s in large], gates.slice_margin)
     shown = {s.name: f"{p:.3g}" for s, p in zip(large, p_values, strict=True)}
-    head = ("slice", "rows", "challenger", "champion", "better by", "95 % interval", "p (Holm)")
+    head = ("slice", "rows", "challenger", "champion", "difference", "95 % interval", "p (Holm)")
     ranked = sorted(found.slices, key=lambda s: (s.name not in shown, s.difference.value))
     return head, [_slice_row(s, shown.get(s.name, "not judged")) for s in ranked]
 
@@ -82,7 +82,7 @@ def _against(gates: Gates, evidence: Evidence, champion: Champion, found: Compar
     rows = [
         ("challenger", f"{found.challenger:.4f}"),
         (f"champion version {champion.version}", f"{found.champion:.4f}"),
-        ("**better by**", f"**{known.value:+.4f}**"),
+        ("**difference**", f"**{known.value:+.4f}**"),
         ("95 % interval", f"{known.low:+.4f} … {known.high:+.4f}"),
         ("the interval must begin above", f"{-gates.margin:+g}"),
     ]
