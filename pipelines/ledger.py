@@ -170,11 +170,3 @@ def taken_out_by(entries: Sequence[Entry], version: str) -> Entry | None:
             found = entry
         held = holds
     return found
-
-
-def last_move_of(entries: Sequence[Entry], version: str, *moves: Move) -> Entry | None:
-    """The newest entry about a version, of the given moves where any are named."""
-    found = (
-        e for e in reversed(entries) if e.version == version and (not moves or e.move in moves)
-    )
-    return next(found, None)

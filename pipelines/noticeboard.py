@@ -5,13 +5,13 @@ from datetime import datetime
 
 from contract.names import ARCHIVED
 from contract.use_case import UseCase
-from pipelines.ledger import Entry, last_move_of, taken_out_by
+from pipelines.ledger import Entry, taken_out_by
 from pipelines.standing import stage_of
 
 APPROVAL_TAG = "approval"
 PENDING = "pending"
 STATUS_TAG = "status"
-MADE_BY = {"external": "by hand in MLflow"}
+MADE_BY = {"external": "by hand in MLflow", "reset": "by hand in MLflow"}
 VERSIONS_SHOWN = 6
 SHORT = 240  # characters
 
@@ -22,7 +22,7 @@ def front_page(use_case: UseCase, entries: Sequence[Entry], tags: Mapping[str, T
     """The registered model's description, markdown. `tags` are those of each version."""
     now = entries[-1].standing
     lines = [
-        _live(use_case, entries),
+        _live(entries),
         _waiting(use_case, now.challenger, tags.get(now.challenger, {})),
         f"**To go back:** {_command(use_case, 'rollback', reason='...')} makes version "
         f"{now.previous} live again."
@@ -35,18 +35,22 @@ def front_page(use_case: UseCase, entries: Sequence[Entry], tags: Mapping[str, T
     return "\n\n".join(line for line in lines if line)
 
 
-def _live(use_case: UseCase, entries: Sequence[Entry]) -> str:
-    champion, previous = entries[-1].standing.champion, entries[-1].standing.previous
-    since = next((e for e in reversed(entries) if e.standing.champion != champion), None)
-    if not champion:
-        lost = since.standing.champion if since else ""
-        offer = f" Version {previous} was live before." if previous else ""
-        return f"**Live: no version**{f', {lost} is gone.' if lost else '.'}{offer}"
-    start = entries[since.number] if since else entries[0]
+def _live(entries: Sequence[Entry]) -> str:
+    now, start = entries[-1].standing, _begun(entries)
+    if not now.champion:
+        offer = f" Version {now.previous} was live before." if now.previous else ""
+        return f"**Live: no version.** {short(start.why)}.{offer}"
     return (
-        f"**Live: version {champion}** since {moment(start.time)}, because {short(start.why)} "
-        f"({_by(start)})."
+        f"**Live: version {now.champion}** since {moment(start.time)}, because "
+        f"{short(start.why)} ({_by(start)})."
     )
+
+
+def _begun(entries: Sequence[Entry]) -> Entry:
+    """The entry since which the champion is champion, or since which there is none."""
+    champion = entries[-1].standing.champion
+    before = next((e.number for e in reversed(entries) if e.standing.champion != champion), 0)
+    return entries[before]  # numbers begin with 1: this is the entry that follows
 
 
 def _waiting(use_case: UseCase, challenger: str, tags: Tags) -> str:
@@ -69,9 +73,8 @@ def _gate(tags: Tags) -> str:
 def status(entries: Sequence[Entry], version: str, tags: Tags) -> str:
     """One line about a version, for its tag `status`; "" for one that the ledger does not know."""
     now = entries[-1].standing
-    last = last_move_of(entries, version)
     if version == now.champion:
-        return f"live since {moment(last.time)}" if last else "live"
+        return f"live since {moment(_begun(entries).time)}"
     if version == now.challenger:
         return "waiting for approval" if tags.get(APPROVAL_TAG) == PENDING else "waiting"
     out = taken_out_by(entries, version)
@@ -86,9 +89,9 @@ def _versions(entries: Sequence[Entry], tags: Mapping[str, Tags]) -> str:
     """The newest versions with their stage and status."""
     now = entries[-1].standing
     rows = [
-        f"| {v} | {stage_of(now, v, ARCHIVED)} | {status(entries, v, tags[v])} |"
+        f"| {v} | {stage_of(now, v, ARCHIVED)} | {known} |"
         for v in sorted(tags, key=int, reverse=True)[:VERSIONS_SHOWN]
-        if last_move_of(entries, v)
+        if (known := status(entries, v, tags[v]))
     ]
     return "| version | stage | status |\n|---|---|---|\n" + "\n".join(rows) if rows else ""
 

@@ -5,9 +5,6 @@ packaged, within the time that the use case declares. Nothing of the package is 
 """
 
 import hashlib
-import json
-import subprocess
-import sys
 import tempfile
 import time
 from pathlib import Path
@@ -18,10 +15,10 @@ from mlflow.models import Model
 from contract.errors import FourcycleError, Refused
 from contract.names import USE_CASE_FILE
 from contract.use_case_file import parse_use_case
-from pipelines.closure import PROJECT
 from pipelines.registry import Version
 from pipelines.step import Result
 from pipelines.workspace import Workspace
+from serving.check import check_apart
 from serving.model import MANIFEST_FILE
 
 PACKAGE_TAG = "package_digest"  # of a version: the SHA-256 of its manifest when it was registered
@@ -48,10 +45,12 @@ def check_release(workspace: Workspace, version: Version, known: bool = False) -
     """
     started = time.monotonic()
     try:
-        with tempfile.TemporaryDirectory() as name:
-            folder = _fetched(version, Path(name))
+        with tempfile.TemporaryDirectory() as into:
+            folder = _fetched(version, Path(into))
             _check_declared(folder)
-            rows = _ask(workspace, version, folder, known)
+            limit_s = workspace.use_case.release.check_s
+            name = workspace.model_name
+            rows = check_apart(folder, name, version.version, not known, limit_s)
     except (FourcycleError, OSError, ValueError, mlflow.MlflowException) as error:
         raise Refused(
             f"Version {version.version} failed the release check: {' '.join(str(error).split())}"
@@ -83,20 +82,3 @@ def _check_declared(folder: Path) -> None:
     flavor = model.flavors.get(PYFUNC, {})
     if flavor.get("loader_module") != LOADER or flavor.get("code"):
         raise Refused("it brings code of its own for MLflow's clients to run.")
-
-
-def _ask(workspace: Workspace, version: Version, folder: Path, known: bool) -> int:
-    limit = workspace.use_case.release.check_s
-    command = [sys.executable, "-m", "serving.check", str(folder)]
-    command += ["--name", workspace.model_name, "--version", version.version]
-    command += ["--types", "no" if known else "yes"]
-    try:
-        done = subprocess.run(
-            command, cwd=PROJECT, capture_output=True, text=True, timeout=limit, check=False
-        )
-    except subprocess.TimeoutExpired:
-        raise Refused(f"its golden rows were not answered within {limit:g} s.") from None
-    if done.returncode:
-        said = done.stderr.strip().splitlines()
-        raise Refused(said[-1] if said else f"the clean process ended with {done.returncode}.")
-    return int(json.loads(done.stdout)["golden_rows"])

@@ -23,7 +23,7 @@ REQUIREMENTS_FILE = "requirements.txt"
 HERE = Path(__file__).resolve().parent.parent  # where Python finds our modules
 CHECK_S = 60
 
-Check = Callable[[Path, str, str, bool], None]  # folder, name, version, whether it is new here
+Check = Callable[[Path, str, str, bool], object]  # folder, name, version, whether it is new here
 
 
 def main(
@@ -64,25 +64,30 @@ def _installed(name: str) -> bool:
     return True
 
 
-def check_apart(folder: Path, name: str, version: str, new: bool) -> None:
+def check_apart(
+    folder: Path, name: str, version: str, new: bool, limit_s: float | None = None
+) -> int:
     """Load and ask a package in a process of its own, so that it can break nothing here.
 
-    Refused with its reason; Unavailable when the process was stopped before it could say. A
-    package that is not `new` to this host is not searched for foreign types again.
+    The number of golden rows that it answered; Refused with its reason; Unavailable when the
+    process was stopped before it could say. A package that is not `new` to this host is not
+    searched for foreign types again.
     """
+    limit = CHECK_S if limit_s is None else limit_s
     command = [sys.executable, "-m", "serving.check", str(folder), "--name", name]
     command += ["--version", version, "--types", "yes" if new else "no"]
     try:
         done = subprocess.run(
-            command, cwd=HERE, capture_output=True, text=True, timeout=CHECK_S, check=False
+            command, cwd=HERE, capture_output=True, text=True, timeout=limit, check=False
         )
     except subprocess.TimeoutExpired:
-        raise Unavailable(f"its check took longer than {CHECK_S} s") from None
+        raise Unavailable(f"its check took longer than {limit:g} s") from None
     if done.returncode == -signal.SIGKILL:
         raise Unavailable("its check was killed, perhaps for want of memory")
     if done.returncode:
         said = done.stderr.strip().splitlines() or [f"Its check ended with {done.returncode}."]
         raise Refused(said[-1])
+    return int(json.loads(done.stdout)["golden_rows"])
 
 
 def run() -> None:
