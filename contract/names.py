@@ -32,6 +32,7 @@ PREDICTION_COLUMNS = frozenset(
         "flags",
         "key_id",
         "shadow",
+        "shadow_version",
     }
 )
 

@@ -37,5 +37,6 @@ def predictions_schema(
             ("flags", pa.list_(pa.string())),  # what was noticed, e.g. unseen:carrier
             ("key_id", pa.string()),  # of the API key that asked
             ("shadow", TYPES[prediction]),  # the challenger's prediction
+            ("shadow_version", pa.string()),  # of that challenger
         ]
     )

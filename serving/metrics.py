@@ -92,6 +92,19 @@ class Metrics:
             "Pieces of the log that could not be read",
             multiprocess_mode="livemax",
         )
+        self._shadow_rows = gauge(
+            "fourcycle_shadow_rows",
+            "Rows that the challenger scored too, those that it did not come to, and those where "
+            "it answered otherwise",
+            ["version", "what"],
+            multiprocess_mode="livemax",
+        )
+        self._shadow_seconds = gauge(
+            "fourcycle_shadow_seconds",
+            "Time that the challenger has taken for them",
+            ["version"],
+            multiprocess_mode="livemax",
+        )
         self._last: Status | None = None
         # Finding a child by its labels costs as much as counting with it.
         self._request_of = cache(self._requests.labels)
@@ -137,6 +150,10 @@ class Metrics:
             self._backlog_bytes.set(shipper.backlog_bytes)
             self._backlog_age.set(shipper.backlog_age_s)
             self._quarantined.set(shipper.quarantined)
+        if shipper and (shadow := shipper.shadow) and shadow.version:
+            for what in ("scored", "skipped", "differ"):
+                self._shadow_rows.labels(shadow.version, what).set(getattr(shadow, what))
+            self._shadow_seconds.labels(shadow.version).set(shadow.seconds)
 
     def text(self) -> bytes:
         """All workers' counts in Prometheus's text format."""

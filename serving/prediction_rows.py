@@ -40,6 +40,7 @@ def prediction_rows(schema: Schema, records: Sequence[Answered]) -> pa.Table:
         "flags": _flat(r.flags for r in records),
         "key_id": repeated(r.key_id for r in records),
         "shadow": optional(r.shadow for r in records),
+        "shadow_version": [None] * sum(sizes),  # the shipper lets the challenger score
     }
     arrays = {name: pa.array(values, wanted.field(name).type) for name, values in columns.items()}
     inputs = list(wanted.field("inputs").type)

@@ -25,9 +25,11 @@ from contract.predictions import PARTITION
 from contract.settings import read_settings
 from contract.tables import Tables
 from serving import quarantine
+from serving.cache import Cache
 from serving.prediction_rows import conform, widened
 from serving.segment_rows import SegmentRows, read_segment, set_apart
-from serving.shipper_status import STATUS_FILE, status_now, write_status
+from serving.shadow import Shadow
+from serving.shipper_status import STATUS_FILE, ShipperStatus, status_now, write_status
 from serving.spool import Segment, close_leftovers, closed_segments, make_folder, sync_folder
 
 TABLE: TableName = "predictions"
@@ -42,8 +44,15 @@ logger = logging.getLogger(__name__)
 class Shipper:
     """Ships one spool folder; whoever calls it holds the folder's lock."""
 
-    def __init__(self, folder: Path, tables: Tables, batch_bytes: int = BATCH_BYTES) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        tables: Tables,
+        batch_bytes: int = BATCH_BYTES,
+        shadow: Shadow | None = None,
+    ) -> None:
         self.folder, self.tables, self.batch_bytes = folder, tables, batch_bytes
+        self.shadow = shadow
         self.rows_shipped = 0
         self._gaps: set[tuple[str, int]] = set()  # spool, sequence: what a listing did not show
 
@@ -84,9 +93,13 @@ class Shipper:
 
     def _say(self, problem: str) -> None:
         try:
-            write_status(self.folder, status_now(self.folder, self.rows_shipped, problem))
+            write_status(self.folder, self._status(problem))
         except OSError as error:  # a full disk must not end the one who empties it
             logger.warning("%s could not be written: %s", STATUS_FILE, error.strerror)
+
+    def _status(self, problem: str) -> ShipperStatus:
+        shadow = self.shadow.status if self.shadow else None
+        return status_now(self.folder, self.rows_shipped, problem, shadow)
 
     def _batch(self) -> list[Segment]:
         """The oldest segments, those of one spool in order, up to a size but one at least."""
@@ -116,6 +129,8 @@ class Shipper:
             wanted = widened(wanted, schema)
         rows = pa.concat_tables([wanted.empty_table(), *self._conformed(due, wanted)])
         if rows.num_rows:
+            if self.shadow:
+                rows = self.shadow.beside(rows)
             before = int(intake.table.version())
             upto = {part.segment.spool_id: part.segment.sequence for part in due}
             version = intake.append(rows, upto)
@@ -187,9 +202,10 @@ def main(
     if not _locked(lock, stop):
         raise Busy(f"Another shipper works on {folder}; nothing was done here.")
     try:
-        problem = Shipper(folder, Tables(settings.table_root, name)).run(
-            settings.ship_every_s, stop
-        )
+        cache = Cache(settings.cache_root / name)
+        shadow = Shadow(cache, name) if settings.serve_shadow else None
+        shipper = Shipper(folder, Tables(settings.table_root, name), shadow=shadow)
+        problem = shipper.run(settings.ship_every_s, stop)
     finally:
         lock.release()
     if problem:

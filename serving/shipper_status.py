@@ -12,6 +12,17 @@ from serving.spool import closed_segments
 STATUS_FILE = "shipper.json"
 
 
+class ShadowStatus(msgspec.Struct, frozen=True):
+    """What the challenger did since the shipper started."""
+
+    version: str | None = None
+    scored: int = 0  # rows
+    differ: int = 0  # predictions that are not the champion's
+    skipped: int = 0  # rows without a shadow: no time, or an error
+    seconds: float = 0.0
+    problem: str = ""
+
+
 class ShipperStatus(msgspec.Struct, frozen=True):
     """As the shipper saw it at `time` (seconds since 1970)."""
 
@@ -23,9 +34,12 @@ class ShipperStatus(msgspec.Struct, frozen=True):
     backlog_age_s: float  # of the oldest of them, 0 without any
     quarantined: int  # pieces that could not be read and wait for a person
     problem: str  # why the newest pass failed; "" when it did not
+    shadow: ShadowStatus | None = None  # None: no challenger is asked
 
 
-def status_now(folder: Path, rows_shipped: int, problem: str) -> ShipperStatus:
+def status_now(
+    folder: Path, rows_shipped: int, problem: str, shadow: ShadowStatus | None = None
+) -> ShipperStatus:
     """Look at the folder."""
     now = time.time()
     segments = closed_segments(folder)
@@ -39,6 +53,7 @@ def status_now(folder: Path, rows_shipped: int, problem: str) -> ShipperStatus:
         backlog_age_s=max((now - stat.st_mtime for stat in found), default=0.0),
         quarantined=quarantine.count(folder / "quarantine"),
         problem=problem,
+        shadow=shadow,
     )
 
 

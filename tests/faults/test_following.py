@@ -9,12 +9,14 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import httpx
 import numpy as np
 import onnx
 import onnx.numpy_helper
 import pytest
 
-from contract.names import CHAMPION, SCORER_DIR
+from contract.names import CHALLENGER, CHAMPION, SCORER_DIR
+from contract.tables import Tables
 from pipelines.package import seal
 from pipelines.replay import free_port
 from serving.scorer import GRAPH_FILE, SCORER_FILE
@@ -198,6 +200,27 @@ def test_the_registry_is_away_at_the_start_and_while_serving(case: Case) -> None
         assert service.version() == second
         until(lambda: not service.known().reachable)
         assert service.ready()
+
+
+def test_a_challenger_scores_beside_the_answers(
+    case: Case, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FOURCYCLE_LOG_SEGMENT_S", "0.2")
+    monkeypatch.setenv("FOURCYCLE_SHIP_EVERY_S", "0.2")
+    champion, challenger = case.promote(0), case.registry.add(case.package(1))
+    case.registry.point(challenger, CHALLENGER)
+    with running(case.use_case, case.shop.uri, case.folder, shadow="true") as service:
+        until(lambda: service.ready() and service.known().challenger)
+        for _ in range(5):
+            answer = httpx.post(f"{service.address}/predict", json=BODY)
+            assert [row["prediction"] for row in answer.json()["predictions"]] == ANSWERS[0]
+        counted = f'fourcycle_shadow_rows{{version="{challenger}",what="differ"}} 10.0'
+        until(lambda: counted in httpx.get(f"{service.address}/metrics").text)
+    rows = Tables(str(case.folder / "data"), case.registry.name).read("predictions").to_pylist()
+    pairs = {(row["prediction"], row["shadow"]) for row in rows}
+    assert pairs == {("a", "b"), ("b", "a")}
+    versions = {(row["version"], row["shadow_version"]) for row in rows}
+    assert versions == {(champion, challenger)}
 
 
 def test_a_follower_that_dies_is_started_again(case: Case) -> None:

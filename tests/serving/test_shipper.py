@@ -68,6 +68,7 @@ def test_a_row_holds_what_was_asked_and_answered(shipper: Shipper, use_case: Use
         "flags": ["unseen:colour"],
         "key_id": None,
         "shadow": False,
+        "shadow_version": None,
     }
     assert (second["row"], second["event_time"].hour, second["shadow"]) == (1, 13, None)
     assert closed_segments(shipper.folder) == []

@@ -1,0 +1,104 @@
+"""Shadow: the challenger scores the rows that the champion answered, on their way to the table.
+
+That happens in the shipper's process, so no answer waits for it and no worker works for it. The
+spool is the queue; how long the challenger may take of each pass is bounded, and what it does not
+reach stays without a shadow.
+"""
+
+import logging
+import time
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from serving.cache import Cache, Fetched
+from serving.model import ServedVersion, load_version
+from serving.shipper_status import ShadowStatus
+
+PASS_S = 2.0  # of each pass: the table must not fall behind because of a slow challenger
+CHUNK_ROWS = 1000
+
+logger = logging.getLogger(__name__)
+
+
+class Shadow:
+    """The challenger of one host, loaded again when the follower announces another."""
+
+    def __init__(
+        self, cache: Cache, name: str, clock: Callable[[], float] = time.perf_counter
+    ) -> None:
+        self.status = ShadowStatus()
+        self._cache, self._name, self._clock = cache, name, clock
+        self._loaded: tuple[Fetched, ServedVersion] | None = None
+
+    def beside(self, rows: pa.Table) -> pa.Table:
+        """The rows of `predictions` with `shadow` and its version filled, as far as it came."""
+        began = self._clock()
+        predictions: list[Any] = []
+        version, problem = None, ""
+        try:
+            challenger = self._challenger()
+            if challenger is None:
+                self.status = msgspec.structs.replace(self.status, version=None)
+                return rows
+            version = challenger.version
+            while len(predictions) < rows.num_rows and self._clock() - began < PASS_S:
+                part = rows.slice(len(predictions), CHUNK_ROWS)
+                predictions += challenger.scorer.score(_columns(part, challenger)).prediction
+        except Exception as error:  # whatever a challenger does, the rows go their way
+            problem = f"The challenger has no answer ({type(error).__name__}: {error})."
+        self._count(version, rows, predictions, self._clock() - began, problem)
+        return _filled(rows, predictions, version)
+
+    def _challenger(self) -> ServedVersion | None:
+        announced = self._cache.read()
+        wanted = announced.challenger if announced else None
+        if wanted is None:
+            self._loaded = None
+        elif self._loaded is None or self._loaded[0] != wanted:
+            folder = self._cache.version_folder(wanted.digest)
+            self._loaded = wanted, load_version(folder, self._name, wanted.version)
+        return self._loaded[1] if self._loaded else None
+
+    def _count(
+        self,
+        version: str | None,
+        rows: pa.Table,
+        predictions: list[Any],
+        seconds: float,
+        problem: str,
+    ) -> None:
+        before = self.status
+        if problem and problem != before.problem:
+            logger.warning("%s", problem)
+        champions = rows.column("prediction").to_pylist()[: len(predictions)]
+        differ = sum(a != b for a, b in zip(champions, predictions, strict=True))
+        self.status = ShadowStatus(
+            version,
+            before.scored + len(predictions),
+            before.differ + differ,
+            before.skipped + rows.num_rows - len(predictions),
+            before.seconds + seconds,
+            problem,
+        )
+
+
+def _columns(rows: pa.Table, challenger: ServedVersion) -> dict[str, list[Any]]:
+    """The challenger's features; KeyError or ArrowInvalid where the rows do not hold one."""
+    inputs = rows.column("inputs")
+    return {name: pc.struct_field(inputs, name).to_pylist() for name in challenger.scorer.features}
+
+
+def _filled(rows: pa.Table, predictions: list[Any], version: str | None) -> pa.Table:
+    missing = rows.num_rows - len(predictions)
+    columns = {
+        "shadow": [*predictions, *[None] * missing],
+        "shadow_version": [*[version] * len(predictions), *[None] * missing],
+    }
+    for name, values in columns.items():
+        at, field = rows.schema.get_field_index(name), rows.schema.field(name)
+        rows = rows.set_column(at, field, pa.array(values, field.type))
+    return rows
