@@ -60,13 +60,17 @@ def write_scorer(folder: Path, model: Pipeline, use_case: UseCase, holdout: pa.T
     _write(folder / GOLDEN_FILE, {"columns": golden, **asdict(pipeline.score(golden))})
     try:
         compiled = compile_pipeline(model, use_case)
-    except Refused as error:
-        _write(folder / SCORER_FILE, {"not_compiled": str(error)})
-        return Written(None, str(error))
-    graph = compiled.graph.SerializeToString()
+        graph = compiled.graph.SerializeToString()
+        scorer = open_scorer(compiled.plan(), graph)
+        parity = prove(scorer, pipeline, use_case, columns, compiled.thresholds)
+    except (
+        Refused,
+        ValueError,
+    ) as error:  # the version is packaged all the same
+        reason = " ".join(str(error).split())
+        _write(folder / SCORER_FILE, {"not_compiled": reason})
+        return Written(None, reason)
     (folder / GRAPH_FILE).write_bytes(graph)
-    scorer = open_scorer(compiled.plan(), graph)
-    parity = prove(scorer, pipeline, use_case, columns, compiled.thresholds)
     proof = _write(folder / PARITY_FILE, parity.record())
     reason = "" if parity.holds else f"Compiling went wrong: {parity.line()}."
     _write(folder / SCORER_FILE, compiled.plan() | {"not_compiled": reason, "parity": proof})
@@ -91,14 +95,13 @@ def compile_pipeline(model: Pipeline, use_case: UseCase) -> Compiled:
             raise refused(name, estimator, f"{column.feature!r} gets there as text")
     builder = Builder()
     encoded = build_encoders(builder, columns)
-    order = [columns.index(column) for column in encoded.columns]
-    answer = build_estimator(builder, name, estimator, encoded.matrix, order)
+    answer = build_estimator(builder, name, estimator, encoded.matrix, encoded.order)
     return Compiled(
         features=use_case.features,
         inputs=encoded.inputs,
         classes=classes_of(model, use_case),
         graph=builder.finish(answer.name, len(encoded.inputs), answer.width),
-        thresholds=_thresholds(encoded.columns, answer.splits),
+        thresholds=_thresholds([columns[i] for i in encoded.order], answer.splits),
     )
 
 

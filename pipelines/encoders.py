@@ -175,6 +175,8 @@ def _filled(name: str, step: Any, column: Column, fill: Any) -> Column:
 def _is_missing(column: Column) -> Column:
     if isinstance(column, Table):
         return replace(column, values=tuple(float(math.isnan(v)) for v in column.values))
+    if column.text:
+        return Table(column.feature, (), (0.0, 1.0))
     return Raw(column.feature, text=False, missing=True)
 
 

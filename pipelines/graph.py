@@ -1,7 +1,7 @@
 """Build the ONNX graph of a scorer: encoded columns, then an estimator, then its link.
 
 The graph's one input, float64 (n_rows, n_inputs), holds a number for each looked-up value and each
-number as it came; its one output is float64 (n_rows, n_outputs). Everything in it is float64.
+number as it came; its one output is float64 (n_rows, n_outputs).
 """
 
 from collections.abc import Sequence
@@ -68,33 +68,36 @@ class Part:
 
 @dataclass(frozen=True)
 class Encoded:
-    """The encoded matrix: its name in the graph, its columns, and what the graph is fed with."""
+    """The encoded matrix: its name in the graph, its columns, and what the graph is fed with.
+
+    Column j of the matrix is column `order[j]` of those that were to be encoded.
+    """
 
     matrix: str
-    columns: tuple[Column, ...]
+    order: list[int]
     inputs: tuple[Part, ...]
 
 
 def build_encoders(builder: Builder, columns: Sequence[Column]) -> Encoded:
     """Turn the input into the encoded matrix (n_rows, n_columns), whose order may differ."""
     shared = _shared(columns)
-    direct = [c for c in columns if _is_direct(c, shared)]
-    coded = [c for c in columns if isinstance(c, Table) and not _is_direct(c, shared)]
-    missing = [c for c in columns if isinstance(c, Raw) and c.missing]
+    direct = [i for i, c in enumerate(columns) if _is_direct(c, shared)]
+    missing = [i for i, c in enumerate(columns) if isinstance(c, Raw) and c.missing]
+    order = [*direct, *sorted({*range(len(columns))} - {*direct, *missing}), *missing]
+    tables = [c for c in columns if isinstance(c, Table) and not _is_direct(c, shared)]
     inputs: list[Part] = []
     blocks: list[str] = []
     if direct:
-        at = [_index(inputs, _part(c)) for c in direct]
-        whole = at == list(range(len(inputs))) and not coded and not missing
+        at = [_index(inputs, _part(columns[i])) for i in direct]
+        whole = at == list(range(len(inputs))) and len(direct) == len(columns)
         blocks.append(GRAPH_INPUT if whole else _pick(builder, at))
-    if coded:
-        blocks.append(_looked_up(builder, coded, shared, inputs))
+    if tables:
+        blocks.append(_looked_up(builder, tables, shared, inputs))
     if missing:
-        at = [_index(inputs, Part(c.feature)) for c in missing]
+        at = [_index(inputs, Part(columns[i].feature)) for i in missing]
         blocks.append(builder.cast(builder.node("IsNaN", _pick(builder, at))))
     matrix = blocks[0] if len(blocks) == 1 else builder.node("Concat", *blocks, axis=1)
-    ordered = (*direct, *coded, *missing)
-    return Encoded(_staged(builder, matrix, ordered), ordered, tuple(inputs))
+    return Encoded(_staged(builder, matrix, [columns[i] for i in order]), order, tuple(inputs))
 
 
 def _shared(columns: Sequence[Column]) -> dict[tuple[str, Any], list[Table]]:

@@ -41,6 +41,10 @@ def by_columns(*parts: tuple[Any, list[str]], remainder: str = "drop") -> Column
     return ColumnTransformer(named, remainder=remainder, sparse_threshold=0)
 
 
+def by_numbers(step: Any, columns: list[int]) -> ColumnTransformer:
+    return ColumnTransformer([("some", step, columns)], remainder="passthrough", sparse_threshold=0)
+
+
 TEXT, NUMBERS = ["colour", "place"], ["size", "weight", "flag", "rooms", "floor"]
 WHOLE = make_pipeline(SimpleImputer(add_indicator=True), StandardScaler())
 ENCODERS = {
@@ -118,6 +122,21 @@ ENCODERS = {
             )
         )
     ],
+    "whether text is missing, and a column twice": [
+        by_columns(
+            (
+                make_pipeline(
+                    SimpleImputer(
+                        missing_values=None, strategy="most_frequent", add_indicator=True
+                    ),
+                    by_numbers(OneHotEncoder(handle_unknown="ignore"), [0]),
+                ),
+                ["colour"],
+            ),
+            ("passthrough", ["weight"]),
+            ("passthrough", ["floor", "weight"]),
+        )
+    ],
     "numbers as categories": [
         by_columns(
             (OneHotEncoder(handle_unknown="ignore"), ["rooms", "floor"]),
@@ -156,9 +175,7 @@ ENCODERS = {
     ],
     "after a column transformer, columns by number": [
         by_columns((WHOLE, NUMBERS)),
-        ColumnTransformer(
-            [("some", StandardScaler(with_std=False), [2, 0])], remainder="passthrough"
-        ),
+        by_numbers(StandardScaler(with_std=False), [2, 0]),
     ],
 }
 
