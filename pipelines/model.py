@@ -15,7 +15,7 @@ from contract.errors import Refused
 from contract.frames import feature_frame
 from contract.metrics import Scored
 from contract.use_case import Column, UseCase
-from serving.fallback import MODEL_FILE, load_pipeline
+from serving.fallback import MODEL_FILE, classes_of, load_pipeline
 
 MLFLOW_TYPES = {
     "string": DataType.string,
@@ -60,8 +60,9 @@ def score(model: Pipeline, rows: pa.Table, use_case: UseCase) -> Scored:
     if not use_case.classifies:
         return Scored(label, model.predict(frame))
     probability = model.predict_proba(frame)
-    classes = model.classes_
-    return Scored(label, classes[probability.argmax(axis=1)], probability, tuple(classes.tolist()))
+    classes = classes_of(model, use_case)
+    chosen = np.array(classes, dtype=label.dtype)[probability.argmax(axis=1)]
+    return Scored(label, chosen, probability, classes)
 
 
 def _type(column: Column) -> DataType:

@@ -7,6 +7,9 @@ from typing import Any
 import onnx
 import pytest
 
+from contract.frames import feature_table
+from pipelines.compile import compile_pipeline
+from pipelines.model import score
 from serving.agreement import compare
 from serving.fallback import pipeline_scorer
 from serving.model import PARITY_FILE
@@ -58,3 +61,13 @@ def test_it_answers_like_the_pipeline(
     assert proof["holds"]
     assert proof["rows"] > N_ROWS
     onnx.checker.check_model(onnx.load(home / "scorer" / GRAPH_FILE), full_check=True)
+
+
+def test_classes_are_of_the_target_s_type() -> None:
+    use_case = declared("binary", "xgboost.XGBClassifier")  # it calls its classes 0 and 1
+    model = fitted(use_case, {"n_estimators": 2})
+    assert list(map(type, compile_pipeline(model, use_case).classes)) == [bool, bool]
+    rows = feature_table(made(), use_case).append_column("answer", [made()["flag"]])
+    scored = score(model, rows, use_case)
+    assert list(map(type, scored.classes)) == [bool, bool]
+    assert scored.prediction.dtype == bool
