@@ -18,7 +18,7 @@ export MLFLOW_DISABLE_TELEMETRY := true
 export DO_NOT_TRACK := 1
 export GX_ANALYTICS_ENABLED := false
 
-.PHONY: help run train serve monitor ui test faults check bench lock clean
+.PHONY: help run train serve monitor ui test faults soak check bench lock clean
 
 help:  ## This list
 	@echo 'make <target> [USE_CASE=flights] [PORT=...]'
@@ -55,6 +55,9 @@ check: $(INSTALLED)  ## Lint, format and types only
 	@ruff check $(CODE)
 	@ruff format --check $(CODE)
 	@mypy --strict $(CODE)
+
+soak: $(INSTALLED)  ## Ten minutes of load with promotions: nothing may grow
+	@python -m benchmarks.soak
 
 bench: $(INSTALLED)  ## Time and memory of the pipeline, step by step
 	@python -m benchmarks.pipeline

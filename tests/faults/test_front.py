@@ -97,7 +97,7 @@ def test_hostile_connections_end_and_a_good_client_is_answered(case: Case) -> No
     case.promote(0)
     case.warm()
     with ExitStack() as stack:
-        service = running(case.use_case, case.shop.uri, case.folder, body_s="8")
+        service = running(case.use_case, case.shop.uri, case.folder)
         served = stack.enter_context(service)
         until(served.ready)
         address = stack.enter_context(front(served.address, case.folder))
