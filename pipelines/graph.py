@@ -78,41 +78,65 @@ class Encoded:
     inputs: tuple[Part, ...]
 
 
+@dataclass(frozen=True)
+class Hit:
+    """A column of a one-hot encoder: `high` where the feature's code is this one, else `low`."""
+
+    part: Part
+    code: float
+    low: float
+    high: float
+
+
 def build_encoders(builder: Builder, columns: Sequence[Column]) -> Encoded:
     """Turn the input into the encoded matrix (n_rows, n_columns), whose order may differ."""
-    shared = _shared(columns)
-    direct = [i for i, c in enumerate(columns) if _is_direct(c, shared)]
+    hits = _hits(columns)
     missing = [i for i, c in enumerate(columns) if isinstance(c, Raw) and c.missing]
-    order = [*direct, *sorted({*range(len(columns))} - {*direct, *missing}), *missing]
-    tables = [c for c in columns if isinstance(c, Table) and not _is_direct(c, shared)]
+    direct = [i for i in range(len(columns)) if i not in hits and i not in missing]
     inputs: list[Part] = []
     blocks: list[str] = []
     if direct:
         at = [_index(inputs, _part(columns[i])) for i in direct]
         whole = at == list(range(len(inputs))) and len(direct) == len(columns)
         blocks.append(GRAPH_INPUT if whole else _pick(builder, at))
-    if tables:
-        blocks.append(_looked_up(builder, tables, shared, inputs))
+    if hits:
+        blocks.append(_one_hot(builder, list(hits.values()), inputs))
     if missing:
         at = [_index(inputs, Part(columns[i].feature)) for i in missing]
         blocks.append(builder.cast(builder.node("IsNaN", _pick(builder, at))))
     matrix = blocks[0] if len(blocks) == 1 else builder.node("Concat", *blocks, axis=1)
+    order = [*direct, *hits, *missing]
     return Encoded(_staged(builder, matrix, [columns[i] for i in order]), order, tuple(inputs))
 
 
-def _shared(columns: Sequence[Column]) -> dict[tuple[str, Any], list[Table]]:
-    """Tables of one feature with the same keys: one code can look all of them up."""
-    found: dict[tuple[str, Any], list[Table]] = {}
-    for column in columns:
-        if isinstance(column, Table):
-            found.setdefault((column.feature, column.keys), []).append(column)
+def _hits(columns: Sequence[Column]) -> dict[int, Hit]:
+    """Columns that one code of a feature tells apart, by their number.
+
+    Each has two values, and no value of the feature is `high` in two columns of the group.
+    """
+    groups: dict[tuple[str, tuple[Any, ...]], list[int]] = {}
+    for i, column in enumerate(columns):
+        if isinstance(column, Table) and len(set(column.values)) == 2:
+            groups.setdefault((column.feature, column.keys), []).append(i)
+    found: dict[int, Hit] = {}
+    for (feature, keys), group in groups.items():
+        values = np.array([table.values for i in group if isinstance(table := columns[i], Table)])
+        low, high = values.min(axis=1), values.max(axis=1)
+        hit = values == high[:, None]  # (n_columns, n_keys + 2)
+        if len(group) == 1 or np.isnan(values).any() or hit.sum(axis=0).max() > 1:
+            continue
+        codes = np.where(hit.any(axis=0), hit.argmax(axis=0), len(group)).astype(float)
+        part = Part(feature, keys, tuple(codes.tolist()))
+        for code, i in enumerate(group):
+            found[i] = Hit(part, float(code), float(low[code]), float(high[code]))
     return found
 
 
-def _is_direct(column: Column, shared: dict[tuple[str, Any], list[Table]]) -> bool:
-    if isinstance(column, Raw):
-        return not column.missing
-    return len(shared[column.feature, column.keys]) == 1
+def _one_hot(builder: Builder, hits: list[Hit], inputs: list[Part]) -> str:
+    codes = _pick(builder, [_index(inputs, hit.part) for hit in hits])
+    own = builder.node("Equal", codes, builder.constant([hit.code for hit in hits]))
+    high, low = ([hit.high for hit in hits], [hit.low for hit in hits])
+    return builder.node("Where", own, builder.constant(high), builder.constant(low))
 
 
 def _part(column: Column) -> Part:
@@ -129,29 +153,6 @@ def _index(inputs: list[Part], part: Part) -> int:
 
 def _pick(builder: Builder, at: list[int]) -> str:
     return builder.node("Gather", GRAPH_INPUT, builder.constant(at, np.int64), axis=1)
-
-
-def _looked_up(
-    builder: Builder,
-    columns: Sequence[Table],
-    shared: dict[tuple[str, Any], list[Table]],
-    inputs: list[Part],
-) -> str:
-    """Columns of tables that share a feature: the code of the value, then one flat table for all.
-
-    Values with the same numbers in every column share a code.
-    """
-    at, offsets, flat = [], [], list[float]()
-    for column in columns:
-        together = np.array([c.values for c in shared[column.feature, column.keys]]).T
-        rows, codes = np.unique(together, axis=0, return_inverse=True)
-        code = Part(column.feature, column.keys, tuple(codes.ravel().astype(float).tolist()))
-        at.append(_index(inputs, code))
-        offsets.append(len(flat))
-        flat += rows[:, shared[column.feature, column.keys].index(column)].tolist()
-    codes_of = builder.cast(_pick(builder, at), TensorProto.INT64)
-    where = builder.node("Add", codes_of, builder.constant(offsets, np.int64))
-    return builder.node("Gather", builder.constant(flat), where, axis=0)
 
 
 def _staged(builder: Builder, matrix: str, columns: Sequence[Column]) -> str:
