@@ -74,6 +74,10 @@ class Tables:
         changes = (e for e in self.history(name) if e.get("operation") not in UPKEEP)
         return int(str(next(changes)["version"]))
 
+    def schema(self, name: TableName) -> pa.Schema:
+        """Columns and types of the newest version."""
+        return _plain_schema(pa.schema(self.open(name).schema().to_arrow()))
+
     def create(self, name: TableName, schema: pa.Schema, partition_by: Sequence[str] = ()) -> None:
         """Create an empty table unless it is there."""
         DeltaTable.create(
@@ -104,7 +108,12 @@ class Tables:
         """
         appendable = {"delta.appendOnly": "true"}
         DeltaTable.create(
-            self.uri(name), schema=rows.schema, mode="ignore", name=name, configuration=appendable
+            self.uri(name),
+            schema=rows.schema,
+            mode="ignore",
+            name=name,
+            configuration=appendable,
+            storage_options=self.options,
         )
         table = self.open(name)
         if (table.transaction_version(name) or 0) != number - 1:
@@ -221,8 +230,11 @@ def _properties(metadata: Mapping[str, str]) -> CommitProperties:
 
 def _plain(table: pa.Table) -> pa.Table:
     """The query engine answers with view types, which not every reader knows."""
-    fields = [field.with_type(_plain_type(field.type)) for field in table.schema]
-    return table.cast(pa.schema(fields))
+    return table.cast(_plain_schema(table.schema))
+
+
+def _plain_schema(schema: pa.Schema) -> pa.Schema:
+    return pa.schema([field.with_type(_plain_type(field.type)) for field in schema])
 
 
 def _plain_type(kind: pa.DataType) -> pa.DataType:

@@ -129,7 +129,7 @@ class TimeSplit(Part):
 
 
 class GroupSplit(Part):
-    """Whole groups go to one side, so that no group is on both."""
+    """Whole groups go to one side, drawn by a hash of the group; the share is of groups, about."""
 
     by: Literal["group"]
     column: str
@@ -138,7 +138,7 @@ class GroupSplit(Part):
 
 
 class RandomSplit(Part):
-    """Seeded random rows, stratified by class for classifiers."""
+    """Rows drawn by a seeded hash of their key, so each stays on its side; the share is about."""
 
     by: Literal["random"]
     holdout_share: float = Field(default=0.2, gt=0, lt=1)

@@ -44,7 +44,7 @@ def describe_table(use_case: str, table: str, root: str = "") -> dict[str, Any]:
     """Owner, columns with meaning and unit, versions, and the last validation of a table."""
     declared, tables = _open(use_case, root)
     name = known_table(table)
-    schema = pa.schema(tables.open(name).schema().to_arrow())
+    schema = tables.schema(name)
     return {
         **_summary(tables, name),
         "use_case": declared.title,

@@ -14,7 +14,7 @@ from contract.schema import conform
 from contract.tables import CONTENT_HASH, Tables, TableVersion
 from contract.use_case_file import load_use_case
 from pipelines import cli
-from pipelines.console import count, working
+from pipelines.console import console, count, working
 from pipelines.raw import known_rows, late_duplicates, raw_schema
 from pipelines.rehearsal import (
     Rehearsal,
@@ -71,8 +71,7 @@ def _ingest(workspace: Workspace, rehearsal: Rehearsal) -> Ingested:
 
         refuse_delivery(use_case, conformed)
     hashes = row_hashes(conformed.table)
-    tables.create("raw", raw_schema(use_case))
-    known = known_rows(tables)
+    known = _known(workspace)
     new = ~np.isin(hashes, known.column(ROW_HASH).to_numpy())
     raw = _append(tables, conformed.table.filter(pa.array(new)), hashes[new], known)
     last = max(known.column(DELIVERY).to_pylist(), default=0)
@@ -85,6 +84,25 @@ def _ingest(workspace: Workspace, rehearsal: Rehearsal) -> Ingested:
     mlflow.log_metrics({"rows_read": ingested.rows_read, "rows_new": ingested.rows_new})
     log_input(tables, raw, "raw")
     return ingested
+
+
+def _known(workspace: Workspace) -> pa.Table:
+    """Hash and delivery of the rows that new ones are compared with.
+
+    None where the use case declares other columns than those of `raw`: it begins anew with what
+    the source holds now, for rows of two declarations can't be told apart by their hashes.
+    """
+    tables, schema = workspace.tables, raw_schema(workspace.use_case)
+    tables.create("raw", schema)
+    if tables.schema("raw").equals(schema):
+        return known_rows(tables)
+    console().print(
+        "  the declared columns have changed: raw begins anew with what the source holds; "
+        f"earlier rows stay readable as version {tables.version('raw')}"
+    )
+    none = schema.empty_table()
+    tables.overwrite("raw", none, **{CONTENT_HASH: content_hash(row_hashes(none))})
+    return none.select([ROW_HASH, DELIVERY])
 
 
 def _append(tables: Tables, rows: pa.Table, hashes: RowHashes, known: pa.Table) -> TableVersion:

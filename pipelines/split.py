@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from contract.errors import Refused
-from contract.fingerprint import content_hash
+from contract.fingerprint import content_hash, row_hashes
 from contract.names import ROW_HASH
 from contract.tables import Tables, TableVersion
 from contract.use_case import GroupSplit, RandomSplit, TimeSplit, UseCase
@@ -118,31 +118,31 @@ def _by_time(rows: pa.Table, use_case: UseCase, how: TimeSplit) -> tuple[Mask, M
 
 
 def _by_group(rows: pa.Table, how: GroupSplit) -> tuple[Mask, Mask]:
-    groups = rows.column(how.column).to_pandas()
-    names = np.sort(groups.dropna().unique())
+    groups = rows.column(how.column)
+    names = groups.unique().drop_null()
     if len(names) < 2:
         raise Refused(f"split.column {how.column!r} has {len(names)} group; two are needed.")
-    n_held = min(max(1, round(how.holdout_share * len(names))), len(names) - 1)
-    held = np.random.default_rng(how.seed).choice(names, n_held, replace=False)
-    holdout = groups.isin(held).to_numpy()
-    return ~holdout & groups.notna().to_numpy(), holdout
+    drawn = _drawn(pa.table({"group": names}), how.seed)
+    held = drawn < how.holdout_share
+    # Of few groups none may be drawn, or all.
+    held[drawn.argmin()], held[drawn.argmax()] = True, False
+    holdout = pc.is_in(groups, names.filter(pa.array(held))).to_numpy()
+    return ~holdout & groups.is_valid().to_numpy(), holdout
 
 
 def _at_random(rows: pa.Table, use_case: UseCase, how: RandomSplit) -> tuple[Mask, Mask]:
-    from sklearn.model_selection import train_test_split
-
-    labels = rows.column(use_case.target).to_pandas()
-    # The smallest class must be able to stand on both sides, else sklearn can't stratify.
-    stratify = labels if use_case.classifies and labels.value_counts().min() > 1 else None
-    _, held = train_test_split(
-        np.arange(len(labels)),
-        test_size=how.holdout_share,
-        random_state=how.seed,
-        stratify=stratify,
-    )
-    holdout = np.zeros(len(labels), dtype=bool)
-    holdout[held] = True
+    holdout = _drawn(rows.select(use_case.keys), how.seed) < how.holdout_share
     return ~holdout, holdout
+
+
+def _drawn(keys: pa.Table, seed: int) -> npt.NDArray[np.float64]:
+    """A number in [0, 1) for each row, (n_rows,), drawn by its key alone.
+
+    So a row stays on its side when others arrive, and the holdout of a later version holds no row
+    that an earlier one was trained on.
+    """
+    salted = keys.append_column("", pa.repeat(pa.scalar(seed, pa.int64()), keys.num_rows))
+    return row_hashes(salted).view(np.uint64) / 2.0**64
 
 
 def _publish(tables: Tables, name: str, rows: pa.Table, mask: Mask) -> TableVersion:

@@ -168,6 +168,8 @@ def _last_validated(workspace: Workspace, raw: TableVersion) -> int:
     if not runs or not workspace.tables.exists("quarantine"):
         return 0
     last = load_result(workspace, STEP, runs[0].info.run_id)
+    if workspace.tables.metadata("quarantine").get(CONTENT_HASH) != last.quarantine.content_hash:
+        return 0  # another declaration, or a validation that did not end, wrote there since
     known = known_rows(workspace.tables, raw.version)
     same = known.filter(pc.less_equal(known.column(DELIVERY), last.delivery))
     unchanged = content_hash(same.column(ROW_HASH).to_numpy()) == last.raw.content_hash
@@ -198,13 +200,15 @@ def _quarantine(
     bad = fresh.filter(pc.is_in(fresh.column(ROW_HASH), pa.array(list(reasons), pa.int64())))
     told = [reasons[row] for row in bad.column(ROW_HASH).to_pylist()]
     bad = bad.append_column(REASONS, pa.array(told, schema.field(REASONS).type)).cast(schema)
+    where: str | None = f"{DELIVERY} > {after}"
+    if not tables.schema("quarantine").equals(schema):  # of columns that are no longer declared
+        where = None
     kept = tables.read("quarantine", columns=[ROW_HASH], where=f"{DELIVERY} <= {after}")
     hashes = np.concatenate([c.column(ROW_HASH).to_numpy() for c in (kept, bad)])
     total = content_hash(hashes)
     if tables.metadata("quarantine").get(CONTENT_HASH) == total:
         version = tables.version("quarantine")
     else:
-        where = f"{DELIVERY} > {after}"
         version = tables.overwrite("quarantine", bad, where, **{CONTENT_HASH: total})
     return TableVersion("quarantine", version, len(hashes), total)
 

@@ -4,7 +4,7 @@ import pandas as pd
 import pytest
 
 from contract.errors import Refused
-from contract.use_case import Source
+from contract.use_case import Column, Source
 from pipelines.ingest import Ingested, ingest
 from pipelines.raw import valid_rows
 from pipelines.rehearsal import Rehearsal
@@ -36,6 +36,26 @@ def test_a_new_delivery_appends_and_only_its_rows_are_checked(
     ingested, validated = take_in(workspace)
     assert ingested.rows_new == validated.rows_checked == 60
     assert ingested.raw.version == 2
+
+
+def test_changed_columns_begin_raw_anew_and_old_versions_stay_readable(home: Path) -> None:
+    rows = made_rows()
+    rows.loc[[5], "size"] = 99.0  # out of range: one row in quarantine
+    deliver(home, rows.assign(weight=1.5))
+    declared = made_use_case(home)
+    wider = declared.columns | {"weight": Column(type="number", description="added later")}
+    with open_workspace(declared) as workspace:
+        first, _ = take_in(workspace)
+    with open_workspace(declared.model_copy(update={"columns": wider})) as workspace:
+        second, checked = take_in(workspace)
+        assert workspace.tables.read("raw").column("weight").to_pylist() == [1.5] * 200
+        assert workspace.tables.read("raw", first.raw.version).num_rows == 200
+    assert (second.rows_new, second.rows_late_duplicate) == (200, 0)
+    assert (checked.rows_checked, checked.quarantine.rows) == (200, 1)
+    with open_workspace(declared) as workspace:  # and back again
+        third, again = take_in(workspace)
+    assert third.raw.content_hash == first.raw.content_hash
+    assert again.quarantine.rows == 1
 
 
 @pytest.mark.parametrize(

@@ -49,6 +49,24 @@ def test_by_group_no_group_is_on_both_sides_nor_a_feature(home: Path) -> None:
     assert "group" not in use_case.features
 
 
+@pytest.mark.parametrize("how", SPLITS[1:], ids=lambda how: how.by)
+def test_a_row_stays_on_its_side_when_others_arrive(home: Path, how: Split) -> None:
+    use_case = made_use_case(home, {"split": how})
+    early = divide(pa.Table.from_pandas(made_rows(150)), use_case)
+    late = divide(pa.Table.from_pandas(made_rows(400)), use_case)
+    assert (early[1] == late[1][:150]).all()
+
+
+def test_another_seed_draws_other_rows_of_about_the_same_share(home: Path) -> None:
+    rows = pa.Table.from_pandas(made_rows(500))
+    drawn = [
+        divide(rows, made_use_case(home, {"split": RandomSplit(by="random", seed=seed)}))[1]
+        for seed in range(20)
+    ]
+    assert len({mask.tobytes() for mask in drawn}) == 20
+    assert 0.17 < np.mean(drawn) < 0.23
+
+
 def test_windows_are_days_of_the_declared_zone(home: Path) -> None:
     use_case = made_use_case(home, {"time_zone": "America/New_York"})
     use_case = with_windows(use_case, "2024-01-02", "2024-01-04", "2024-01-05")
