@@ -52,7 +52,7 @@ def publish(
         STATE_TAG: verdict.state,
         NOTE_TAG: markdown(report),
     }
-    named = f"{report.window} · version {report.version}"
+    named = f"{verdict.state} · {report.window} · version {report.version}"
     named += f" · revision {report.revision}" if report.revision > 1 else ""
     with _run(client, experiment_id, named, tags) as run_id:
         client.log_dict(run_id, document(report), VERDICT_FILE)

@@ -3,6 +3,8 @@
 from contract.use_case import Monitoring
 from monitoring.evidence import Evidence, Fall, Finding
 
+SMALLEST = 1e-12
+
 
 def named(signals: tuple[str, ...]) -> str:
     """Signals by name, columns by their number."""
@@ -20,8 +22,13 @@ def moved(finding: Finding) -> str:
     told = f": {change.told}" if change.told else ""
     return (
         f"{what} moved{told} (distance {change.effect:.2f}, limit {finding.limit:.2f}; "
-        f"adjusted p {finding.adjusted:.1g})."
+        f"adjusted p {probability(finding.adjusted)})."
     )
+
+
+def probability(p: float) -> str:
+    """A p-value as people read it: below a million-millionth the digits say nothing."""
+    return f"{p:.2g}" if p >= SMALLEST else f"< {SMALLEST:g}"
 
 
 def fell(which: str, fall: Fall, policy: Monitoring) -> str:

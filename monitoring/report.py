@@ -7,6 +7,7 @@ import numpy as np
 from monitoring.evidence import Finding
 from monitoring.figures import WindowReport
 from monitoring.judge import Performance
+from monitoring.reasons import probability
 from monitoring.tally import Summary
 
 COLOURS = {"OK": "#1a7f37", "WATCH": "#9a6700", "DRIFT": "#cf222e", "SCHEMA_CHANGED": "#cf222e"}
@@ -35,7 +36,9 @@ def markdown(report: WindowReport) -> str:
     """The description of the run: state, reasons, and one table."""
     verdict = report.judged.verdict
     lines = [f"## {verdict.state}: {MEANINGS[verdict.state]}", ""]
-    lines += [f"{_about(report)}", "", *(f"- {reason}" for reason in verdict.reasons), ""]
+    # MLflow folds a description after its first lines.
+    lines += [f"**{verdict.reasons[0]}**", "", _about(report), ""]
+    lines += [*(f"- {reason}" for reason in verdict.reasons[1:]), ""]
     if report.judged.evidence.findings:
         lines.append("| column | fired | distance | limit | adjusted p | what moved |")
         lines.append("|---|---|---|---|---|---|")
@@ -54,7 +57,8 @@ def page(report: WindowReport) -> str:
         f"<h1><span class=state style='background:{colour}'>{verdict.state}</span>"
         f"{escape(MEANINGS[verdict.state])}</h1>",
         f"<p class=small>{escape(_about(report))}</p>",
-        _list(verdict.reasons),
+        f"<p><b>{escape(verdict.reasons[0])}</b></p>",
+        _list(verdict.reasons[1:]),
         _performance(report.judged.performance),
         _findings(report),
         _slices(report.judged.performance),
@@ -98,7 +102,7 @@ def _cells(finding: Finding) -> tuple[str, ...]:
         "**yes**" if finding.drifted else "no",
         f"{change.effect:.3f}",
         f"{finding.limit:g}",
-        f"{finding.adjusted:.2g}",
+        probability(finding.adjusted),
         change.told.replace("|", "\\|"),
     )
 
@@ -115,24 +119,17 @@ def _findings(report: WindowReport) -> str:
         key = (change.role, change.name)
         fired = " class=fired" if finding.drifted else ""
         name = escape(change.name) if change.role == "columns" else f"<i>{change.role}</i>"
+        name = f"<b>{name}</b>" if finding.drifted else name
         rows.append(
-            f"<tr{fired}><td>{name}</td><td>{'yes' if finding.drifted else 'no'}</td>"
-            f"<td>{change.effect:.3f}</td><td>{finding.limit:g}</td><td>{finding.adjusted:.2g}</td>"
+            f"<tr{fired}><td>{name}</td>"
+            f"<td>{change.effect:.3f} / {finding.limit:g}</td>"
+            f"<td>{escape(probability(finding.adjusted))}</td>"
             f"<td>{escape(change.told)}</td><td>{_bars(frozen[key], window[key])}</td></tr>"
         )
-    head = "".join(
-        f"<th>{h}</th>"
-        for h in (
-            "column",
-            "fired",
-            "distance",
-            "limit",
-            "adjusted p",
-            "what moved",
-            "reference (grey), window",
-        )
-    )
-    return f"<h2>Columns</h2><table><tr>{head}</tr>{''.join(rows)}</table>"
+    names = ("column", "distance / limit", "adjusted p", "what moved", "reference (grey), window")
+    head = "".join(f"<th>{name}</th>" for name in names)
+    table = f"<table><tr>{head}</tr>{''.join(rows)}</table>"
+    return f"<h2>Columns</h2><p class=small>Coloured: fired.</p>{table}"
 
 
 def _bars(reference: Summary, window: Summary) -> str:

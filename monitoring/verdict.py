@@ -11,6 +11,8 @@ from contract.use_case import Monitoring
 from monitoring.evidence import Change, DriftVerdict, Evidence, Finding, Past, State
 from monitoring.reasons import fell, moved, named, remarks
 
+MAX_TOLD = 8  # signals with a sentence of their own
+
 
 def find(changes: Sequence[Change], policy: Monitoring) -> tuple[Finding, ...]:
     """Judge all changes of a window as one family.
@@ -42,7 +44,10 @@ def decide(evidence: Evidence, past: Sequence[Past], policy: Monitoring) -> Drif
     drifting = tuple(s for s in signals if _persists(s, past, policy))
     alarms = tuple(s for s in drifting if not _raised_lately(s, past, policy))
     head, state = _head(evidence, signals, drifting, alarms, policy)
-    reasons = (head, *fired.values(), *remarks(evidence, policy))
+    told = list(fired.values())
+    if len(told) > MAX_TOLD:
+        told[MAX_TOLD:] = [f"And {len(told) - MAX_TOLD} more, in the table of columns."]
+    reasons = (head, *told, *remarks(evidence, policy))
     return DriftVerdict(state, reasons, signals, drifting, alarms)
 
 
@@ -85,15 +90,15 @@ def _head(
     alarms: tuple[str, ...],
     policy: Monitoring,
 ) -> tuple[str, State]:
-    often = f"in {policy.alarm_windows} or more of the last {policy.of_last} windows"
+    often = f"in {policy.alarm_windows} of the last {policy.of_last} windows"
     if "schema" in signals:
         said = "Columns are not what the reference has; all others were judged."
         return said, "SCHEMA_CHANGED"
     if drifting:
         raised = f"alarm raised for {named(alarms)}" if alarms else "alarm raised before"
-        return f"{named(drifting)} fired {often}, this one too; {raised}.", "DRIFT"
+        return f"Fired {often}, this one too: {named(drifting)}; {raised}.", "DRIFT"
     if signals:
-        return f"{named(signals)} fired in this window, but not {often}.", "WATCH"
+        return f"Fired in this window, but not {often}: {named(signals)}.", "WATCH"
     estimated, realised = evidence.estimated, evidence.realised
     unlabelled = realised is None or not realised.enough(policy)
     if unlabelled and estimated is not None and estimated.certain(policy):

@@ -5,6 +5,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 from contract.errors import BadInput
+from contract.labels import moment
 from contract.predictions import PARTITION
 from contract.tables import Tables
 from contract.use_case import UseCase
@@ -22,7 +23,7 @@ class Asked:
 
 @dataclass(frozen=True)
 class Window:
-    """Rows of one table version, as a name and conditions in SQL over the table `t`.
+    """Rows of one table version, as a name and conditions in SQL over the table `predictions p`.
 
     Every query of a report reads the same table version, so that its figures agree.
     """
@@ -96,11 +97,6 @@ def literal(text: str) -> str:
     return "'" + text.replace("'", "''") + "'"
 
 
-def moment(at: datetime) -> str:
-    """A moment as SQL reads it."""
-    return f"TIMESTAMP '{at.astimezone(UTC):%Y-%m-%dT%H:%M:%S.%fZ}'"
-
-
 def _between(
     start: date | None,
     end: date | None,
@@ -114,16 +110,17 @@ def _between(
     where = []
     for at, sign in zip(bounds, (">=", "<"), strict=True):
         if at is not None:
-            where.append(f"event_time {sign} {moment(at)}")
+            where.append(f"p.event_time {sign} {moment(at)}")
             # Said of the partition too, so that the files of other days are not even opened.
-            where.append(f"{PARTITION} {sign[0]}= DATE '{at.astimezone(UTC).date()}'")
+            where.append(f"p.{PARTITION} {sign[0]}= DATE '{at.astimezone(UTC).date()}'")
     title = "all predictions" if not where else f"{start or '…'} to {end or '…'}"
     return Window(title, version, tuple(where), None, *bounds)
 
 
 def _newest(tables: Tables, version: int, use_case: UseCase) -> tuple[date | None, date | None]:
     found = tables.query(
-        "SELECT max(event_time) AS newest FROM t", t=tables.open("predictions", version)
+        "SELECT max(event_time) AS newest FROM predictions",
+        predictions=tables.open("predictions", version),
     )
     newest = found.column("newest")[0].as_py()
     if newest is None:
@@ -134,16 +131,16 @@ def _newest(tables: Tables, version: int, use_case: UseCase) -> tuple[date | Non
 
 def _last(n_rows: int, tables: Tables, version: int) -> Window:
     found = tables.query(
-        "SELECT event_time, prediction_id FROM t "  # noqa: S608, a whole number
+        "SELECT event_time, prediction_id FROM predictions "  # noqa: S608, a whole number
         f"ORDER BY event_time DESC, prediction_id DESC LIMIT 1 OFFSET {n_rows - 1}",
-        t=tables.open("predictions", version),
+        predictions=tables.open("predictions", version),
     )
     title = f"last {n_rows:,} rows"
     if not found.num_rows:  # there are fewer
         return Window(title, version)
     at = moment(found.column("event_time")[0].as_py())
     oldest = literal(found.column("prediction_id")[0].as_py())
-    where = f"(event_time > {at} OR (event_time = {at} AND prediction_id >= {oldest}))"
+    where = f"(p.event_time > {at} OR (p.event_time = {at} AND p.prediction_id >= {oldest}))"
     return Window(title, version, (where,))
 
 

@@ -1,6 +1,5 @@
 """Made predictions, labels and a registered version, for tests that need no training."""
 
-from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -8,6 +7,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
+from contract.feedback import feedback_schema
 from contract.predictions import PARTITION, predictions_schema
 from contract.settings import Settings
 from contract.tables import Tables
@@ -90,18 +90,22 @@ def answer(tables: Tables, use_case: UseCase, asked: pd.DataFrame, version: str 
 
 
 def label(
-    tables: Tables, known: pd.DataFrame, by: Sequence[str] = ("prediction_id",), revision: int = 1
+    tables: Tables, known: pd.DataFrame, by: str = "prediction_id", said: datetime = LATER
 ) -> None:
     """Append labels that name their prediction, or the keys of its row."""
     n_rows = len(known)
-    ids = [f"r-{i}" for i in known["id"]] if "prediction_id" in by else [None] * n_rows
-    table = pa.table(
-        {
-            "prediction_id": pa.array(ids, pa.string()),
-            "id": pa.array(known["id"] if "id" in by else [None] * n_rows, pa.int64()),
-            "label": pa.array(known["late"], pa.bool_()),
-            "received_time": pa.array([LATER] * n_rows, pa.timestamp("us", tz="UTC")),
-            "revision": pa.array([revision] * n_rows, pa.int64()),
-        }
-    )
-    tables.append("feedback", table)
+    columns = {
+        "prediction_id": [f"r-{i}" for i in known["id"]] if by == "prediction_id" else None,
+        "id": known["id"] if by == "id" else None,
+        "label": known["late"],
+        "label_time": [said] * n_rows,
+        "received_time": [said] * n_rows,
+    }
+    schema = feedback_schema({"id": "integer"}, "boolean")
+    found = {
+        f.name: pa.nulls(n_rows, f.type)
+        if columns.get(f.name) is None
+        else pa.array(columns[f.name], f.type)
+        for f in schema
+    }
+    tables.append("feedback", pa.table(found, schema=schema))

@@ -1,4 +1,4 @@
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 
 import pytest
@@ -12,6 +12,7 @@ from monitoring.reference import Reference, freeze, load
 from monitoring.window import Asked, period, read_count, read_day, read_versions, resolve
 from tests.conftest import made_use_case
 from tests.monitoring import made
+from tests.monitoring.made import LATER
 
 
 @pytest.fixture
@@ -99,13 +100,11 @@ def test_a_sample_is_the_same_rows_again_and_about_as_many_as_asked(
     assert len(reader.sample(["size"], 1140, 5000)) == 1140
 
 
-@pytest.mark.parametrize("by", [("prediction_id",), ("id",)])
-def test_the_newest_revision_of_a_label_counts(
-    tables: Tables, use_case: UseCase, by: tuple[str, ...]
-) -> None:
+@pytest.mark.parametrize("by", ["prediction_id", "id"])
+def test_the_newest_revision_of_a_label_counts(tables: Tables, use_case: UseCase, by: str) -> None:
     rows = made.rows(1440, 1, "2024-02-01").tail(100)
     made.label(tables, rows, by)
-    made.label(tables, rows.head(10).assign(late=True), by, revision=2)
+    made.label(tables, rows.head(10).assign(late=True), by, LATER + timedelta(days=1))
     made.label(tables, rows.head(1).assign(id=-5), by)  # a label of no prediction
     reader = Reader(tables, use_case, resolve(Asked(), tables, use_case), "1")
     found = reader.sample(["size"], 1140, 5000)

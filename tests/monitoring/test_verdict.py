@@ -123,5 +123,5 @@ def test_the_reasons_begin_with_the_weightiest() -> None:
     findings = find([change(0.5, 1e-9), change(0.6, 1e-9, "colour"), prediction], POLICY)
     verdict = decide(Evidence(1000, findings, realised=FALL), [], POLICY)
     assert verdict.signals == ("performance", "prediction", "columns:colour", "columns:size")
-    assert verdict.reasons[0].startswith("performance, prediction, 2 columns fired")
+    assert verdict.reasons[0].endswith(": performance, prediction, 2 columns.")
     assert "mean 0.2 → 0.4" in verdict.reasons[2]
