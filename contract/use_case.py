@@ -311,6 +311,11 @@ class UseCase(Part):
         """Whether the task is a classification."""
         return self.task != "regression"
 
+    @property
+    def answer_type(self) -> ColumnType:
+        """Type of an answer: a regression gives a number whatever it learned from."""
+        return self.columns[self.target].type if self.classifies else "number"
+
     def sections(self, *names: str) -> dict[str, object]:
         """The named sections as plain values: what a step depends on, for its cache key."""
         return self.model_dump(mode="json", include={"name", "task", *names})

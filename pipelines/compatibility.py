@@ -21,7 +21,7 @@ def breaks(
     found = list(_inputs(champion, challenger))
     if challenger.task != champion.task:
         found.append(f"the task was {champion.task} and is {challenger.task}")
-    answered, answers = (case.columns[case.target].type for case in (champion, challenger))
+    answered, answers = (case.answer_type for case in (champion, challenger))
     if answers != answered:
         found.append(f"the answer was of type {answered} and is {answers}")
     # Probabilities are answered in the order of the classes, so the order counts too.

@@ -32,7 +32,7 @@ def signature(use_case: UseCase) -> ModelSignature:
         ColSpec(_type(use_case.columns[n]), n) for n in use_case.features
     ]
     # A label that is missing in training data is still never missing in an answer.
-    answer = ColSpec(MLFLOW_TYPES[use_case.columns[use_case.target].type], "prediction")
+    answer = ColSpec(MLFLOW_TYPES[use_case.answer_type], "prediction")
     return ModelSignature(inputs=Schema(inputs), outputs=Schema([answer]))
 
 

@@ -126,11 +126,10 @@ def _check(batch: pa.RecordBatch, use_case: UseCase, before: int) -> Checked:
 def output_schema(use_case: UseCase, classes: tuple[Any, ...]) -> pa.Schema:
     """Keys and event time of the row, then the answer; flags are joined by spaces."""
     names = [*use_case.keys, *filter(None, (use_case.event_time,))]
-    target = TYPES[use_case.columns[use_case.target].type]
     return pa.schema(
         [
             *((name, TYPES[use_case.columns[name].type]) for name in names),
-            ("prediction", target if use_case.classifies else pa.float64()),
+            ("prediction", TYPES[use_case.answer_type]),
             *((f"probability_{name}", pa.float64()) for name in classes),
             ("flags", pa.string()),
         ]

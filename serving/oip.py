@@ -40,7 +40,7 @@ def datatype(column: Column) -> str:
 def model_metadata(use_case: UseCase, name: str, version: str, n_classes: int) -> dict[str, Any]:
     """Inputs and outputs of a version as tensors; -1 is the number of rows."""
     outputs = [
-        {"name": "prediction", "datatype": _target_type(use_case), "shape": [-1]},
+        {"name": "prediction", "datatype": _answer_type(use_case), "shape": [-1]},
     ]
     if use_case.classifies:
         outputs.append({"name": "probability", "datatype": "FP64", "shape": [-1, n_classes]})
@@ -107,7 +107,7 @@ def output_tensors(
         "prediction": {
             "name": "prediction",
             "shape": [n_rows],
-            "datatype": _target_type(use_case),
+            "datatype": _answer_type(use_case),
             "data": prediction,
         }
     }
@@ -122,8 +122,8 @@ def output_tensors(
     return found
 
 
-def _target_type(use_case: UseCase) -> str:
-    return DATATYPES[use_case.columns[use_case.target].type]
+def _answer_type(use_case: UseCase) -> str:
+    return DATATYPES[use_case.answer_type]
 
 
 def _bad(message: str) -> Problem:

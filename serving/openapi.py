@@ -2,7 +2,6 @@
 
 from typing import Any
 
-from contract.use_case import Column
 from serving.answering import class_name
 from serving.model import ServedVersion
 from serving.openapi_rows import Schema, example_row, row_schema
@@ -50,7 +49,7 @@ HEADERS: Schema = {
 def paths(served: ServedVersion) -> dict[str, Any]:
     """The routes that the door serves."""
     use_case, classes = served.use_case, served.scorer.classes
-    prediction = _answer_schema(use_case.columns[use_case.target], classes)
+    prediction = _answer_schema(use_case.answer_type, classes)
     row = row_schema(use_case)
     predict: Schema = {
         "summary": "Predictions for typed rows",
@@ -94,10 +93,10 @@ def paths(served: ServedVersion) -> dict[str, Any]:
     }
 
 
-def _answer_schema(target: Column, classes: tuple[Any, ...]) -> Schema:
+def _answer_schema(answer_type: str, classes: tuple[Any, ...]) -> Schema:
     if classes:
         return {"enum": list(classes)}
-    return {"type": {"integer": "integer", "number": "number"}.get(target.type, "string")}
+    return {"type": {"integer": "integer", "number": "number"}.get(answer_type, "string")}
 
 
 def _object(properties: dict[str, Schema]) -> Schema:

@@ -33,13 +33,13 @@ class Schema(msgspec.Struct, frozen=True, array_like=True):
 
     @classmethod
     def of(cls, use_case: UseCase) -> "Schema":
-        """The records of a use case; a regression answers a number whatever it learned."""
+        """The records of a use case."""
         types = {name: str(column.type) for name, column in use_case.columns.items()}
         return cls(
             schema_hash(use_case),
             {name: types[name] for name in use_case.features},
             {name: types[name] for name in use_case.keys},
-            types[use_case.target] if use_case.classifies else "number",
+            use_case.answer_type,
         )
 
 

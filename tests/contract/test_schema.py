@@ -41,3 +41,16 @@ def test_a_missing_column_is_named_and_nan_is_null(home: Path) -> None:
     conformed = conform(pa.table({"x": [1.0, float("nan")], "other": [1, 2]}), use_case)
     assert conformed.missing == ("y",)
     assert conformed.table.to_pydict() == {"x": [1.0, None]}
+
+
+@pytest.mark.parametrize(
+    ("task", "declared", "answered"),
+    [("regression", "integer", "number"), ("multiclass", "integer", "integer")],
+)
+def test_a_regression_on_whole_numbers_answers_numbers(
+    home: Path, task: str, declared: str, answered: str
+) -> None:
+    use_case = made_use_case(home)
+    target = Column.model_validate({"type": declared})
+    changed = {"task": task, "columns": use_case.columns | {"late": target}}
+    assert use_case.model_copy(update=changed).answer_type == answered
