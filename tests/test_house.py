@@ -210,6 +210,15 @@ def test_links_of_documents_lead_somewhere(path: Path) -> None:
     assert [link for link in links if not (path.parent / link).exists()] == []
 
 
+def test_decisions_have_numbers_of_their_own() -> None:
+    titles = {
+        path.name[:4]: path.read_text(encoding="utf-8").splitlines()[0]
+        for path in (PROJECT / "docs/decisions").glob("*.md")
+    }
+    assert len(titles) == len(list((PROJECT / "docs/decisions").iterdir()))
+    assert {n: t for n, t in titles.items() if not t.startswith(f"# {int(n)}. ")} == {}
+
+
 def test_make_help_lists_every_target() -> None:
     makefile = text("Makefile")
     (phony,) = re.findall(r"^\.PHONY: (.+)$", makefile, re.MULTILINE)

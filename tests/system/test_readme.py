@@ -27,6 +27,9 @@ ELSEWHERE = {
     "sh scripts/setup": "make runs it first of all",
     ". .venv/bin/activate": "the tests' PATH does the same",
     "mlflow run . --env-manager uv --experiment-name flights/training": "test_mlflow_run does",
+    'mlflow run . --env-manager local -e rollback -P reason="too many alarms"': (
+        "a first version has none before it; test_promote goes back"
+    ),
     "make serve PORT=9090": "make serve is tried with a free port",
 }
 
