@@ -52,6 +52,9 @@ class Size:
 
 
 MAX_GROWTH = Size(pss_mib=16, files=8, threads=2)
+# deltalake reads the log since the last checkpoint at once, a thread and a file for each of up to
+# 100 commits: measured over 330 commits, threads stop growing at the second checkpoint.
+SHIPPER_MAX_GROWTH = Size(pss_mib=64, files=100, threads=100)
 
 
 def size_of(process: psutil.Process) -> Size:
@@ -162,7 +165,8 @@ def report(samples: dict[str, list[Size]]) -> bool:
         growth, last = grown(sizes), sizes[-1]
         pairs = zip(astuple(last), astuple(growth), strict=True)
         print(f"| {name} |", " | ".join(f"{now:.0f} | {more:+.1f}" for now, more in pairs), "|")
-        limits = zip(astuple(growth), astuple(MAX_GROWTH), strict=True)
+        most = SHIPPER_MAX_GROWTH if name == "serving.shipper" else MAX_GROWTH
+        limits = zip(astuple(growth), astuple(most), strict=True)
         flat = flat and all(more <= limit for more, limit in limits)
     return flat
 

@@ -1,12 +1,14 @@
 """The service as real processes, and clients that keep asking it and remember every answer."""
 
+import contextlib
 import os
 import signal
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,6 +17,7 @@ from typing import Any
 import httpx
 import psutil
 
+from contract.tables import Tables
 from pipelines.closure import PROJECT
 from pipelines.replay import free_port
 from serving.cache import Announcement, Cache
@@ -24,11 +27,13 @@ PATIENCE_S = 60  # for what a quiet machine does in two seconds
 
 @dataclass(frozen=True)
 class Service:
-    """`python -m serving`, its address and its cache."""
+    """`python -m serving`, its address and its folders."""
 
     process: "subprocess.Popen[bytes]"
     address: str
     cache: Cache
+    tables: Tables
+    spool: Path
     said: Path
 
     def known(self) -> Announcement:
@@ -50,35 +55,47 @@ class Service:
             return None
         return str(answer.headers.get("X-Model-Version"))
 
-    def children(self, module: str) -> list[psutil.Process]:
-        """Processes of the service that run a module."""
-        found = psutil.Process(self.process.pid).children()
-        return [process for process in found if module in process.cmdline()]
+    def parts(self, module: str) -> list[psutil.Process]:
+        """Living processes of the service that run a module."""
+        found = []
+        for child in psutil.Process(self.process.pid).children(recursive=True):
+            with contextlib.suppress(psutil.NoSuchProcess):
+                if module in child.cmdline() and child.status() != psutil.STATUS_ZOMBIE:
+                    found.append(child)
+        return found
 
     def stop(self) -> int:
-        """Ask it to stop; its exit code."""
+        """Ask it to stop, as an operator does; its exit code."""
         self.process.send_signal(signal.SIGTERM)
         return self.process.wait(timeout=PATIENCE_S)
 
 
 @contextmanager
-def running(use_case: Path, uri: str, folder: Path, **settings: str) -> Iterator[Service]:
-    """The service of a use case over a registry; its cache and tables are in the folder."""
-    port = free_port()
-    environment = os.environ | {
-        "PYTHONPATH": str(PROJECT),
-        "MLFLOW_TRACKING_URI": uri,
-        "FOURCYCLE_ROOT": str(folder / "data"),
-        "FOURCYCLE_SERVE_CACHE": str(folder / "cache"),
-        "FOURCYCLE_SERVE_POLL_S": "0.2",
-        **{f"FOURCYCLE_SERVE_{name.upper()}": value for name, value in settings.items()},
-    }
-    command = [sys.executable, "-m", "serving", "--use-case", str(use_case), "--port", str(port)]
+def running(
+    use_case: str | Path, uri: str, folder: Path, before: Sequence[str] = (), **settings: str
+) -> Iterator[Service]:
+    """The service of a use case over a registry; its cache and tables are in the folder.
+
+    `before` is put before its command, settings are FOURCYCLE_*.
+    """
+    name, port = Path(use_case).stem, free_port()
+    folders = {"root": str(folder / "data"), "serve_cache": str(folder / "cache")}
+    settings = folders | {"serve_poll_s": "0.2", "serve_drain_s": "0.2"} | settings
+    environment = os.environ | {"PYTHONPATH": str(PROJECT), "MLFLOW_TRACKING_URI": uri}
+    environment |= {f"FOURCYCLE_{key.upper()}": value for key, value in settings.items()}
+    command = [*before, sys.executable, "-m", "serving", "--use-case", str(use_case)]
     said = folder / "said.log"
     with said.open("ab") as lines:
-        process = subprocess.Popen(command, env=environment, stderr=lines, cwd=folder)
+        process = subprocess.Popen(
+            [*command, "--port", str(port)], env=environment, stderr=lines, cwd=folder
+        )
     service = Service(
-        process, f"http://127.0.0.1:{port}", Cache(folder / "cache" / use_case.stem), said
+        process,
+        f"http://127.0.0.1:{port}",
+        Cache(Path(settings["serve_cache"]) / name),
+        Tables(settings["root"], name),
+        Path(settings["root"]) / ".spool" / name,
+        said,
     )
     try:
         yield service
@@ -101,11 +118,17 @@ class Asked:
 
     began: float  # time.monotonic(), seconds
     ended: float
-    status: int  # 0: no answer
+    status: int  # 0: the connection ended before the answer
     version: str | None = None
     body: dict[str, Any] = field(default_factory=dict)
+    logged: bool = True
     goodbye: bool = False  # the service ends the connection with this answer
     error: str = ""
+
+    @property
+    def ids(self) -> list[str]:
+        """Prediction ids that the client was told."""
+        return [row["prediction_id"] for row in self.body.get("predictions", [])]
 
 
 @dataclass
@@ -117,30 +140,54 @@ class Load:
     asked: list[Asked] = field(default_factory=list)
     stopping: threading.Event = field(default_factory=threading.Event)
 
+    @property
     def failed(self) -> list[Asked]:
         """Requests without a good answer."""
         return [asked for asked in self.asked if asked.status != 200]
 
-    def client(self, pause_s: float) -> None:
+    @property
+    def statuses(self) -> Counter[int]:
+        """How many answers of each status."""
+        return Counter(asked.status for asked in self.asked if asked.status)
+
+    @property
+    def told(self) -> list[str]:
+        """Prediction ids of answers that must be in the table."""
+        return [i for asked in self.asked if asked.logged for i in asked.ids]
+
+    @property
+    def not_logged(self) -> list[str]:
+        """Prediction ids of answers that said that they are not."""
+        return [i for asked in self.asked if not asked.logged for i in asked.ids]
+
+    def ask_on(self, pause_s: float) -> None:
         """Ask until told to stop, or until the service says goodbye."""
         with httpx.Client(base_url=self.address, timeout=PATIENCE_S) as client:
             while not self.stopping.wait(pause_s):
-                asked = self.ask(client)
-                self.asked.append(asked)
-                if asked.goodbye:
+                if self.ask(client).goodbye:
                     return
 
     def ask(self, client: httpx.Client) -> Asked:
         """One request to /predict."""
+        asked = self._ask(client)
+        self.asked.append(asked)
+        return asked
+
+    def _ask(self, client: httpx.Client) -> Asked:
         began = time.monotonic()
         try:
             answer = client.post("/predict", json=self.body)
         except httpx.TransportError as error:
             return Asked(began, time.monotonic(), 0, error=repr(error))
-        version = answer.headers.get("X-Model-Version")
-        goodbye = answer.headers.get("Connection") == "close"
-        now = time.monotonic()
-        return Asked(began, now, answer.status_code, version, answer.json(), goodbye)
+        return Asked(
+            began,
+            time.monotonic(),
+            answer.status_code,
+            answer.headers.get("X-Model-Version"),
+            answer.json(),
+            answer.headers.get("X-Logged") != "false",
+            answer.headers.get("Connection") == "close",
+        )
 
 
 @contextmanager
@@ -149,7 +196,7 @@ def load(
 ) -> Iterator[Load]:
     """So many clients at work while the block runs."""
     asking = Load(address, body)
-    threads = [threading.Thread(target=asking.client, args=(pause_s,)) for _ in range(clients)]
+    threads = [threading.Thread(target=asking.ask_on, args=(pause_s,)) for _ in range(clients)]
     for thread in threads:
         thread.start()
     try:

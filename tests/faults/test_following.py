@@ -13,21 +13,14 @@ import httpx
 import numpy as np
 import onnx
 import onnx.numpy_helper
-import pytest
 
 from contract.names import CHALLENGER, CHAMPION, SCORER_DIR
-from contract.tables import Tables
 from pipelines.package import seal
 from pipelines.replay import free_port
 from serving.scorer import GRAPH_FILE, SCORER_FILE
 from tests.faults.rounds import rounds
 from tests.faults.service import Asked, Service, load, running, until
 from tests.faults.shop import ANSWERS, BODY, Case
-
-
-@pytest.fixture(autouse=True)
-def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("FOURCYCLE_SERVE_DRAIN_S", "0.1")
 
 
 def mixed(asked: list[Asked], answers: dict[str, list[str]]) -> list[Asked]:
@@ -43,14 +36,14 @@ def mixed(asked: list[Asked], answers: dict[str, list[str]]) -> list[Asked]:
 def test_promotions_under_load_cost_no_request_and_mix_no_answer(case: Case) -> None:
     answers = {case.promote(0): ANSWERS[0]}
     case.warm()
-    with running(case.use_case, case.shop.uri, case.folder, workers="2") as service:
+    with running(case.use_case, case.shop.uri, case.folder, serve_workers="2") as service:
         until(service.ready)
         with load(service.address, BODY) as asking:
             for which in range(1, rounds(few=5, full=40) + 1):
                 version = case.promote(which)
                 answers[version] = ANSWERS[which % 2]
                 until(all_answer, service, version)
-        assert asking.failed() == []
+        assert asking.failed == []
         assert mixed(asking.asked, answers) == []
         assert {one.version for one in asking.asked} == set(answers)
         assert service.known().trouble == ""
@@ -128,7 +121,7 @@ def test_a_bad_version_is_refused_with_its_reason_and_the_old_one_serves_on(case
                 until(refused, service, version)
                 assert reason in refused(service, version)
                 assert service.known().trouble.endswith(f"version {good} serves on.")
-        assert asking.failed() == []
+        assert asking.failed == []
         assert {one.version for one in asking.asked} == {good}
         better = case.promote(len(BAD) + 1)
         until(lambda: service.version() == better)
@@ -156,7 +149,7 @@ def test_the_alias_is_moved_and_deleted_by_hand_and_the_version_deleted(case: Ca
             registry.client.delete_model_version(registry.name, second)
             until(lambda: "carries the alias" in service.known().trouble)
             assert service.version() == second
-        assert asking.failed() == []
+        assert asking.failed == []
         assert mixed(asking.asked, {first: ANSWERS[0], second: ANSWERS[1]}) == []
 
 
@@ -193,7 +186,7 @@ def test_the_registry_is_away_at_the_start_and_while_serving(case: Case) -> None
             second = case.promote(1)
             with tracking_server(case.shop.uri, case.folder, port):
                 until(lambda: service.version() == second)
-        assert asking.failed() == []
+        assert asking.failed == []
         assert mixed(asking.asked, {first: ANSWERS[0], second: ANSWERS[1]}) == []
     with running(case.use_case, uri, case.folder) as service:
         until(service.ready)
@@ -202,21 +195,18 @@ def test_the_registry_is_away_at_the_start_and_while_serving(case: Case) -> None
         assert service.ready()
 
 
-def test_a_challenger_scores_beside_the_answers(
-    case: Case, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("FOURCYCLE_LOG_SEGMENT_S", "0.2")
-    monkeypatch.setenv("FOURCYCLE_SHIP_EVERY_S", "0.2")
+def test_a_challenger_scores_beside_the_answers(case: Case) -> None:
     champion, challenger = case.promote(0), case.registry.add(case.package(1))
     case.registry.point(challenger, CHALLENGER)
-    with running(case.use_case, case.shop.uri, case.folder, shadow="true") as service:
+    quick = {"serve_shadow": "true", "log_segment_s": "0.2", "ship_every_s": "0.2"}
+    with running(case.use_case, case.shop.uri, case.folder, **quick) as service:
         until(lambda: service.ready() and service.known().challenger)
         for _ in range(5):
             answer = httpx.post(f"{service.address}/predict", json=BODY)
             assert [row["prediction"] for row in answer.json()["predictions"]] == ANSWERS[0]
         counted = f'fourcycle_shadow_rows{{version="{challenger}",what="differ"}} 10.0'
         until(lambda: counted in httpx.get(f"{service.address}/metrics").text)
-    rows = Tables(str(case.folder / "data"), case.registry.name).read("predictions").to_pylist()
+    rows = service.tables.read("predictions").to_pylist()
     pairs = {(row["prediction"], row["shadow"]) for row in rows}
     assert pairs == {("a", "b"), ("b", "a")}
     versions = {(row["version"], row["shadow_version"]) for row in rows}
@@ -228,7 +218,7 @@ def test_a_follower_that_dies_is_started_again(case: Case) -> None:
     case.warm()
     with running(case.use_case, case.shop.uri, case.folder) as service:
         until(service.ready)
-        (follower,) = service.children("serving.follow")
+        (follower,) = service.parts("serving.follow")
         follower.kill()
         version = case.promote(1)
         until(lambda: service.version() == version)

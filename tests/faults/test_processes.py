@@ -28,7 +28,7 @@ def test_every_accepted_request_is_answered_while_the_service_stops(case: Case) 
     case.promote(0)
     case.warm()
     for _ in range(rounds(few=1, full=20)):
-        settings = {"workers": "2", "drain_s": "0.5"}
+        settings = {"serve_workers": "2", "serve_drain_s": "0.5"}
         with running(case.use_case, case.shop.uri, case.folder, **settings) as service:
             until(service.ready)
             with load(service.address, BODY, clients=8, pause_s=0.001) as asking:
@@ -37,7 +37,7 @@ def test_every_accepted_request_is_answered_while_the_service_stops(case: Case) 
                 until(lambda: not service.ready())
                 assert open_for_callers(service)
                 assert service.process.wait(timeout=60) == 0
-            assert asking.failed() == []
+            assert asking.failed == []
             assert sum(asked.goodbye for asked in asking.asked) == 8
             assert not open_for_callers(service)
 
@@ -45,11 +45,11 @@ def test_every_accepted_request_is_answered_while_the_service_stops(case: Case) 
 def test_a_killed_worker_is_replaced_while_the_other_answers(case: Case) -> None:
     case.promote(0)
     case.warm()
-    with running(case.use_case, case.shop.uri, case.folder, workers="2") as service:
+    with running(case.use_case, case.shop.uri, case.folder, serve_workers="2") as service:
         until(service.ready)
-        until(lambda: len(service.children("serving.worker")) == 2)
+        until(lambda: len(service.parts("serving.worker")) == 2)
         for _ in range(rounds(few=2, full=50)):
-            killed = service.children("serving.worker")[0]
+            killed = service.parts("serving.worker")[0]
             killed.kill()
             for _ in range(20):  # whoever calls now is taken by the other
                 assert service.ready()
@@ -57,14 +57,14 @@ def test_a_killed_worker_is_replaced_while_the_other_answers(case: Case) -> None
 
 
 def all_new(service: Service, gone: int) -> bool:
-    there = [process.pid for process in service.children("serving.worker")]
+    there = [process.pid for process in service.parts("serving.worker")]
     return len(there) == 2 and gone not in there
 
 
 def test_when_the_supervisor_is_killed_its_processes_end_and_the_port_is_free(case: Case) -> None:
     case.promote(0)
     case.warm()
-    with running(case.use_case, case.shop.uri, case.folder, workers="2") as service:
+    with running(case.use_case, case.shop.uri, case.folder, serve_workers="2") as service:
         until(service.ready)
         children = psutil.Process(service.process.pid).children()
         service.process.kill()
@@ -80,7 +80,7 @@ def test_a_worker_loads_nothing_heavy(case: Case) -> None:
     with running(case.use_case, case.shop.uri, case.folder) as service:
         until(service.ready)
         httpx.post(f"{service.address}/predict", json=BODY).raise_for_status()
-        (worker,) = service.children("serving.worker")
+        (worker,) = service.parts("serving.worker")
         parts = {part for found in worker.memory_maps() for part in Path(found.path).parts}
         assert parts & HEAVY == set()
         assert "onnxruntime" in parts
@@ -109,7 +109,7 @@ def test_it_is_ready_soon_from_a_warm_cache_and_small(case: Case) -> None:
     with running(case.use_case, case.shop.uri, case.folder) as service:
         until(service.ready)
         httpx.post(f"{service.address}/predict", json=BODY).raise_for_status()
-        (worker,) = service.children("serving.worker")
+        (worker,) = service.parts("serving.worker")
         spent = (worker.cpu_times(), psutil.Process(service.process.pid).cpu_times())
         assert sum(times.user + times.system for times in spent) < 3
         assert worker.memory_full_info().pss < 150 * 2**20
