@@ -33,7 +33,7 @@ from contract.use_case_file import load_use_case
 from pipelines.replay import free_port, request_rows
 from serving.answered import Answered
 from serving.prediction_rows import prediction_rows
-from serving.record import Schema, encode
+from serving.record import Kind, Schema, encode
 from serving.shipper import Shipper
 from serving.spool import Entry, Spool
 
@@ -183,7 +183,7 @@ def shipping(folder: Path, n_rows: int, one_worker: float) -> None:
     row = features_of(folder, use_case, 1)
     for number in range(n_rows):
         record = answered(use_case, row, number)
-        spool.write([Entry(record.schema_hash, 1, encode(record))], sync=False)
+        spool.write([Entry(Kind.PREDICTIONS, record.schema_hash, 1, encode(record))], sync=False)
     spool.close()
     shipper = Shipper(folder / "spool", Tables(str(folder / "shipped"), "flights"))
     started = time.perf_counter()

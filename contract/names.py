@@ -35,6 +35,7 @@ PREDICTION_COLUMNS = frozenset(
         "shadow_version",
     }
 )
+FEEDBACK_COLUMNS = frozenset({"label", "label_time", "received_time"})  # and prediction_id
 
 ROW_HASH = "_row_hash"  # int64, hash of the declared columns of one row
 DELIVERY = "_delivery"  # int64, which ingest brought the row: 1, 2, ...

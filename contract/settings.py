@@ -5,7 +5,7 @@ import os
 from pathlib import Path
 from typing import Literal
 
-from pydantic import AliasChoices, Field, ValidationError
+from pydantic import AliasChoices, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from contract.errors import BadInput
@@ -99,6 +99,10 @@ class Settings(BaseSettings):
     log_segment_s: float = Field(
         default=5.0, gt=0, description="Age at which a spool segment is closed, seconds"
     )
+    log_secret: SecretStr = Field(
+        default=SecretStr(""),
+        description="Key of the hashes of personal columns in the log: a long random text, kept",
+    )
     ship_every_s: float = Field(
         default=5.0, gt=0, description="Shortest time between two commits of the shipper, seconds"
     )
@@ -110,6 +114,12 @@ class Settings(BaseSettings):
             return self.actor or self.mlflow_user or getpass.getuser()
         except (KeyError, OSError):  # a container's user often has a number and no name
             return f"user {os.getuid()}"
+
+    feedback_deadline_h: float = Field(
+        default=24.0,
+        gt=0,
+        description="Feedback whose prediction is not known after so long is overdue, hours",
+    )
 
     @property
     def home(self) -> Path:

@@ -13,11 +13,12 @@ from pydantic import (
     model_validator,
 )
 
-from contract.names import PREDICTION_COLUMNS
+from contract.names import FEEDBACK_COLUMNS, PREDICTION_COLUMNS
 
 ColumnType = Literal["string", "integer", "number", "boolean", "timestamp"]
 Task = Literal["binary", "multiclass", "regression"]
 Scalar = str | int | float | bool
+Logged = Literal["keep", "hash", "drop"]
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_-]{0,62}$")]
 
 
@@ -40,6 +41,12 @@ class Column(Part):
     unseen: Literal["allow", "reject"] = "allow"
     out_of_range: Literal["allow", "reject"] = "allow"
     personal: bool = False
+    log: Logged | None = None
+
+    @property
+    def logged(self) -> Logged:
+        """What of the column enters the log: a personal one is hashed unless it says otherwise."""
+        return self.log or ("hash" if self.personal else "keep")
 
     @model_validator(mode="after")
     def _bounds_fit_the_type(self) -> Self:
@@ -242,6 +249,12 @@ class Serving(Part):
     allow_sklearn: bool = False
 
 
+class Privacy(Part):
+    """How long predictions and feedback are kept, days; None: for ever. docs/feedback.md."""
+
+    retention_days: int | None = Field(default=None, ge=1)
+
+
 class Release(Part):
     """Who lets a version that passed the gate reach Production, and how fast it must prove itself.
 
@@ -286,16 +299,17 @@ class UseCase(Part):
     release: Release = Release()
     monitoring: Monitoring = Monitoring()
     serving: Serving = Serving()
+    privacy: Privacy = Privacy()
     card: Card = Card()
 
     @field_validator("keys")
     @classmethod
     def _stand_beside_ours(cls, keys: tuple[str, ...]) -> tuple[str, ...]:
-        taken = sorted(PREDICTION_COLUMNS.intersection(keys))
+        taken = sorted((PREDICTION_COLUMNS | FEEDBACK_COLUMNS).intersection(keys))
         if taken:
             raise ValueError(
-                f"{', '.join(taken)} is a column of the predictions table, in which the keys stand "
-                "too; another name is needed"
+                f"{', '.join(taken)} is a column of the tables predictions and feedback, in which "
+                "the keys stand too; another name is needed"
             )
         return keys
 
@@ -315,6 +329,23 @@ class UseCase(Part):
     def answer_type(self) -> ColumnType:
         """Type of an answer: a regression gives a number whatever it learned from."""
         return self.columns[self.target].type if self.classifies else "number"
+
+    @property
+    def log_types(self) -> dict[str, ColumnType]:
+        """Features and keys as the log holds them: a hash is text, what is dropped is not there."""
+        found = {name: self.columns[name] for name in (*self.features, *self.keys)}
+        return {
+            name: "string" if column.logged == "hash" else column.type
+            for name, column in found.items()
+            if column.logged != "drop"
+        }
+
+    @model_validator(mode="after")
+    def _only_features_and_keys_are_hidden(self) -> Self:
+        for name in (self.event_time, self.target):
+            if name in self.columns and self.columns[name].log in ("hash", "drop"):
+                raise ValueError(f"columns.{name}: event time and target stand in the log as sent")
+        return self
 
     def sections(self, *names: str) -> dict[str, object]:
         """The named sections as plain values: what a step depends on, for its cache key."""

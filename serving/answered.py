@@ -48,7 +48,6 @@ class Answered(msgspec.Struct, frozen=True, array_like=True):
 
 
 def schema_hash(use_case: UseCase) -> str:
-    """Names the columns and types of a record, 16 hexadecimal digits."""
-    names = [*use_case.features, *use_case.keys, use_case.target]
-    typed = [(name, use_case.columns[name].type) for name in names]
+    """Names the columns and types of a record in the log, 16 hexadecimal digits."""
+    typed = [*use_case.log_types.items(), (use_case.target, use_case.columns[use_case.target].type)]
     return hashlib.sha256(json.dumps([use_case.name, typed]).encode()).hexdigest()[:16]

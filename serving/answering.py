@@ -16,6 +16,7 @@ from typing import Any
 import msgspec
 
 from contract.names import CHAMPION
+from contract.privacy import Veil
 from contract.settings import Settings
 from contract.use_case import UseCase
 from serving import mlflow_rows, oip, tabular
@@ -24,7 +25,7 @@ from serving.call import Call
 from serving.cells import Checked, Sent, bounded, check
 from serving.current import Current
 from serving.door import where
-from serving.log import PredictionLog
+from serving.log import Log
 from serving.metrics import Metrics
 from serving.model import ServedVersion
 from serving.problem import JSON, Answer, Problem
@@ -45,8 +46,8 @@ logger = logging.getLogger(__name__)
 class Endpoint:
     """A served version with what derives from it, built once when it is first asked."""
 
-    def __init__(self, served: ServedVersion, schema_hash: str) -> None:
-        self.served, self.schema_hash = served, schema_hash
+    def __init__(self, served: ServedVersion, schema_hash: str, veil: Veil) -> None:
+        self.served, self.schema_hash, self.veil = served, schema_hash, veil
         self.use_case: UseCase = served.use_case
         self.typed = TypedJson(served.use_case)
         self.class_names = [class_name(c) for c in served.scorer.classes]
@@ -58,7 +59,7 @@ class Answering:
     def __init__(
         self,
         current: Current,
-        log: PredictionLog,
+        log: Log,
         settings: Settings,
         metrics: Metrics,
         clock: Callable[[], datetime],
@@ -78,7 +79,8 @@ class Answering:
         if served is None:
             raise Problem("not_ready", "No version is in Production yet.")
         if self._endpoint is None or self._endpoint.served is not served:
-            self._endpoint = Endpoint(served, self._log.declare(served.use_case))
+            veil = Veil.of(served.use_case, self._settings.log_secret.get_secret_value())
+            self._endpoint = Endpoint(served, self._log.declare(served.use_case), veil)
         return self._endpoint
 
     async def predict(self, call: Call, body: bytes) -> Answer:
@@ -193,8 +195,8 @@ class Answering:
             model=served.name,
             version=served.version,
             schema_hash=endpoint.schema_hash,
-            features=checked.features,
-            keys=checked.keys,
+            features=endpoint.veil.cover(checked.features),
+            keys=endpoint.veil.cover(checked.keys),
             event_time=checked.event_time,
             prediction=found.prediction,
             probability=found.probability,

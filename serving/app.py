@@ -18,8 +18,9 @@ from serving.access_log import AccessLog
 from serving.answering import CSV, JSON_ROWS, PARQUET, Answering
 from serving.current import Current
 from serving.door import Door, Hot
+from serving.feedback import Labelling
 from serving.keys import Keys
-from serving.log import PredictionLog
+from serving.log import Log
 from serving.metrics import Metrics
 from serving.pages import (
     STATIC,
@@ -71,7 +72,8 @@ class Service(FastAPI):
 
 def create_app(
     current: Current,
-    log: PredictionLog,
+    log: Log,
+    feedback_log: Log,
     settings: Settings,
     mlflow_version: str,
     *,
@@ -82,6 +84,7 @@ def create_app(
 ) -> FastAPI:
     """The service around `current`, which holds the version that answers now."""
     answering = Answering(current, log, settings, metrics, clock)
+    labelling = Labelling(answering, feedback_log, settings, metrics, clock)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
@@ -91,11 +94,12 @@ def create_app(
         watching.cancel()
         answering.close()
         await log.close()
+        await feedback_log.close()
         access_log.stop()
 
     app = Service(
         title="Fourcycle",
-        description="Predictions of the model in Production, by three protocols.",
+        description="Predictions of the model in Production by three protocols, and their labels.",
         docs_url=None,
         redoc_url=None,
         lifespan=lifespan,
@@ -107,11 +111,13 @@ def create_app(
     app.mount(STATIC_URL, StaticFiles(directory=STATIC))
     app.add_exception_handler(HTTPException, refused)
     app.add_exception_handler(Problem, refused)
-    app.door = Door(app.inside, hot_routes(answering), settings, keys, metrics, access_log)
+    app.door = Door(
+        app.inside, hot_routes(answering, labelling), settings, keys, metrics, access_log
+    )
     return app
 
 
-async def _watch(current: Current, log: PredictionLog, metrics: Metrics) -> None:
+async def _watch(current: Current, log: Log, metrics: Metrics) -> None:
     """Tell the metrics every second what is known of version, registry and spool."""
     while True:
         metrics.status(current.status())
@@ -119,15 +125,16 @@ async def _watch(current: Current, log: PredictionLog, metrics: Metrics) -> None
         await asyncio.sleep(1)
 
 
-def hot_routes(answering: Answering) -> Callable[[str], Hot | None]:
-    """What answers rows, by path."""
+def hot_routes(answering: Answering, labelling: Labelling) -> Callable[[str], Hot | None]:
+    """What answers rows or takes labels, by path."""
     rows = Hot("/predict", "predict", problem_details, (JSON_ROWS,), answering.predict)
     mlflow = Hot(
         "/invocations", "predict", mlflow_error, (JSON_ROWS, CSV, PARQUET), answering.invocations
     )
     # Clients of Triton send no Content-Type at all.
     v2 = Hot("/v2/models/{name}/infer", "predict", oip_error, (JSON_ROWS, ""), answering.infer)
-    exact = {hot.route: hot for hot in (rows, mlflow)}
+    labels = Hot("/feedback", "feedback", problem_details, (JSON_ROWS,), labelling.feedback)
+    exact = {hot.route: hot for hot in (rows, mlflow, labels)}
 
     def find(path: str) -> Hot | None:
         found = exact.get(path)

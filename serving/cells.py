@@ -77,7 +77,7 @@ def check(sent: Sent, use_case: UseCase) -> Checked:
         values = sent.columns.get(name) or [default] * sent.n_rows
         if name in beside:
             values = [None if value is MISSING else value for value in values]
-        found[name] = [_cell(value, row, name, column) for row, value in enumerate(values)]
+        found[name] = [cell(value, row, name, column) for row, value in enumerate(values)]
         _flag(found[name], name, column, flags)
     return Checked(
         {name: found[name] for name in use_case.features},
@@ -87,16 +87,17 @@ def check(sent: Sent, use_case: UseCase) -> Checked:
     )
 
 
-def _cell(value: Any, row: int, name: str, column: Column) -> Any:
+def cell(value: Any, row: int, name: str, column: Column) -> Any:
+    """A value of the column's type; a Problem where what was sent is none."""
     if value is None:
         if not column.nullable:
-            _refuse(row, name, column.type, "null")
+            refuse(row, name, column.type, "null")
         return None
     if value is MISSING:
         raise Problem("bad_cell", f"Row {row}: column {name!r} is missing.", row, name)
     found = READ[column.type](value)
     if found is None:
-        _refuse(row, name, column.type, _kind(value, column))
+        refuse(row, name, column.type, _kind(value, column))
     return found
 
 
@@ -107,7 +108,7 @@ def _flag(values: list[Any], name: str, column: Column, flags: list[list[str]]) 
         for row, value in enumerate(values):
             if value not in known:
                 if column.unseen == "reject":
-                    _refuse(row, name, f"one of {', '.join(column.categories)}", "another value")
+                    refuse(row, name, f"one of {', '.join(column.categories)}", "another value")
                 flags[row].append(f"unseen:{name}")
     if (column.min, column.max) != (None, None):
         low = -math.inf if column.min is None else column.min
@@ -115,7 +116,7 @@ def _flag(values: list[Any], name: str, column: Column, flags: list[list[str]]) 
         for row, value in enumerate(values):
             if value is not None and not low <= value <= high:
                 if column.out_of_range == "reject":
-                    _refuse(row, name, f"{column.type} {range_of(column)}", "a value outside")
+                    refuse(row, name, f"{column.type} {range_of(column)}", "a value outside")
                 flags[row].append(f"out_of_range:{name}")
 
 
@@ -126,7 +127,8 @@ def range_of(column: Column) -> str:
     return " ".join(part for part in (low, high) if part)
 
 
-def _refuse(row: int, name: str, expected: str, found: str) -> NoReturn:
+def refuse(row: int, name: str, expected: str, found: str) -> NoReturn:
+    """The Problem of a cell, in words that tell no value."""
     sentence = f"Row {row}, column {name!r}: {expected} expected, found {found}."
     raise Problem("bad_cell", sentence, row, name)
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from contract.errors import Refused
+from contract.privacy import Veil
 from serving.cache import Announcement, Cache, Fetched, Refusal
 from serving.model import ServedVersion, load_version
 
@@ -50,8 +51,10 @@ class Current:
         name: str,
         poll_s: float,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+        log_secret: str = "",
     ) -> None:
         self._cache, self._name, self._poll_s, self._clock = cache, name, poll_s, clock
+        self._log_secret = log_secret
         self._served: ServedVersion | None = None
         self._kept: ServedVersion | None = None
         self._kept_until = 0.0
@@ -119,6 +122,7 @@ class Current:
         if kept is None or not _is(kept, champion):
             folder = self._cache.version_folder(champion.digest)
             kept = load_version(folder, self._name, champion.version)
+            Veil.of(kept.use_case, self._log_secret)  # what can't be hidden in the log must not be
         self._kept, self._kept_until = self._served, time.monotonic() + KEEP_S
         self._served = kept
         self._swaps += 1

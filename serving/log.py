@@ -1,4 +1,4 @@
-"""The record of answered rows: in the worker's spool before the answer leaves."""
+"""The record of answered rows and of feedback: in the worker's spool before the answer leaves."""
 
 import asyncio
 import logging
@@ -7,14 +7,14 @@ from pathlib import Path
 
 from contract.settings import LogFullPolicy, LogSync, Settings
 from contract.use_case import UseCase
-from serving.answered import Answered, LogFull
-from serving.record import Schema, encode
+from serving.answered import LogFull
+from serving.record import FEEDBACK_FOLDER, Record, Schema, encode, kind_of
 from serving.spool import Entry, Spool
 
 logger = logging.getLogger(__name__)
 
 
-class PredictionLog:
+class Log:
     """Requests that wait at the same moment share one write and one fdatasync.
 
     All of its state belongs to the event loop; a thread of its own makes the calls that block.
@@ -45,11 +45,11 @@ class PredictionLog:
             self._declared = use_case, schema.schema_hash
         return self._declared[1]
 
-    async def append(self, answered: Answered) -> bool:
+    async def append(self, record: Record) -> bool:
         """Whether the record is as durable as `log_sync` asks; LogFull under policy `reject`."""
         if self.sync == "off":
             return False
-        entry = Entry(answered.schema_hash, answered.n_rows, encode(answered))
+        entry = Entry(kind_of(record), record.schema_hash, record.n_rows, encode(record))
         written: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         self._waiting.append((entry, written))
         if self._writing is None:
@@ -60,7 +60,7 @@ class PredictionLog:
             return True
         self.rows_not_logged += entry.rows
         if self.full == "reject":
-            raise LogFull(f"The answer could not be logged: {problem}; try again later.")
+            raise LogFull(f"It could not be logged: {problem}; try again later.")
         return False
 
     async def close(self) -> None:
@@ -86,7 +86,7 @@ class PredictionLog:
                         written.set_exception(error)
                 continue
             if problem != self.problem:
-                logger.warning("the log of predictions: %s", problem or "it takes records again")
+                logger.warning("the log: %s", problem or "it takes records again")
             self.problem = problem
             for _, written in group:
                 if not written.done():  # its caller may have gone away
@@ -110,9 +110,17 @@ class PredictionLog:
         self._closing = None
 
 
-def open_log(settings: Settings, use_case: str) -> PredictionLog:
-    """The log of one worker, as the settings ask for it."""
-    spool = Spool(
-        settings.spool_folder(use_case), settings.log_segment_bytes, settings.log_segment_s
-    )
-    return PredictionLog(spool, settings.log_sync, settings.log_full)
+def open_log(settings: Settings, use_case: str) -> Log:
+    """The log of one worker's answers, as the settings ask for it."""
+    spool = _spool(settings, settings.spool_folder(use_case))
+    return Log(spool, settings.log_sync, settings.log_full)
+
+
+def open_feedback_log(settings: Settings, use_case: str) -> Log:
+    """The log of one worker's feedback: what is not in it was not accepted."""
+    spool = _spool(settings, settings.spool_folder(use_case) / FEEDBACK_FOLDER)
+    return Log(spool, settings.log_sync, "reject")
+
+
+def _spool(settings: Settings, folder: Path) -> Spool:
+    return Spool(folder, settings.log_segment_bytes, settings.log_segment_s)

@@ -52,6 +52,7 @@ class Metrics:
         self._flags = count(
             "fourcycle_flags", "Values unseen or out_of_range, and answered", ["flag", "column"]
         )
+        self._feedback = count("fourcycle_feedback_rows", "Labels accepted")
         self._reloads = count("fourcycle_reloads", "Versions loaded by workers", ["result"])
         self._serving = gauge(
             "fourcycle_workers_serving",
@@ -127,6 +128,10 @@ class Metrics:
             return
         for flag, times in Tally(chain.from_iterable(flags)).items():
             self._flags.labels(*flag.split(":", 1)).inc(times)
+
+    def feedback(self, n_rows: int) -> None:
+        """Count accepted labels."""
+        self._feedback.inc(n_rows)
 
     def status(self, status: "Status") -> None:
         """Take over what the worker knows of its version and of the registry."""

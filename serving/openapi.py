@@ -2,9 +2,11 @@
 
 from typing import Any
 
+from contract.use_case import UseCase
 from serving.answering import class_name
+from serving.feedback import members
 from serving.model import ServedVersion
-from serving.openapi_rows import Schema, example_row, row_schema
+from serving.openapi_rows import Schema, column_schema, example, example_row, row_schema
 
 PROBLEM: Schema = {
     "type": "object",
@@ -82,7 +84,15 @@ def paths(served: ServedVersion) -> dict[str, Any]:
         "requestBody": _json_body(_infer_request(), None),
         "responses": _responses(_infer_answer(), OIP_ERROR),
     }
+    labels: Schema = {
+        "summary": "Labels for predictions, by their id or by the keys of a row",
+        "requestBody": _json_body(*_feedback(use_case)),
+        "responses": _responses(_accepted(), PROBLEM, "problem+json"),
+    }
+    labels["responses"]["202"] = labels["responses"].pop("200") | {"description": "In the log"}
+    labels["responses"]["422"] = predict["responses"]["422"]
     asked = {
+        "feedback": ("/feedback", labels),
         "predict": ("/predict", predict),
         "invocations": ("/invocations", invocations),
         "infer": (f"/v2/models/{served.name}/infer", infer),
@@ -116,6 +126,28 @@ def _predictions(prediction: Schema, classes: tuple[Any, ...]) -> Schema:
             "version": {"type": "string"},
             "predictions": {"type": "array", "items": _object(row)},
         }
+    )
+
+
+def _feedback(use_case: UseCase) -> tuple[Schema, Any]:
+    """A row or rows of feedback, and an example."""
+    declared = members(use_case)
+    changes = {"type": declared["label"].type, "nullable": False, "out_of_range": "reject"}
+    declared["label"] = use_case.columns[use_case.target].model_copy(update=changes)
+    row = {
+        "type": "object",
+        "required": ["label"],
+        "properties": {name: column_schema(column) for name, column in declared.items()},
+        "additionalProperties": False,
+    }
+    rows = _object({"rows": {"type": "array", "minItems": 1, "items": row}})
+    about = {"prediction_id": "0198b5f2-6a3c-7c1e-9d52-1f0a6f0c9b11-0"}
+    return {"anyOf": [row, rows]}, about | {"label": example(declared["label"])}
+
+
+def _accepted() -> Schema:
+    return _object(
+        {"request_id": {"type": "string", "format": "uuid"}, "accepted": {"type": "integer"}}
     )
 
 

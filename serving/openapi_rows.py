@@ -12,7 +12,7 @@ INSTANT = "2024-01-01T00:00:00Z"
 
 def example_row(use_case: UseCase) -> dict[str, Any]:
     """A row that the service answers: middle of the range, first of the categories."""
-    return {name: _example(use_case.columns[name]) for name in use_case.features}
+    return {name: example(use_case.columns[name]) for name in use_case.features}
 
 
 def column_schema(column: Column) -> Schema:
@@ -55,7 +55,8 @@ def row_schema(use_case: UseCase) -> Schema:
     }
 
 
-def _example(column: Column) -> Any:
+def example(column: Column) -> Any:
+    """A value that a column takes."""
     if column.type == "string":
         return column.categories[0] if column.categories else "text"
     if column.type in ("boolean", "timestamp"):

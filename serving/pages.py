@@ -14,7 +14,7 @@ from serving import oip
 from serving.answering import Answering
 from serving.current import Current, Status
 from serving.keys import Keys
-from serving.log import PredictionLog
+from serving.log import Log
 from serving.metrics import Metrics
 from serving.page import page, waiting
 from serving.page_look import POLICY
@@ -44,7 +44,7 @@ def readiness(status: Status, log_problem: str) -> dict[str, Any]:
     }
 
 
-def health_routes(current: Current, log: PredictionLog, mlflow_version: str) -> APIRouter:
+def health_routes(current: Current, log: Log, mlflow_version: str) -> APIRouter:
     """Is it alive, is it ready, and if not, why."""
     router = APIRouter(tags=["health"])
 
@@ -103,7 +103,7 @@ def metadata_routes(answering: Answering, version: str) -> APIRouter:
 
 
 def document_routes(
-    current: Current, log: PredictionLog, settings: Settings, metrics: Metrics, keys: Keys
+    current: Current, log: Log, settings: Settings, metrics: Metrics, keys: Keys
 ) -> APIRouter:
     """For people and for Prometheus."""
     router = APIRouter(include_in_schema=False)

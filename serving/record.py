@@ -1,19 +1,24 @@
-"""What the frames of a spool hold: an answered request, and the columns that its records have.
+"""What the frames of a spool hold: answered requests or feedback, and the columns they have.
 
 Every segment describes itself: the first record of a schema follows a frame with its columns and
 their types, so that the shipper asks neither the registry nor today's use case. A field added at
-the end of `Answered` keeps the version; any other change needs the next one.
+the end of a record keeps the version; any other change needs the next one.
 """
 
 from enum import IntEnum
+from typing import Any
 
 import msgspec
 
 from contract.use_case import UseCase
 from serving.answered import Answered, schema_hash
+from serving.feedback_record import Feedback
 from serving.frames import Frame
 
 VERSION = 1
+FEEDBACK_FOLDER = "feedback"  # in the folder of a use case's spools: feedback has spools of its own
+
+Record = Answered | Feedback
 
 
 class Kind(IntEnum):
@@ -21,24 +26,25 @@ class Kind(IntEnum):
 
     SCHEMA = 1
     PREDICTIONS = 2
+    FEEDBACK = 3
 
 
 class Schema(msgspec.Struct, frozen=True, array_like=True):
-    """Columns of records and their declared types."""
+    """Columns of records and their types in the log."""
 
     schema_hash: str
     features: dict[str, str]
     keys: dict[str, str]
-    prediction: str
+    prediction: str  # and label
 
     @classmethod
     def of(cls, use_case: UseCase) -> "Schema":
         """The records of a use case."""
-        types = {name: str(column.type) for name, column in use_case.columns.items()}
+        types = use_case.log_types
         return cls(
             schema_hash(use_case),
-            {name: types[name] for name in use_case.features},
-            {name: types[name] for name in use_case.keys},
+            {name: types[name] for name in use_case.features if name in types},
+            {name: types[name] for name in use_case.keys if name in types},
             use_case.answer_type,
         )
 
@@ -49,19 +55,26 @@ class Unreadable(Exception):
 
 # They keep a buffer each and are shared by all calls; msgspec guards them.
 encode = msgspec.msgpack.Encoder().encode
-_DECODERS: dict[int, msgspec.msgpack.Decoder[Schema] | msgspec.msgpack.Decoder[Answered]] = {
+_DECODERS: dict[int, msgspec.msgpack.Decoder[Any]] = {
     Kind.SCHEMA: msgspec.msgpack.Decoder(Schema),
     Kind.PREDICTIONS: msgspec.msgpack.Decoder(Answered),
+    Kind.FEEDBACK: msgspec.msgpack.Decoder(Feedback),
 }
 
 
-def decode(frame: Frame) -> Schema | Answered:
+def kind_of(record: Record) -> Kind:
+    """The kind of a record's frame."""
+    return Kind.FEEDBACK if isinstance(record, Feedback) else Kind.PREDICTIONS
+
+
+def decode(frame: Frame) -> Schema | Record:
     """What a frame holds; Unreadable where the frame is of another time."""
     if frame.version != VERSION:
         raise Unreadable(f"record version {frame.version}, this shipper reads {VERSION}")
     if frame.kind not in _DECODERS:
         raise Unreadable(f"kind {frame.kind} is unknown")
     try:
-        return _DECODERS[frame.kind].decode(frame.payload)
+        found: Schema | Record = _DECODERS[frame.kind].decode(frame.payload)
+        return found
     except (msgspec.DecodeError, msgspec.ValidationError) as error:
         raise Unreadable(f"the payload is no {Kind(frame.kind).name.lower()}: {error}") from error

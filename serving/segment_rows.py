@@ -8,11 +8,10 @@ from dataclasses import dataclass
 
 import pyarrow as pa
 
-from serving.answered import Answered
+from serving.cargo import Cargo
 from serving.frames import Damage, Frame, frame, scan
-from serving.prediction_rows import prediction_rows
 from serving.quarantine import Unread
-from serving.record import Schema, Unreadable, decode
+from serving.record import Record, Schema, Unreadable, decode, kind_of
 from serving.spool import Segment, salt_of
 
 
@@ -25,15 +24,15 @@ class SegmentRows:
     unread: list[Unread]
 
 
-def read_segment(segment: Segment) -> SegmentRows:
+def read_segment(segment: Segment, cargo: Cargo) -> SegmentRows:
     """Decode a segment; whatever is wrong with a frame costs that frame alone."""
     with _collector_off():
-        return _read(segment)
+        return _read(segment, cargo)
 
 
-def _read(segment: Segment) -> SegmentRows:
+def _read(segment: Segment, cargo: Cargo) -> SegmentRows:
     schemas: dict[str, Schema] = {}
-    records: dict[str, list[tuple[Frame, Answered]]] = defaultdict(list)
+    records: dict[str, list[tuple[Frame, Record]]] = defaultdict(list)
     unread: list[Unread] = []
     for found in _scan(segment):
         if isinstance(found, Damage):
@@ -46,6 +45,9 @@ def _read(segment: Segment) -> SegmentRows:
             continue
         if isinstance(value, Schema):
             schemas[value.schema_hash] = value
+        elif kind_of(value) != cargo.kind:
+            reason = f"{kind_of(value).name.lower()} in a spool of {cargo.kind.name.lower()}"
+            unread.append(_unread(segment, found, reason))
         else:
             records[value.schema_hash].append((found, value))
     tables: dict[str, pa.Table] = {}
@@ -54,7 +56,7 @@ def _read(segment: Segment) -> SegmentRows:
             reason = f"the columns of schema {schema_hash} are not in this segment"
             unread += [_unread(segment, found, reason) for found, _ in group]
             continue
-        table, bad = _rows(segment, schemas[schema_hash], group)
+        table, bad = _rows(segment, cargo, schemas[schema_hash], group)
         unread += bad
         if table.num_rows:
             tables[schema_hash] = table
@@ -67,7 +69,7 @@ def set_apart(segment: Segment, schema_hash: str, reason: str) -> list[Unread]:
     for part in _scan(segment):
         if isinstance(part, Frame):
             value = decode(part)
-            if isinstance(value, Answered) and value.schema_hash == schema_hash:
+            if not isinstance(value, Schema) and value.schema_hash == schema_hash:
                 found.append(_unread(segment, part, reason))
     return found
 
@@ -85,14 +87,14 @@ def _collector_off() -> Iterator[None]:
 
 
 def _rows(
-    segment: Segment, schema: Schema, group: list[tuple[Frame, Answered]]
+    segment: Segment, cargo: Cargo, schema: Schema, group: list[tuple[Frame, Record]]
 ) -> tuple[pa.Table, list[Unread]]:
     try:
-        return prediction_rows(schema, [record for _, record in group]), []
+        return cargo.rows(schema, [record for _, record in group]), []
     except _DOES_NOT_FIT as error:
         if len(group) == 1:
             return pa.table({}), [_unread(segment, group[0][0], f"a value does not fit: {error}")]
-    parts = [_rows(segment, schema, [one]) for one in group]
+    parts = [_rows(segment, cargo, schema, [one]) for one in group]
     whole = [table for table, _ in parts if table.num_rows]
     return pa.concat_tables(whole or [pa.table({})]), [u for _, bad in parts for u in bad]
 

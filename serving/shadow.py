@@ -14,6 +14,7 @@ import msgspec
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from contract.privacy import altered
 from serving.cache import Cache, Fetched
 from serving.model import ServedVersion, load_version
 from serving.shipper_status import ShadowStatus
@@ -87,7 +88,9 @@ class Shadow:
 
 
 def _columns(rows: pa.Table, challenger: ServedVersion) -> dict[str, list[Any]]:
-    """The challenger's features; KeyError or ArrowInvalid where the rows do not hold one."""
+    """The challenger's features; an error where the rows do not hold one as it was sent."""
+    if hidden := altered(challenger.use_case):
+        raise ValueError(f"the log does not hold {', '.join(hidden)} as sent")
     inputs = rows.column("inputs")
     return {name: pc.struct_field(inputs, name).to_pylist() for name in challenger.scorer.features}
 

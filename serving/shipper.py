@@ -1,4 +1,4 @@
-"""Shipper: move closed spool segments into the table `predictions`, each row exactly once.
+"""Shipper: move closed spool segments into `predictions` and `feedback`, each row exactly once.
 
 One per host and use case, under a file lock; a second one waits. What a pass does, in this order:
 close what dead workers left, read a batch of segments, put what can't be read into quarantine,
@@ -11,7 +11,7 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -20,19 +20,18 @@ import typer
 from filelock import FileLock, Timeout
 
 from contract.errors import BadInput, Busy, FourcycleError, Unavailable
-from contract.names import TableName
-from contract.predictions import PARTITION
 from contract.settings import read_settings
 from contract.tables import Tables
 from serving import quarantine
 from serving.cache import Cache
+from serving.cargo import FEEDBACK, PREDICTIONS, Cargo
 from serving.prediction_rows import conform, widened
+from serving.record import FEEDBACK_FOLDER
 from serving.segment_rows import SegmentRows, read_segment, set_apart
 from serving.shadow import Shadow
 from serving.shipper_status import STATUS_FILE, ShipperStatus, status_now, write_status
 from serving.spool import Segment, close_leftovers, closed_segments, make_folder, sync_folder
 
-TABLE: TableName = "predictions"
 BATCH_BYTES = 64 * 1024 * 1024
 LONGEST_PAUSE_S = 60.0
 LOCK_POLL_S = 1.0
@@ -48,10 +47,11 @@ class Shipper:
         self,
         folder: Path,
         tables: Tables,
+        cargo: Cargo = PREDICTIONS,
         batch_bytes: int = BATCH_BYTES,
         shadow: Shadow | None = None,
     ) -> None:
-        self.folder, self.tables, self.batch_bytes = folder, tables, batch_bytes
+        self.folder, self.tables, self.cargo, self.batch_bytes = folder, tables, cargo, batch_bytes
         self.shadow = shadow
         self.rows_shipped = 0
         self._gaps: set[tuple[str, int]] = set()  # spool, sequence: what a listing did not show
@@ -65,7 +65,7 @@ class Shipper:
     def ship(self) -> int:
         """One pass; how many segments it took off the spool."""
         close_leftovers(self.folder)
-        batch = [read_segment(segment) for segment in self._batch()]
+        batch = [read_segment(segment, self.cargo) for segment in self._batch()]
         if not batch:
             return 0
         done = self._commit(batch)
@@ -74,22 +74,16 @@ class Shipper:
         sync_folder(self.folder)
         return len(done)
 
-    def run(self, every_s: float, stop: threading.Event) -> str:
-        """Ship until told to stop, and once more then; why that last time failed, "" else."""
-        pause_s = every_s
-        while True:
-            last = stop.is_set()
-            try:
-                self.drain()
-                problem, pause_s = "", every_s
-            except Exception as error:  # whatever the store says, the spool is safe: try again
-                problem = f"{type(error).__name__}: {error}"
-                pause_s = min(2 * pause_s, LONGEST_PAUSE_S)
-                logger.warning("not shipped, again in %.0f s: %s", pause_s, problem)
-            self._say(problem)
-            if last:
-                return problem
-            stop.wait(pause_s)
+    def attempt(self) -> str:
+        """Ship what is there; why that failed, "" when it did not."""
+        problem = ""
+        try:
+            self.drain()
+        except Exception as error:  # whatever the store says, the spool is safe: try again
+            problem = f"{type(error).__name__}: {error}"
+            logger.warning("%s not shipped, to be tried again: %s", self.cargo.table, problem)
+        self._say(problem)
+        return problem
 
     def _say(self, problem: str) -> None:
         try:
@@ -118,8 +112,8 @@ class Shipper:
         if not schemas:  # nothing to commit, so no mark either
             self._keep(batch)
             return [part.segment for part in batch]
-        self.tables.create(TABLE, schemas[0], [PARTITION])
-        intake = self.tables.intake(TABLE)
+        self.tables.create(self.cargo.table, schemas[0], self.cargo.partition_by)
+        intake = self.tables.intake(self.cargo.table)
         already, due = self._split(batch, intake.last)
         if already:  # an earlier pass ended between its commit and its sync
             intake.settle([])
@@ -178,18 +172,31 @@ class Shipper:
             quarantine.keep(self.folder / "quarantine", part.segment, part.unread)
 
 
+def run(shippers: Sequence[Shipper], every_s: float, stop: threading.Event) -> str:
+    """Ship until told to stop, and once more then; why that last time failed, "" else."""
+    pause_s = every_s
+    while True:
+        last = stop.is_set()
+        problem = "; ".join(filter(None, [shipper.attempt() for shipper in shippers]))
+        if last:
+            return problem
+        pause_s = min(2 * pause_s, LONGEST_PAUSE_S) if problem else every_s
+        stop.wait(pause_s)
+
+
 def main(
     name: Annotated[str, typer.Option(help="Use case whose answers are shipped.")] = "flights",
     root: Annotated[str, typer.Option(help="Where tables live; empty: FOURCYCLE_ROOT.")] = "",
     drain: Annotated[str, typer.Option(help="yes: ship what is there, then end.")] = "",
     parent: Annotated[str, typer.Option(help="Process id after whose end this one ends.")] = "",
 ) -> None:
-    """Move the answers that this host's workers have spooled into the table `predictions`."""
+    """Move the answers and feedback that this host's workers have spooled into their tables."""
     if drain not in ("", "yes", "no"):
         raise BadInput(f"drain: yes or no is needed, found {drain!r}.")
     settings = read_settings(root)
     folder = settings.spool_folder(name)
     make_folder(folder)
+    make_folder(folder / FEEDBACK_FOLDER)
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
@@ -202,10 +209,9 @@ def main(
     if not _locked(lock, stop):
         raise Busy(f"Another shipper works on {folder}; nothing was done here.")
     try:
-        cache = Cache(settings.cache_root / name)
-        shadow = Shadow(cache, name) if settings.serve_shadow else None
-        shipper = Shipper(folder, Tables(settings.table_root, name), shadow=shadow)
-        problem = shipper.run(settings.ship_every_s, stop)
+        shadow = Shadow(Cache(settings.cache_root / name), name) if settings.serve_shadow else None
+        tables = Tables(settings.table_root, name)
+        problem = run(shippers(folder, tables, shadow), settings.ship_every_s, stop)
     finally:
         lock.release()
     if problem:
@@ -230,7 +236,15 @@ def _locked(lock: FileLock, stop: threading.Event) -> bool:
             return True
 
 
-def run() -> None:
+def shippers(folder: Path, tables: Tables, shadow: Shadow | None = None) -> list[Shipper]:
+    """One for each kind of record."""
+    return [
+        Shipper(folder, tables, shadow=shadow),
+        Shipper(folder / FEEDBACK_FOLDER, tables, FEEDBACK),
+    ]
+
+
+def start() -> None:
     """Parse, ship, and turn errors into one sentence and an exit code."""
     logging.basicConfig(format="%(asctime)s %(name)s %(message)s", level=logging.WARNING)
     app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
@@ -243,4 +257,4 @@ def run() -> None:
 
 
 if __name__ == "__main__":
-    run()
+    start()

@@ -45,6 +45,7 @@ class Segment:
 class Entry:
     """One record on its way to the disk."""
 
+    kind: Kind
     schema_hash: str
     rows: int
     payload: bytes
@@ -129,7 +130,7 @@ class Spool:
                 described.add(entry.schema_hash)
                 payload = self._schemas[entry.schema_hash]
                 parts.append(frame(Kind.SCHEMA, VERSION, 0, payload, salt))
-            parts.append(frame(Kind.PREDICTIONS, VERSION, entry.rows, entry.payload, salt))
+            parts.append(frame(entry.kind, VERSION, entry.rows, entry.payload, salt))
         return described, b"".join(parts)
 
     def _next(self) -> _Open:

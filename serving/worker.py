@@ -21,7 +21,7 @@ from serving.app import create_app
 from serving.cache import Cache
 from serving.current import Current
 from serving.keys import open_keys
-from serving.log import open_log
+from serving.log import open_feedback_log, open_log
 from serving.metrics import Metrics
 
 KEEP_ALIVE_S = (
@@ -53,11 +53,17 @@ class Server(uvicorn.Server):
 
 async def work(name: str, settings: Settings, listener: socket.socket, parent: int) -> None:
     """Answer requests until a signal comes or the parent process is gone."""
-    current = Current(Cache(settings.cache_root / name), name, settings.serve_poll_s)
+    current = Current(
+        Cache(settings.cache_root / name),
+        name,
+        settings.serve_poll_s,
+        log_secret=settings.log_secret.get_secret_value(),
+    )
     current.refresh()
     app = create_app(
         current,
         open_log(settings, name),
+        open_feedback_log(settings, name),
         settings,
         version("mlflow"),
         metrics=Metrics(),

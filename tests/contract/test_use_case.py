@@ -14,7 +14,7 @@ FLIGHTS = Path(__file__).parents[2] / "use_cases" / "flights.yaml"
 WRONG = [
     ("task: binary", "task: binry", r"task: Input should be 'binary'"),
     ("keys: [flight_id]", "keys: [fligt_id]", r"keys\[0\]: no column 'fligt_id'.*'flight_id'"),
-    ("keys: [flight_id]", "keys: [version]", r"keys: version is a column of the predictions table"),
+    ("keys: [flight_id]", "keys: [version]", r"keys: version is a column of the tables"),
     ("by: time", "by: tme", r"split: .*'tme'"),
     ("holdout_until:", "holdout_untill:", r"split.holdout_untill: unknown key.*'holdout_until'"),
     ("min_rows: 1000", "min_rows: many", r"validation.min_rows: .*'many'"),

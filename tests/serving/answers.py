@@ -8,7 +8,7 @@ from typing import Any
 
 from contract.use_case import UseCase
 from serving.answered import Answered
-from serving.record import Schema, encode
+from serving.record import Kind, Schema, encode
 from serving.spool import Entry, Spool
 
 MOMENT = datetime(2024, 3, 1, 12, tzinfo=UTC)
@@ -51,7 +51,7 @@ def spool_of(
 
 def entry(answered: Answered) -> Entry:
     """The record as a spool takes it."""
-    return Entry(answered.schema_hash, answered.n_rows, encode(answered))
+    return Entry(Kind.PREDICTIONS, answered.schema_hash, answered.n_rows, encode(answered))
 
 
 def spooled(folder: Path, use_case: UseCase, answers: Sequence[Answered]) -> None:

@@ -19,7 +19,7 @@ from serving.app import create_app
 from serving.cache import Announcement, Cache, Fetched
 from serving.current import Current
 from serving.keys import open_keys
-from serving.log import open_log
+from serving.log import open_feedback_log, open_log
 from serving.metrics import Metrics
 from serving.model import load_version
 
@@ -46,6 +46,7 @@ def app_of(
     return create_app(
         current,
         open_log(settings, "penguins"),
+        open_feedback_log(settings, "penguins"),
         settings,
         "3.17.2",
         metrics=Metrics(),

@@ -28,7 +28,7 @@ from serving.check import Check, check_apart
 from serving.current import Current
 from serving.follow import Follower
 from serving.keys import Keys
-from serving.log import open_log
+from serving.log import open_feedback_log, open_log
 from serving.metrics import Metrics
 from serving.shipper import Shipper
 from tests.serving.running import running
@@ -273,6 +273,7 @@ def app_of(current: Current, settings: Settings) -> FastAPI:
     return create_app(
         current,
         open_log(settings, "small"),
+        open_feedback_log(settings, "small"),
         settings,
         mlflow.__version__,
         metrics=Metrics(),

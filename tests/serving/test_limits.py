@@ -16,7 +16,7 @@ import pytest
 
 from serving.answered import Answered, LogFull
 from serving.current import Current
-from serving.log import PredictionLog
+from serving.log import Log
 from serving.model import ServedVersion
 from serving.scorer import Scorer
 from tests.serving.running import VERSION, app_of, current_of, running
@@ -140,13 +140,13 @@ def test_a_full_log_answers_503_or_says_that_it_is_not_logged(
 ) -> None:
     said: list[bool | None] = [False, None]
 
-    async def append(_: PredictionLog, answered: Answered) -> bool:
+    async def append(_: Log, answered: Answered) -> bool:
         logged = said.pop(0)
         if logged is None:
             raise LogFull("The answer could not be logged: disk full; try again later.")
         return logged
 
-    monkeypatch.setattr(PredictionLog, "append", append)
+    monkeypatch.setattr(Log, "append", append)
     with running(app_of(current, home)) as address:
         answered = httpx.post(f"{address}/predict", json={"rows": [ROW]})
         refused = httpx.post(f"{address}/predict", json={"rows": [ROW]})

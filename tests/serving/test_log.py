@@ -11,7 +11,8 @@ import pytest
 from contract.settings import LogFullPolicy, LogSync
 from contract.use_case import UseCase
 from serving.answered import LogFull
-from serving.log import PredictionLog
+from serving.cargo import PREDICTIONS
+from serving.log import Log
 from serving.segment_rows import read_segment
 from serving.spool import closed_segments
 from tests.conftest import made_use_case
@@ -25,14 +26,16 @@ def use_case(home: Path) -> UseCase:
 
 def log_in(
     folder: Path, use_case: UseCase, sync: LogSync = "fsync", full: LogFullPolicy = "serve"
-) -> PredictionLog:
-    log = PredictionLog(spool_of(folder, use_case), sync, full)
+) -> Log:
+    log = Log(spool_of(folder, use_case), sync, full)
     log.declare(use_case)
     return log
 
 
 def ids_in(folder: Path) -> list[str]:
-    tables = [t for s in closed_segments(folder) for t in read_segment(s).tables.values()]
+    tables = [
+        t for s in closed_segments(folder) for t in read_segment(s, PREDICTIONS).tables.values()
+    ]
     return [value for table in tables for value in table.column("prediction_id").to_pylist()]
 
 
@@ -90,7 +93,9 @@ def test_policy_serve_counts_what_it_could_not_log_and_recovers(
 
     assert asyncio.run(work()) == [True, False, True]
     assert ids_in(home / "s") == ["before-0", "after-0"]
-    assert [part for s in closed_segments(home / "s") for part in read_segment(s).unread] == []
+    assert [
+        part for s in closed_segments(home / "s") for part in read_segment(s, PREDICTIONS).unread
+    ] == []
 
 
 def test_policy_reject_raises_and_recovers(home: Path, use_case: UseCase) -> None:

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from contract.use_case import UseCase
+from serving.cargo import PREDICTIONS
 from serving.segment_rows import read_segment
 from serving.spool import OPEN, close_leftovers, closed_segments
 from tests.conftest import made_use_case
@@ -18,7 +19,9 @@ def use_case(home: Path) -> UseCase:
 
 def requests_in(folder: Path) -> list[str]:
     """Request ids of all closed segments, in order."""
-    tables = [t for s in closed_segments(folder) for t in read_segment(s).tables.values()]
+    tables = [
+        t for s in closed_segments(folder) for t in read_segment(s, PREDICTIONS).tables.values()
+    ]
     return [value for table in tables for value in table.column("request_id").to_pylist()]
 
 

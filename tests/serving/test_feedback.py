@@ -1,0 +1,144 @@
+"""Feedback over HTTP: what is accepted reaches its table once, what is wrong is said plainly."""
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from contract.labels import label_tables, labels_sql
+from contract.tables import Tables
+from contract.use_case import UseCase
+from serving.cargo import FEEDBACK
+from serving.feedback_record import Feedback
+from serving.record import FEEDBACK_FOLDER, Kind, Schema, encode
+from serving.shipper import Shipper, shippers
+from serving.spool import Entry
+from tests.conftest import made_use_case
+from tests.serving.answers import MOMENT, answer, spool_of, spooled
+from tests.serving.running import app_of, current_of, running
+
+ID = "0198b5f2-6a3c-7c1e-9d52-1f0a6f0c9b11-0"
+LATER = (datetime.now(UTC) + timedelta(days=1)).isoformat()
+
+
+def post(address: str, **body: Any) -> httpx.Response:
+    return httpx.post(f"{address}/feedback", timeout=20, **body)
+
+
+def shipped(folder: Path) -> list[dict[str, Any]]:
+    """The table after everything in the spool of the folder has been shipped."""
+    tables = Tables(str(folder / "data"), "penguins")
+    Shipper(folder / "spool" / "penguins" / FEEDBACK_FOLDER, tables, FEEDBACK).drain()
+    rows: list[dict[str, Any]] = tables.read("feedback", order_by=["label_time"]).to_pylist()
+    return rows
+
+
+def test_accepted_labels_reach_their_table_once(package: Path, home: Path) -> None:
+    known = "2024-05-01T10:00:00+02:00"
+    with running(app_of(current_of(package, home), home)) as address:
+        one = post(address, json={"prediction_id": ID, "label": "Gentoo"})
+        by_key = {"penguin": 7, "label": "Adelie", "label_time": known}
+        two = post(address, json={"rows": [by_key, {"prediction_id": ID, "label": "Adelie"}]})
+    assert [one.status_code, two.status_code] == [202, 202]
+    assert [one.json()["accepted"], two.json()["accepted"]] == [1, 2]
+    assert one.headers["X-Request-Id"] == one.json()["request_id"]
+    first, *rest = shipped(home)
+    assert first["label_time"] == datetime(2024, 5, 1, 8, tzinfo=UTC)
+    assert (first["penguin"], first["prediction_id"], first["label"]) == (7, None, "Adelie")
+    assert [(r["prediction_id"], r["label"]) for r in rest] == [(ID, "Gentoo"), (ID, "Adelie")]
+    assert all(row["label_time"] == row["received_time"] for row in rest)
+    assert shipped(home) == [first, *rest]
+
+
+BAD: list[tuple[Any, int, str, int | None, str | None]] = [
+    ([], 400, "One label as an object", None, None),
+    ({"rows": {}}, 400, "One label as an object", None, None),
+    ({"rows": []}, 400, "no rows", None, None),
+    ({"rows": [{"penguin": 1, "label": "Gentoo"}] * 101}, 413, "at most 100", None, None),
+    ({"penguin": 1}, 422, "'label' is missing", 0, "label"),
+    ({"penguin": 1, "label": None}, 422, "string expected, found null", 0, "label"),
+    ({"penguin": 1, "label": 1}, 422, "string expected, found number", 0, "label"),
+    ({"penguin": 1, "label": "Emperor"}, 422, "one of Adelie, Chinstrap, Gentoo", 0, "label"),
+    ({"penguin": "x", "label": "Gentoo"}, 422, "integer expected, found text", 0, "penguin"),
+    ({"label": "Gentoo"}, 422, "prediction_id or penguin is needed", 0, None),
+    ({"penguin": 1, "prediction_id": ID, "label": "Gentoo"}, 422, "not both", 0, None),
+    ({"prediction_id": "7", "label": "Gentoo"}, 422, "the id of a prediction", 0, "prediction_id"),
+    ({"penguin": 1, "label": "Gentoo", "lable": 1}, 422, "did you mean 'label'", 0, None),
+    ({"penguin": 1, "label": "Gentoo", "label_time": "soon"}, 422, "timestamp", 0, "label_time"),
+    ({"penguin": 1, "label": "Gentoo", "label_time": LATER}, 422, "has passed", 0, "label_time"),
+]
+
+
+@pytest.mark.parametrize(("body", "status", "said", "row", "column"), BAD)
+def test_a_wrong_label_is_refused_by_row_and_member(
+    address: str, body: Any, status: int, said: str, row: int | None, column: str | None
+) -> None:
+    found = post(address, json=body)
+    told = found.json()
+    assert (found.status_code, told.get("row"), told.get("column")) == (status, row, column)
+    assert said in told["detail"]
+    assert "Emperor" not in found.text
+
+
+def test_one_wrong_row_refuses_all(address: str) -> None:
+    good, bad = {"penguin": 1, "label": "Gentoo"}, {"penguin": 1, "label": True}
+    found = post(address, json={"rows": [good, good, bad]})
+    assert found.json()["row"] == 2
+
+
+def test_the_document_says_how_labels_are_sent(address: str) -> None:
+    operation = httpx.get(f"{address}/openapi.json").json()["paths"]["/feedback"]["post"]
+    example = operation["requestBody"]["content"]["application/json"]["example"]
+    assert post(address, json=example).status_code == 202
+    assert {"202", "422", "503"} <= set(operation["responses"])
+
+
+def test_labels_are_not_taken_where_nothing_is_logged(package: Path, home: Path) -> None:
+    app = app_of(current_of(package, home), home, log_sync="off")
+    with running(app) as address:
+        found = post(address, json={"penguin": 1, "label": "Gentoo"})
+    assert (found.status_code, found.headers["Retry-After"]) == (503, "1")
+
+
+def said(use_case: UseCase, request_id: str, **changes: Any) -> Feedback:
+    facts: dict[str, Any] = {
+        "request_id": request_id,
+        "schema_hash": Schema.of(use_case).schema_hash,
+        "prediction_id": [None],
+        "keys": {"id": [0]},
+        "event_time": [None],
+        "label": [True],
+        "label_time": [None],
+        "received_time": MOMENT,
+        "key_id": "crm",
+    }
+    return Feedback(**facts | changes)
+
+
+def test_answers_and_labels_are_shipped_beside_each_other(home: Path) -> None:
+    use_case, folder = made_use_case(home), home / "s"
+    tables = Tables(str(home / "data"), "made")
+    for round_ in range(2):
+        spooled(folder, use_case, [answer(use_case, f"r{round_}")])
+        spool = spool_of(folder / FEEDBACK_FOLDER, use_case)
+        record = said(use_case, f"f{round_}", prediction_id=[f"r{round_}-0"], keys={"id": [None]})
+        spool.write([Entry(Kind.FEEDBACK, record.schema_hash, 1, encode(record))], sync=True)
+        spool.close()
+        assert [shipper.attempt() for shipper in shippers(folder, tables)] == ["", ""]
+    found = tables.query(labels_sql(["id"]), **label_tables(tables)).to_pylist()
+    labels = {row["prediction_id"]: (row["revision"], row["label"]) for row in found}
+    assert labels == {"r0-0": (1, True), "r1-0": (1, True)}
+    assert tables.read("feedback", columns=["key_id"]).column("key_id").to_pylist() == ["crm"] * 2
+
+
+def test_a_label_in_the_spool_of_answers_is_set_apart(home: Path) -> None:
+    use_case = made_use_case(home)
+    record = said(use_case, "f")
+    spool = spool_of(home / "s", use_case)
+    spool.write([Entry(Kind.FEEDBACK, record.schema_hash, 1, encode(record))], sync=True)
+    spool.close()
+    Shipper(home / "s", Tables(str(home / "data"), "made")).drain()
+    (kept,) = (home / "s" / "quarantine").glob("*.json")
+    assert "feedback in a spool of predictions" in kept.read_text()
