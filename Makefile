@@ -49,7 +49,7 @@ test: check  ## Lint, types and every test
 	@OMP_NUM_THREADS=1 pytest -n 2
 
 faults: $(INSTALLED)  ## Every race and kill in full count (make test runs a few)
-	@FOURCYCLE_FAULT_ROUNDS=full pytest -n 2 tests/faults
+	@FOURCYCLE_FAULT_ROUNDS=full OMP_NUM_THREADS=1 pytest -n 2 tests/faults
 
 check: $(INSTALLED)  ## Lint, format and types only
 	@ruff check $(CODE)
