@@ -44,16 +44,21 @@ def main(
 
 async def serve(name: str, settings: Settings, listener: socket.socket) -> None:
     """Run until a signal says stop."""
-    _share_metrics(settings.cache_root / name / "metrics", settings.serve_workers)
+    # A second service on this host counts in a folder of its own.
+    counts = settings.cache_root / name / f"metrics-{listener.getsockname()[1]}"
+    _share_metrics(counts, settings.serve_workers)
     stop = asyncio.Event()
     beside = [
         asyncio.create_task(_say(name, Cache(settings.cache_root / name), listener)),
         asyncio.create_task(_close(listener, stop)),
     ]
     others = [follower(name, settings), shipper(name, settings)]
-    await supervise(workers(name, settings, listener), others, stop)
-    for task in beside:
-        task.cancel()
+    try:
+        await supervise(workers(name, settings, listener), others, stop)
+    finally:
+        for task in beside:
+            task.cancel()
+        shutil.rmtree(counts, ignore_errors=True)
 
 
 def _share_metrics(folder: Path, n_workers: int) -> None:

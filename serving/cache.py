@@ -13,7 +13,6 @@ import msgspec
 from contract.errors import Refused
 
 CURRENT_FILE = "current.json"
-PARTIAL = ".partial"  # folders that a download has not finished
 
 
 @dataclass(frozen=True, slots=True)

@@ -41,6 +41,7 @@ CLIENT_LIMITS = {
 }
 ABSENT = ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE")
 REMEMBERED = 50  # refused versions; more are more than anybody reads
+LOCK_POLL_S = 0.5
 JITTER = 0.1  # share of the interval, so that many hosts do not ask at once
 
 logger = logging.getLogger(__name__)
@@ -74,7 +75,8 @@ class Follower:
         try:
             aliases = self._aliases()
         except Exception as error:  # whatever it is, the next poll may be answered
-            trouble = f"The registry does not answer ({type(error).__name__}: {error})."
+            trouble = f"The registry does not answer ({_what(error)})."
+            self._say_once(trouble, error)
             return self._announce(replace(self._announced, reachable=False, trouble=trouble))
         known = replace(self._announced, reachable=True, polled=self._clock(), trouble="")
         known = self._follow_champion(known, aliases.get(CHAMPION))
@@ -85,13 +87,17 @@ class Follower:
     def _remembered(self) -> Announcement:
         """What was announced before this process; a champion that is damaged is fetched anew."""
         try:
-            found = self._cache.read()
-            if found and found.champion:
-                verify(self._cache.version_folder(found.champion.digest))
-        except (Refused, OSError, ValueError) as error:
+            known = self._cache.read() or Announcement(self._name)
+        except Refused as error:
             logger.warning("%s", error)
-            found = None
-        return replace(found or Announcement(self._name), reachable=False)
+            known = Announcement(self._name)
+        try:
+            if known.champion:
+                verify(self._cache.version_folder(known.champion.digest))
+        except (Refused, OSError, ValueError) as error:
+            logger.warning("the cached version is damaged: %s", error)
+            known = replace(known, champion=None)
+        return replace(known, reachable=False)
 
     def _aliases(self) -> dict[str, str]:
         """Version numbers by alias; none where the model is not registered yet."""
@@ -129,7 +135,7 @@ class Follower:
         try:
             digest = self._digest(version)
         except Exception as error:  # the store of artifacts is away: the next poll tries again
-            return replace(known, trouble=_unfetched(version, error)), None
+            return self._unfetched(known, version, error), None
         if held and _same(held, version, digest):
             return known, held
         for refusal in known.refused:
@@ -142,7 +148,7 @@ class Follower:
             refused = (*known.refused, refusal)[-REMEMBERED:]
             return replace(known, refused=refused, trouble=refusal.reason), None
         except Exception as error:
-            return replace(known, trouble=_unfetched(version, error)), None
+            return self._unfetched(known, version, error), None
         return known, Fetched(version, digest, self._clock())
 
     def _digest(self, version: str) -> str:
@@ -176,6 +182,16 @@ class Follower:
 
         return Path(download_artifacts(f"models:/{self._name}/{path}", dst_path=folder))
 
+    def _unfetched(self, known: Announcement, version: str, error: Exception) -> Announcement:
+        trouble = f"Version {version} can't be fetched ({_what(error)})."
+        self._say_once(trouble, error)
+        return replace(known, trouble=trouble)
+
+    def _say_once(self, trouble: str, error: Exception) -> None:
+        """The whole message goes to the log, once for as long as the trouble is the same."""
+        if not self._announced.trouble.startswith(trouble):
+            logger.warning("%s: %s", type(error).__name__, error)
+
     def _announce(self, announcement: Announcement) -> Announcement:
         old, self._announced = self._announced, announcement
         self._cache.announce(announcement)
@@ -195,8 +211,9 @@ def _on(old: Fetched | None) -> str:
     return f"version {old.version} serves on." if old else "nothing is served yet."
 
 
-def _unfetched(version: str, error: Exception) -> str:
-    return f"Version {version} can't be fetched ({type(error).__name__}: {error})."
+def _what(error: Exception) -> str:
+    """What everybody may read; the message of a library may hold addresses."""
+    return str(error) if isinstance(error, FourcycleError) else type(error).__name__
 
 
 def follow(name: str, settings: Settings, parent: int) -> None:
@@ -208,12 +225,15 @@ def follow(name: str, settings: Settings, parent: int) -> None:
         if os.getppid() != parent:
             return
         try:
-            lock.acquire(timeout=settings.serve_poll_s)
+            lock.acquire(timeout=settings.serve_poll_s, poll_interval=LOCK_POLL_S)
         except Timeout:
             logger.info("another follower of this host is at work")
     follower = Follower(lambda: connect(settings), cache, name, settings.serve_shadow)
     while os.getppid() == parent:
-        follower.look()
+        try:
+            follower.look()
+        except OSError as error:  # a full disk: what was announced before stays true
+            logger.warning("nothing can be announced: %s", error)
         time.sleep(settings.serve_poll_s * random.uniform(1 - JITTER, 1 + JITTER))  # noqa: S311
 
 

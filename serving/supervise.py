@@ -9,6 +9,8 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from contract.errors import BadInput
+
 FIRST_PAUSE_S = 0.1
 LONGEST_PAUSE_S = 10.0
 LIVED_S = 30.0  # a process that lived so long is started again without a longer pause
@@ -27,18 +29,25 @@ class Child:
 
 
 async def supervise(workers: Sequence[Child], beside: Sequence[Child], stop: asyncio.Event) -> None:
-    """Run all until `stop`; then the workers end, and after them what they may still need."""
+    """Run all until `stop`; then the workers end, and after them what they may still need.
+
+    BadInput when one of them said so of itself: starting it again would not help.
+    """
     loop, workers_ended = asyncio.get_running_loop(), asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    others = asyncio.gather(*(_keep(child, workers_ended) for child in beside))
-    await asyncio.gather(*(_keep(child, stop) for child in workers))
+    others = asyncio.gather(*(_keep(child, workers_ended, stop) for child in beside))
+    kept = await asyncio.gather(*(_keep(child, stop, stop) for child in workers))
     workers_ended.set()
-    await others
+    if not all(kept + await others):
+        raise BadInput("The service can't run like this; what is wrong stands above.")
 
 
-async def _keep(child: Child, stop: asyncio.Event) -> None:
-    """Start a child, and start it again each time it dies, until `stop`."""
+async def _keep(child: Child, stop: asyncio.Event, hopeless: asyncio.Event) -> bool:
+    """Start a child, and start it again each time it dies, until `stop`.
+
+    False, and `hopeless` is set, where it ended because of its settings.
+    """
     pause_s = FIRST_PAUSE_S
     while not stop.is_set():
         started = time.monotonic()
@@ -54,7 +63,10 @@ async def _keep(child: Child, stop: asyncio.Event) -> None:
         waits[1].cancel()
         if process.returncode is None:
             await _end(process, child.patience_s)
-            return
+            return True
+        if process.returncode == BadInput.exit_code:
+            hopeless.set()
+            return False
         lived_s = time.monotonic() - started
         pause_s = FIRST_PAUSE_S if lived_s > LIVED_S else min(2 * pause_s, LONGEST_PAUSE_S)
         logger.warning(
@@ -65,6 +77,7 @@ async def _keep(child: Child, stop: asyncio.Event) -> None:
         )
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(stop.wait(), pause_s)
+    return True
 
 
 async def _end(process: asyncio.subprocess.Process, patience_s: float) -> None:

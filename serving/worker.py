@@ -8,6 +8,7 @@ import asyncio
 import logging
 import os
 import socket
+import sys
 from importlib.metadata import version
 from types import FrameType
 from typing import Annotated
@@ -15,6 +16,7 @@ from typing import Annotated
 import typer
 import uvicorn
 
+from contract.errors import FourcycleError
 from contract.settings import Settings, read_settings
 from serving.access_log import open_access_log
 from serving.app import create_app
@@ -24,9 +26,7 @@ from serving.keys import open_keys
 from serving.log import open_feedback_log, open_log
 from serving.metrics import Metrics
 
-KEEP_ALIVE_S = (
-    75  # longer than a front keeps an idle connection, or it would write into a closed one
-)
+KEEP_ALIVE_S = 75  # longer than a front's, which would otherwise write into a closed connection
 FINISH_S = 20  # for requests that are still being answered after the drain
 
 
@@ -107,6 +107,17 @@ def main(
     uvloop.run(work(name, read_settings(root), socket.socket(fileno=fd), parent))
 
 
-if __name__ == "__main__":
+def run() -> None:
+    """Parse, answer, and turn errors into one sentence and an exit code."""
     logging.basicConfig(format="%(asctime)s %(name)s %(message)s", level=logging.WARNING)
-    typer.run(main)
+    app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+    app.command()(main)
+    try:
+        app()
+    except FourcycleError as error:
+        typer.echo(str(error), err=True)
+        sys.exit(error.exit_code)
+
+
+if __name__ == "__main__":
+    run()

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from contract.errors import BadInput
 from serving.supervise import Child, supervise
 
 # Each start and each end is one line of the diary.
@@ -70,6 +71,13 @@ def test_what_dies_is_started_again_each_time_a_little_later(
         "worker ended with exit code 0, next start in 0.2 s",
         "worker ended with exit code 0, next start in 0.4 s",
     ]
+
+
+def test_what_can_not_run_with_its_settings_is_not_tried_again(home: Path) -> None:
+    wrong = Child("worker", ("-c", "raise SystemExit(2)"))
+    beside = [child(home / "diary", "other")]
+    with pytest.raises(BadInput, match="stands above"):
+        asyncio.run(asyncio.wait_for(supervise([wrong], beside, asyncio.Event()), 20))
 
 
 def test_what_does_not_stop_is_killed(home: Path) -> None:
