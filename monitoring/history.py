@@ -58,6 +58,11 @@ class History:
         ended.sort(key=lambda pair: pair[0])
         return [_past(run) for _, run in ended[-wanted:]] if wanted else []
 
+    def earlier(self, end: datetime | None) -> int:
+        """How many windows end before this moment: the place of a window among all."""
+        ends = {_moment(run, END_TAG) for run in self.runs}
+        return sum(known is not None and end is not None and known < end for known in ends)
+
     def newest_end(self) -> datetime | None:
         """Where the latest window ends that was reported on."""
         ends = [end for run in self.runs if (end := _moment(run, END_TAG)) is not None]

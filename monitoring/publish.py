@@ -87,8 +87,7 @@ def extend_timeline(
         }
         with _run(client, experiment_id, f"timeline · version {report.version}", tags) as run_id:
             pass
-    windows = {run.data.tags.get(WINDOW_TAG, "") for run in history.runs}
-    _log(client, run_id, report, step=len(windows - {report.window}))
+    _log(client, run_id, report, step=history.earlier(report.end))
     return run_id
 
 
