@@ -10,7 +10,17 @@ STAGING = "Staging"
 PRODUCTION = "Production"
 ARCHIVED = "Archived"
 
-TableName = Literal["raw", "quarantine", "training", "holdout", "predictions", "feedback", "ledger"]
+TableName = Literal[
+    "raw",
+    "quarantine",
+    "training",
+    "holdout",
+    "predictions",
+    "feedback",
+    "feedback_quarantine",
+    "labelled",
+    "ledger",
+]
 Cycle = Literal["training", "releases", "monitoring"]
 
 # Ours in the table `predictions`, beside the use case's keys.

@@ -46,13 +46,15 @@ class Workspace:
 
 
 @contextmanager
-def open_workspace(use_case: str | UseCase, root: str = "") -> Iterator[Workspace]:
+def open_workspace(
+    use_case: str | UseCase, root: str = "", cycle: names.Cycle = "training"
+) -> Iterator[Workspace]:
     """Take the use case's lock and connect; raises Busy where another process holds it."""
     if isinstance(use_case, str):
         use_case = load_use_case(use_case)
     settings = read_settings(root)
     with _held_alone(use_case.name, settings):
-        workspace = connected(use_case, settings, "training")
+        workspace = connected(use_case, settings, cycle)
         close_orphans(workspace)
         yield workspace
 

@@ -62,6 +62,11 @@ def parquet_columns(body: bytes, use_case: UseCase, max_rows: int, max_bytes: in
     return Sent({name: _values(table.column(name), name) for name in names}, table.num_rows)
 
 
+def read_text(kind: str, text: str) -> Any:
+    """What a text says by a column's type; a text that says nothing of it stays text."""
+    return _READ.get(kind, _as_it_is)(text)
+
+
 def _at_most(lines: Iterator[list[str]], max_rows: int) -> Iterator[list[str]]:
     """The lines, so far as they may still be answered: what follows is not read."""
     for count, line in enumerate(lines):

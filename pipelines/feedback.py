@@ -1,0 +1,167 @@
+"""Feedback: bring labels that another system kept into the table `feedback`.
+
+Rows name their prediction by its id, or the row of data by the use case's keys. The same import
+again changes nothing; a label that contradicts an earlier one is kept as its correction; rows that
+do not fit are set apart in `feedback_quarantine` with the reason.
+"""
+
+import json
+from datetime import UTC, datetime, timedelta
+from typing import Annotated
+
+import mlflow
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import typer
+
+from contract.fingerprint import RowHashes, row_hashes
+from contract.labels import Pending, pending
+from contract.names import TableName
+from contract.privacy import Veil
+from contract.tables import Tables
+from pipelines import cli
+from pipelines.console import count, summary, working
+from pipelines.statements import Statements, read_labels, refusal_rows, statements
+from pipelines.step import Done, Result, Step, execute
+from pipelines.workspace import Workspace, open_workspace
+from serving.prediction_rows import conform, widened
+
+SourceOption = Annotated[
+    str, typer.Option(help="A .csv or .parquet file, a Delta table, or a database with --query.")
+]
+QueryOption = Annotated[str, typer.Option(help="SQL that gives the rows of a database.")]
+
+
+class Fed(Result):
+    """What one import brought, and what waits for its prediction since."""
+
+    rows_read: int
+    rows_new: int  # the first label of their row or prediction
+    rows_corrected: int  # another label than the one before
+    rows_repeated: int
+    rows_quarantined: int
+    pending: int
+    overdue: int
+
+    def line(self) -> str:
+        return (
+            f"{count(self.rows_read)} labels read: {count(self.rows_new)} new, "
+            f"{count(self.rows_corrected)} corrected, {count(self.rows_repeated)} repeated, "
+            f"{count(self.rows_quarantined)} quarantined; {count(self.pending)} wait for their "
+            f"prediction, {count(self.overdue)} of them overdue"
+        )
+
+
+# Never reused: only a look at the source tells whether it has something new.
+STEP = Step("feedback", Fed, cached=False)
+
+
+def feedback(workspace: Workspace, source: str, query: str = "") -> Done[Fed]:
+    """Import the labels of a source."""
+    return execute(workspace, STEP, lambda: _feedback(workspace, source, query, datetime.now(UTC)))
+
+
+def waiting(workspace: Workspace, now: datetime) -> Pending:
+    """Feedback whose prediction is not known, and how much of it is overdue."""
+    deadline = now - timedelta(hours=workspace.settings.feedback_deadline_h)
+    return pending(workspace.tables, workspace.use_case.keys, deadline)
+
+
+def _feedback(workspace: Workspace, source: str, query: str, now: datetime) -> Fed:
+    use_case, tables = workspace.use_case, workspace.tables
+    veil = Veil.of(use_case, workspace.settings.log_secret.get_secret_value())
+    with working("reading the labels"):
+        rows = read_labels(source, query, use_case)
+    found = statements(rows, use_case, veil, now)
+    sorted_out = sort_out(found, tables)
+    add(tables, "feedback", found.rows.filter(pa.array(sorted_out != "repeated")))
+    # A database's address may hold a password.
+    where = "database" if query else source
+    _quarantine(tables, refusal_rows(found.refused, where, use_case, veil, now))
+    left = waiting(workspace, now)
+    fed = Fed(
+        rows_read=rows.num_rows,
+        rows_new=int((sorted_out == "new").sum()),
+        rows_corrected=int((sorted_out == "corrected").sum()),
+        rows_repeated=int(np.isin(sorted_out, ["repeated", "confirmed"]).sum()),
+        rows_quarantined=len(found.refused),
+        pending=left.pending,
+        overdue=left.overdue,
+    )
+    mlflow.log_metrics(fed.model_dump())
+    return fed
+
+
+def sort_out(found: Statements, tables: Tables) -> "np.ndarray[tuple[int], np.dtype[np.str_]]":
+    """What each statement is, (n_rows,): new, corrected, confirmed or repeated.
+
+    A repeated one is known by the letter; without a time of its own, a label that was ever said of
+    its subject is. A confirmed one says the same of another time, and is kept: a label of the time
+    between may come yet.
+    """
+    rows = found.rows
+    known = rows.slice(0, 0)
+    if tables.exists("feedback"):
+        there = tables.read("feedback")
+        names = [name for name in rows.column_names if name in there.column_names]
+        known = conform(there.select(names), rows.schema)
+    both = pa.concat_tables([known, rows])
+    frame = pd.DataFrame({"subject": _hashes(both, "label", "label_time")})
+    frame["said"] = _hashes(both, "label_time")
+    frame["statement"] = _hashes(both)
+    timed = np.array([True] * known.num_rows + found.timed)
+    repeated = frame["statement"].duplicated() | (frame["said"].duplicated() & ~timed)
+    kinds = np.select(
+        [repeated, ~frame["subject"].duplicated(), ~frame["said"].duplicated()],
+        ["repeated", "new", "corrected"],
+        "confirmed",
+    )
+    return kinds[known.num_rows :]
+
+
+def add(tables: Tables, name: TableName, rows: pa.Table) -> None:
+    """Append rows in one commit, on the disk for good; columns that the table lacks are added."""
+    if not rows.num_rows:
+        return
+    tables.create(name, rows.schema)
+    intake = tables.intake(name)
+    version = intake.append(conform(rows, widened(intake.schema, rows.schema)), {})
+    intake.settle([version])
+
+
+def _hashes(rows: pa.Table, *without: str) -> RowHashes:
+    return row_hashes(rows.drop_columns(["received_time", "key_id", *without]))
+
+
+def _quarantine(tables: Tables, rows: pa.Table) -> None:
+    """Set rows apart, unless the same row of the same source is there already."""
+    if tables.exists("feedback_quarantine"):
+        there = conform(tables.read("feedback_quarantine"), rows.schema)
+        known = row_hashes(there.drop_columns(["received_time"]))
+        fresh = ~np.isin(row_hashes(rows.drop_columns(["received_time"])), known)
+        rows = rows.filter(pa.array(fresh))
+    add(tables, "feedback_quarantine", rows)
+
+
+def main(
+    use_case: cli.UseCaseOption = "flights",
+    root: cli.RootOption = "",
+    source: SourceOption = "",
+    query: QueryOption = "",
+    as_json: cli.JsonOption = "",
+) -> None:
+    """Feedback: import labels from a file, a Delta table or a database."""
+    with open_workspace(use_case, root, "monitoring") as workspace:
+        fed = feedback(workspace, source, query).result
+        oldest = waiting(workspace, datetime.now(UTC)).oldest
+    if cli.flag(as_json):
+        print(json.dumps(fed.model_dump(), indent=2))
+    facts = {name.removeprefix("rows_"): count(value) for name, value in fed.model_dump().items()}
+    if oldest:
+        facts["waiting since"] = oldest.isoformat(timespec="seconds")
+    summary("Feedback", facts, {})
+
+
+if __name__ == "__main__":
+    cli.run(main)

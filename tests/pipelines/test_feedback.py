@@ -1,0 +1,197 @@
+"""Import of labels: the same again changes nothing, what is wrong is set apart with a reason."""
+
+import json
+import sqlite3
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import mlflow
+import pandas as pd
+import pytest
+from deltalake import write_deltalake
+
+from contract.errors import BadInput
+from contract.labels import label_tables, labels_sql
+from contract.settings import read_settings
+from contract.tables import Tables
+from contract.use_case import Column
+from pipelines.feedback import Fed, feedback, main
+from pipelines.workspace import Workspace, open_workspace
+from serving.shipper import Shipper
+from tests.conftest import MADE, made_use_case, settle
+from tests.serving.answers import MOMENT, answer, spooled
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workspace]:
+    """The made use case over a tracking store that the tests share."""
+    with pytest.MonkeyPatch.context() as patch:
+        folder = tmp_path_factory.mktemp("store")
+        settle(folder, patch)
+        with open_workspace(made_use_case(folder), cycle="monitoring") as opened:
+            yield opened
+
+
+@pytest.fixture
+def workspace(store: Workspace, home: Path) -> Workspace:
+    """Tables of the test's own, with answers r-0, r-1, r-2 to the rows 0, 1, 2 an hour apart."""
+    opened = replace(store, tables=Tables(str(home / "data"), "made"))
+    predict(opened, "r", 3)
+    return opened
+
+
+def predict(workspace: Workspace, request_id: str, n_rows: int, **changes: Any) -> None:
+    folder = Path(workspace.tables.root) / "spool"
+    spooled(folder, workspace.use_case, [answer(workspace.use_case, request_id, n_rows, **changes)])
+    Shipper(folder, workspace.tables).drain()
+
+
+def given(path: Path, **columns: Sequence[Any]) -> Path:
+    pd.DataFrame(columns).to_csv(path, index=False)
+    return path
+
+
+def fed(workspace: Workspace, **columns: Sequence[Any]) -> Fed:
+    return feedback(workspace, str(given(Path("labels.csv").resolve(), **columns))).result
+
+
+def counts(found: Fed) -> tuple[int, int, int, int]:
+    return found.rows_new, found.rows_corrected, found.rows_repeated, found.rows_quarantined
+
+
+def labels(workspace: Workspace) -> dict[str, tuple[int, bool]]:
+    """Revision and label that count, by prediction."""
+    sql = labels_sql(workspace.use_case.keys)
+    rows = workspace.tables.query(sql, **label_tables(workspace.tables)).to_pylist()
+    return {row["prediction_id"]: (row["revision"], row["label"]) for row in rows}
+
+
+def test_the_same_file_again_changes_nothing(workspace: Workspace) -> None:
+    said: dict[str, Any] = {"id": [0, 1], "late": [True, False]}
+    assert counts(fed(workspace, **said)) == (2, 0, 0, 0)
+    before = workspace.tables.version("feedback")
+    assert counts(fed(workspace, **said)) == (0, 0, 2, 0)
+    assert workspace.tables.version("feedback") == before
+    assert labels(workspace) == {"r-0": (1, True), "r-1": (1, False)}
+
+
+def test_an_old_file_does_not_undo_a_correction(workspace: Workspace) -> None:
+    fed(workspace, id=[0], label=[True])
+    assert counts(fed(workspace, id=[0], label=[False])) == (0, 1, 0, 0)
+    assert counts(fed(workspace, id=[0], label=[True])) == (0, 0, 1, 0)
+    assert labels(workspace) == {"r-0": (2, False)}
+
+
+def test_times_order_labels_whatever_order_they_come_in(workspace: Workspace) -> None:
+    fed(workspace, id=[0], label=[False], label_time=["2024-03-05T00:00:00Z"])
+    early: dict[str, Any] = {"id": [0], "label": [True], "label_time": ["2024-03-02T00:00:00Z"]}
+    assert counts(fed(workspace, **early)) == (0, 1, 0, 0)
+    assert labels(workspace) == {"r-0": (2, False)}
+    later: dict[str, Any] = {"id": [0], "label": [False], "label_time": ["2024-03-06T00:00:00Z"]}
+    assert counts(fed(workspace, **later)) == (0, 0, 1, 0)
+    assert labels(workspace) == {"r-0": (2, False)}
+
+
+def test_keys_and_event_time_or_an_id_find_the_prediction(workspace: Workspace) -> None:
+    hours = [MOMENT + timedelta(hours=n) for n in (0, 7)]
+    assert fed(workspace, id=[0, 1], moment=hours, late=[True, True]).pending == 1
+    fed(workspace, prediction_id=["r-2"], id=[0], late=[False])  # a malformed id, see below
+    assert labels(workspace) == {"r-0": (1, True)}
+    name = "0198b5f2-6a3c-7c1e-9d52-1f0a6f0c9b11"
+    predict(workspace, name, 1)
+    assert fed(workspace, prediction_id=[f"{name}-0"], id=[5], late=[False]).rows_new == 1
+    assert labels(workspace)[f"{name}-0"] == (2, False)  # its row had a label, by its keys
+
+
+def test_a_label_waits_and_is_overdue_after_the_deadline(workspace: Workspace) -> None:
+    found = fed(workspace, id=[0, 77], label=[True, True])
+    assert (found.pending, found.overdue) == (1, 0)
+    rows = workspace.tables.read("feedback").to_pylist()
+    patient = workspace.settings.model_copy(update={"feedback_deadline_h": 1e-9})
+    late = feedback(replace(workspace, settings=patient), "labels.csv").result
+    assert (late.pending, late.overdue) == (1, 1)
+    predict(workspace, "s", 1, keys={"id": [77]})
+    assert labels(workspace)["s-0"] == (1, True)
+    assert fed(workspace, id=[0], label=[True]).pending == 0
+    assert workspace.tables.read("feedback").to_pylist() == rows
+
+
+def test_rows_of_a_wrong_type_are_set_apart_with_the_reason(workspace: Workspace) -> None:
+    columns: dict[str, Any] = {
+        "id": [0, "x", 2, "", 1],
+        "label": ["true", "false", "maybe", "true", "false"],
+        "label_time": ["2024-03-02", "2024-03-02", "2024-03-02", "2024-03-02", "2124-03-02"],
+    }
+    assert counts(fed(workspace, **columns)) == (1, 0, 0, 4)
+    rows = workspace.tables.read("feedback_quarantine", order_by=["row"]).to_pylist()
+    assert [(row["row"], row["reason"]) for row in rows] == [
+        (1, "column 'id': integer expected, found text."),
+        (2, "column 'label': boolean expected, found text."),
+        (3, "prediction_id or id is needed, and not both."),
+        (4, "column 'label_time': a time that has passed expected, found a later one."),
+    ]
+    assert (rows[0]["id"], rows[1]["label"]) == ("x", "maybe")
+    assert counts(fed(workspace, **columns)) == (0, 0, 1, 4)
+    assert workspace.tables.read("feedback_quarantine").num_rows == 4
+
+
+def test_every_kind_of_source_is_read(workspace: Workspace, home: Path) -> None:
+    frame = pd.DataFrame({"id": [0], "late": [True], "other": ["ignored"]})
+    frame.to_parquet(home / "labels.parquet")
+    write_deltalake(home / "labels", frame)
+    with sqlite3.connect(home / "labels.db") as database:
+        frame.to_sql("labels", database)
+    database.close()
+    assert feedback(workspace, "labels.parquet").result.rows_new == 1
+    assert feedback(workspace, str(home / "labels")).result.rows_repeated == 1
+    address, query = f"sqlite:///{home}/labels.db", "SELECT id, late = 1 AS late FROM labels"
+    # sqlite has no booleans: 1 is none, which is said and not guessed
+    assert feedback(workspace, address, query).result.rows_quarantined == 1
+
+
+@pytest.mark.parametrize(
+    ("columns", "said"),
+    [
+        ({"id": [1]}, "a column label"),
+        ({"label": [True]}, "prediction_id or id"),
+        ({"late": [True], "name": ["x"]}, "found name, label|found label, name"),
+    ],
+)
+def test_a_table_that_says_no_label_is_refused(
+    workspace: Workspace, columns: dict[str, Any], said: str
+) -> None:
+    with pytest.raises(BadInput, match=said):
+        fed(workspace, **columns)
+
+
+def test_a_personal_key_is_hashed_on_both_sides(
+    store: Workspace, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    columns = made_use_case(home).columns
+    hidden = columns | {"id": Column(type="integer", personal=True)}
+    use_case, tables = made_use_case(home, {"columns": hidden}), Tables(str(home / "data"), "made")
+    workspace = replace(store, use_case=use_case, tables=tables)
+    with pytest.raises(BadInput, match="FOURCYCLE_LOG_SECRET"):
+        fed(workspace, id=[7], label=[True])
+    monkeypatch.setenv("FOURCYCLE_LOG_SECRET", "a long random text")
+    fed(replace(workspace, settings=read_settings()), id=[7, "x"], label=[True, True])
+    (row,) = tables.read("feedback").to_pylist()
+    (set_apart,) = tables.read("feedback_quarantine").to_pylist()
+    assert len(row["id"]) == len(set_apart["id"]) == 32
+
+
+def test_the_command_says_what_it_did_and_logs_it(
+    home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (home / "made.yaml").write_text(MADE, encoding="utf-8")
+    given(home / "labels.csv", id=[1], late=[True])
+    main("made.yaml", source="labels.csv", as_json="yes")
+    said = json.loads(capsys.readouterr().out)
+    assert (said["rows_new"], said["pending"]) == (1, 1)
+    runs = mlflow.search_runs(experiment_names=["made/monitoring"], output_format="list")
+    assert [run.data.metrics["rows_new"] for run in runs] == [1]
+    with pytest.raises(BadInput, match="source"):
+        main("made.yaml")
