@@ -115,11 +115,11 @@ def _report(desk: Desk, window: Window, served: Served) -> Monitored:
         return _monitored(known, already=True)
     desk.say(f"judging {counted.rows:,} rows")
     judged = judge(counted, sample, reference, frozen, schema, past, use_case)
-    newest = _is_newest(end, history)
     drawn = Drawn({}, 0, {})
     if reference and judged.verdict.state not in UNJUDGED:
         desk.say("drawing Evidently's pages")
-        drawn = draw(sample, reference, use_case, newest or bool(judged.verdict.signals))
+        as_html = _is_newest(end, history) or bool(judged.verdict.signals)
+        drawn = draw(sample, reference, use_case, as_html)
     report = WindowReport(
         use_case.name,
         version,
@@ -132,10 +132,21 @@ def _report(desk: Desk, window: Window, served: Served) -> Monitored:
         drawn.rows,
         drawn.left_out,
     )
+    return _write(desk, report, content, drawn, history, served.registered)
+
+
+def _write(
+    desk: Desk,
+    report: WindowReport,
+    content: str,
+    drawn: Drawn,
+    history: History,
+    registered: bool,
+) -> Monitored:
     run_id = publish(desk.client, desk.experiment_id, report, content, drawn.pages, history)
-    if end is not None:
+    if report.end is not None:
         extend_timeline(desk.client, desk.experiment_id, report, history)
-    if newest and served.registered:
+    if registered and _is_newest(report.end, history):
         tag_version(desk.client, report, desk.experiment_id, run_id)
     return _monitored(desk.client.get_run(run_id), already=False)
 
@@ -161,13 +172,12 @@ def _content(
     past: list[Past],
 ) -> str:
     """What a report rests on, as a hash: the same again needs no second report."""
-    labels = pd.util.hash_pandas_object(sample["label"].astype(str), index=False)
     return value_hash(
         [
             [use_case.name, version, title, counted.rows],
             use_case.monitoring.model_dump(mode="json"),
             [summary.counts.tolist() for _, _, summary in counted.columns.roles()],
-            str(labels.sum()),
+            sample["label"].astype(str).tolist(),
             [[sorted(p.signals), sorted(p.alarms)] for p in past],
         ]
     )

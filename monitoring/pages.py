@@ -49,9 +49,15 @@ def draw(sample: pd.DataFrame, reference: Reference, use_case: UseCase, as_html:
         of_window(arrived, use_case, classes) if labelled else unlabelled(sample, use_case, classes)
     )
     holdout = of_holdout(reference.holdout, use_case)
-    pages = {"answers": answers_page(answers, holdout, use_case, labelled, as_html)}
+    work = {"answers": lambda: answers_page(answers, holdout, use_case, labelled, as_html)}
     if columns:
-        pages["inputs"] = inputs_page(sample, reference.inputs, use_case, columns, as_html)
+        work["inputs"] = lambda: inputs_page(sample, reference.inputs, use_case, columns, as_html)
+    pages = {}
+    for name, make in work.items():
+        try:
+            pages[name] = make()
+        except Exception as error:  # of any kind; the verdict does not wait for a drawing
+            left_out[f"page {name}"] = f"Evidently failed: {type(error).__name__}: {error}"[:200]
     return Drawn(pages, min(len(sample), SAMPLE_ROWS), left_out)
 
 

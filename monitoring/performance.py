@@ -11,6 +11,7 @@ from contract.use_case import UseCase
 from monitoring.evidence import Fall
 
 RESAMPLES = 200
+MAX_SLICES = 30  # values of one column that are shown
 
 
 @dataclass(frozen=True)
@@ -110,9 +111,6 @@ def slices(
                 )
             )
     return tuple(found)
-
-
-MAX_SLICES = 30
 
 
 def _figure(
