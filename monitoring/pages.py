@@ -1,6 +1,6 @@
 """Evidently's pages on a sample: to look into what our verdict names. They decide nothing."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -49,7 +49,9 @@ def draw(sample: pd.DataFrame, reference: Reference, use_case: UseCase, as_html:
         of_window(arrived, use_case, classes) if labelled else unlabelled(sample, use_case, classes)
     )
     holdout = of_holdout(reference.holdout, use_case)
-    work = {"answers": lambda: answers_page(answers, holdout, use_case, labelled, as_html)}
+    work: dict[str, Callable[[], Page]] = {
+        "answers": lambda: answers_page(answers, holdout, use_case, labelled, as_html)
+    }
     if columns:
         work["inputs"] = lambda: inputs_page(sample, reference.inputs, use_case, columns, as_html)
     pages = {}
