@@ -126,7 +126,11 @@ class Tables:
         return True
 
     def overwrite(
-        self, name: TableName, rows: pa.Table, where: str | None = None, **metadata: str
+        self,
+        name: TableName,
+        rows: pa.Table | pa.RecordBatchReader,
+        where: str | None = None,
+        **metadata: str,
     ) -> int:
         """Replace all rows, or those that match the predicate `where`, in one commit."""
         self.create(name, rows.schema)

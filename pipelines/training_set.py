@@ -1,0 +1,163 @@
+"""Training set: logged answers whose labels are known, as a version of the table `labelled`.
+
+Its rows have the columns of the use case, so it enters like any other data: as the source of an
+ingest. A row that was asked several times stands once, as it was asked last.
+"""
+
+import json
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import mlflow
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from contract.errors import Refused
+from contract.fingerprint import RowHashes, content_hash, row_hashes
+from contract.names import ROW_HASH
+from contract.schema import arrow_schema
+from contract.tables import CONTENT_HASH, Tables, TableVersion, quoted
+from contract.use_case import UseCase
+from pipelines import cli
+from pipelines.console import count, summary, working
+from pipelines.step import Done, Result, Step, execute
+from pipelines.tracking import log_input
+from pipelines.traffic import FromOption, ToOption, Traffic, inputs_sql, read_traffic
+from pipelines.workspace import Workspace, open_workspace
+
+
+class TrainingSet(Result):
+    """The table version, and what of the window is not in it."""
+
+    labelled: TableVersion
+    window: str
+    rows_answered: int
+    rows_unlabelled: int
+    rows_nameless: int  # labelled, but the caller sent no keys
+    rows_repeated: int  # labelled, and asked again later
+
+    def line(self) -> str:
+        return (
+            f"{count(self.labelled.rows)} labelled rows of {count(self.rows_answered)} answered "
+            f"({self.window}) → labelled version {self.labelled.version}"
+        )
+
+    def tables(self) -> tuple[TableVersion, ...]:
+        return (self.labelled,)
+
+
+# Never reused: labels arrive late, so only a look tells whether there are new ones.
+STEP = Step("training_set", TrainingSet, cached=False)
+
+
+def training_set(workspace: Workspace, first: str, last: str) -> Done[TrainingSet]:
+    """Publish the labelled rows of the days [first, last); the same rows make no new version."""
+    given = {"from": first, "to": last}
+    return execute(workspace, STEP, lambda: _training_set(workspace, first, last), parameters=given)
+
+
+def _training_set(workspace: Workspace, first: str, last: str) -> TrainingSet:
+    use_case, tables = workspace.use_case, workspace.tables
+    traffic = read_traffic(tables, use_case, first, last)
+    counts = traffic.ask(
+        tables,
+        "count(*) AS answered, count(l.label) AS labelled, "
+        f"count(l.label) FILTER (WHERE NOT ({_named(use_case)})) AS nameless",
+    )
+    if not counts["labelled"]:
+        raise Refused(
+            f"None of {counts['answered']:,} answers ({traffic.window.title}) is labelled."
+        )
+    sql = rows_sql(traffic, use_case)
+    with working(f"joining {counts['labelled']:,} labels"), TemporaryDirectory() as folder:
+        path = Path(folder) / "rows.parquet"
+        hashes = _collect(workspace, traffic, sql, path)
+        if not len(hashes):
+            raise Refused(f"No labelled answer ({traffic.window.title}) was asked with its keys.")
+        published = _publish(workspace.tables, path, content_hash(hashes), len(hashes))
+    log_input(tables, published, "labelled")
+    mlflow.set_tags({f"{name}_version": str(v) for name, v in traffic.versions.items()})
+    mlflow.log_metrics({"rows_labelled": published.rows, "rows_answered": counts["answered"]})
+    return TrainingSet(
+        labelled=published,
+        window=traffic.window.title,
+        rows_answered=counts["answered"],
+        rows_unlabelled=counts["answered"] - counts["labelled"],
+        rows_nameless=counts["nameless"],
+        rows_repeated=counts["labelled"] - counts["nameless"] - published.rows,
+    )
+
+
+def rows_sql(traffic: Traffic, use_case: UseCase) -> str:
+    """SQL of the labelled rows in declared columns; Refused where the log lacks one of them."""
+    known = {*use_case.features, *use_case.keys, use_case.target, use_case.event_time}
+    hidden = [key for key in use_case.keys if use_case.columns[key].logged != "keep"]
+    if absent := [*hidden, *(name for name in use_case.columns if name not in known)]:
+        raise Refused(f"The log does not hold the column {', '.join(absent)}, which rows need.")
+    keys = ", ".join(f"p.{quoted(key)}" for key in use_case.keys)
+    time = f", p.event_time AS {quoted(use_case.event_time)}" if use_case.event_time else ""
+    chosen = (
+        f"SELECT {keys}{time}, l.label AS {quoted(use_case.target)}, "
+        f"{inputs_sql(traffic, use_case.features, use_case)}, row_number() OVER (PARTITION BY "
+        f"{keys} ORDER BY p.logged_time DESC, p.prediction_id DESC) AS nth {traffic.source} "
+        f"AND l.label IS NOT NULL AND {_named(use_case)}"
+    )
+    names = ", ".join(map(quoted, use_case.columns))
+    return f"SELECT {names} FROM ({chosen}) WHERE nth = 1"  # noqa: S608, quoted names
+
+
+def _named(use_case: UseCase) -> str:
+    return " AND ".join(f"p.{quoted(key)} IS NOT NULL" for key in use_case.keys)
+
+
+def _collect(workspace: Workspace, traffic: Traffic, sql: str, path: Path) -> RowHashes:
+    """Bring the rows into a file, part by part; their hashes, (n_rows,).
+
+    The hash of all goes into the table's commit, so it must be known before the first row is
+    written there; and a query can't run inside of deltalake's writer.
+    """
+    schema = arrow_schema(workspace.use_case)
+    hashes = [np.empty(0, dtype=np.int64)]
+    with pq.ParquetWriter(path, schema.append(pa.field(ROW_HASH, pa.int64()))) as writer:
+        for part in traffic.stream(workspace.tables, sql):
+            rows = part.cast(schema)
+            hashes.append(row_hashes(rows))
+            writer.write_table(rows.append_column(ROW_HASH, pa.array(hashes[-1])))
+    return np.concatenate(hashes)
+
+
+def _publish(tables: Tables, path: Path, total: str, n_rows: int) -> TableVersion:
+    if tables.exists("labelled") and tables.metadata("labelled").get(CONTENT_HASH) == total:
+        return TableVersion("labelled", tables.version("labelled"), n_rows, total)
+    with pq.ParquetFile(path) as file:
+        reader = pa.RecordBatchReader.from_batches(file.schema_arrow, file.iter_batches())
+        version = tables.overwrite("labelled", reader, **{CONTENT_HASH: total})
+    return TableVersion("labelled", version, n_rows, total)
+
+
+def main(
+    use_case: cli.UseCaseOption = "flights",
+    root: cli.RootOption = "",
+    from_: FromOption = "",
+    to: ToOption = "",
+    as_json: cli.JsonOption = "",
+) -> None:
+    """Training set: answers whose labels are known, as a table version to train on."""
+    with open_workspace(use_case, root, "monitoring") as workspace:
+        made = training_set(workspace, from_, to).result
+        where = workspace.tables.uri("labelled")
+    if cli.flag(as_json):
+        print(json.dumps(made.model_dump() | {"uri": where}, indent=2))
+    facts = {name: count(value) for name, value in made.model_dump().items() if "rows_" in name}
+    version = f"{made.labelled.version}, {count(made.labelled.rows)} rows"
+    source = f"source: {{delta: {{path: {where}, version: {made.labelled.version}}}}}"
+    summary(
+        "Training set",
+        {"window": made.window, "labelled version": version, "use it": source} | facts,
+        {},
+    )
+
+
+if __name__ == "__main__":
+    cli.run(main)
