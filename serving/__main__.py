@@ -22,6 +22,7 @@ from serving.cache import Announcement, Cache
 from serving.supervise import Child, supervise
 
 MAX_PORT = 65_535
+GIVE_WAY = 5  # answers come first
 SHIP_LAST_S = 20  # what is not shipped by then stays in the spool
 FINISH_S = 30  # a worker gets so long for its last answers, after the drain
 
@@ -86,13 +87,14 @@ def workers(name: str, settings: Settings, listener: socket.socket) -> list[Chil
 
 def follower(name: str, settings: Settings) -> Child:
     """The process that watches the registry."""
-    return Child("follower", ("-m", "serving.follow", *_options(name, settings)))
+    arguments = ("-m", "serving.follow", *_options(name, settings))
+    return Child("follower", arguments, nice=GIVE_WAY)
 
 
 def shipper(name: str, settings: Settings) -> Child:
     """The process that moves answers into the table; it ships the last ones after the workers."""
     arguments = ("-m", "serving.shipper", *_options(name, settings))
-    return Child("shipper", arguments, patience_s=SHIP_LAST_S)
+    return Child("shipper", arguments, patience_s=SHIP_LAST_S, nice=GIVE_WAY)
 
 
 def _options(name: str, settings: Settings) -> tuple[str, ...]:

@@ -13,7 +13,7 @@ from contract.errors import BadInput
 
 FIRST_PAUSE_S = 0.1
 LONGEST_PAUSE_S = 10.0
-LIVED_S = 30.0  # a process that lived so long is started again without a longer pause
+LIVED_S = 5.0  # a process that lived so long is started again without a longer pause
 
 logger = logging.getLogger(__name__)
 
@@ -26,6 +26,7 @@ class Child:
     arguments: tuple[str, ...]
     fds: tuple[int, ...] = ()
     patience_s: float = 10.0  # between asking it to stop and killing it
+    nice: int = 0  # how much it gives way to others, 0 to 19
 
 
 async def supervise(workers: Sequence[Child], beside: Sequence[Child], stop: asyncio.Event) -> None:
@@ -52,6 +53,7 @@ async def _keep(child: Child, stop: asyncio.Event, hopeless: asyncio.Event) -> b
     while not stop.is_set():
         started = time.monotonic()
         process = await asyncio.create_subprocess_exec(
+            *("nice", "-n", str(child.nice)),
             sys.executable,
             *child.arguments,
             pass_fds=child.fds,

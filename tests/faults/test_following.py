@@ -191,8 +191,8 @@ def test_the_registry_is_away_at_the_start_and_while_serving(
             os.killpg(group, signal.SIGSTOP)
             until(lambda: not service.known().reachable)
             time.sleep(rounds(few=1, full=60))
+            os.killpg(group, signal.SIGCONT)  # not later: it may hold a lock of the database
             second = case.promote(1)
-            os.killpg(group, signal.SIGCONT)
             until(lambda: service.version() == second)
             asked = [one for one in asking.asked if one.began > ready]
             assert {one.status for one in asked} == {200}
