@@ -15,7 +15,7 @@ from deltalake.exceptions import CommitFailedError, TableNotFoundError
 from contract.errors import BadInput
 from contract.intake import Intake
 from contract.names import TableName
-from contract.upkeep import UPKEEP
+from contract.upkeep import UPKEEP, whole
 
 CONTENT_HASH = "content_hash"
 PART_ROWS = 100_000
@@ -159,12 +159,24 @@ class Tables:
         table.delete(where, commit_properties=_properties(metadata))
         return int(table.version())
 
+    def restore(self, name: TableName, version: int) -> int:
+        """Make an older version's rows the newest again; the new version number."""
+        properties = _properties({CONTENT_HASH: self.metadata(name, version).get(CONTENT_HASH, "")})
+        table = self.open(name)
+        table.restore(version, commit_properties=properties)
+        return int(table.version())
+
     def metadata(self, name: TableName, version: int | None = None) -> dict[str, str]:
         """What the commit of a version (newest: None) says of itself."""
         wanted = self.version(name) if version is None else int(self.open(name, version).version())
         # The history of a table opened at an old version is numbered wrongly (deltalake 1.6.6).
         entry = next(e for e in self.open(name).history() if e["version"] == wanted)
         return {key: value for key, value in entry.items() if isinstance(value, str)}
+
+    def intact(self, version: TableVersion) -> bool:
+        """Whether a version has its content and its files; BadInput where there is no such."""
+        known = self.metadata(version.table, version.version).get(CONTENT_HASH)
+        return known == version.content_hash and whole(self.open(version.table, version.version))
 
     def history(self, name: TableName) -> list[dict[str, object]]:
         """The commits of a table, newest first."""

@@ -4,6 +4,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import timedelta
 
+import pyarrow as pa
 from deltalake import DeltaTable
 from deltalake.fs import DeltaStorageHandler
 from pyarrow.fs import FileType
@@ -44,6 +45,15 @@ def vacuum(table: DeltaTable, retention: timedelta, keep_versions: Collection[in
     if there:
         files(dry_run=False)
     return len(there)
+
+
+def whole(table: DeltaTable) -> bool:
+    """Whether all files of a table's version are there: a vacuum may have deleted old ones."""
+    paths = pa.table(table.get_add_actions()).column("path").to_pylist()
+    if not paths:
+        return True
+    found = DeltaStorageHandler.from_table(table._table).get_file_info(paths)
+    return all(info.type == FileType.File for info in found)
 
 
 def forget_log(table: DeltaTable) -> None:

@@ -8,6 +8,7 @@ import pyarrow as pa
 from deltalake import DeltaTable
 
 from contract.labels import labels_sql, shared_keys
+from contract.privacy import altered
 from contract.schema import TYPES
 from contract.tables import Tables, quoted
 from contract.use_case import UseCase
@@ -35,7 +36,8 @@ class Reader:
         schema = pa.schema(table.schema().to_arrow())
         inputs = {field.name: field.type for field in schema.field("inputs").type}
         found = {}
-        for name in self.use_case.features:
+        hidden = altered(self.use_case)
+        for name in (n for n in self.use_case.features if n not in hidden):
             declared = self.use_case.columns[name].type
             if name not in inputs:
                 found[name] = f"{name} is missing"

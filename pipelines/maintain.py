@@ -1,4 +1,4 @@
-"""Maintain: compact the growing tables and delete files that no table needs any more.
+"""Maintain: end the retention of old rows, compact tables, delete files that none needs any more.
 
 Safe beside running services and pipelines: writers and readers go on meanwhile. A version of a
 table that a registered version names in its tags is kept whole, whatever its age.
@@ -6,7 +6,7 @@ table that a registered version names in its tags is kept whole, whatever its ag
 
 import json
 from dataclasses import asdict, dataclass
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Annotated, get_args
 
 import typer
@@ -18,13 +18,13 @@ from contract.names import TableName
 from contract.tables import Tables
 from pipelines import cli
 from pipelines.console import summary, working
+from pipelines.retention import ATTEMPTS, expire
 from pipelines.workspace import Workspace, open_workspace
 
 # They grow by small commits. Of the others every version stands for data that a run has named.
-GROWING: tuple[TableName, ...] = ("predictions", "feedback")
-ATTEMPTS = 5
+GROWING: tuple[TableName, ...] = ("predictions", "feedback", "feedback_quarantine")
 
-RetentionOption = Annotated[
+UnusedOption = Annotated[
     str, typer.Option(help="Days that replaced files are kept for readers of older versions.")
 ]
 
@@ -34,6 +34,7 @@ class Maintained:
     """What was done to one table."""
 
     table: TableName
+    rows_expired: int  # older than the use case says they are kept
     small_files: int  # written into `large_files`
     large_files: int
     files_deleted: int
@@ -42,6 +43,8 @@ class Maintained:
     def line(self) -> str:
         """For people."""
         done = [f"{self.files_deleted} unused files deleted"]
+        if self.rows_expired:
+            done.insert(0, f"{self.rows_expired} rows expired")
         if self.small_files:
             done.insert(0, f"{self.small_files} small files became {self.large_files}")
         if self.versions_kept:
@@ -49,13 +52,14 @@ class Maintained:
         return "; ".join(done)
 
 
-def maintain(workspace: Workspace, retention: timedelta) -> list[Maintained]:
-    """Compact and vacuum every table of the use case that there is."""
+def maintain(workspace: Workspace, unused: timedelta) -> list[Maintained]:
+    """Expire rows, compact and vacuum every table of the use case that there is."""
+    expired = expire(workspace.tables, workspace.use_case, datetime.now(UTC))
     pins = pinned_versions(workspace)
     names: tuple[TableName, ...] = get_args(TableName)
     tables = workspace.tables
     return [
-        _maintain(tables, name, retention, pins.get(name, set()))
+        _maintain(tables, name, unused, pins.get(name, set()), expired.get(name, 0))
         for name in names
         if tables.exists(name)
     ]
@@ -78,13 +82,15 @@ def pinned_versions(workspace: Workspace) -> dict[TableName, set[int]]:
             return pins
 
 
-def _maintain(tables: Tables, name: TableName, retention: timedelta, pins: set[int]) -> Maintained:
+def _maintain(
+    tables: Tables, name: TableName, unused: timedelta, pins: set[int], expired: int
+) -> Maintained:
     compacted = _compact(tables, name) if name in GROWING else upkeep.Compacted(0, 0)
-    deleted = upkeep.vacuum(tables.open(name), retention, pins)
+    deleted = upkeep.vacuum(tables.open(name), unused, pins)
     if name in GROWING and not pins:
         upkeep.forget_log(tables.open(name))
     before, after = compacted.files_before, compacted.files_after
-    return Maintained(name, before, after, deleted, tuple(sorted(pins)))
+    return Maintained(name, expired, before, after, deleted, tuple(sorted(pins)))
 
 
 def _compact(tables: Tables, name: TableName) -> upkeep.Compacted:
@@ -100,14 +106,14 @@ def _compact(tables: Tables, name: TableName) -> upkeep.Compacted:
 def main(
     use_case: cli.UseCaseOption = "flights",
     root: cli.RootOption = "",
-    retention_days: RetentionOption = "7",
+    unused_days: UnusedOption = "7",
     as_json: cli.JsonOption = "",
 ) -> None:
-    """Maintain: compact tables and delete unused files, beside running services."""
-    if not retention_days.isdecimal() or int(retention_days) < 1:
-        raise BadInput(f"retention_days: whole days from 1 are needed, found {retention_days!r}.")
+    """Maintain: expire old rows, compact tables and delete unused files, beside services."""
+    if not unused_days.isdecimal() or int(unused_days) < 1:
+        raise BadInput(f"unused_days: whole days from 1 are needed, found {unused_days!r}.")
     with open_workspace(use_case, root) as workspace, working("compacting, deleting old files"):
-        done = maintain(workspace, timedelta(days=int(retention_days)))
+        done = maintain(workspace, timedelta(days=int(unused_days)))
     if cli.flag(as_json):
         print(json.dumps([asdict(one) for one in done], indent=2))
     facts: dict[str, str] = {one.table: one.line() for one in done}

@@ -55,6 +55,7 @@ def reproduce(workspace: Workspace, version: Version) -> Done[Reproduced]:
 
 
 def _reproduce(workspace: Workspace, version: Version) -> Reproduced:
+    check_reproducible(version)
     trained = load_result(workspace, TRAIN, version.tags["train_run"])
     differences = [*_data_differences(workspace, trained), *_code_differences(workspace, trained)]
     if any(d.startswith("data:") for d in differences):
@@ -75,6 +76,13 @@ def _reproduce(workspace: Workspace, version: Version) -> Reproduced:
         found=again.prediction_hash,
         differences=tuple(differences),
     )
+
+
+def check_reproducible(version: Version) -> None:
+    """Refused where rows that the version was trained on were forgotten."""
+    if version.tags.get("reproducible") == "no":
+        reason = version.tags.get("reproducible_reason", "")
+        raise Refused(f"Version {version.version} can't be trained again: {reason}.")
 
 
 def _frozen_workspace(workspace: Workspace, version: Version, trained: Trained) -> Workspace:
@@ -169,6 +177,7 @@ def main(
         asked = Version.read(workspace, version) if version else champion_of(workspace)
         if asked is None:
             raise BadInput(f"{workspace.model_name!r} has no champion; name a version.")
+        check_reproducible(asked)
         tags = workspace.client.get_run(asked.tags["train_run"]).data.tags
         same_lock = tags.get("lock_hash") == lock_hash()
         here = same_lock and tags.get("code_hash") == code_hash("pipelines.train")

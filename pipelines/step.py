@@ -212,10 +212,9 @@ def _launched_run(workspace: Workspace, name: str) -> str | None:
 def _intact(workspace: Workspace, step: Step[Any], run_id: str) -> bool:
     try:
         tables = load_result(workspace, step, run_id).tables()
-        found = [workspace.tables.metadata(t.table, t.version) for t in tables]
+        return all(workspace.tables.intact(version) for version in tables)
     except BadInput:
         return False
-    return all(f.get("content_hash") == t.content_hash for f, t in zip(found, tables, strict=True))
 
 
 def _copy_figures(source: Run) -> None:

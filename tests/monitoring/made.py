@@ -65,8 +65,9 @@ def register(folder: Path, use_case: UseCase) -> None:
 
 def answer(tables: Tables, use_case: UseCase, asked: pd.DataFrame, version: str = "1") -> None:
     """Append records as the service writes them."""
+    known = Schema.of(use_case)
     inputs = pa.StructArray.from_arrays(
-        [pa.array(asked[name]) for name in use_case.features], names=list(use_case.features)
+        [pa.array(asked[name]) for name in known.features], names=list(known.features)
     )
     n_rows = len(asked)
     columns = {
@@ -83,7 +84,6 @@ def answer(tables: Tables, use_case: UseCase, asked: pd.DataFrame, version: str 
         "prediction": asked["chance"] > 0.5,
         "probability": [[1 - p, p] for p in asked["chance"]],
     }
-    known = Schema.of(use_case)
     schema = predictions_schema(known.features, known.keys, known.prediction)
     table = pa.table({f.name: columns.get(f.name, pa.nulls(n_rows, f.type)) for f in schema})
     tables.append("predictions", table.cast(schema))

@@ -15,13 +15,14 @@ from typer.testing import CliRunner
 
 from contract.settings import read_settings
 from contract.tables import Tables
-from contract.use_case import UseCase
+from contract.use_case import Column, UseCase
 from monitoring.__main__ import main
 from monitoring.history import read_document
 from monitoring.monitor import Monitored, monitor
 from monitoring.served import connect
 from monitoring.window import Asked, read_day
 from pipelines.main import Outcome
+from pipelines.package import frozen
 from tests.conftest import made_use_case
 from tests.monitoring import made
 
@@ -242,3 +243,26 @@ def test_the_command_says_what_it_found(
     assert (first.exit_code, again.exit_code) == (0, 0), first.output
     assert json.loads(first.stdout)["status"] == "NO_DATA"
     assert "reported before, not again" in again.stderr
+
+
+def test_what_the_log_hides_is_not_judged(
+    client: MlflowClient, home: Path, store: Path, tables: Tables
+) -> None:
+    hidden = {
+        "group": Column(type="string", personal=True, log="drop"),
+        "colour": Column(type="string", personal=True),
+    }
+    columns = made_use_case(home).columns | hidden
+    use_case = made_use_case(home, {"columns": columns})
+    package = home / "package"
+    shutil.copytree(store / "package", package)
+    (package / "use_case.yaml").write_text(frozen(use_case), encoding="utf-8")
+    version = str(client.create_model_version(use_case.name, package.as_uri()).version)
+    asked = made.rows(DAY, 1)
+    asked["colour"] = "0123456789abcdef0123456789abcdef"
+    made.answer(tables, use_case, asked, version)
+    found = monitor(use_case, read_settings(str(home / "data")), Asked(), version)[0]
+    assert (found.status, found.columns_drifted) == ("OK", ())
+    metrics = run_of(client, found).data.metrics
+    assert "effect/size" in metrics
+    assert not {"effect/colour", "effect/group"} & set(metrics)

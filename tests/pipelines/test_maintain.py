@@ -1,13 +1,17 @@
 """Maintain: fewer files, the same rows, and every pinned version whole."""
 
 import threading
-from datetime import timedelta
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
 
 from contract.errors import BadInput
+from contract.feedback import feedback_schema
 from contract.tables import Tables
+from contract.use_case import Privacy
 from pipelines.maintain import main, maintain, pinned_versions
 from pipelines.workspace import Workspace
 from serving.shipper import Shipper
@@ -110,8 +114,41 @@ def test_it_runs_beside_a_writer(workspace: Workspace, home: Path) -> None:
 @pytest.mark.parametrize("wrong", ["0", "-1", "seven", ""])
 def test_a_wrong_retention_is_said(wrong: str) -> None:
     with pytest.raises(BadInput, match="whole days from 1"):
-        main(retention_days=wrong)
+        main(unused_days=wrong)
 
 
 def test_there_may_be_no_tables(workspace: Workspace) -> None:
     assert maintain(workspace, NOW) == []
+
+
+def test_rows_older_than_the_declared_retention_go(workspace: Workspace, home: Path) -> None:
+    use_case, tables = workspace.use_case, workspace.tables
+    now = datetime.now(UTC)
+    days = {"old": 31, "new": 29}
+    for name, age in days.items():
+        logged = now - timedelta(days=age)
+        spooled(home / "s", use_case, [answer(use_case, name, logged_time=logged)])
+    Shipper(home / "s", tables).drain()
+    name = "0198b5f2-6a3c-7c1e-9d52-1f0a6f0c9b11-0"  # of 2025, long before
+    later = {"label": True, "label_time": now, "received_time": now}
+    said = [{"prediction_id": name} | later, {"id": 1} | later]
+    old = {"id": 2, "label": True, "received_time": now - timedelta(days=31)}
+    schema = feedback_schema({"id": "integer"}, "boolean")
+    tables.append("feedback", pa.Table.from_pylist([*said, old], schema=schema))
+    assert all(done.rows_expired == 0 for done in maintain(workspace, LATER))  # kept for ever
+    kept = use_case.model_copy(update={"privacy": Privacy(retention_days=30)})
+    done = maintain(replace(workspace, use_case=kept), NOW)
+    assert {d.table: d.rows_expired for d in done} == {"predictions": 1, "feedback": 2}
+    assert tables.read("predictions").column("request_id").to_pylist() == ["new"]
+    assert tables.read("feedback").column("id").to_pylist() == [1]
+    left = list(Path(tables.uri("predictions")).rglob("*.parquet"))
+    assert len([path for path in left if "_delta_log" not in path.parts]) == 1
+
+
+def test_a_version_whose_files_were_deleted_is_not_intact(workspace: Workspace) -> None:
+    tables = workspace.tables
+    first = tables.publish("training", rows(1), "hash-1")
+    second = tables.publish("training", rows(2), "hash-2")
+    assert tables.intact(first)
+    maintain(workspace, NOW)
+    assert (tables.intact(first), tables.intact(second)) == (False, True)

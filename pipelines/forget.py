@@ -1,0 +1,206 @@
+"""Forget: take every row about one subject out of the tables, and the files that held them.
+
+Registered versions that learned from such a row can't be trained again as they were; they are
+marked, and keep a training and a holdout table without it. What no table holds is listed.
+"""
+
+import json
+import os
+from collections.abc import Iterator
+from datetime import timedelta
+from typing import Annotated
+
+import mlflow
+import typer
+
+from contract import upkeep
+from contract.fingerprint import content_hash
+from contract.names import ROW_HASH, TableName
+from contract.privacy import Veil
+from contract.settings import Settings
+from contract.tables import CONTENT_HASH, Tables
+from pipelines import cli
+from pipelines.console import count, summary, working
+from pipelines.maintain import pinned_versions
+from pipelines.registry import Version, read_shown, tag
+from pipelines.retention import delete
+from pipelines.step import Done, Result, Step, execute
+from pipelines.subject import LOGGED, PLAIN, Subject, by_ids, read_subject
+from pipelines.workspace import Workspace, open_workspace
+from serving.record import FEEDBACK_FOLDER
+from serving.spool import closed_segments
+
+FROZEN: tuple[TableName, ...] = ("training", "holdout")
+REASON_TAG = "reproducible_reason"
+
+KeyOption = Annotated[str, typer.Option(help="The subject: value of the key, or column=value,...")]
+
+
+class Forgotten(Result):
+    """What was done; it does not say about whom."""
+
+    rows: dict[str, int]  # taken out of the newest version of each table
+    versions_marked: tuple[str, ...]  # of the model: not reproducible any more
+    files_deleted: int
+    unreachable: tuple[str, ...]
+
+    def line(self) -> str:
+        return (
+            f"{count(sum(self.rows.values()))} rows of {len(self.rows)} tables forgotten, "
+            f"{count(self.files_deleted)} old files deleted; versions marked: "
+            f"{', '.join(self.versions_marked) or 'none'}"
+        )
+
+
+STEP = Step("forget", Forgotten, cached=False)
+
+
+def forget(workspace: Workspace, key: str) -> Done[Forgotten]:
+    """Forget a subject. The run does not hold its key."""
+    veil = Veil.of(workspace.use_case, workspace.settings.log_secret.get_secret_value())
+    subject = read_subject(key, workspace.use_case, veil)
+    return execute(workspace, STEP, lambda: _forget(workspace, subject))
+
+
+def _forget(workspace: Workspace, subject: Subject) -> Forgotten:
+    tables = workspace.tables
+    with working("rewriting tables"):
+        marked = [version for name in FROZEN for version in _refreeze(workspace, subject, name)]
+        rows = {**_plain_rows(tables, subject), **_logged_rows(tables, subject)}
+        deleted = _drop_files(workspace, subject)
+    done = Forgotten(
+        rows={name: n_rows for name, n_rows in rows.items() if n_rows},
+        versions_marked=tuple(sorted(set(marked), key=int)),
+        files_deleted=deleted,
+        unreachable=tuple(_unreachable(workspace, subject, sorted(set(marked), key=int))),
+    )
+    mlflow.log_metrics({"rows": sum(rows.values()), "files_deleted": deleted})
+    return done
+
+
+def _refreeze(workspace: Workspace, subject: Subject, name: TableName) -> Iterator[str]:
+    """Give each registered version a table without the subject in place of the one it names.
+
+    The gate counts a holdout's rows in these tables, so they must stay readable. Yields the
+    versions whose table held the subject; they are marked before it is replaced.
+    """
+    shown, tables, where = read_shown(workspace), workspace.tables, subject.where(name)
+    if shown is None or not tables.exists(name):
+        return
+    newest = tables.version(name)
+    pins: dict[int, list[Version]] = {}
+    for version in shown.versions.values():
+        if f"{name}_version" in version.tags:
+            pins.setdefault(int(version.tags[f"{name}_version"]), []).append(version)
+    for pinned in sorted(pins):
+        if not _holds(tables, name, pinned, where):
+            continue
+        for version in pins[pinned]:
+            reason = f"a subject's rows were taken out of {name}@{pinned}"
+            tag(workspace, version, **{"reproducible": "no", REASON_TAG: reason})
+        rows = tables.read(name, pinned, where=f"({where}) IS NOT TRUE")
+        total = content_hash(rows.column(ROW_HASH).to_numpy())
+        made = tables.overwrite(name, rows, **{CONTENT_HASH: total})
+        for version in pins[pinned]:
+            tag(workspace, version, **{f"{name}_version": str(made), f"{name}_hash": total})
+            yield version.version
+    if tables.version(name) != newest:  # what was newest is newest again
+        tables.restore(name, newest)
+
+
+def _holds(tables: Tables, name: TableName, version: int, where: str) -> bool:
+    found = tables.read(name, version, columns=[ROW_HASH], where=where)
+    return bool(found.num_rows)
+
+
+def _plain_rows(tables: Tables, subject: Subject) -> dict[str, int]:
+    """Rows taken out of the newest version of tables that hold keys as they are."""
+    rows = {}
+    for name in PLAIN:
+        if tables.exists(name):
+            where = subject.where(name)
+            kept = tables.read(name, columns=[ROW_HASH], where=f"({where}) IS NOT TRUE")
+            total = content_hash(kept.column(ROW_HASH).to_numpy())
+            rows[str(name)] = delete(tables, name, where, **{CONTENT_HASH: total})
+    return rows
+
+
+def _logged_rows(tables: Tables, subject: Subject) -> dict[str, int]:
+    """Rows taken out of the log: predictions of the subject and feedback on it or on them."""
+    ids = subject.prediction_ids(tables)
+    rows: dict[str, int] = {}
+    feedback: tuple[TableName, ...] = ("feedback", "feedback_quarantine")
+    for name in feedback:  # before the predictions: a run that was cut off finds the ids again
+        wheres = by_ids(ids) + ([] if subject.unlogged else [subject.where(name)])
+        if tables.exists(name):
+            rows[str(name)] = sum(delete(tables, name, where) for where in wheres)
+    if tables.exists("predictions") and not subject.unlogged:
+        rows["predictions"] = delete(tables, "predictions", subject.where("predictions"))
+    return rows
+
+
+def _drop_files(workspace: Workspace, subject: Subject) -> int:
+    """Delete every file that is not of a newest version, or of a pinned one without the subject."""
+    tables, pins, deleted = workspace.tables, pinned_versions(workspace), 0
+    for name in (*PLAIN, *LOGGED):
+        if tables.exists(name):
+            deleted += _drop(tables, name, subject, pins.get(name, set()))
+    return deleted
+
+
+def _drop(tables: Tables, name: TableName, subject: Subject, pins: set[int]) -> int:
+    where = subject.where(name)
+    kept = [
+        version
+        for version in pins
+        if upkeep.whole(tables.open(name, version)) and not _holds(tables, name, version, where)
+    ]
+    return upkeep.vacuum(tables.open(name), timedelta(0), kept)
+
+
+def _unreachable(workspace: Workspace, subject: Subject, marked: list[str]) -> Iterator[str]:
+    """Where something of the subject may still be."""
+    for version in marked:
+        yield (
+            f"version {version} of {workspace.model_name}: the model has learned from the rows, "
+            "and its package and runs may hold some (reference/, scorer/golden.json, input "
+            "examples), in MLflow and in the caches of services"
+        )
+    if n_rows := _spooled(workspace.settings, workspace.use_case.name):
+        yield f"{n_rows} rows in this host's spool are not shipped yet; forget again when they are"
+    yield "spools of other hosts, quarantined pieces of spools, backups of tables and of MLflow"
+    yield "the source: what it still delivers is ingested again"
+    yield "rows that were answered or labelled without the key"
+    yield "logs of tables: smallest and largest values of columns, for up to 30 days"
+    if subject.unlogged:
+        yield f"predictions and feedback: the log leaves out {', '.join(subject.unlogged)}"
+    if "MLFLOW_RUN_ID" in os.environ:
+        yield "the run that `mlflow run` made: it holds the key as a parameter; delete it"
+
+
+def _spooled(settings: Settings, use_case: str) -> int:
+    folder = settings.spool_folder(use_case)
+    folders = [path for path in (folder, folder / FEEDBACK_FOLDER) if path.is_dir()]
+    return sum(segment.rows for path in folders for segment in closed_segments(path))
+
+
+def main(
+    use_case: cli.UseCaseOption = "flights",
+    root: cli.RootOption = "",
+    key: KeyOption = "",
+    as_json: cli.JsonOption = "",
+) -> None:
+    """Forget: take every row about one subject out of the tables."""
+    with open_workspace(use_case, root, "monitoring") as workspace:
+        done = forget(workspace, key).result
+    if cli.flag(as_json):
+        print(json.dumps(done.model_dump(), indent=2))
+    facts = {name: f"{count(n_rows)} rows" for name, n_rows in done.rows.items()}
+    facts["files deleted"] = count(done.files_deleted)
+    facts["not reproducible"] = ", ".join(done.versions_marked) or "no version"
+    facts |= {f"not reached {n}": what for n, what in enumerate(done.unreachable, 1)}
+    summary("Forgotten", facts, {})
+
+
+if __name__ == "__main__":
+    cli.run(main)

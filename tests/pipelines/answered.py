@@ -1,0 +1,60 @@
+"""Answers of the trained penguins, as the service logs them."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from contract.schema import conform
+from contract.settings import read_settings
+from contract.use_case_file import load_use_case
+from pipelines.packaged import load
+from pipelines.registry import champion_of
+from pipelines.sources import read_source
+from pipelines.workspace import Workspace, connected
+from serving.cells import Sent, check
+from serving.shipper import Shipper
+from tests.serving.answers import answer as answer_of
+from tests.serving.answers import spooled
+
+REQUEST = "0198b5f2-6a3c-7c1e-9d52-1f0a6f0c9b11"
+N_ROWS = 60
+
+
+def opened(folder: Path) -> Workspace:
+    settings = read_settings().model_copy(
+        update={"tracking_uri": f"sqlite:///{folder}/mlflow.db", "root": str(folder / "data")}
+    )
+    return connected(load_use_case("penguins"), settings, "monitoring")
+
+
+def answer(
+    workspace: Workspace,
+    folder: Path,
+    request_id: str,
+    rows: range,
+    named: bool = True,
+    **changes: Any,
+) -> None:
+    """Let the champion answer some rows of the source, as the service does."""
+    champion = champion_of(workspace)
+    assert champion
+    served = load(workspace, champion).served
+    source = read_source(workspace.use_case).slice(rows.start, len(rows))
+    names = [*workspace.use_case.features, *(workspace.use_case.keys if named else ())]
+    known = conform(source, workspace.use_case).table
+    columns = {name: known.column(name).to_pylist() for name in names}
+    checked = check(Sent(columns, len(rows)), served.use_case)
+    found = served.scorer.score(checked.features)
+    facts: dict[str, Any] = {
+        "version": served.version,
+        "features": checked.features,
+        "keys": checked.keys,
+        "event_time": checked.event_time,
+        "prediction": found.prediction,
+        "probability": found.probability,
+        "flags": checked.flags,
+        "logged_time": datetime.now(UTC),
+    }
+    answered = answer_of(served.use_case, request_id, len(rows), **facts | changes)
+    spooled(folder / "spool", served.use_case, [answered])
+    Shipper(folder / "spool", workspace.tables).drain()

@@ -1,0 +1,211 @@
+"""Forget: no file of any table holds the subject, and everything else goes on."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from contract.errors import BadInput, Refused
+from contract.fingerprint import content_hash, row_hashes
+from contract.names import ROW_HASH, TableName
+from contract.privacy import Veil
+from contract.schema import arrow_schema
+from contract.tables import CONTENT_HASH, Tables, TableVersion
+from contract.use_case import Column
+from pipelines.evidence import gather
+from pipelines.forget import Forgotten, forget, main
+from pipelines.ingest import ingest
+from pipelines.maintain import pinned_versions
+from pipelines.registry import Version, champion_of
+from pipelines.rehearsal import Rehearsal
+from pipelines.reproduce import reproduce
+from pipelines.subject import Subject, read_subject
+from pipelines.training_set import training_set
+from pipelines.workspace import Workspace, connected
+from serving.shipper import Shipper
+from tests.conftest import made_use_case
+from tests.pipelines.answered import REQUEST
+from tests.pipelines.test_maintain import register
+from tests.serving.answers import answer as answer_of
+from tests.serving.answers import spooled
+
+
+def holders(tables: Tables, penguin: int) -> set[str]:
+    """Tables of which some file on the disk, of whatever version, holds the penguin."""
+    found = set()
+    for path in Path(tables.root, tables.use_case).rglob("*.parquet"):
+        with pq.ParquetFile(path) as file:
+            named = "penguin" in file.schema_arrow.names
+            keys = file.read(columns=["penguin"]).column("penguin").to_pylist() if named else []
+        if penguin in keys:
+            found.add(path.relative_to(Path(tables.root, tables.use_case)).parts[0])
+    return found
+
+
+def champion(workspace: Workspace) -> Version:
+    found = champion_of(workspace)
+    assert found
+    return found
+
+
+def trained_on(workspace: Workspace) -> list[int]:
+    """Penguins of the champion's training table that were answered and labelled by key too."""
+    version = int(champion(workspace).tags["training_version"])
+    rows = workspace.tables.read("training", version, order_by=["penguin"])
+    keys: list[int] = rows.column("penguin").to_pylist()
+    labelled = workspace.tables.read("feedback").column("penguin").to_pylist()
+    return [key for key in keys if key in labelled]
+
+
+def forgotten(workspace: Workspace, penguin: int) -> Forgotten:
+    return forget(workspace, str(penguin)).result
+
+
+def test_no_file_holds_the_subject_and_every_other_row_stays(answered: Workspace) -> None:
+    training_set(answered, "", "")
+    subject, tables = trained_on(answered)[0], answered.tables
+    names: tuple[TableName, ...] = ("raw", "training", "labelled", "predictions", "feedback")
+    before = {name: tables.read(name).num_rows for name in names}
+    assert holders(tables, subject) == set(names)
+    done = forgotten(answered, subject)
+    assert holders(tables, subject) == set()
+    assert done.rows == dict.fromkeys(names, 1)
+    assert {name: tables.read(name).num_rows + 1 for name in names} == before
+
+
+def test_a_version_that_learned_from_it_is_marked_and_the_gate_still_works(
+    answered: Workspace,
+) -> None:
+    version = champion(answered)
+    done = forgotten(answered, trained_on(answered)[0])
+    assert done.versions_marked == (version.version,)
+    assert any("has learned from the rows" in text for text in done.unreachable)
+    marked = champion(answered)
+    assert marked.tags["reproducible"] == "no"
+    assert f"training@{version.tags['training_version']}" in marked.tags["reproducible_reason"]
+    with pytest.raises(Refused, match="can't be trained again: a subject's rows were taken out"):
+        reproduce(answered, marked)
+    pinned = int(marked.tags["training_version"])
+    assert pinned_versions(answered)["training"] == {pinned}
+    named = TableVersion("training", pinned, 0, marked.tags["training_hash"])
+    assert answered.tables.intact(named)
+    evidence = gather(in_training(answered), marked, None)
+    assert (evidence.trained_on, evidence.missing_tags) == (0, ())
+    assert evidence.problems == ()
+
+
+def test_tables_without_the_subject_stay_as_they_are(workspace: Workspace) -> None:
+    tables, row = workspace.tables, arrow_schema(workspace.use_case)
+
+    def publish(*ids: int) -> TableVersion:
+        rows = pa.Table.from_pylist([{"id": i} for i in ids], schema=row)
+        hashes = row_hashes(rows)
+        rows = rows.append_column(ROW_HASH, pa.array(hashes))
+        return tables.publish("training", rows, content_hash(hashes))
+
+    with_it, without, newest = publish(1, 2), publish(2, 3), publish(4)
+    for version in (with_it, without):
+        register(workspace, training_version=str(version.version), training_hash="x")
+    done = forgotten(workspace, 1)
+    assert (done.versions_marked, done.rows) == (("1",), {})
+    marked, other = (Version.read(workspace, number) for number in ("1", "2"))
+    assert "reproducible" not in other.tags
+    assert tables.intact(without)
+    assert not tables.intact(with_it)
+    again = tables.read("training", int(marked.tags["training_version"]))
+    assert again.column("id").to_pylist() == [2]
+    assert tables.read("training").column("id").to_pylist() == [4]
+    assert tables.metadata("training")[CONTENT_HASH] == newest.content_hash
+
+
+def test_the_same_again_finds_nothing(answered: Workspace) -> None:
+    subject = trained_on(answered)[0]
+    forgotten(answered, subject)
+    names: tuple[TableName, ...] = ("raw", "training", "holdout")
+    versions = {name: answered.tables.version(name) for name in names}
+    again = forgotten(answered, subject)
+    assert (again.rows, again.versions_marked) == ({}, ())
+    assert {name: answered.tables.version(name) for name in versions} == versions
+
+
+def test_the_pipeline_goes_on_from_what_is_left(answered: Workspace) -> None:
+    subject = trained_on(answered)[0]
+    forgotten(answered, subject)
+    raw = answered.tables.read("raw")
+    total = content_hash(raw.column(ROW_HASH).to_numpy())
+    assert answered.tables.metadata("raw")[CONTENT_HASH] == total
+    # The source delivers the row again, as the report has said.
+    assert ingest(in_training(answered), Rehearsal()).result.rows_new == 1
+
+
+def in_training(workspace: Workspace) -> Workspace:
+    """The same in the experiment of training runs."""
+    return connected(workspace.use_case, workspace.settings, "training")
+
+
+def test_feedback_by_prediction_id_goes_with_its_prediction(answered: Workspace) -> None:
+    tables = answered.tables
+    (row,) = tables.read("predictions", where=f"prediction_id = '{REQUEST}-40'").to_pylist()
+    assert forgotten(answered, row["penguin"]).rows["feedback"] == 1
+    ids = tables.read("feedback").column("prediction_id").to_pylist()
+    assert f"{REQUEST}-40" not in ids
+    assert f"{REQUEST}-1" in ids
+
+
+def test_the_run_and_the_report_do_not_name_the_subject(
+    answered: Workspace, capsys: pytest.CaptureFixture[str]
+) -> None:
+    main("penguins", key="penguin=11", as_json="yes")
+    said = json.loads(capsys.readouterr().out)
+    assert any("backups" in text for text in said["unreachable"])
+    runs = answered.client.search_runs([answered.experiment_id], "tags.step = 'forget'")
+    assert [run.data.params for run in runs] == [{}]
+
+
+def test_what_waits_in_the_spool_is_counted(answered: Workspace) -> None:
+    spool = answered.settings.spool_folder("penguins")
+    spooled(
+        spool,
+        answered.use_case,
+        [answer_of(answered.use_case, "r", features=_row(), keys={"penguin": [1]})],
+    )
+    assert any("1 rows in this host's spool" in t for t in forgotten(answered, 1).unreachable)
+
+
+def _row() -> dict[str, Any]:
+    numbers = ("bill_length_mm", "bill_depth_mm", "flipper_length_mm", "body_mass_g")
+    return {"island": ["Biscoe"], "sex": [None]} | {name: [1.0] for name in numbers}
+
+
+@pytest.mark.parametrize(
+    ("key", "said"),
+    [
+        ("", "column=value of id is needed"),
+        ("no", "id is integer"),
+        ("id=1,idd=2", "did you mean 'id'"),
+    ],
+)
+def test_a_key_that_names_nobody_is_refused(home: Path, key: str, said: str) -> None:
+    use_case = made_use_case(home)
+    with pytest.raises(BadInput, match=said):
+        read_subject(key, use_case, Veil.of(use_case, ""))
+
+
+def test_the_log_is_searched_for_the_hash(home: Path) -> None:
+    columns = made_use_case(home).columns
+    hidden = {"id": Column(type="integer", personal=True)}
+    use_case = made_use_case(home, {"columns": columns | hidden})
+    veil, tables = Veil.of(use_case, "a secret"), Tables(str(home / "data"), "made")
+    keys = veil.cover({"id": [7, 8]})
+    spooled(home / "s", use_case, [answer_of(use_case, "r", 2, keys=keys)])
+    Shipper(home / "s", tables).drain()
+    subject = read_subject("7", use_case, veil)
+    assert subject.prediction_ids(tables) == ["r-0"]
+    assert subject.where("raw") == '"id" = 7'
+    dropped = {"id": Column(type="integer", personal=True, log="drop")}
+    hidden_case = made_use_case(home, {"columns": columns | dropped})
+    blind = Subject({"id": 7}, Veil.of(hidden_case, ""))
+    assert (blind.unlogged, blind.prediction_ids(tables)) == (["id"], [])
