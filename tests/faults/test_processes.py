@@ -73,20 +73,28 @@ def test_when_the_supervisor_is_killed_its_processes_end_and_the_port_is_free(ca
         assert not open_for_callers(service)
 
 
-def test_a_worker_loads_nothing_heavy(case: Case) -> None:
-    """Of the living worker, what is mapped; of its modules in a process apart, what is imported."""
+def test_a_worker_is_ready_soon_and_small_and_loads_nothing_heavy(case: Case) -> None:
+    """Its own time is counted, not that of the clock, which other tests slow down."""
     case.promote(0)
     case.warm()
     with running(case.use_case, case.shop.uri, case.folder) as service:
         until(service.ready)
         httpx.post(f"{service.address}/predict", json=BODY).raise_for_status()
         (worker,) = service.parts("serving.worker")
-        parts = {part for found in worker.memory_maps() for part in Path(found.path).parts}
-        assert parts & HEAVY == set()
-        assert "onnxruntime" in parts
+        spent = (worker.cpu_times(), psutil.Process(service.process.pid).cpu_times())
+        assert sum(times.user + times.system for times in spent) < 3
+        assert worker.memory_full_info().pss < 150 * 2**20
+        mapped = {part for found in worker.memory_maps() for part in Path(found.path).parts}
+        assert mapped & HEAVY == set()
+        assert "onnxruntime" in mapped
         champion = service.known().champion
         assert champion
     package = service.cache.version_folder(champion.digest)
+    assert imported(package) & HEAVY == set()
+
+
+def imported(package: Path) -> set[str]:
+    """What a process has imported that has a worker's modules and loads and asks a version."""
     code = (
         "import sys, pathlib, serving.worker as w, serving.model as m;"
         "m.check_golden(m.load_version(pathlib.Path(sys.argv[1]), 'small', '1'));"
@@ -99,17 +107,4 @@ def test_a_worker_loads_nothing_heavy(case: Case) -> None:
         text=True,
         check=True,
     )
-    assert set(done.stdout.split()) & HEAVY == set()
-
-
-def test_it_is_ready_soon_from_a_warm_cache_and_small(case: Case) -> None:
-    """Its own time is counted, not that of the clock, which other tests slow down."""
-    case.promote(0)
-    case.warm()
-    with running(case.use_case, case.shop.uri, case.folder) as service:
-        until(service.ready)
-        httpx.post(f"{service.address}/predict", json=BODY).raise_for_status()
-        (worker,) = service.parts("serving.worker")
-        spent = (worker.cpu_times(), psutil.Process(service.process.pid).cpu_times())
-        assert sum(times.user + times.system for times in spent) < 3
-        assert worker.memory_full_info().pss < 150 * 2**20
+    return set(done.stdout.split())

@@ -192,16 +192,15 @@ def test_a_check_that_could_not_be_finished_is_tried_again(
     ends: str,
 ) -> None:
     version = registry.promote(pack(model, home / "one"))
-    follower = follower_of(registry, cache, check=check_apart)
     with monkeypatch.context() as patch:
         if ends == "late":
             patch.setattr("serving.check.CHECK_S", 0.01)
         else:
             patch.setenv("PYTHONPATH", str(suicidal(home)))
-        announced = follower.look()
+        announced = follower_of(registry, cache, check=check_apart).look()
     assert "can't be fetched" in announced.trouble
     assert announced.refused == ()
-    assert champion_of(follower.look()) == version
+    assert champion_of(follower_of(registry, cache).look()) == version
 
 
 def suicidal(folder: Path) -> Path:
