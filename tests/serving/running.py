@@ -26,14 +26,14 @@ from serving.model import load_version
 VERSION = "3"
 
 
-def current_of(package: Path, folder: Path) -> Current:
+def current_of(package: Path, folder: Path, log_secret: str = "") -> Current:
     """A worker's view of a cache that holds the package as the champion."""
     cache, now = Cache(folder / "cache"), datetime.now(UTC)
     digest = load_version(package, "penguins", VERSION).digest
     shutil.copytree(package, cache.version_folder(digest))
     champion = Fetched(VERSION, digest, now)
     cache.announce(Announcement("penguins", champion, reachable=True, polled=now))
-    current = Current(cache, "penguins", 60)
+    current = Current(cache, "penguins", 60, log_secret=log_secret)
     current.refresh()
     return current
 

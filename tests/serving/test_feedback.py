@@ -1,15 +1,19 @@
 """Feedback over HTTP: what is accepted reaches its table once, what is wrong is said plainly."""
 
+import shutil
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
+import yaml
+from pydantic import SecretStr
 
 from contract.labels import label_tables, labels_sql
 from contract.tables import Tables
 from contract.use_case import UseCase
+from pipelines.package import seal
 from serving.cargo import FEEDBACK
 from serving.feedback_record import Feedback
 from serving.record import FEEDBACK_FOLDER, Kind, Schema, encode
@@ -18,6 +22,7 @@ from serving.spool import Entry
 from tests.conftest import made_use_case
 from tests.serving.answers import MOMENT, answer, spool_of, spooled
 from tests.serving.running import app_of, current_of, running
+from tests.serving.test_requests import ROW
 
 ID = "0198b5f2-6a3c-7c1e-9d52-1f0a6f0c9b11-0"
 LATER = (datetime.now(UTC) + timedelta(days=1)).isoformat()
@@ -142,3 +147,44 @@ def test_a_label_in_the_spool_of_answers_is_set_apart(home: Path) -> None:
     Shipper(home / "s", Tables(str(home / "data"), "made")).drain()
     (kept,) = (home / "s" / "quarantine").glob("*.json")
     assert "feedback in a spool of predictions" in kept.read_text()
+
+
+@pytest.fixture
+def hiding(package: Path, home: Path) -> Path:
+    """The package with personal columns: two are hashed, one is left out of the log."""
+    folder = home / "hiding"
+    shutil.copytree(package, folder)
+    (folder / "manifest.json").unlink()
+    declared = yaml.safe_load((folder / "use_case.yaml").read_text(encoding="utf-8"))
+    for name, more in (("penguin", {}), ("island", {}), ("sex", {"log": "drop"})):
+        declared["columns"][name] |= {"personal": True, **more}
+    (folder / "use_case.yaml").write_text(yaml.safe_dump(declared), encoding="utf-8")
+    seal(folder)
+    return folder
+
+
+def test_personal_columns_reach_the_tables_as_declared(hiding: Path, home: Path) -> None:
+    app = app_of(current_of(hiding, home, "secret"), home, log_secret=SecretStr("secret"))
+    with running(app) as address:
+        sent = {"rows": [ROW | {"penguin": 7}, ROW | {"penguin": 8}]}
+        answer = httpx.post(f"{address}/predict", json=sent, timeout=20).json()
+        assert post(address, json={"penguin": 8, "label": "Gentoo"}).status_code == 202
+    segments = [path.read_bytes() for path in (home / "spool").rglob("*.segment")]
+    assert segments
+    assert [content for content in segments if ROW["island"].encode() in content] == []
+    tables = Tables(str(home / "data"), "penguins")
+    for shipper in shippers(home / "spool" / "penguins", tables):
+        assert shipper.attempt() == ""
+    rows = tables.read("predictions", order_by=["row"]).to_pylist()
+    assert "sex" not in rows[0]["inputs"]
+    assert rows[0]["inputs"]["island"] == rows[1]["inputs"]["island"] != ROW["island"]
+    assert rows[0]["penguin"] != rows[1]["penguin"]
+    found = tables.query(labels_sql(["penguin"]), **label_tables(tables)).to_pylist()
+    told = answer["predictions"][1]["prediction_id"]
+    assert [(row["prediction_id"], row["label"]) for row in found] == [(told, "Gentoo")]
+
+
+def test_what_can_not_be_hidden_is_not_served(hiding: Path, home: Path) -> None:
+    current = current_of(hiding, home)
+    assert current.served() is None
+    assert "set FOURCYCLE_LOG_SECRET" in current.status().trouble[0]
