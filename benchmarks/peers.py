@@ -53,7 +53,12 @@ def here(package: Path) -> list[Server]:
     mlflow = shutil.which("mlflow", path=str(Path(sys.executable).parent)) or "mlflow"
     serve = (mlflow, "models", "serve", "-m", str(package), "--env-manager", "local")
     return [
-        Server("Fourcycle", (sys.executable, "-m", "serving", "--port", "{port}")),
+        # No peer keeps its answers; what that costs is measured by benchmarks.logging.
+        Server(
+            "Fourcycle",
+            (sys.executable, "-m", "serving", "--port", "{port}"),
+            settings={"FOURCYCLE_LOG_SYNC": "off"},
+        ),
         Server(
             "FastAPI, a constant", (*uvicorn, "benchmarks.references:constant", "--port={port}")
         ),

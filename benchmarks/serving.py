@@ -171,7 +171,10 @@ def main(
         package = Path(mlflow.artifacts.download_artifacts(uri, dst_path=folder))
         servers = here(package) if alone else peers(package, cache)
         section = f"{HEADING}\n\nMedians of {rounds} interleaved rounds of {seconds} s; one worker "
-        section += "each, OMP_NUM_THREADS=1, wrk, the same rows and model. `python -m "
+        section += (
+            "each, OMP_NUM_THREADS=1, wrk, the same rows and model; checks, counts and access log "
+        )
+        section += "on, answers not kept, as with the others. `python -m "
         section += "benchmarks.serving` measures again.\n"
         section += table(measure(servers, rounds, seconds))
     typer.echo(section)

@@ -34,7 +34,6 @@ class Answered(msgspec.Struct, frozen=True, array_like=True):
     latency_ms: float
     logged_time: datetime  # UTC
     key_id: str | None  # which API key asked; None where no keys are configured
-    shadow: list[Any] | None  # the challenger's predictions
 
     @property
     def n_rows(self) -> int:

@@ -204,7 +204,6 @@ class Answering:
             latency_ms=(time.perf_counter() - call.started) * 1000,
             logged_time=self._clock(),
             key_id=call.key,
-            shadow=None,
         )
         return answered, msgspec.json.encode(shape(answered))
 

@@ -20,10 +20,6 @@ def prediction_rows(schema: Schema, records: Sequence[Answered]) -> pa.Table:
         """A value of each record for each of its rows."""
         return _flat([value] * n for value, n in zip(values, sizes, strict=True))
 
-    def optional(parts: Iterable[Sequence[Any] | None]) -> list[Any]:
-        """Values of each row, nulls for a record that has none."""
-        return _flat(part or [None] * n for part, n in zip(parts, sizes, strict=True))
-
     columns: dict[str, list[Any]] = {
         "prediction_id": _flat(r.prediction_ids for r in records),
         "request_id": repeated(r.request_id for r in records),
@@ -35,12 +31,12 @@ def prediction_rows(schema: Schema, records: Sequence[Answered]) -> pa.Table:
         "schema_hash": repeated(r.schema_hash for r in records),
         **{key: _flat(r.keys[key] for r in records) for key in schema.keys},
         "prediction": _flat(r.prediction for r in records),
-        "probability": optional(r.probability for r in records),
+        "probability": _flat(r.probability or [None] * r.n_rows for r in records),
         "latency_ms": repeated(r.latency_ms for r in records),
         "flags": _flat(r.flags for r in records),
         "key_id": repeated(r.key_id for r in records),
-        "shadow": optional(r.shadow for r in records),
-        "shadow_version": [None] * sum(sizes),  # the shipper lets the challenger score
+        "shadow": [None] * sum(sizes),  # the shipper lets the challenger score
+        "shadow_version": [None] * sum(sizes),
     }
     arrays = {name: pa.array(values, wanted.field(name).type) for name, values in columns.items()}
     inputs = list(wanted.field("inputs").type)

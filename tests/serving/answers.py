@@ -31,7 +31,6 @@ def answer(use_case: UseCase, request_id: str, n_rows: int = 1, **changes: Any) 
         "latency_ms": 0.5,
         "logged_time": MOMENT + timedelta(days=1),
         "key_id": None,
-        "shadow": None,
     }
     return Answered(**facts | changes)
 
