@@ -43,11 +43,14 @@ def revisions_sql(keys: Sequence[str], where: str = "true", as_of: datetime | No
     Columns: prediction_id, revision (1, 2, ...), label, label_time, received_time, newest. With
     `as_of`, what was known then: later statements are left out.
     """
+    changed = (
+        f"SELECT *, lag(label) OVER ({_ORDER}) IS DISTINCT FROM label AS changed "  # noqa: S608
+        f"FROM ({_statements(keys, where, as_of)})"
+    )
     return (
-        "SELECT prediction_id, revision, first_value(label ORDER BY label_time, received_time) "  # noqa: S608
-        "AS label, min(label_time) AS label_time, min(received_time) AS received_time, "
-        "revision = max(revision) OVER (PARTITION BY prediction_id) AS newest "
-        f"FROM ({_numbered(_statements(keys, where, as_of))}) GROUP BY prediction_id, revision"
+        f"SELECT prediction_id, row_number() OVER ({_ORDER}) AS revision, label, label_time, "  # noqa: S608
+        f"received_time, lead(label) OVER ({_ORDER}) IS NULL AS newest FROM ({changed}) "
+        "WHERE changed"
     )
 
 
@@ -115,15 +118,3 @@ def _without(match: str, where: str) -> str:
 def _same_row(keys: Sequence[str]) -> str:
     same = " AND ".join(f"f.{quoted(key)} = p.{quoted(key)}" for key in keys)
     return f"{same} AND (f.event_time IS NULL OR f.event_time = p.event_time)"
-
-
-def _numbered(statements: str) -> str:
-    """Statements with their revision: it grows where the label is another than the one before."""
-    before = (
-        f"SELECT *, lag(label) OVER ({_ORDER}) IS DISTINCT FROM label AS changed "  # noqa: S608
-        f"FROM ({statements})"
-    )
-    return (
-        f"SELECT *, sum(CASE WHEN changed THEN 1 ELSE 0 END) OVER ({_ORDER} "  # noqa: S608
-        f"ROWS UNBOUNDED PRECEDING) AS revision FROM ({before})"
-    )

@@ -89,7 +89,7 @@ def create_app(
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         access_log.start()
-        watching = asyncio.create_task(_watch(current, log, metrics))
+        watching = asyncio.create_task(_watch(current, log, feedback_log, metrics))
         yield
         watching.cancel()
         answering.close()
@@ -117,11 +117,12 @@ def create_app(
     return app
 
 
-async def _watch(current: Current, log: Log, metrics: Metrics) -> None:
-    """Tell the metrics every second what is known of version, registry and spool."""
+async def _watch(current: Current, log: Log, feedback_log: Log, metrics: Metrics) -> None:
+    """Tell the metrics every second what is known of version, registry and spools."""
     while True:
         metrics.status(current.status())
-        metrics.backlog(read_status(log.folder))
+        metrics.backlog("predictions", read_status(log.folder))
+        metrics.backlog("feedback", read_status(feedback_log.folder))
         await asyncio.sleep(1)
 
 

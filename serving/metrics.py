@@ -75,22 +75,26 @@ class Metrics:
         )
         self._backlog = gauge(
             "fourcycle_log_backlog_rows",
-            "Answered rows that wait for the table",
+            "Rows that wait for their table",
+            ["table"],
             multiprocess_mode="livemax",
         )
         self._backlog_bytes = gauge(
             "fourcycle_log_backlog_bytes",
             "Size of the closed segments that hold them",
+            ["table"],
             multiprocess_mode="livemax",
         )
         self._backlog_age = gauge(
             "fourcycle_log_backlog_age_seconds",
             "Age of the oldest of them",
+            ["table"],
             multiprocess_mode="livemax",
         )
         self._quarantined = gauge(
             "fourcycle_log_quarantined",
             "Pieces of the log that could not be read",
+            ["table"],
             multiprocess_mode="livemax",
         )
         self._shadow_rows = gauge(
@@ -148,13 +152,13 @@ class Metrics:
         self._refused.set(len(status.refused))
         self._last = status
 
-    def backlog(self, shipper: "ShipperStatus | None") -> None:
-        """Take over what the shipper says of the log; None: it has not run yet."""
+    def backlog(self, table: str, shipper: "ShipperStatus | None") -> None:
+        """Take over what the shipper says of a table's spool; None: it has not run yet."""
         if shipper:
-            self._backlog.set(shipper.backlog_rows)
-            self._backlog_bytes.set(shipper.backlog_bytes)
-            self._backlog_age.set(shipper.backlog_age_s)
-            self._quarantined.set(shipper.quarantined)
+            self._backlog.labels(table).set(shipper.backlog_rows)
+            self._backlog_bytes.labels(table).set(shipper.backlog_bytes)
+            self._backlog_age.labels(table).set(shipper.backlog_age_s)
+            self._quarantined.labels(table).set(shipper.quarantined)
         if shipper and (shadow := shipper.shadow) and shadow.version:
             for what in ("scored", "skipped", "differ"):
                 self._shadow_rows.labels(shadow.version, what).set(getattr(shadow, what))

@@ -11,7 +11,9 @@ import pytest
 
 from contract.errors import BadInput, Refused
 from contract.use_case import Column
+from pipelines import backtest as backtesting
 from pipelines import lineage as following
+from pipelines import training_set as learning
 from pipelines.backtest import backtest
 from pipelines.feedback import feedback
 from pipelines.lineage import lineage
@@ -173,3 +175,16 @@ def test_a_window_without_labels_or_a_table_is_said(answered: Workspace, home: P
     shutil.rmtree(home / "data/penguins/predictions")
     with pytest.raises(BadInput, match="No prediction of 'penguins' is logged yet"):
         training_set(answered, "", "")
+
+
+def test_the_commands_say_the_same_to_people_and_programs(
+    answered: Workspace, capsys: pytest.CaptureFixture[str]
+) -> None:
+    backtesting.main("penguins", as_json="yes")
+    out, err = capsys.readouterr()
+    assert json.loads(out)["rows"] == N_ROWS + 10
+    assert "given answers" in err
+    learning.main("penguins", as_json="yes")
+    out, err = capsys.readouterr()
+    assert json.loads(out)["uri"] == answered.tables.uri("labelled")
+    assert "source: {delta:" in err

@@ -1,6 +1,7 @@
 """Feedback over HTTP: what is accepted reaches its table once, what is wrong is said plainly."""
 
 import shutil
+import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -188,3 +189,20 @@ def test_what_can_not_be_hidden_is_not_served(hiding: Path, home: Path) -> None:
     current = current_of(hiding, home)
     assert current.served() is None
     assert "set FOURCYCLE_LOG_SECRET" in current.status().trouble[0]
+
+
+def test_labels_that_wait_and_that_were_taken_are_counted(package: Path, home: Path) -> None:
+    with running(app_of(current_of(package, home), home)) as address:
+        assert post(address, json={"penguin": 1, "label": "Gentoo"}).status_code == 202
+        found = shippers(home / "spool" / "penguins", Tables(str(home / "data"), "penguins"))
+        for shipper in found:
+            shipper.folder.mkdir(parents=True, exist_ok=True)
+            shipper.attempt()
+        waiting = 'fourcycle_log_backlog_rows{table="feedback"} 0.0'
+        for _ in range(50):
+            text = httpx.get(f"{address}/metrics", timeout=20).text
+            if waiting in text:
+                break
+            time.sleep(0.1)
+    assert waiting in text
+    assert "fourcycle_feedback_rows_total 1.0" in text
