@@ -162,7 +162,6 @@ def answered(use_case: UseCase, features: dict[str, list[Any]], number: int) -> 
         latency_ms=0.3,
         logged_time=datetime.combine(FIRST_DAY, datetime.min.time(), UTC),
         key_id=None,
-        shadow=None,
     )
 
 
