@@ -2,7 +2,7 @@
 
 from datetime import date
 from itertools import pairwise
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
     BaseModel,
@@ -348,5 +348,10 @@ class UseCase(Part):
         return self
 
     def sections(self, *names: str) -> dict[str, object]:
-        """The named sections as plain values: what a step depends on, for its cache key."""
-        return self.model_dump(mode="json", include={"name", "task", *names})
+        """What a step depends on, as plain values, for its cache key: sections, or a key of one.
+
+        `columns` names a whole section, `monitoring.reference_rows` one key.
+        """
+        parts = [name.partition(".") for name in ("name", "task", *names)]
+        include: dict[str, Any] = {part: {key} if key else True for part, _, key in parts}
+        return self.model_dump(mode="json", include=include)

@@ -73,7 +73,7 @@ STEP = Step(
         "split",
         "estimator",
         "evaluation",
-        "monitoring",
+        "monitoring.reference_rows",
     ),
 )
 

@@ -8,6 +8,7 @@ from contract.names import PREDICTION_COLUMNS
 from contract.predictions import predictions_schema
 from contract.use_case_file import load_use_case, parse_use_case
 from pipelines.package import frozen
+from tests.conftest import made_use_case
 
 FLIGHTS = Path(__file__).parents[2] / "use_cases" / "flights.yaml"
 
@@ -64,3 +65,14 @@ def test_keys_time_and_target_are_no_features() -> None:
 def test_an_unknown_use_case_is_a_kind_error(reference: str) -> None:
     with pytest.raises(BadInput, match=r"flights|/nowhere/x.yaml"):
         load_use_case(reference)
+
+
+def test_a_step_may_depend_on_one_key_of_a_section(home: Path) -> None:
+    use_case = made_use_case(home)
+    found = use_case.sections("target", "monitoring.reference_rows")
+    assert found == {
+        "name": "made",
+        "task": "binary",
+        "target": "late",
+        "monitoring": {"reference_rows": 100},
+    }
