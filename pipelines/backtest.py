@@ -5,36 +5,28 @@ answers that were given, and those that the version would have given.
 """
 
 import json
-from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass, field
-from typing import Annotated, Any
+from typing import Annotated
 
 import mlflow
-import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import typer
 
 from contract.errors import BadInput
-from contract.metrics import Scored
 from contract.settings import read_settings
-from contract.use_case import UseCase
 from contract.use_case_file import load_use_case
 from pipelines import cli
 from pipelines.console import count, summary
-from pipelines.evaluate import point
+from pipelines.differences import Kept, compare, figures
 from pipelines.packaged import load
 from pipelines.registry import Version, champion_of
 from pipelines.step import Done, Result, Step, execute
 from pipelines.traffic import FromOption, ToOption, Traffic, inputs_sql, read_traffic
 from pipelines.workspace import Workspace, connected
 from serving.model import ServedVersion
-from serving.scorer import Answers
 
 VersionOption = Annotated[str, typer.Option(help="Version number; empty: the champion.")]
 LARGEST_CHANGES = 10
-Values = npt.NDArray[Any]
 
 
 class Backtested(Result):
@@ -61,37 +53,6 @@ class Backtested(Result):
 
 
 STEP = Step("backtest", Backtested, cached=False)
-
-
-@dataclass(frozen=True)
-class Side:
-    """Answers to labelled rows of a part; probabilities (n_rows, n_classes), None where the rows
-    have none or not as many as there are classes."""
-
-    prediction: Values
-    probability: Values | None
-
-    @classmethod
-    def of(cls, prediction: list[Any], probability: list[Any] | None, n_classes: int) -> "Side":
-        """From plain values."""
-        fits = probability is not None and all(p and len(p) == n_classes for p in probability)
-        return cls(np.asarray(prediction), np.asarray(probability) if fits else None)
-
-
-@dataclass
-class Kept:
-    """What the comparison keeps of each part: counts of all rows, values of labelled ones."""
-
-    rows: int = 0
-    unanswerable: int = 0
-    different: int = 0
-    distance: float = 0.0
-    compared: int = 0
-    versions: Counter[str] = field(default_factory=Counter)
-    changes: Counter[str] = field(default_factory=Counter)
-    labels: list[Values] = field(default_factory=list)
-    given: list[Side] = field(default_factory=list)
-    found: list[Side] = field(default_factory=list)
 
 
 def backtest(workspace: Workspace, version: Version, first: str, last: str) -> Done[Backtested]:
@@ -131,67 +92,6 @@ def _parts(workspace: Workspace, traffic: Traffic, served: ServedVersion) -> Ite
     inputs = inputs_sql(traffic, served.scorer.features, served.use_case)
     sql = f"SELECT p.version, p.prediction, p.probability, l.label, {inputs} {traffic.source}"
     return traffic.stream(workspace.tables, sql)
-
-
-def compare(kept: Kept, part: pa.Table, served: ServedVersion) -> None:
-    """Add a part of the traffic to the comparison."""
-    needed = [n for n in served.scorer.features if not served.use_case.columns[n].nullable]
-    whole = np.ones(part.num_rows, dtype=bool)
-    for name in needed:
-        whole &= ~np.asarray(part.column(name).is_null())
-    kept.unanswerable += int((~whole).sum())
-    part = part.filter(pa.array(whole))
-    if not part.num_rows:
-        return
-    columns = {name: part.column(name).to_pylist() for name in served.scorer.features}
-    answers = served.scorer.score(columns)
-    given = part.column("prediction").to_pylist()
-    kept.rows += part.num_rows
-    kept.versions.update(part.column("version").to_pylist())
-    pairs = list(zip(given, answers.prediction, strict=True))
-    kept.different += sum(a != b for a, b in pairs)
-    if served.scorer.classes:
-        kept.changes.update(f"{a} → {b}" for a, b in pairs if a != b)
-    probability = part.column("probability").to_pylist()
-    _distances(kept, given, probability, answers)
-    labels = part.column("label").to_pylist()
-    at = [row for row, label in enumerate(labels) if label is not None]
-    if at:
-        n_classes = len(served.scorer.classes)
-        chances = [answers.probability[row] for row in at] if answers.probability else None
-        kept.labels.append(np.asarray([labels[row] for row in at]))
-        was = [given[row] for row in at], [probability[row] for row in at]
-        kept.given.append(Side.of(*was, n_classes))
-        kept.found.append(Side.of([answers.prediction[row] for row in at], chances, n_classes))
-
-
-def _distances(kept: Kept, given: list[Any], probability: list[Any], answers: Answers) -> None:
-    """Add mean absolute differences of what is comparable: as many classes on both sides."""
-    if answers.probability is None:
-        kept.distance += float(np.abs(np.subtract(given, answers.prediction)).sum())
-        kept.compared += len(given)
-        return
-    for was, now in zip(probability, answers.probability, strict=True):
-        if was is not None and len(was) == len(now):
-            kept.distance += float(np.abs(np.subtract(was, now)).mean())
-            kept.compared += 1
-
-
-def figures(
-    use_case: UseCase, labels: list[Values], sides: list[Side], classes: tuple[Any, ...]
-) -> dict[str, float]:
-    """Finite metrics of answers on labelled rows; none where their classes are others."""
-    if not labels:
-        return {}
-    label, said = np.concatenate(labels), np.concatenate([side.prediction for side in sides])
-    if not classes:
-        scored = Scored(label.astype(float), said.astype(float))
-    else:
-        chances = [side.probability for side in sides if side.probability is not None]
-        if len(chances) < len(sides):
-            return {}
-        scored = Scored(label, said, np.concatenate(chances), classes)
-    return {name: v for name, v in point(use_case, scored).items() if np.isfinite(v)}
 
 
 def _log(found: Backtested) -> None:
