@@ -5,6 +5,7 @@ import os
 import sys
 from collections.abc import Callable
 from string import Template
+from typing import TYPE_CHECKING
 
 import pandas as pd
 import pyarrow as pa
@@ -16,6 +17,9 @@ from deltalake.exceptions import TableNotFoundError
 from contract.errors import BadInput, Unavailable
 from contract.schema import TYPES
 from contract.use_case import Sql, UseCase
+
+if TYPE_CHECKING:  # only a source that is a database pays for it
+    from sqlalchemy import Connection
 
 
 def read_source(use_case: UseCase) -> pa.Table:
@@ -70,25 +74,35 @@ def _read_parquet(use_case: UseCase) -> pa.Table:
 
 
 def _read_sql(use_case: UseCase) -> pa.Table:
-    from sqlalchemy import NullPool, create_engine, text
-    from sqlalchemy.exc import ArgumentError, NoSuchModuleError, OperationalError, SQLAlchemyError
+    from sqlalchemy import text
+    from sqlalchemy.exc import SQLAlchemyError
 
     sql = use_case.source.sql or Sql(url="", query="")
-    try:
-        url = Template(sql.url).substitute(os.environ)
-        # No pool: a connection left open is nobody's to close.
-        engine = create_engine(url, poolclass=NullPool)
-        with engine.connect() as connection:
+    with _connected(sql.url) as connection:
+        try:
             return _from_pandas(pd.read_sql(text(sql.query), connection))
+        except SQLAlchemyError as error:
+            # The original message alone: SQLAlchemy's own repeats the statement.
+            found = getattr(error, "orig", error)
+            if getattr(error, "connection_invalidated", False):
+                raise Unavailable(f"source.sql: the database went away: {found}") from None
+            raise BadInput(f"source.sql.query failed: {found}") from None
+
+
+def _connected(address: str) -> "Connection":
+    from sqlalchemy import NullPool, create_engine
+    from sqlalchemy.exc import ArgumentError, NoSuchModuleError, OperationalError
+
+    try:
+        # No pool: a connection left open is nobody's to close.
+        engine = create_engine(Template(address).substitute(os.environ), poolclass=NullPool)
+        return engine.connect()
     except KeyError as error:
         raise BadInput(f"source.sql.url names ${error.args[0]}, which is not set.") from None
     except (ArgumentError, NoSuchModuleError, ImportError) as error:
         raise BadInput(f"source.sql.url is no address SQLAlchemy can open: {error}") from None
     except OperationalError as error:
-        # The original message alone: SQLAlchemy's own repeats the statement.
         raise Unavailable(f"source.sql: the database did not answer: {error.orig}") from None
-    except SQLAlchemyError as error:
-        raise BadInput(f"source.sql.query failed: {getattr(error, 'orig', error)}") from None
 
 
 def _read_delta(use_case: UseCase) -> pa.Table:

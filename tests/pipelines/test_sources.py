@@ -83,5 +83,11 @@ def test_sql_reads_from_postgresql(home: Path, postgresql: str) -> None:
 def test_a_source_that_is_not_there_is_named(
     home: Path, source: dict[str, object], said: str
 ) -> None:
-    with pytest.raises((BadInput, Unavailable), match=said):
+    with pytest.raises(BadInput, match=said):
         read_source(reading(home, **source))
+
+
+def test_a_database_that_does_not_answer_is_away(home: Path) -> None:
+    url = "postgresql://nobody@127.0.0.1:1/none?connect_timeout=2"
+    with pytest.raises(Unavailable, match="did not answer"):
+        read_source(reading(home, sql=Sql(url=url, query="select 1")))
