@@ -26,7 +26,7 @@ from tests.pipelines.versions import check, make, now, register, releases_on
 
 BACK_AFTER_S = 1.5
 SERVED = ("postgresql", "sqlite")[: rounds(few=1, full=2)]  # a server takes long to start
-WRITES = range(0, 12, rounds(few=6, full=1))
+WRITES = range(0, 11, rounds(few=6, full=1))  # of a promotion
 
 
 class Database:
