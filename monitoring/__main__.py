@@ -2,13 +2,13 @@
 
 import json
 import os
-import sys
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from contract.errors import BadInput, FourcycleError
+from contract.command import run
+from contract.errors import BadInput
 from contract.settings import read_settings
 from contract.use_case_file import load_use_case
 from monitoring.window import Asked, read_count, read_day, read_versions
@@ -85,17 +85,5 @@ def _summary(monitored: "Monitored") -> None:
     typer.echo("\n".join(lines), err=True)
 
 
-def run() -> None:
-    """Parse, monitor, and turn errors into one sentence and an exit code."""
-    os.environ.update({k: v for k, v in QUIET.items() if k not in os.environ})
-    app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
-    app.command()(main)
-    try:
-        app()
-    except FourcycleError as error:
-        typer.echo(str(error), err=True)
-        sys.exit(error.exit_code)
-
-
 if __name__ == "__main__":
-    run()
+    run(main, QUIET)

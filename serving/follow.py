@@ -9,7 +9,6 @@ import logging
 import os
 import random
 import shutil
-import sys
 import tempfile
 import time
 from collections.abc import Callable
@@ -21,6 +20,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from filelock import FileLock, Timeout
 
+from contract.command import run
 from contract.errors import FourcycleError, Refused
 from contract.locks import store_lock
 from contract.names import CHALLENGER, CHAMPION
@@ -256,18 +256,5 @@ def main(
     follow(name, read_settings(root), parent or os.getppid())
 
 
-def run() -> None:
-    """Parse, follow, and turn errors into one sentence and an exit code."""
-    os.environ.update({k: v for k, v in CLIENT_LIMITS.items() if k not in os.environ})
-    logging.basicConfig(format="%(asctime)s %(name)s %(message)s", level=logging.WARNING)
-    app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
-    app.command()(main)
-    try:
-        app()
-    except FourcycleError as error:
-        typer.echo(str(error), err=True)
-        sys.exit(error.exit_code)
-
-
 if __name__ == "__main__":
-    run()
+    run(main, CLIENT_LIMITS)

@@ -19,7 +19,8 @@ from typing import Annotated, Any
 
 import typer
 
-from contract.errors import BadInput, FourcycleError
+from contract.command import run
+from contract.errors import BadInput
 from contract.settings import Settings, read_settings
 from serving.problem import Problem
 
@@ -149,10 +150,4 @@ def _stamp(path: Path) -> tuple[int, int]:
 
 
 if __name__ == "__main__":
-    app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
-    app.command()(main)
-    try:
-        app()
-    except FourcycleError as error:
-        typer.echo(str(error), err=True)
-        raise SystemExit(error.exit_code) from None
+    run(main)

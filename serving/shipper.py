@@ -9,7 +9,6 @@ the segments. Killed anywhere, the next pass finds in the table how far this one
 import logging
 import os
 import signal
-import sys
 import threading
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
@@ -19,7 +18,8 @@ import pyarrow as pa
 import typer
 from filelock import FileLock, Timeout
 
-from contract.errors import BadInput, Busy, FourcycleError, Unavailable
+from contract.command import run
+from contract.errors import BadInput, Busy, Unavailable
 from contract.settings import read_settings
 from contract.tables import Tables
 from serving import quarantine
@@ -172,7 +172,7 @@ class Shipper:
             quarantine.keep(self.folder / "quarantine", part.segment, part.unread)
 
 
-def run(shippers: Sequence[Shipper], every_s: float, stop: threading.Event) -> str:
+def keep_shipping(shippers: Sequence[Shipper], every_s: float, stop: threading.Event) -> str:
     """Ship until told to stop, and once more then; why that last time failed, "" else."""
     pause_s = every_s
     while True:
@@ -211,7 +211,7 @@ def main(
     try:
         shadow = Shadow(Cache(settings.cache_root / name), name) if settings.serve_shadow else None
         tables = Tables(settings.table_root, name)
-        problem = run(shippers(folder, tables, shadow), settings.ship_every_s, stop)
+        problem = keep_shipping(shippers(folder, tables, shadow), settings.ship_every_s, stop)
     finally:
         lock.release()
     if problem:
@@ -244,17 +244,5 @@ def shippers(folder: Path, tables: Tables, shadow: Shadow | None = None) -> list
     ]
 
 
-def start() -> None:
-    """Parse, ship, and turn errors into one sentence and an exit code."""
-    logging.basicConfig(format="%(asctime)s %(name)s %(message)s", level=logging.WARNING)
-    app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
-    app.command()(main)
-    try:
-        app()
-    except FourcycleError as error:
-        typer.echo(str(error), err=True)
-        sys.exit(error.exit_code)
-
-
 if __name__ == "__main__":
-    start()
+    run(main)

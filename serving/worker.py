@@ -5,10 +5,8 @@ once when its supervisor is gone.
 """
 
 import asyncio
-import logging
 import os
 import socket
-import sys
 from importlib.metadata import version
 from types import FrameType
 from typing import Annotated
@@ -16,7 +14,7 @@ from typing import Annotated
 import typer
 import uvicorn
 
-from contract.errors import FourcycleError
+from contract.command import run
 from contract.settings import Settings, read_settings
 from serving.access_log import open_access_log
 from serving.app import create_app
@@ -107,17 +105,5 @@ def main(
     uvloop.run(work(name, read_settings(root), socket.socket(fileno=fd), parent))
 
 
-def run() -> None:
-    """Parse, answer, and turn errors into one sentence and an exit code."""
-    logging.basicConfig(format="%(asctime)s %(name)s %(message)s", level=logging.WARNING)
-    app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
-    app.command()(main)
-    try:
-        app()
-    except FourcycleError as error:
-        typer.echo(str(error), err=True)
-        sys.exit(error.exit_code)
-
-
 if __name__ == "__main__":
-    run()
+    run(main)

@@ -1,0 +1,29 @@
+"""The door of the services' commands: one sentence for each error, and its exit code."""
+
+import logging
+import os
+import sys
+from collections.abc import Callable, Mapping
+
+import typer
+
+from contract.errors import FourcycleError
+
+NOTHING: Mapping[str, str] = {}
+
+
+def run(main: Callable[..., None], environment: Mapping[str, str] = NOTHING) -> None:
+    """Parse the command line and run `main` to its exit code.
+
+    `environment` holds defaults of variables that libraries read while they are imported.
+    """
+    for name, value in environment.items():
+        os.environ.setdefault(name, value)
+    logging.basicConfig(format="%(asctime)s %(name)s %(message)s", level=logging.WARNING)
+    app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+    app.command()(main)
+    try:
+        app()
+    except FourcycleError as error:
+        typer.echo(str(error), err=True)
+        sys.exit(error.exit_code)
