@@ -1,36 +1,17 @@
 """A pipeline that is killed in any step is finished by the next one, with nothing doubled."""
 
-import os
 import signal
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 from contract.names import PRODUCTION
 from contract.tables import Tables
-from pipelines.closure import PROJECT
 from pipelines.workspace import open_workspace
 from tests.conftest import MADE, deliver, made_rows, made_use_case
 from tests.faults.rounds import rounds
-
-COMMAND = [sys.executable, "-m", "pipelines.main", "--use-case", "made.yaml"]
-STEPS = (
-    "ingest",
-    "validate",
-    "split",
-    "train",
-    "evaluate",
-    "package",
-    "register",
-    "gate",
-    "promote",
-)
-
-
-def environment() -> dict[str, str]:
-    return os.environ | {"PYTHONPATH": str(PROJECT)}
+from tests.pipelines.test_main import COMMAND, STEPS, environment
 
 
 def kill_in(step: str, home: Path) -> None:
