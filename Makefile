@@ -28,7 +28,7 @@ $(INSTALLED): requirements.lock scripts/setup
 	@sh scripts/setup
 
 run: train  ## Data to a served and monitored model, then a summary
-	@python -m pipelines.replay --use-case '$(USE_CASE)'
+	@python -m pipelines.turn --use-case '$(USE_CASE)'
 
 # Of a use case given by path, the file's name stands for the experiment: my/flights.yaml -> flights.
 train: $(INSTALLED)  ## The pipeline alone: ingest to registered, gated version

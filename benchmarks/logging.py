@@ -30,7 +30,7 @@ from contract.settings import Settings
 from contract.tables import Tables
 from contract.use_case import UseCase
 from contract.use_case_file import load_use_case
-from pipelines.replay import free_port, request_rows
+from pipelines.service import free_port, request_rows
 from serving.answered import Answered
 from serving.prediction_rows import prediction_rows
 from serving.record import Kind, Schema, encode

@@ -175,7 +175,7 @@ def main(
     seconds: Annotated[int, typer.Option(help="How long.", min=20, max=86_400)] = 600,
 ) -> None:
     """Keep a service under load and see whether it grows."""
-    from pipelines.replay import free_port
+    from pipelines.service import free_port
 
     seen: Counter[str] = Counter()
     samples: dict[str, list[Size]] = defaultdict(list)

@@ -19,7 +19,7 @@ import psutil
 
 from contract.tables import Tables
 from pipelines.closure import PROJECT
-from pipelines.replay import free_port
+from pipelines.service import free_port
 from serving.cache import Announcement, Cache
 
 PATIENCE_S = 60  # for what a quiet machine does in two seconds

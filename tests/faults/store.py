@@ -6,7 +6,7 @@ from pathlib import Path
 
 from pyarrow import fs
 
-from pipelines.replay import free_port
+from pipelines.service import free_port
 
 CONFIG = """{"identities": [{"name": "t", "actions": ["Admin", "Read", "Write", "List"],
 "credentials": [{"accessKey": "key", "secretKey": "secret-key"}]}]}"""

@@ -17,7 +17,7 @@ import pytest
 
 from contract.names import CHALLENGER, CHAMPION, SCORER_DIR
 from pipelines.package import seal
-from pipelines.replay import free_port
+from pipelines.service import free_port
 from serving.scorer import GRAPH_FILE, SCORER_FILE
 from tests.faults.rounds import rounds
 from tests.faults.service import Asked, Service, load, running, until

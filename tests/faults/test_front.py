@@ -13,7 +13,7 @@ from pathlib import Path
 import httpx
 
 from pipelines.closure import PROJECT
-from pipelines.replay import free_port
+from pipelines.service import free_port
 from tests.faults.service import load, running, until
 from tests.faults.shop import BODY, Case
 

@@ -19,7 +19,7 @@ from mlflow import MlflowClient
 from contract.errors import Unavailable
 from contract.settings import read_settings
 from pipelines.moves import settle
-from pipelines.replay import free_port
+from pipelines.service import free_port
 from pipelines.workspace import Workspace, connect
 from tests.faults.rounds import rounds
 from tests.pipelines.versions import check, make, now, register, releases_on

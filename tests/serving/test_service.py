@@ -16,7 +16,7 @@ from contract.errors import Refused
 from contract.tables import Tables
 from contract.use_case_file import load_use_case
 from pipelines.main import Outcome
-from pipelines.replay import free_port, service
+from pipelines.service import free_port, service
 from pipelines.workspace import open_workspace
 from serving.model import check_golden, load_version, verify
 

@@ -10,7 +10,7 @@ import pytest
 from mlflow import MlflowClient
 
 from pipelines.closure import PROJECT
-from pipelines.replay import free_port
+from pipelines.service import free_port
 from tests.system.repository import committed_copy
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from pipelines.replay import free_port
+from pipelines.service import free_port
 
 PROJECT = Path(__file__).parents[2]
 ENVIRONMENT = Path(sys.prefix)

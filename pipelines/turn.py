@@ -5,13 +5,9 @@ without event times sends its holdout.
 """
 
 import json
-import signal
-import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Any
@@ -21,13 +17,14 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from contract.errors import BadInput, Refused, Unavailable
+from contract.errors import BadInput, Refused
 from contract.tables import quoted
 from contract.use_case import TimeSplit, UseCase
 from pipelines import cli
 from pipelines.console import count, summary, working
 from pipelines.raw import valid_rows
 from pipelines.registry import Version, champion_of
+from pipelines.service import checked, free_port, post_rows, request_rows, service
 from pipelines.split import local_midnight
 from pipelines.step import latest_run, load_result
 from pipelines.validate import STEP as VALIDATE
@@ -35,8 +32,6 @@ from pipelines.validate import Validated
 from pipelines.workspace import Workspace, open_workspace
 
 TRAFFIC_ROWS = 2000
-ROWS_PER_REQUEST = 500
-READY_S = 60
 WINDOW_DAYS = 31
 
 
@@ -86,27 +81,12 @@ def send(workspace: Workspace, address: str, version: Version, rows: pa.Table) -
     use_case = workspace.use_case
     example = workspace.tables.read("holdout", order_by=use_case.keys).slice(0, 1)
     with httpx.Client(base_url=address, timeout=60) as client:
-        answer = client.post("/predict", json={"rows": request_rows(example, use_case)})
-        if answer.status_code != httpx.codes.OK:
-            raise Refused(f"POST /predict answered {answer.status_code}: {answer.text[:300]}")
-        already = logged_rows(workspace, version, rows)
-        if already < rows.num_rows:
-            for start in range(0, rows.num_rows, ROWS_PER_REQUEST):
-                part = request_rows(rows.slice(start, ROWS_PER_REQUEST), use_case)
-                done = client.post("/invocations", json={"dataframe_records": part})
-                if done.status_code != httpx.codes.OK:
-                    raise Refused(
-                        f"POST /invocations answered {done.status_code}: {done.text[:300]}"
-                    )
+        asked = {"rows": request_rows(example, use_case)}
+        answer = checked(client.post("/predict", json=asked))
+    already = logged_rows(workspace, version, rows)
+    if already < rows.num_rows:
+        post_rows(address, use_case, rows)
     return Sent(answer.json(), rows.num_rows, already)
-
-
-def request_rows(rows: pa.Table, use_case: UseCase) -> list[dict[str, Any]]:
-    """Rows as a client sends them: features, keys and event time, no label."""
-    names = [name for name in use_case.columns if name != use_case.target]
-    plain = rows.select(names).to_pylist()
-    time = use_case.event_time
-    return [row | ({time: row[time].isoformat()} if time else {}) for row in plain]
 
 
 def logged_rows(workspace: Workspace, version: Version, rows: pa.Table) -> int:
@@ -119,53 +99,6 @@ def logged_rows(workspace: Workspace, version: Version, rows: pa.Table) -> int:
         t=workspace.tables.open("predictions"),
     )
     return int(pc.sum(pc.is_in(rows.column(key), found.column("key"))).as_py() or 0)
-
-
-@contextmanager
-def service(use_case: str, root: str, port: int, version: str = "") -> Iterator[str]:
-    """The service as a process of its own, stopped again at the end.
-
-    It is ready when it answers with the version (empty: any): from its cache it starts with an old
-    one, until it has seen the registry.
-    """
-    command = [sys.executable, "-m", "serving", "--use-case", use_case, "--port", str(port)]
-    command += ["--root", root] if root else []
-    process = subprocess.Popen(command, stderr=subprocess.DEVNULL)
-    address = f"http://127.0.0.1:{port}"
-    try:
-        _wait_until_ready(process, address, version)
-        yield address
-    finally:
-        process.send_signal(signal.SIGTERM)
-        try:
-            process.wait(timeout=20)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
-
-
-def _wait_until_ready(process: "subprocess.Popen[bytes]", address: str, version: str) -> None:
-    deadline = time.monotonic() + READY_S
-    while time.monotonic() < deadline:
-        if process.poll() is not None:
-            raise Refused(f"The service ended with exit code {process.returncode}; try make serve.")
-        try:
-            answer = httpx.get(f"{address}/ping", timeout=2)
-            found = answer.headers.get("X-Model-Version")
-            if answer.status_code == httpx.codes.OK and version in ("", found):
-                return
-        except httpx.TransportError:
-            pass  # not listening yet: the loop's deadline decides
-        time.sleep(0.1)
-    what = f"with version {version} " if version else ""
-    raise Unavailable(f"The service at {address} was not ready {what}within {READY_S} s.")
-
-
-def free_port() -> int:
-    """A port nobody listens on now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def watch(use_case: str, root: str, window: Window) -> dict[str, Any]:
@@ -182,7 +115,7 @@ def watch(use_case: str, root: str, window: Window) -> dict[str, Any]:
 
 
 def main(use_case: cli.UseCaseOption = "flights", root: cli.RootOption = "") -> None:
-    """Replay: serve the champion, send the month after the holdout, compare it."""
+    """Turn: serve the champion, send the month after the holdout, compare it."""
     started = time.monotonic()
     with open_workspace(use_case, root) as workspace:
         version = champion_of(workspace)
