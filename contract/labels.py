@@ -37,32 +37,43 @@ def shared_keys(opened: dict[str, DeltaTable], keys: Sequence[str]) -> list[str]
     return [key for key in keys if all(key in names for names in there)]
 
 
-def revisions_sql(keys: Sequence[str], where: str = "true", as_of: datetime | None = None) -> str:
+def revisions_sql(
+    keys: Sequence[str],
+    where: str = "true",
+    as_of: datetime | None = None,
+    true_by: datetime | None = None,
+) -> str:
     """Every revision of the label of each prediction `p` for which `where` holds.
 
-    Columns: prediction_id, revision (1, 2, ...), label, label_time, received_time, newest. With
-    `as_of`, what was known then: later statements are left out.
+    Columns: prediction_id, revision (1, 2, ...), label, label_time, received_time, key_id (who said
+    it first), newest. With `as_of`, what was received by then; with `true_by`, what was known by
+    then, whenever it was received: other statements are left out.
     """
     changed = (
         f"SELECT *, lag(label) OVER ({_ORDER}) IS DISTINCT FROM label AS changed "  # noqa: S608
-        f"FROM ({_statements(keys, where, as_of)})"
+        f"FROM ({_statements(keys, where, as_of, true_by)})"
     )
     return (
         f"SELECT prediction_id, row_number() OVER ({_ORDER}) AS revision, label, label_time, "  # noqa: S608
-        f"received_time, lead(label) OVER ({_ORDER}) IS NULL AS newest FROM ({changed}) "
+        f"received_time, key_id, lead(label) OVER ({_ORDER}) IS NULL AS newest FROM ({changed}) "
         "WHERE changed"
     )
 
 
-def labels_sql(keys: Sequence[str], where: str = "true", as_of: datetime | None = None) -> str:
+def labels_sql(
+    keys: Sequence[str],
+    where: str = "true",
+    as_of: datetime | None = None,
+    true_by: datetime | None = None,
+) -> str:
     """The label that counts for each prediction `p` for which `where` holds, if it has one.
 
-    Columns: prediction_id, revision, label, label_time, received_time. A revision above 1 means
-    that feedback contradicted itself.
+    Columns and times as in `revisions_sql`, without newest. A revision above 1 means that feedback
+    contradicted itself.
     """
     return (
-        "SELECT prediction_id, revision, label, label_time, received_time "  # noqa: S608
-        f"FROM ({revisions_sql(keys, where, as_of)}) WHERE newest"
+        "SELECT prediction_id, revision, label, label_time, received_time, key_id "  # noqa: S608
+        f"FROM ({revisions_sql(keys, where, as_of, true_by)}) WHERE newest"
     )
 
 
@@ -91,10 +102,13 @@ def moment(time: datetime) -> str:
     return f"arrow_cast('{time.isoformat()}', 'Timestamp(Microsecond, Some(\"UTC\"))')"
 
 
-def _statements(keys: Sequence[str], where: str, as_of: datetime | None) -> str:
+def _statements(
+    keys: Sequence[str], where: str, as_of: datetime | None, true_by: datetime | None
+) -> str:
     """One row for each prediction and statement about it."""
-    said = "f.label, f.label_time, f.received_time"
+    said = "f.label, f.label_time, f.received_time, f.key_id"
     known = f"({where})" + (f" AND f.received_time <= {moment(as_of)}" if as_of else "")
+    known += f" AND f.label_time <= {moment(true_by)}" if true_by else ""
     parts = [
         f"SELECT p.prediction_id, {said} FROM feedback f JOIN predictions p "  # noqa: S608
         f"ON f.prediction_id = p.prediction_id WHERE {known}"

@@ -20,6 +20,7 @@ TableName = Literal[
     "feedback_quarantine",
     "labelled",
     "ledger",
+    "lease",
 ]
 Cycle = Literal["training", "releases", "monitoring"]
 

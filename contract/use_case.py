@@ -243,6 +243,21 @@ class Monitoring(Part):
         return self
 
 
+class Retraining(Part):
+    """When and on what a retraining may run; docs/retraining.md.
+
+    The label shift is a Jensen-Shannon distance between 0 and 1, as in monitoring; the share of one
+    API key is of all labels.
+    """
+
+    window_days: int = Field(default=365, ge=1)
+    min_labels: int = Field(default=1000, ge=1)
+    cool_down_days: float = Field(default=7, ge=0, allow_inf_nan=False)
+    max_label_shift: float = Field(default=0.2, gt=0, le=1)
+    max_key_share: float = Field(default=0.5, gt=0, le=1)
+    max_hours: float = Field(default=6, gt=0, allow_inf_nan=False)
+
+
 class Serving(Part):
     """How the service may run a version."""
 
@@ -298,6 +313,7 @@ class UseCase(Part):
     gates: Gates = Gates()
     release: Release = Release()
     monitoring: Monitoring = Monitoring()
+    retraining: Retraining = Retraining()
     serving: Serving = Serving()
     privacy: Privacy = Privacy()
     card: Card = Card()

@@ -60,8 +60,30 @@ def ingest(workspace: Workspace, rehearsal: Rehearsal) -> Done[Ingested]:
     return execute(workspace, STEP, lambda: _ingest(workspace, rehearsal), parameters=parameters)
 
 
-def _ingest(workspace: Workspace, rehearsal: Rehearsal) -> Ingested:
+def ingest_labelled(workspace: Workspace, labelled: TableVersion) -> Done[Ingested]:
+    """Append labelled answers, a version of the table `labelled`, as far as they are new.
+
+    Where the use case says that a known key stands (`late_duplicates: quarantine`), rows of known
+    keys are left out here: only a source that repeats its keys is a matter for quarantine.
+    """
+    parameters = {"labelled": labelled.version}
+    return execute(
+        workspace, STEP, lambda: _ingest_labelled(workspace, labelled), parameters=parameters
+    )
+
+
+def _ingest_labelled(workspace: Workspace, labelled: TableVersion) -> Ingested:
     use_case, tables = workspace.use_case, workspace.tables
+    rows = tables.read("labelled", labelled.version, columns=list(use_case.columns))
+    if use_case.source.late_duplicates == "quarantine" and tables.exists("raw"):
+        keys = list(use_case.keys)
+        known = row_hashes(tables.read("raw", columns=keys))
+        rows = rows.filter(pa.array(~np.isin(row_hashes(rows.select(keys)), known)))
+    return _take_in(workspace, rows)
+
+
+def _ingest(workspace: Workspace, rehearsal: Rehearsal) -> Ingested:
+    use_case = workspace.use_case
     with working(f"reading the {use_case.source.kind} source"):
         delivered = rehearse(read_source(use_case), use_case, rehearsal)
     conformed = conform(delivered, use_case)
@@ -70,14 +92,20 @@ def _ingest(workspace: Workspace, rehearsal: Rehearsal) -> Ingested:
         from pipelines.validate import refuse_delivery
 
         refuse_delivery(use_case, conformed)
-    hashes = row_hashes(conformed.table)
+    return _take_in(workspace, conformed.table)
+
+
+def _take_in(workspace: Workspace, rows: pa.Table) -> Ingested:
+    """Append the rows that `raw` does not hold, as one delivery."""
+    use_case, tables = workspace.use_case, workspace.tables
+    hashes = row_hashes(rows)
     known = _known(workspace)
     new = ~np.isin(hashes, known.column(ROW_HASH).to_numpy())
-    raw = _append(tables, conformed.table.filter(pa.array(new)), hashes[new], known)
+    raw = _append(tables, rows.filter(pa.array(new)), hashes[new], known)
     last = max(known.column(DELIVERY).to_pylist(), default=0)
     ingested = Ingested(
         raw=raw,
-        rows_read=delivered.num_rows,
+        rows_read=rows.num_rows,
         rows_new=int(new.sum()),
         rows_late_duplicate=late_duplicates(tables, use_case, raw.version, last).num_rows,
     )

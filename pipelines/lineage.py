@@ -24,7 +24,8 @@ from pipelines.workspace import Workspace, connected
 
 PredictionOption = Annotated[str, typer.Option(help="Id of an answer: <request id>-<row>.")]
 RUNS = ("train_run", "evaluate_run", "package_run", "gate_run")
-DATA = ("training", "holdout", "raw")
+DATA = ("training", "holdout", "raw", "labelled")
+RETRAINED = "retrained_"
 GONE = "not registered any more"
 
 
@@ -38,6 +39,7 @@ class Lineage:
     champion_then: str  # by the ledger, "" for none
     runs: dict[str, str]
     data: dict[str, str]  # table: version and content hash
+    retrained: dict[str, str]  # why the version was made, where a retraining made it
     expectations: str  # passed of all, at registration
     validation_run: str
     commit: dict[str, str]
@@ -73,6 +75,7 @@ def lineage(workspace: Workspace, prediction_id: str) -> Lineage:
             for name in DATA
             if tags.get(f"{name}_version")
         },
+        retrained={name: tags[name] for name in sorted(tags) if name.startswith(RETRAINED)},
         expectations=tags.get("expectations", ""),
         validation_run=_validation_run(workspace, tags.get("raw_hash", "")),
         commit={n: tags[n] for n in ("git_commit", "git_dirty", "lock_hash") if tags.get(n)},
@@ -176,6 +179,7 @@ def facts(found: Lineage) -> dict[str, str]:
         else "unknown",
         **{name.replace("_", " "): value for name, value in found.runs.items()},
         **found.data,
+        **{name.replace("_", " "): value for name, value in found.retrained.items()},
         "expectations": f"{found.expectations} passed, run {found.validation_run or 'unknown'}",
         "commit": f"{found.commit.get('git_commit', 'unknown')}, changed files: "
         f"{found.commit.get('git_dirty', 'unknown')}",

@@ -2,12 +2,14 @@
 
 import resource
 import time
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import mlflow
 
 from contract.names import experiment
+from contract.tables import TableVersion
 from contract.use_case_file import load_use_case
 from pipelines import cli
 from pipelines.console import console, count, summary
@@ -45,37 +47,52 @@ def pipeline(
     workspace: Workspace, rehearsal: Rehearsal, tune: int, allow_breaking: bool = False
 ) -> Outcome:
     """All steps in order; every one is a child of the pipeline's own run."""
-    with step_run(workspace, "main") as run:
-        done: dict[str, Done[Any]] = {}
-        ingested = done["ingest"] = ingest(workspace, rehearsal)
-        validated = done["validate"] = validate(workspace, ingested.result)
-        divided = done["split"] = split(workspace, validated.result)
-        trained = done["train"] = train(workspace, divided.result, tune)
-        evaluated = done["evaluate"] = evaluate(workspace, trained.result)
-        packaged = done["package"] = package(workspace, trained.result)
-        registered = done["register"] = register(
-            workspace, validated.result, trained.result, evaluated.result, packaged.result
-        )
-        version = Version.read(workspace, registered.result.version)
-        gated = done["gate"] = gate(workspace, version, allow_breaking, reuse=True)
-        concluded = conclude(workspace, version, gated.result)
-        if concluded.promoted:
-            done["promote"] = concluded.promoted
-        outcome = Outcome(
-            ingested=ingested.result,
-            validated=validated.result,
-            evaluated=evaluated.result,
-            registered=registered.result,
-            gated=gated.result,
-            conclusion=concluded.sentence,
-            seconds={name: step.seconds for name, step in done.items()},
-            reused=tuple(name for name, step in done.items() if step.reused),
-        )
-        _log(workspace, run.info.run_id, outcome)
+    with step_run(workspace, "main"):
+        return after_ingest(workspace, ingest(workspace, rehearsal), tune, allow_breaking)
+
+
+def after_ingest(
+    workspace: Workspace,
+    ingested: Done[Ingested],
+    tune: int = 0,
+    allow_breaking: bool = False,
+    among: Sequence[TableVersion] = (),
+    because: Mapping[str, str] | None = None,
+) -> Outcome:
+    """The steps from validation to promotion, logged on the active run.
+
+    `among` are the tables whose keys may take part, all where there is none; `because` are tags
+    that say on the version why it was made.
+    """
+    done: dict[str, Done[Any]] = {"ingest": ingested}
+    validated = done["validate"] = validate(workspace, ingested.result)
+    divided = done["split"] = split(workspace, validated.result, among)
+    trained = done["train"] = train(workspace, divided.result, tune)
+    evaluated = done["evaluate"] = evaluate(workspace, trained.result)
+    packaged = done["package"] = package(workspace, trained.result)
+    registered = done["register"] = register(
+        workspace, validated.result, trained.result, evaluated.result, packaged.result, because
+    )
+    version = Version.read(workspace, registered.result.version)
+    gated = done["gate"] = gate(workspace, version, allow_breaking, reuse=True)
+    concluded = conclude(workspace, version, gated.result)
+    if concluded.promoted:
+        done["promote"] = concluded.promoted
+    outcome = Outcome(
+        ingested=ingested.result,
+        validated=validated.result,
+        evaluated=evaluated.result,
+        registered=registered.result,
+        gated=gated.result,
+        conclusion=concluded.sentence,
+        seconds={name: step.seconds for name, step in done.items()},
+        reused=tuple(name for name, step in done.items() if step.reused),
+    )
+    _log(outcome)
     return outcome
 
 
-def _log(workspace: Workspace, run_id: str, outcome: Outcome) -> None:
+def _log(outcome: Outcome) -> None:
     mlflow.log_metrics({f"seconds/{name}": value for name, value in outcome.seconds.items()})
     figures = outcome.evaluated.figures
     mlflow.log_metrics({f"holdout/{name}": figure.value for name, figure in figures.items()})

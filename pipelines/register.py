@@ -1,5 +1,7 @@
 """Register: make a packaged candidate a version in Staging, with tags and its model card."""
 
+from collections.abc import Mapping
+
 import mlflow
 
 from pipelines import cli
@@ -30,6 +32,7 @@ from pipelines.validate import Validated
 from pipelines.workspace import Workspace, open_workspace
 
 TRAINED_BY_TAG = "trained_by"
+WHY_TAG = "retrained_why"
 
 
 class Registered(Result):
@@ -56,10 +59,13 @@ def register(
     trained: Trained,
     evaluated: Evaluated,
     packaged: Packaged,
+    because: Mapping[str, str] | None = None,
 ) -> Done[Registered]:
-    """Register a candidate once."""
+    """Register a candidate once; `because` are tags of its own that say why it was made."""
     return execute(
-        workspace, STEP, lambda: _register(workspace, validated, trained, evaluated, packaged)
+        workspace,
+        STEP,
+        lambda: _register(workspace, validated, trained, evaluated, packaged, because or {}),
     )
 
 
@@ -69,10 +75,13 @@ def _register(
     trained: Trained,
     evaluated: Evaluated,
     packaged: Packaged,
+    because: Mapping[str, str],
 ) -> Registered:
     run = workspace.client.get_run(trained.run_id)
+    trained_by = run.data.tags.get(ACTOR_TAG, run.data.tags.get("mlflow.user", ""))
     tags = lineage(validated, trained, evaluated, packaged) | {
-        TRAINED_BY_TAG: run.data.tags.get(ACTOR_TAG, run.data.tags.get("mlflow.user", ""))
+        TRAINED_BY_TAG: trained_by,
+        **because,
     }
     version = find_version(workspace, **{PACKAGE_TAG: packaged.digest})
     new = version is None
@@ -83,7 +92,8 @@ def _register(
             workspace, packaged.source, trained.run_id, trained.model_id, card, tags
         )
     if version.stage == UNSTAGED:  # new, or a crash came between the version and its move
-        nominate(workspace, version, f"trained in run {trained.run_id[:8]}, {evaluated.line()}")
+        why = f"trained in run {trained.run_id[:8]}, {evaluated.line()}"
+        nominate(workspace, version, f"{because[WHY_TAG]}; {why}" if WHY_TAG in because else why)
         version = Version.read(workspace, version.version)
     mlflow.set_tag("model_version", version.version)
     return Registered(

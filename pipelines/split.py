@@ -1,5 +1,6 @@
 """Split: freeze a training table and a holdout, the newest labelled slice; no row is in both."""
 
+from collections.abc import Sequence
 from datetime import UTC, date, datetime, time
 from zoneinfo import ZoneInfo
 
@@ -54,21 +55,29 @@ STEP = Step(
 )
 
 
-def split(workspace: Workspace, validated: Validated) -> Done[SplitMade]:
-    """Divide the valid labelled rows as the use case declares."""
+def split(
+    workspace: Workspace, validated: Validated, among: Sequence[TableVersion] = ()
+) -> Done[SplitMade]:
+    """Divide the valid labelled rows as the use case declares.
+
+    With `among`, those rows alone whose key stands in one of these tables.
+    """
     inputs = {
         "raw": validated.raw.content_hash,
         "quarantine": validated.quarantine.content_hash,
+        **{f"among_{table.table}": table.content_hash for table in among},
     }
     declared = workspace.use_case.split.model_dump(mode="json", exclude_none=True)
     parameters = {f"split_{key}": value for key, value in declared.items()}
-    return execute(workspace, STEP, lambda: _split(workspace, validated), inputs, parameters)
+    return execute(workspace, STEP, lambda: _split(workspace, validated, among), inputs, parameters)
 
 
-def _split(workspace: Workspace, validated: Validated) -> SplitMade:
+def _split(workspace: Workspace, validated: Validated, among: Sequence[TableVersion]) -> SplitMade:
     use_case, tables = workspace.use_case, workspace.tables
     with working("reading the valid rows"):
         rows = valid_rows(tables, use_case, validated.raw.version, validated.quarantine.version)
+    if among:
+        rows = _of_keys(rows, tables, use_case, among)
     labelled = rows.filter(pc.is_valid(rows.column(use_case.target)))
     training, holdout = divide(labelled, use_case)
     for name, mask in (("training", training), ("holdout", holdout)):
@@ -84,6 +93,15 @@ def _split(workspace: Workspace, validated: Validated) -> SplitMade:
     log_input(tables, made.holdout, "holdout")
     log_input(tables, made.training, "training")
     return made
+
+
+def _of_keys(
+    rows: pa.Table, tables: Tables, use_case: UseCase, among: Sequence[TableVersion]
+) -> pa.Table:
+    keys = list(use_case.keys)
+    known = [row_hashes(tables.read(t.table, t.version, columns=keys)) for t in among]
+    wanted = np.isin(row_hashes(rows.select(keys)), np.concatenate(known))
+    return rows.filter(pa.array(wanted))
 
 
 def divide(rows: pa.Table, use_case: UseCase) -> tuple[Mask, Mask]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Annotated, Any
 
 import pyarrow as pa
@@ -19,7 +20,9 @@ FromOption = Annotated[
     str, typer.Option("--from", help="First day, e.g. 2013-07-01; no days: the newest window.")
 ]
 ToOption = Annotated[str, typer.Option("--to", help="First day after the window.")]
-NO_LABELS = "SELECT CAST(NULL AS VARCHAR) AS prediction_id, NULL AS label"
+NO_LABELS = (
+    "SELECT CAST(NULL AS VARCHAR) AS prediction_id, NULL AS label, CAST(NULL AS VARCHAR) AS key_id"
+)
 
 
 @dataclass(frozen=True)
@@ -28,7 +31,7 @@ class Traffic:
 
     window: Window
     opened: dict[str, DeltaTable]
-    labels: str  # SQL: prediction_id, label
+    labels: str  # SQL: prediction_id, label, key_id
 
     @property
     def source(self) -> str:
@@ -55,8 +58,13 @@ class Traffic:
         return found
 
 
-def read_traffic(tables: Tables, use_case: UseCase, first: str, last: str) -> Traffic:
-    """The traffic of the days [first, last) in the use case's time zone; BadInput without any."""
+def read_traffic(
+    tables: Tables, use_case: UseCase, first: str, last: str, true_by: datetime | None = None
+) -> Traffic:
+    """The traffic of the days [first, last) in the use case's time zone; BadInput without any.
+
+    With `true_by`, beside the labels that were known by then.
+    """
     if not tables.exists("predictions"):
         raise BadInput(
             f"No prediction of {use_case.name!r} is logged yet; the service logs what it answers."
@@ -67,7 +75,7 @@ def read_traffic(tables: Tables, use_case: UseCase, first: str, last: str) -> Tr
     if tables.exists("feedback"):
         opened["feedback"] = tables.open("feedback")
         where = " AND ".join(["true", *window.where])
-        labels = labels_sql(shared_keys(opened, use_case.keys), where)
+        labels = labels_sql(shared_keys(opened, use_case.keys), where, true_by=true_by)
     return Traffic(window, opened, labels)
 
 

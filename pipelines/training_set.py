@@ -5,6 +5,7 @@ ingest. A row that was asked several times stands once, as it was asked last.
 """
 
 import json
+from datetime import datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -51,19 +52,28 @@ class TrainingSet(Result):
 STEP = Step("training_set", TrainingSet, cached=False)
 
 
-def training_set(workspace: Workspace, first: str, last: str) -> Done[TrainingSet]:
-    """Publish the labelled rows of the days [first, last); the same rows make no new version."""
-    given = {"from": first, "to": last}
-    return execute(workspace, STEP, lambda: _training_set(workspace, first, last), parameters=given)
+def training_set(
+    workspace: Workspace, first: str, last: str, true_by: datetime | None = None
+) -> Done[TrainingSet]:
+    """Publish the labelled rows of the days [first, last); the same rows make no new version.
+
+    With `true_by`, by the labels that were known by then.
+    """
+    given = {"from": first, "to": last} | ({"true_by": true_by.isoformat()} if true_by else {})
+    return execute(
+        workspace, STEP, lambda: _training_set(workspace, first, last, true_by), parameters=given
+    )
 
 
-def _training_set(workspace: Workspace, first: str, last: str) -> TrainingSet:
+def _training_set(
+    workspace: Workspace, first: str, last: str, true_by: datetime | None
+) -> TrainingSet:
     use_case, tables = workspace.use_case, workspace.tables
-    traffic = read_traffic(tables, use_case, first, last)
+    traffic = read_traffic(tables, use_case, first, last, true_by)
     counts = traffic.ask(
         tables,
         "count(*) AS answered, count(l.label) AS labelled, "
-        f"count(l.label) FILTER (WHERE NOT ({_named(use_case)})) AS nameless",
+        f"count(l.label) FILTER (WHERE NOT ({named_sql(use_case)})) AS nameless",
     )
     if not counts["labelled"]:
         raise Refused(
@@ -101,13 +111,14 @@ def rows_sql(traffic: Traffic, use_case: UseCase) -> str:
         f"SELECT {keys}{time}, l.label AS {quoted(use_case.target)}, "
         f"{inputs_sql(traffic, use_case.features, use_case)}, row_number() OVER (PARTITION BY "
         f"{keys} ORDER BY p.logged_time DESC, p.prediction_id DESC) AS nth {traffic.source} "
-        f"AND l.label IS NOT NULL AND {_named(use_case)}"
+        f"AND l.label IS NOT NULL AND {named_sql(use_case)}"
     )
     names = ", ".join(map(quoted, use_case.columns))
     return f"SELECT {names} FROM ({chosen}) WHERE nth = 1"  # noqa: S608, quoted names
 
 
-def _named(use_case: UseCase) -> str:
+def named_sql(use_case: UseCase) -> str:
+    """SQL: whether a prediction `p` was asked for with its keys."""
     return " AND ".join(f"p.{quoted(key)} IS NOT NULL" for key in use_case.keys)
 
 

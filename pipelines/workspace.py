@@ -114,7 +114,7 @@ def close_orphans(workspace: Workspace) -> list[str]:
     running = workspace.client.search_runs(
         [workspace.experiment_id], "attributes.status = 'RUNNING'", ViewType.ACTIVE_ONLY
     )
-    orphans = [r.info.run_id for r in running if _is_gone(r.data.tags.get(PROCESS_TAG, ""))]
+    orphans = [r.info.run_id for r in running if is_gone(r.data.tags.get(PROCESS_TAG, ""))]
     for run_id in orphans:
         status = RunStatus.to_string(RunStatus.KILLED)
         workspace.client.set_terminated(run_id, status=status)
@@ -126,7 +126,8 @@ def process_identity() -> str:
     return f"{socket.gethostname()}:{os.getpid()}:{psutil.Process().create_time():.2f}"
 
 
-def _is_gone(identity: str) -> bool:
+def is_gone(identity: str) -> bool:
+    """Whether a process of this host has ended; of another host nobody here can tell."""
     host, _, rest = identity.partition(":")
     if host != socket.gethostname():
         return False

@@ -1,0 +1,166 @@
+"""Whether to retrain: pure, from verdicts, labels, the last retraining, and what people ask for.
+
+A verdict calls for it, labels allow it. People may ask without a verdict and may accept labels that
+look wrong, with a reason; too few labels stay too few.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import date, datetime, timedelta
+from typing import Literal
+
+from contract.use_case import Monitoring, Retraining, TimeSplit, UseCase
+
+State = Literal[
+    "RETRAIN", "NOT_NEEDED", "COOLING_DOWN", "TOO_FEW_LABELS", "SUSPICIOUS_LABELS", "BUSY"
+]
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What the newest report on a window of the champion says."""
+
+    run_id: str
+    window: str
+    end: datetime
+    drifting: tuple[str, ...]  # signals that fired often enough
+    candidate: str = ""  # the version that was made because of this window
+
+
+@dataclass(frozen=True)
+class Holdout:
+    """A window that has its labels, days [start, end) of the use case's time zone."""
+
+    start: date
+    end: date
+    rows: int  # labelled
+
+
+@dataclass(frozen=True)
+class Labels:
+    """The labelled answers of days [start, end), one for each row of data."""
+
+    start: date
+    end: date
+    rows: int  # of them, those that the champion has not seen
+    holdout: Holdout | None  # the newest window that may be held out
+    shift: float = 0.0  # of the labels of one window against the champion's data, at most
+    shifted: str = ""  # that window
+    key: str = ""  # the API key that said most of the labels
+    key_share: float = 0.0
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What a person asks for beyond the policy."""
+
+    force: bool = False  # without a verdict, and while cooling down
+    accept_labels: bool = False  # though they look suspicious
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class RetrainDecision:
+    """What to do, and why in sentences."""
+
+    state: State
+    reasons: tuple[str, ...]
+    cause: Verdict | None = None
+
+    @property
+    def go(self) -> bool:
+        """Whether to retrain."""
+        return self.state == "RETRAIN"
+
+
+def called_for(
+    verdicts: Sequence[Verdict],
+    last: datetime | None,
+    now: datetime,
+    use_case: UseCase,
+    wish: Wish,
+) -> RetrainDecision:
+    """Whether a verdict or a person wants a retraining; `last` is when the last one was made."""
+    policy = use_case.monitoring
+    cause = cause_of(verdicts, policy)
+    found = (_named(cause, policy),) if cause else ()
+    if wish.force:
+        return RetrainDecision("RETRAIN", (*found, f"Asked for by hand: {wish.reason}."), cause)
+    if cause is None:
+        return RetrainDecision("NOT_NEEDED", (_nothing(verdicts, policy),))
+    pause = timedelta(days=use_case.retraining.cool_down_days)
+    if last is not None and timedelta(0) <= now - last < pause:
+        waits = f"The last retraining was made {last:%Y-%m-%d %H:%M} UTC; cool_down_days "
+        waits += f"{use_case.retraining.cool_down_days:g} have not passed."
+        return RetrainDecision("COOLING_DOWN", (*found, waits), cause)
+    return RetrainDecision("RETRAIN", found, cause)
+
+
+def allowed(
+    decision: RetrainDecision, labels: Labels, use_case: UseCase, wish: Wish
+) -> RetrainDecision:
+    """The same decision where the labels are enough and look like labels, else why not."""
+    policy, before = use_case.retraining, decision.reasons
+    if labels.rows < policy.min_labels:
+        few = f"{labels.rows:,} labelled rows ({labels.start} to {labels.end}) are new to the "
+        few += f"champion; retraining.min_labels asks for {policy.min_labels:,}."
+        return replace(decision, state="TOO_FEW_LABELS", reasons=(*before, few))
+    if isinstance(use_case.split, TimeSplit) and labels.holdout is None:
+        none = f"No {use_case.monitoring.every} of answers has labels enough to be held out."
+        return replace(decision, state="TOO_FEW_LABELS", reasons=(*before, none))
+    odd = suspicions(labels, policy)
+    if odd and not wish.accept_labels:
+        return replace(decision, state="SUSPICIOUS_LABELS", reasons=(*before, *odd))
+    if odd:
+        odd = (*odd, f"Accepted by hand: {wish.reason}.")
+    return replace(decision, reasons=(*before, *odd))
+
+
+def cause_of(verdicts: Sequence[Verdict], policy: Monitoring) -> Verdict | None:
+    """The newest of the last `of_last` windows that calls for a retraining and got none yet.
+
+    A window that got one answers for all before it, and for its own later revisions.
+    """
+    ordered = sorted(verdicts, key=lambda v: v.end)
+    answered = [v.end for v in ordered if v.candidate]
+    still = [
+        v
+        for v in ordered[-policy.of_last :]
+        if calling(v, policy) and (not answered or v.end > answered[-1])
+    ]
+    return still[-1] if still else None
+
+
+def calling(verdict: Verdict, policy: Monitoring) -> tuple[str, ...]:
+    """The signals of a verdict that the policy names: `columns:size` is one of `columns`."""
+    return tuple(s for s in verdict.drifting if s.partition(":")[0] in policy.retrain_on)
+
+
+def suspicions(labels: Labels, policy: Retraining) -> tuple[str, ...]:
+    """What looks like labels that were made up, each with its limit."""
+    found = []
+    if labels.shift > policy.max_label_shift:
+        found.append(
+            f"The labels of {labels.shifted} are {labels.shift:.2f} away from those that the "
+            f"champion learned from; max_label_shift is {policy.max_label_shift:g}."
+        )
+    if labels.key_share > policy.max_key_share:
+        found.append(
+            f"{labels.key_share:.0%} of the labels were said by the API key {labels.key}; "
+            f"max_key_share is {policy.max_key_share:.0%}."
+        )
+    return tuple(found)
+
+
+def _named(cause: Verdict, policy: Monitoring) -> str:
+    return f"Drift in {', '.join(calling(cause, policy))}, window {cause.window}."
+
+
+def _nothing(verdicts: Sequence[Verdict], policy: Monitoring) -> str:
+    if not verdicts:
+        return "No window of the champion has been judged yet."
+    newest = max(verdicts, key=lambda v: v.end)
+    if any(calling(v, policy) for v in verdicts):
+        return f"What called for a retraining got one, or is long ago; newest: {newest.window}."
+    named = ", ".join(policy.retrain_on) or "anything that counts"
+    return f"No window drifts in {named}; newest: {newest.window}."

@@ -1,0 +1,64 @@
+"""What monitoring has said of the champion, for whoever acts on it."""
+
+from datetime import datetime
+
+from mlflow.entities import Run
+
+from monitoring.evidence import UNJUDGED
+from monitoring.history import (
+    END_TAG,
+    START_TAG,
+    STATE_TAG,
+    WINDOW_TAG,
+    read_document,
+    read_history,
+)
+from monitoring.served import monitoring_experiment
+from pipelines.registry import Version
+from pipelines.retraining import Verdict
+from pipelines.workspace import Workspace
+
+CANDIDATE_TAG = "retrained_version"  # on a monitoring run: what was made because of it
+RETRAINING_TAG = "retraining"  # on a monitoring run: what became of its call, in words
+
+
+def read_verdicts(workspace: Workspace, champion: Version, now: datetime) -> list[Verdict]:
+    """Of each of the newest judged windows the newest report, oldest window first.
+
+    Windows that begin after `now` are left out. As many are read as the policy looks at, and the
+    newest that a retraining has answered.
+    """
+    where = monitoring_experiment(workspace.client, workspace.settings, workspace.use_case.name)
+    newest: dict[str, Run] = {}
+    candidates: dict[str, str] = {}
+    for run in read_history(workspace.client, where, champion.version).runs:
+        tags = run.data.tags
+        window = tags[WINDOW_TAG]
+        newest.setdefault(window, run)
+        candidates[window] = candidates.get(window) or tags.get(CANDIDATE_TAG, "")
+    dated = [
+        (datetime.fromisoformat(run.data.tags[END_TAG]), window)
+        for window, run in newest.items()
+        if run.data.tags.get(STATE_TAG) not in UNJUDGED and _begun(run, now)
+    ]
+    recent = {window for _, window in sorted(dated)[-workspace.use_case.monitoring.of_last :]}
+    return [
+        Verdict(
+            run_id=newest[window].info.run_id,
+            window=window,
+            end=end,
+            drifting=_drifting(newest[window]) if window in recent else (),
+            candidate=candidates[window],
+        )
+        for end, window in sorted(dated)
+        if window in recent or candidates[window]
+    ]
+
+
+def _begun(run: Run, now: datetime) -> bool:
+    start, end = run.data.tags.get(START_TAG), run.data.tags.get(END_TAG)
+    return bool(start and end) and datetime.fromisoformat(str(start)) < now
+
+
+def _drifting(run: Run) -> tuple[str, ...]:
+    return tuple(read_document(run)["verdict"]["drifting"])
