@@ -14,6 +14,7 @@ SQLITE = "sqlite:///"
 
 LogSync = Literal["fsync", "os", "off"]
 LogFullPolicy = Literal["serve", "reject"]
+SmtpTls = Literal["offered", "required", "implicit"]
 
 
 class Settings(BaseSettings):
@@ -44,6 +45,10 @@ class Settings(BaseSettings):
     stages: bool = Field(
         default=True, description="Call MLflow's deprecated stage API; False: stages are tags"
     )
+    ui_url: str = Field(
+        default="http://127.0.0.1:5000",
+        description="MLflow's user interface, for links on the status page and in alerts",
+    )
     serve_host: str = Field(default="127.0.0.1", description="Address the service binds to")
     serve_port: int = Field(default=8080, ge=0, le=65535, description="Port of the service")
     serve_max_rows: int = Field(default=10_000, ge=1, description="Rows allowed in one request")
@@ -61,10 +66,6 @@ class Settings(BaseSettings):
     )
     serve_access_log: bool = Field(
         default=True, description="One JSON line for each request on standard error"
-    )
-    serve_ui_url: str = Field(
-        default="http://127.0.0.1:5000",
-        description="MLflow's user interface, for the link on the status page",
     )
     serve_poll_s: float = Field(default=5.0, gt=0, description="Registry poll interval, seconds")
     serve_workers: int = Field(default=1, ge=1, le=64, description="Processes that answer requests")
@@ -105,6 +106,32 @@ class Settings(BaseSettings):
     )
     ship_every_s: float = Field(
         default=5.0, gt=0, description="Shortest time between two commits of the shipper, seconds"
+    )
+
+    alert_webhook_url: SecretStr = Field(
+        default=SecretStr(""), description="Where alerts go as signed JSON; empty: nowhere"
+    )
+    alert_webhook_secret: SecretStr = Field(
+        default=SecretStr(""),
+        description="Key of the webhook's signature: whsec_ and 24 to 64 bytes in base64",
+    )
+    alert_slack_url: SecretStr = Field(
+        default=SecretStr(""), description="Incoming webhook of Slack or of what speaks like it"
+    )
+    alert_smtp_host: str = Field(default="", description="Mail server for alerts; empty: no mail")
+    alert_smtp_port: int = Field(default=587, ge=1, le=65535, description="Port of the mail server")
+    alert_smtp_tls: SmtpTls = Field(
+        default="offered",
+        description="STARTTLS when offered, or required; implicit: TLS from the first byte",
+    )
+    alert_smtp_user: str = Field(default="", description="Who signs in; empty: nobody does")
+    alert_smtp_password: SecretStr = Field(
+        default=SecretStr(""), description="Its password, which goes over TLS only"
+    )
+    alert_mail_from: str = Field(default="", description="Sender of mailed alerts")
+    alert_mail_to: str = Field(default="", description="Who gets them, with commas between")
+    alert_deadline_s: float = Field(
+        default=30.0, gt=0, description="How long one receiver is tried for one alert, seconds"
     )
 
     @property

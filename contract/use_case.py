@@ -2,7 +2,7 @@
 
 from datetime import date
 from itertools import pairwise
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal, Self, get_args
 
 from pydantic import (
     BaseModel,
@@ -233,6 +233,7 @@ class Monitoring(Part):
     performance_margin: float = Field(default=0.02, ge=0, allow_inf_nan=False)
     slices: tuple[str, ...] | None = None
     retrain_on: tuple[Signal, ...] = ("performance",)
+    alert_on: tuple[Signal, ...] = get_args(Signal)
 
     @model_validator(mode="after")
     def _enough_windows(self) -> Self:

@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from contract.command import run
-from contract.errors import BadInput
-from contract.settings import read_settings
+from contract.errors import BadInput, FourcycleError
+from contract.settings import Settings, read_settings
+from contract.use_case import UseCase
 from contract.use_case_file import load_use_case
 from monitoring.window import Asked, read_count, read_day, read_versions
 
 if TYPE_CHECKING:
+    from monitoring.channels import Send
     from monitoring.monitor import Monitored
 
 QUIET = {
@@ -55,14 +57,18 @@ def main(
     # `mlflow run` makes a run in an experiment that need not be ours; reports have their own.
     os.environ.pop("MLFLOW_RUN_ID", None)
     # MLflow takes seconds to import; --help and a wrong option answer at once.
+    from monitoring.channels import channels
     from monitoring.monitor import monitor
 
-    done = monitor(declared, read_settings(root), asked, version, _say)
+    settings = read_settings(root)
+    to = channels(settings)  # what is configured by half is said before the work
+    done = monitor(declared, settings, asked, version, _say)
     if as_json == "yes":
         first, *others = (asdict(m) for m in done)
         typer.echo(json.dumps(first | {"others": others}, indent=2))
     for monitored in done:
         _summary(monitored)
+    _alert(declared, settings, [m.version for m in done], to)
     if fail_on and any(m.status in DRIFT for m in done):
         raise typer.Exit(1)
 
@@ -83,6 +89,30 @@ def _summary(monitored: "Monitored") -> None:
         f"  in make ui: {link}?workflowType=machine_learning",
     ]
     typer.echo("\n".join(lines), err=True)
+
+
+def _alert(
+    use_case: UseCase, settings: Settings, versions: list[str], to: "dict[str, Send]"
+) -> None:
+    """Send what is due. The report stands, so no trouble here changes the exit code."""
+    from monitoring.announce import announce
+
+    try:
+        done = announce(use_case, settings, versions, to)
+    except Exception as error:  # of any kind; a foreign one's text may hold an address
+        said = str(error) if isinstance(error, FourcycleError) else type(error).__name__
+        typer.echo(f"  WARNING: alerts wait for the next run: {said}", err=True)
+        return
+    for each in done:
+        about = f"{each.message.kind} on version {each.message.version}, {each.message.window}"
+        if each.failure:
+            wait = "the next run tries again"
+            typer.echo(
+                f"  WARNING: {each.channel} did not take the {about}: {each.failure}; {wait}",
+                err=True,
+            )
+        else:
+            typer.echo(f"  alert: {about}: sent to {each.channel}", err=True)
 
 
 if __name__ == "__main__":

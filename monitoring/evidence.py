@@ -81,6 +81,10 @@ class Evidence:
     schema: tuple[str, ...] = ()  # columns that are missing or have another type, in words
     reference: bool = True  # whether there is something to compare with
 
+    def labelled(self, policy: Monitoring) -> bool:
+        """Whether labels enough have arrived to judge performance and the labels themselves."""
+        return self.realised is not None and self.realised.enough(policy)
+
 
 @dataclass(frozen=True)
 class Past:
@@ -96,6 +100,7 @@ class DriftVerdict:
 
     `signals` fired in this window; `drifting` fired often enough; `alarms` are those of them that
     were not raised lately. A signal is columns:<name>, prediction, label, performance or schema.
+    Without labels enough (`labelled`) silence of label and performance means nothing.
     """
 
     state: State
@@ -103,3 +108,4 @@ class DriftVerdict:
     signals: tuple[str, ...] = ()
     drifting: tuple[str, ...] = ()
     alarms: tuple[str, ...] = ()
+    labelled: bool = False

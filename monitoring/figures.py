@@ -41,6 +41,7 @@ def document(report: WindowReport) -> dict[str, Any]:
         "rows": report.rows,
         "revision": report.revision,
         "verdict": asdict(judged.verdict),
+        "schema": list(judged.evidence.schema),
         "findings": [asdict(f) for f in judged.evidence.findings],
         "performance": performance,
         "columns": {n: _column(s) for n, s in judged.window.features.items()},

@@ -1,5 +1,6 @@
 """What earlier reports said: found by their runs, read from their documents."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -9,11 +10,12 @@ from mlflow import MlflowClient
 from mlflow.entities import Run
 
 from contract.use_case import Monitoring
-from monitoring.evidence import UNJUDGED, Past
+from monitoring.evidence import UNJUDGED, DriftVerdict, Past
 
 VERDICT_FILE = "verdict.json"
 CONTENT_TAG = "content"
 STATE_TAG = "verdict"
+LABELLED_TAG = "labelled"
 VERSION_TAG = "model_version"
 WINDOW_TAG = "window"
 START_TAG = "window_start"
@@ -63,6 +65,17 @@ class History:
         ends = {_moment(run, END_TAG) for run in self.runs}
         return sum(known is not None and end is not None and known < end for known in ends)
 
+    def newest_judged(self, labelled: bool = False) -> Run | None:
+        """The newest report on the latest window that was judged; by its labels too, if asked."""
+        judged = [
+            (end, run)
+            for run in self.runs
+            if (end := _moment(run, END_TAG)) is not None
+            and run.data.tags.get(STATE_TAG) not in UNJUDGED
+            and (not labelled or run.data.tags.get(LABELLED_TAG) == "yes")
+        ]
+        return max(judged, key=lambda pair: pair[0], default=(None, None))[1]
+
     def newest_end(self) -> datetime | None:
         """Where the latest window ends that was reported on."""
         ends = [end for run in self.runs if (end := _moment(run, END_TAG)) is not None]
@@ -87,9 +100,18 @@ def read_document(run: Run) -> dict[str, Any]:
     return found
 
 
+def read_verdict(document: Mapping[str, Any]) -> DriftVerdict:
+    """The verdict in the document of a report."""
+    found: dict[str, Any] = {
+        key: tuple(value) if isinstance(value, list) else value
+        for key, value in document["verdict"].items()
+    }
+    return DriftVerdict(**found)
+
+
 def _past(run: Run) -> Past:
-    verdict = read_document(run)["verdict"]
-    return Past(frozenset(verdict["signals"]), frozenset(verdict["alarms"]))
+    verdict = read_verdict(read_document(run))
+    return Past(frozenset(verdict.signals), frozenset(verdict.alarms))
 
 
 def _moment(run: Run, tag: str) -> datetime | None:

@@ -12,6 +12,7 @@ from monitoring.figures import WindowReport, document, metrics
 from monitoring.history import (
     CONTENT_TAG,
     END_TAG,
+    LABELLED_TAG,
     REVISION_TAG,
     START_TAG,
     STATE_TAG,
@@ -50,6 +51,7 @@ def publish(
         REVISION_TAG: str(report.revision),
         CONTENT_TAG: content,
         STATE_TAG: verdict.state,
+        LABELLED_TAG: "yes" if verdict.labelled else "no",
         NOTE_TAG: markdown(report),
     }
     named = f"{verdict.state} · {report.window} · version {report.version}"

@@ -4,6 +4,7 @@ from contract.use_case import Monitoring
 from monitoring.evidence import Evidence, Fall, Finding
 
 SMALLEST = 1e-12
+MAX_LISTED = 12
 
 
 def named(signals: tuple[str, ...]) -> str:
@@ -13,6 +14,14 @@ def named(signals: tuple[str, ...]) -> str:
     if columns:
         others.append(f"{len(columns)} column{'s' if len(columns) > 1 else ''}")
     return ", ".join(others)
+
+
+def listed(signals: tuple[str, ...]) -> str:
+    """Signals and columns, each by name; the first of very many."""
+    names = [s.replace("columns:", "column ") for s in signals[:MAX_LISTED]]
+    if len(signals) > MAX_LISTED:
+        names.append(f"and {len(signals) - MAX_LISTED} more")
+    return ", ".join(names)
 
 
 def moved(finding: Finding) -> str:

@@ -48,7 +48,7 @@ def decide(evidence: Evidence, past: Sequence[Past], policy: Monitoring) -> Drif
     if len(told) > MAX_TOLD:
         told[MAX_TOLD:] = [f"And {len(told) - MAX_TOLD} more, in the table of columns."]
     reasons = (head, *told, *remarks(evidence, policy))
-    return DriftVerdict(state, reasons, signals, drifting, alarms)
+    return DriftVerdict(state, reasons, signals, drifting, alarms, evidence.labelled(policy))
 
 
 def _finding(change: Change, adjusted: float, policy: Monitoring) -> Finding:
@@ -60,7 +60,7 @@ def _fired(evidence: Evidence, policy: Monitoring) -> dict[str, str]:
     """Signals of this window with their sentences, the weightiest first."""
     fired = {}
     realised = evidence.realised
-    if realised and realised.enough(policy) and realised.certain(policy):
+    if realised and evidence.labelled(policy) and realised.certain(policy):
         fired["performance"] = fell("", realised, policy)
     if evidence.schema:
         fired["schema"] = f"Columns changed: {'; '.join(evidence.schema)}."
@@ -99,8 +99,7 @@ def _head(
         return f"Fired {often}, this one too: {named(drifting)}; {raised}.", "DRIFT"
     if signals:
         return f"Fired in this window, but not {often}: {named(signals)}.", "WATCH"
-    estimated, realised = evidence.estimated, evidence.realised
-    unlabelled = realised is None or not realised.enough(policy)
-    if unlabelled and estimated is not None and estimated.certain(policy):
+    estimated = evidence.estimated
+    if not evidence.labelled(policy) and estimated is not None and estimated.certain(policy):
         return "Nothing fired, but the estimated performance has fallen.", "WATCH"
     return "Nothing fired.", "OK"

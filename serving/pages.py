@@ -112,7 +112,7 @@ def document_routes(
     async def status_page() -> HTMLResponse:
         status = current.status()
         trouble = readiness(status, log.problem)["reasons"]
-        served, url = status.served, settings.serve_ui_url
+        served, url = status.served, settings.ui_url
         text = page(served, status.since, trouble, url, keys.asked) if served else waiting(trouble)
         return HTMLResponse(text, headers={"Content-Security-Policy": POLICY})
 

@@ -19,7 +19,6 @@ from contract.use_case import Column, UseCase
 from monitoring.__main__ import main
 from monitoring.history import read_document
 from monitoring.monitor import Monitored, monitor
-from monitoring.served import connect
 from monitoring.window import Asked, read_day
 from pipelines.main import Outcome
 from pipelines.package import frozen
@@ -27,31 +26,6 @@ from tests.conftest import made_use_case
 from tests.monitoring import made
 
 DAY = 1440  # rows, one a minute
-
-
-@pytest.fixture(scope="module")
-def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with a store in which a champion is registered; each test works on a copy."""
-    folder = tmp_path_factory.mktemp("store")
-    made.register(folder, made_use_case(folder))
-    return folder
-
-
-@pytest.fixture
-def client(home: Path, store: Path) -> MlflowClient:
-    shutil.copy(store / "mlflow.db", home / "mlflow.db")
-    return connect(read_settings())
-
-
-@pytest.fixture
-def use_case(home: Path) -> UseCase:
-    policy = made_use_case(home).monitoring.model_copy(update={"every": "day"})
-    return made_use_case(home, {"monitoring": policy})
-
-
-@pytest.fixture
-def tables(home: Path) -> Tables:
-    return Tables(str(home / "data"), "made")
 
 
 def watch(home: Path, use_case: UseCase, start: str = "", end: str = "") -> Monitored:

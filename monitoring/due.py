@@ -1,0 +1,87 @@
+"""Which message people are due about a version: pure, from what they were told and what is so."""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from typing import Literal
+
+from contract.use_case import Signal
+from monitoring.evidence import DriftVerdict
+from monitoring.reasons import listed
+
+Kind = Literal["alarm", "recovery"]
+FROM_LABELS = ("performance", "label")
+
+
+@dataclass(frozen=True)
+class Standing:
+    """What a version's newest windows say: signals that fire, drift, and raise an alarm."""
+
+    firing: tuple[str, ...] = ()
+    drifting: tuple[str, ...] = ()
+    alarms: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Told:
+    """What people know: signals whose alert is open, and those whose alert was closed."""
+
+    open: frozenset[str] = frozenset()
+    closed: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True)
+class Due:
+    """The message that is due, if any: about which signals, and why."""
+
+    kind: Kind | None
+    about: tuple[str, ...]
+    told: Told  # once the message is out
+    reason: str
+
+
+def standing(newest: DriftVerdict, labelled: DriftVerdict | None) -> Standing:
+    """What is so now, from the newest judged window and the newest whose labels were judged.
+
+    Labels come late, so a window without them says nothing about performance and labels.
+    """
+
+    def both(field: Literal["signals", "drifting", "alarms"]) -> tuple[str, ...]:
+        late: tuple[str, ...] = getattr(labelled, field) if labelled else ()
+        early: tuple[str, ...] = getattr(newest, field)
+        return (
+            *(s for s in late if s in FROM_LABELS),
+            *(s for s in early if s not in FROM_LABELS),
+        )
+
+    return Standing(both("signals"), both("drifting"), both("alarms"))
+
+
+def decide(now: Standing, told: Told, alert_on: Collection[Signal]) -> Due:
+    """An alarm when something drifts that nobody was told; a recovery when nothing open fires.
+
+    While an alert is open, the same signal is no news. After its recovery it is news again once the
+    verdict raises an alarm again, which the policy's cool-down delays.
+    """
+    opened = tuple(
+        s
+        for s in now.drifting
+        if kind_of(s) in alert_on
+        and s not in told.open
+        and (s in now.alarms or s not in told.closed)
+    )
+    if opened:
+        after = Told(told.open.union(opened), told.closed.difference(opened))
+        return Due("alarm", opened, after, f"Drifts, and nobody was told: {listed(opened)}.")
+    still = tuple(s for s in now.firing if s in told.open)
+    if still:
+        return Due(None, (), told, f"Told before, and open still: {listed(still)}.")
+    if told.open:
+        quiet = tuple(sorted(told.open))
+        after = Told(closed=told.closed | told.open)
+        return Due("recovery", quiet, after, f"Fires no longer: {listed(quiet)}.")
+    return Due(None, (), told, "Nothing is open, and nothing drifts that was not told.")
+
+
+def kind_of(signal: str) -> str:
+    """The word that a policy knows a signal by: `columns` for `columns:size`."""
+    return signal.partition(":")[0]
