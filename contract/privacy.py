@@ -5,7 +5,7 @@ so labels still find their row, and nobody without the secret can try values unt
 """
 
 import hmac
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -37,8 +37,10 @@ class Veil:
         dropped = frozenset(name for name, how in columns.items() if how == "drop")
         return cls(hashed, dropped, secret.encode())
 
-    def cover(self, columns: Mapping[str, list[Any]]) -> dict[str, list[Any]]:
+    def cover(self, columns: dict[str, list[Any]]) -> dict[str, list[Any]]:
         """Columns as they may stand in the log."""
+        if not self.hashed and not self.dropped:
+            return columns
         return {
             name: [self.value(name, value) for value in values] if name in self.hashed else values
             for name, values in columns.items()

@@ -1,12 +1,13 @@
 """From the body of a request to its answer: read, check, score, log, shape.
 
 A small body is answered where it arrives, on the event loop: a hop to a thread would cost a third
-of the throughput. A larger one is worked on in a thread beside the loop, one at a time, and scored
-in slices (serving.scorer), so that the small ones are not starved.
+of the throughput. A larger one is worked on in a thread beside the loop, as many at a time as the
+worker has cores, and scored in slices (serving.scorer), so that the small ones are not starved.
 """
 
 import asyncio
 import logging
+import os
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -67,7 +68,9 @@ class Answering:
         self._current, self._log, self._settings = current, log, settings
         self._metrics, self._clock = metrics, clock
         self._endpoint: Endpoint | None = None
-        self._beside = ThreadPoolExecutor(1, "large bodies")
+        # The scorer lets go of the interpreter while it works: two bodies use two cores.
+        cores = max(1, len(os.sched_getaffinity(0)) // settings.serve_workers)
+        self._beside = ThreadPoolExecutor(cores, "large bodies")
 
     def served(self) -> ServedVersion | None:
         """The version that answers now."""
@@ -148,7 +151,7 @@ class Answering:
         return endpoint
 
     def close(self) -> None:
-        """End the thread."""
+        """End the threads."""
         self._beside.shutdown()
 
     def _columns(self, call: Call, body: bytes, use_case: UseCase) -> Sent:

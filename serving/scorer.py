@@ -5,8 +5,10 @@ matrix to an ONNX graph, which does everything else: encoding, trees or weights,
 """
 
 import json
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -56,13 +58,15 @@ class Scorer:
         if n_rows > CHUNK_ROWS:
             return self._in_chunks(columns, n_rows)
         found = self.run(columns)
-        if found.shape != (n_rows, len(self.classes) or 1) or not np.isfinite(found).all():
+        numbers: list[list[float]] = found.tolist()
+        whole = found.shape == (n_rows, len(self.classes) or 1)
+        if not whole or not all(map(math.isfinite, chain.from_iterable(numbers))):
             raise Refused(
                 "The model gave no usable answer, a finite number for each row and class."
             )
         if not self.classes:
-            return Answers(found[:, 0].tolist(), None)
-        classes, probability = self.classes, found.tolist()
+            return Answers([number for (number,) in numbers], None)
+        classes, probability = self.classes, numbers
         return Answers([classes[row.index(max(row))] for row in probability], probability)
 
     def _in_chunks(self, columns: Columns, n_rows: int) -> Answers:

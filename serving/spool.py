@@ -16,7 +16,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from serving.frames import Frame, frame, scan
+from serving.frames import HEADER_BYTES, Frame, frame, scan
 from serving.record import VERSION, Kind
 
 OPEN = ".open"
@@ -64,7 +64,7 @@ class _Open:
 
 
 class Spool:
-    """Writes entries; every call blocks, and one thread at a time may call."""
+    """Writes entries; calls block on the disk, and one thread at a time may call."""
 
     def __init__(
         self,
@@ -106,6 +106,13 @@ class Spool:
         self._described |= described
         if segment.size >= self._max_bytes:
             self._retire(segment)
+
+    def has_room(self, entry: Entry) -> bool:
+        """Whether `write` only has to append: no segment to open or to close."""
+        segment = self._open
+        if segment is None or entry.schema_hash not in self._described:
+            return False
+        return segment.size + HEADER_BYTES + len(entry.payload) < self._max_bytes
 
     def close_due(self) -> float | None:
         """Close the open segment if it is old; seconds until it will be, None without one."""

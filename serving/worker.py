@@ -23,6 +23,7 @@ from serving.current import Current
 from serving.keys import open_keys
 from serving.log import open_feedback_log, open_log
 from serving.metrics import Metrics
+from serving.one_write import OneWrite
 
 KEEP_ALIVE_S = 75  # longer than a front's, which would otherwise write into a closed connection
 FINISH_S = 20  # for requests that are still being answered after the drain
@@ -70,6 +71,7 @@ async def work(name: str, settings: Settings, listener: socket.socket, parent: i
     )
     config = uvicorn.Config(
         app,
+        http=OneWrite,
         log_level="warning",
         access_log=False,
         proxy_headers=False,  # nobody asks where a request came from
