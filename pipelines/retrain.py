@@ -7,44 +7,25 @@ window; the newest window that has its labels is held out. From there on it is t
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Annotated
 from zoneinfo import ZoneInfo
 
-import mlflow
 import typer
 
 from contract.errors import BadInput, Busy, Refused
-from contract.names import TableName
-from contract.tables import TableVersion
 from contract.use_case import UseCase
 from contract.use_case_file import load_use_case
 from pipelines import cli
-from pipelines.console import console, summary, working
-from pipelines.ingest import ingest_labelled
-from pipelines.label_figures import Seen, label_figures
+from pipelines.candidate import AS_OF_TAG, Call, make_candidate, seen_by
+from pipelines.console import summary, working
+from pipelines.label_figures import label_figures
 from pipelines.lease import leased
-from pipelines.main import Outcome, after_ingest
-from pipelines.register import WHY_TAG
 from pipelines.registry import Version, champion_of
-from pipelines.retraining import (
-    Labels,
-    RetrainDecision,
-    State,
-    Wish,
-    allowed,
-    called_for,
-    calling,
-)
-from pipelines.step import step_run
-from pipelines.training_set import training_set
-from pipelines.verdicts import CANDIDATE_TAG, RETRAINING_TAG, read_verdicts
-from pipelines.windows import with_windows
+from pipelines.retraining import RetrainDecision, State, Wish, allowed, called_for
+from pipelines.verdicts import RETRAINING_TAG, read_verdicts, tell
 from pipelines.workspace import Workspace, open_workspace, process_identity
-
-AS_OF_TAG = "retrained_as_of"
-BY_HAND = "by hand"
 
 AsOfOption = Annotated[
     str, typer.Option(help="Decide as on this day or time, e.g. 2013-10-01; empty: now.")
@@ -102,14 +83,26 @@ def _alone(workspace: Workspace, now: datetime, wish: Wish) -> Retrained:
     champion = champion_of(workspace)
     if champion is None:
         raise Refused("The champion was taken away meanwhile; nothing was done.")
-    decision, seen = _called_for(workspace, champion, now, wish), _seen(workspace, champion)
+    decision, seen = _called_for(workspace, champion, now, wish), seen_by(workspace, champion)
     if decision.go:
         with working("counting labels"):
             labels = label_figures(workspace.tables, workspace.use_case, seen, now)
         decision = allowed(decision, labels, workspace.use_case, wish)
     if not decision.go:
         return _not_now(workspace, champion, decision)
-    return _do(workspace, champion, seen, labels, decision, now)
+    call = Call(decision, labels, now)
+    made = make_candidate(workspace, champion, seen, call)
+    outcome = made.outcome
+    return Retrained(
+        decision.state,
+        decision.reasons,
+        call.cause,
+        champion.version,
+        outcome.registered.version,
+        outcome.gated.passed,
+        outcome.conclusion,
+        made.run_id,
+    )
 
 
 def _called_for(
@@ -130,108 +123,10 @@ def _last(workspace: Workspace) -> datetime | None:
     return datetime.fromisoformat(text) if text else None
 
 
-def _seen(workspace: Workspace, champion: Version) -> Seen:
-    """The tables that the champion learned from and was measured on."""
-
-    def of(name: TableName) -> TableVersion:
-        tags = champion.tags
-        if f"{name}_version" not in tags:
-            raise Refused(f"Version {champion.version} does not say which {name} table it is of.")
-        version, total = int(tags[f"{name}_version"]), tags[f"{name}_hash"]
-        key = workspace.use_case.keys[0]
-        rows = workspace.tables.read(name, version, columns=[key]).num_rows
-        return TableVersion(name, version, rows, total)
-
-    return Seen(of("training"), of("holdout"))
-
-
-def _do(
-    workspace: Workspace,
-    champion: Version,
-    seen: Seen,
-    labels: Labels,
-    decision: RetrainDecision,
-    now: datetime,
-) -> Retrained:
-    cause = decision.cause.run_id if decision.cause else ""
-    with step_run(workspace, "retrain") as run:
-        because = _because(workspace, decision, labels, now)
-        mlflow.set_tags(because)
-        _tell(workspace, cause, RETRAINING_TAG, f"begun in run {run.info.run_id}")
-        made = training_set(workspace, str(labels.start), str(labels.end), now).result
-        outcome = after_ingest(
-            moved := _with_holdout(workspace, labels),
-            ingest_labelled(moved, made.labelled),
-            among=(seen.training, seen.holdout, made.labelled),
-            because=because
-            | {
-                "labelled_version": str(made.labelled.version),
-                "labelled_hash": made.labelled.content_hash,
-            },
-        )
-        version, said = outcome.registered.version, " ".join(decision.reasons)
-        mlflow.set_tag("mlflow.note.content", "\n\n".join((said, *_lines(outcome))))
-        _tell(workspace, cause, RETRAINING_TAG, f"version {version}: {outcome.conclusion}")
-        _tell(workspace, cause, CANDIDATE_TAG, version)
-    return Retrained(
-        decision.state,
-        decision.reasons,
-        cause,
-        champion.version,
-        version,
-        outcome.gated.passed,
-        outcome.conclusion,
-        run.info.run_id,
-    )
-
-
-def _because(
-    workspace: Workspace, decision: RetrainDecision, labels: Labels, now: datetime
-) -> dict[str, str]:
-    """Tags of run and version that say why it was made."""
-    cause, policy = decision.cause, workspace.use_case.monitoring
-    by_verdict = (
-        {
-            "retrained_because": cause.run_id,
-            "retrained_window": cause.window,
-            "retrained_signals": ", ".join(calling(cause, policy)),
-        }
-        if cause
-        else {"retrained_because": BY_HAND}
-    )
-    return {
-        **by_verdict,
-        WHY_TAG: " ".join(decision.reasons),
-        "retrained_labels": f"{labels.start} to {labels.end}",
-        AS_OF_TAG: now.isoformat(timespec="seconds"),
-    }
-
-
-def _with_holdout(workspace: Workspace, labels: Labels) -> Workspace:
-    """The workspace with the split moved to the window that is held out.
-
-    A split that is not by time needs no moving: every row stays on its side by its key.
-    """
-    if labels.holdout is None:
-        return workspace
-    start, end = str(labels.holdout.start), str(labels.holdout.end)
-    return replace(workspace, use_case=with_windows(workspace.use_case, "", start, end))
-
-
-def _lines(outcome: Outcome) -> tuple[str, str, str]:
-    return outcome.conclusion, outcome.gated.line(), outcome.evaluated.line()
-
-
 def _not_now(workspace: Workspace, champion: Version, decision: RetrainDecision) -> Retrained:
     cause = decision.cause.run_id if decision.cause else ""
-    _tell(workspace, cause, RETRAINING_TAG, f"{decision.state}: {decision.reasons[-1]}")
+    tell(workspace, cause, **{RETRAINING_TAG: f"{decision.state}: {decision.reasons[-1]}"})
     return Retrained(decision.state, decision.reasons, cause, champion.version)
-
-
-def _tell(workspace: Workspace, run_id: str, tag: str, text: str) -> None:
-    """Say on the report that called for it what became of its call."""
-    if run_id:
-        workspace.client.set_tag(run_id, tag, text)
 
 
 def read_as_of(text: str, use_case: UseCase) -> datetime | None:
@@ -285,8 +180,10 @@ def main(
     look = {"look at the runs": "make ui"} if done.run_id else {}
     summary(f"{declared.name}: {done.state}", facts(done), look)
     if done.state == "SUSPICIOUS_LABELS":
-        console().print("  If they are right: --accept-labels yes --reason '...'", markup=False)
-        raise Refused("The labels look suspicious; nothing was trained.")
+        raise Refused(
+            "The labels look suspicious, so nothing was trained. If they are right: "
+            "--accept-labels yes --reason '...'"
+        )
 
 
 if __name__ == "__main__":

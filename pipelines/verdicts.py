@@ -62,3 +62,9 @@ def _begun(run: Run, now: datetime) -> bool:
 
 def _drifting(run: Run) -> tuple[str, ...]:
     return tuple(read_document(run)["verdict"]["drifting"])
+
+
+def tell(workspace: Workspace, run_id: str, **tags: str) -> None:
+    """Say on the report that called for a retraining what became of its call; "" is no report."""
+    for name, text in tags.items() if run_id else ():
+        workspace.client.set_tag(run_id, name, text)

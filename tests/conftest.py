@@ -3,6 +3,7 @@
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -15,6 +16,9 @@ from pipelines import cli
 from pipelines.main import Outcome, pipeline
 from pipelines.rehearsal import Rehearsal
 from pipelines.workspace import Workspace, connect, open_workspace
+
+if TYPE_CHECKING:
+    from tests.pipelines.turned import Turned
 
 MADE = """
 name: made
@@ -116,6 +120,18 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, Ou
         with open_workspace("penguins") as opened:
             outcome = pipeline(opened, Rehearsal(), tune=0)
     yield folder, outcome
+
+
+@pytest.fixture(scope="session")
+def turned(tmp_path_factory: pytest.TempPathFactory) -> Iterator["Turned"]:
+    """A folder with a champion whose performance has fallen since; read it only."""
+    from tests.pipelines.turned import turn
+
+    folder = tmp_path_factory.mktemp("turned")
+    with pytest.MonkeyPatch.context() as patch:
+        settle(folder, patch)
+        made = turn(folder)
+    yield made
 
 
 @pytest.fixture(scope="session")

@@ -90,7 +90,11 @@ def answer(tables: Tables, use_case: UseCase, asked: pd.DataFrame, version: str 
 
 
 def label(
-    tables: Tables, known: pd.DataFrame, by: str = "prediction_id", said: datetime = LATER
+    tables: Tables,
+    known: pd.DataFrame,
+    by: str = "prediction_id",
+    said: datetime = LATER,
+    key_id: str | None = None,
 ) -> None:
     """Append labels that name their prediction, or the keys of its row."""
     n_rows = len(known)
@@ -100,6 +104,7 @@ def label(
         "label": known["late"],
         "label_time": [said] * n_rows,
         "received_time": [said] * n_rows,
+        "key_id": [key_id] * n_rows,
     }
     schema = feedback_schema({"id": "integer"}, "boolean")
     found = {

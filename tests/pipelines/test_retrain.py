@@ -1,70 +1,101 @@
-"""Retraining, over the made use case: a champion, two days of answers whose labels turned round."""
+"""Retraining over the whole pipeline: who caused it, what stops it, and what it writes down."""
 
-import shutil
-from collections.abc import Iterator
+import json
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
-from contract.names import CHAMPION
-from contract.settings import read_settings
-from contract.tables import Tables
-from contract.use_case import Monitoring, Retraining, UseCase
-from monitoring.monitor import Monitored, monitor
-from monitoring.window import Asked, read_day
-from pipelines.main import pipeline
+from contract.errors import BadInput, Refused
+from contract.names import CHAMPION, PRODUCTION
+from contract.use_case import UseCase
+from pipelines.lease import newest, take
+from pipelines.ledger import read_entries
 from pipelines.registry import Version
-from pipelines.rehearsal import Rehearsal
-from pipelines.retrain import retrain
-from pipelines.workspace import Workspace, connected, open_workspace
-from tests.conftest import deliver, made_rows, made_use_case, settle
-from tests.monitoring import made
+from pipelines.reproduce import reproduce
+from pipelines.retrain import main, read_as_of, read_wish, retrain
+from pipelines.retraining import Wish
+from pipelines.workspace import Workspace
+from tests.pipelines.turned import DAYS, FILE, N_ROWS, Turned, copied
 
-DAYS = ("2024-02-01", "2024-02-02", "2024-02-03")
-DRIFTED = "2024-02-02 to 2024-02-03"
-N_ROWS = 400  # answered each day
-
-
-def declared(folder: Path) -> UseCase:
-    monitoring = Monitoring(every="day", min_rows=30, reference_rows=100, min_labels=50)
-    retraining = Retraining(min_labels=300)
-    return made_use_case(folder, {"monitoring": monitoring, "retraining": retraining})
-
-
-@pytest.fixture(scope="module")
-def turned(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, list[Monitored]]]:
-    """A folder in which the champion's performance drifts since its second day; read it only."""
-    folder = tmp_path_factory.mktemp("turned")
-    use_case = declared(folder)
-    with pytest.MonkeyPatch.context() as patch:
-        settle(folder, patch)
-        deliver(folder, made_rows())
-        with open_workspace(use_case) as opened:
-            pipeline(opened, Rehearsal(), tune=0)
-        for day in (1, 2):
-            answered(opened.tables, use_case, day)
-        found = [watch(use_case, day) for day in (1, 2)]
-    yield folder, found
-
-
-def answered(tables: Tables, use_case: UseCase, day: int, turn: bool = True) -> None:
-    rows = made.rows(N_ROWS, day, DAYS[day - 1])
-    made.answer(tables, use_case, rows)
-    made.label(tables, rows.assign(late=~rows["late"]) if turn else rows)
-
-
-def watch(use_case: UseCase, day: int) -> Monitored:
-    asked = Asked(read_day("from", DAYS[day - 1]), read_day("until", DAYS[day]))
-    return monitor(use_case, read_settings(), asked)[0]
+DRIFTED = f"{DAYS[1]} to {DAYS[2]}"
 
 
 @pytest.fixture
-def workspace(turned: tuple[Path, list[Monitored]], home: Path) -> Workspace:
-    """Its own copy of store and tables."""
-    folder, _ = turned
-    shutil.copy(folder / "mlflow.db", home)
-    shutil.copytree(folder / "data", home / "data")
-    return connected(declared(folder), read_settings(), "training")
+def workspace(turned: Turned, home: Path) -> Workspace:
+    return copied(turned, home)
+
+
+def changed(workspace: Workspace, **changes: object) -> UseCase:
+    policy = workspace.use_case.retraining.model_copy(update=changes)
+    return workspace.use_case.model_copy(update={"retraining": policy})
+
+
+def versions(workspace: Workspace) -> dict[str, str]:
+    found = workspace.client.search_model_versions(f"name = '{workspace.model_name}'")
+    return {str(v.version): str(v.current_stage) for v in found}
+
+
+def said_of(workspace: Workspace, turned: Turned) -> dict[str, str]:
+    """Tags of the report that calls."""
+    tags: dict[str, str] = workspace.client.get_run(turned.reports[1].run_id).data.tags
+    return tags
+
+
+def test_a_verdict_causes_a_candidate_that_says_so(workspace: Workspace, turned: Turned) -> None:
+    assert [m.status for m in turned.reports] == ["WATCH", "DRIFT"]
+    done = retrain(workspace.use_case)
+    assert (done.state, done.cause, done.champion) == ("RETRAIN", turned.reports[1].run_id, "1")
+    assert (done.version, done.gate_passed) == ("2", True)
+    assert versions(workspace) == {"1": "Archived", "2": PRODUCTION}
+    version = Version.read(workspace, "2")
+    assert version.tags["retrained_because"] == done.cause
+    assert version.tags["retrained_window"] == DRIFTED
+    assert version.tags["retrained_signals"] == "performance"
+    cause = said_of(workspace, turned)
+    assert cause["retrained_version"] == "2"
+    assert cause["retraining"].startswith("version 2: Version 2 reached Production")
+    nominated = next(e for e in read_entries(workspace.tables) if e.version == "2")
+    assert nominated.why.startswith(f"Drift in performance, window {DRIFTED}")
+    card = str(workspace.client.get_model_version("made", "2").description)
+    assert f"| retrained_because | {done.cause} |" in card
+    check_data(workspace, version)
+    assert reproduce(workspace, version).result.identical
+    assert retrain(workspace.use_case).state == "NOT_NEEDED"
+
+
+def check_data(workspace: Workspace, version: Version) -> None:
+    """It learned from the champion's data and the first day; the second day was held out."""
+    tables = workspace.tables
+    training = tables.read("training", int(version.tags["training_version"])).to_pandas()
+    holdout = tables.read("holdout", int(version.tags["holdout_version"])).to_pandas()
+    assert set(holdout["moment"].dt.date.astype(str)) == {DAYS[1]}
+    assert len(holdout) == N_ROWS
+    assert len(training) == 200 + N_ROWS
+    assert training["moment"].max().date().isoformat() == DAYS[0]
+    assert training["id"].is_unique
+    assert version.tags["labelled_version"] == str(tables.version("labelled"))
+
+
+def test_the_gate_refuses_and_the_champion_stays(workspace: Workspace, turned: Turned) -> None:
+    strict = changed(workspace, max_key_share=0.5)
+    strict = strict.model_copy(
+        update={"gates": strict.gates.model_copy(update={"minimum": {"roc_auc": 0.99}})}
+    )
+    done = retrain(strict)
+    assert done.state == "SUSPICIOUS_LABELS"
+    assert said_of(workspace, turned)["retraining"].startswith(
+        "SUSPICIOUS_LABELS: 100% of the labels"
+    )
+    assert versions(workspace) == {"1": PRODUCTION}
+    done = retrain(strict, wish=Wish(accept_labels=True, reason="we looked"))
+    assert (done.state, done.gate_passed) == ("RETRAIN", False)
+    assert "Accepted by hand: we looked." in Version.read(workspace, "2").tags["retrained_why"]
+    assert versions(workspace) == {"1": PRODUCTION, "2": "Staging"}
+    assert champion(workspace) == "1"
+    assert retrain(strict).state == "NOT_NEEDED"  # it had its candidate
+    forced = retrain(changed(workspace, min_labels=10_000), wish=Wish(force=True, reason="again"))
+    assert forced.state == "TOO_FEW_LABELS"
 
 
 def champion(workspace: Workspace) -> str:
@@ -72,17 +103,60 @@ def champion(workspace: Workspace) -> str:
     return str(found.version)
 
 
-def test_a_verdict_causes_a_candidate_that_says_so(
-    workspace: Workspace, turned: tuple[Path, list[Monitored]]
-) -> None:
-    assert [m.status for m in turned[1]] == ["WATCH", "DRIFT"]
+def test_a_lease_of_another_host_is_respected(workspace: Workspace) -> None:
+    take(workspace.tables, "elsewhere:1:0.0", timedelta(hours=1), datetime.now(UTC))
     done = retrain(workspace.use_case)
-    assert (done.state, done.cause, done.champion) == ("RETRAIN", turned[1][1].run_id, "1")
-    assert champion(workspace) == done.version == "2"
-    tags = Version.read(workspace, "2").tags
-    assert tags["retrained_because"] == turned[1][1].run_id
-    assert (tags["retrained_signals"], tags["retrained_window"]) == ("performance", DRIFTED)
-    cause = workspace.client.get_run(done.cause).data.tags
-    assert cause["retrained_version"] == "2"
-    assert cause["retraining"].startswith("version 2: Version 2 reached Production")
-    assert retrain(workspace.use_case).state == "NOT_NEEDED"
+    assert done.state == "BUSY"
+    assert "process elsewhere:1:0.0" in done.reasons[0]
+    runs = workspace.client.search_runs([workspace.experiment_id], "tags.step = 'retrain'")
+    assert list(runs) == []
+
+
+def test_what_was_not_known_then_does_not_call(workspace: Workspace) -> None:
+    then = datetime(2024, 2, 2, tzinfo=UTC)
+    assert retrain(workspace.use_case, as_of=then).state == "NOT_NEEDED"
+    # The day has drifted by then, and its labels came in June.
+    then = datetime(2024, 2, 3, tzinfo=UTC)
+    done = retrain(workspace.use_case, as_of=then)
+    assert (done.state, newest_holder(workspace)) == ("TOO_FEW_LABELS", "")
+    assert done.reasons[-1].startswith("0 labelled rows")
+
+
+def newest_holder(workspace: Workspace) -> str:
+    head = newest(workspace.tables)
+    assert head
+    return head.holder
+
+
+def test_the_command_says_what_it_decided(
+    workspace: Workspace, turned: Turned, capsys: pytest.CaptureFixture[str]
+) -> None:
+    asked = str(turned.folder / FILE)
+    main(asked, as_of=DAYS[1], as_json="yes")
+    out, err = capsys.readouterr()
+    assert json.loads(out)["state"] == "NOT_NEEDED"
+    assert "made: NOT_NEEDED" in err
+    text = (turned.folder / FILE).read_text(encoding="utf-8")
+    (Path.cwd() / FILE).write_text(text.replace("max_key_share: 1.0", "max_key_share: 0.5"))
+    with pytest.raises(Refused, match="--accept-labels yes"):
+        main(FILE)
+
+
+@pytest.mark.parametrize(
+    ("ask", "said"),
+    [
+        (lambda case: read_as_of("May", case), "as_of: a day or time"),
+        (lambda _: read_wish("yes", "", ""), "need a reason"),
+        (lambda _: read_wish("", "yes", ""), "need a reason"),
+    ],
+)
+def test_bad_usage_is_said(workspace: Workspace, ask: object, said: str) -> None:
+    with pytest.raises(BadInput, match=said):
+        ask(workspace.use_case)  # type: ignore[operator]
+
+
+def test_a_day_begins_in_the_time_zone_of_the_use_case(workspace: Workspace) -> None:
+    york = workspace.use_case.model_copy(update={"time_zone": "America/New_York"})
+    assert read_as_of("2024-02-03", york) == datetime(2024, 2, 3, 5, tzinfo=UTC)
+    assert read_as_of("2024-02-03T00:00:00+00:00", york) == datetime(2024, 2, 3, tzinfo=UTC)
+    assert read_as_of("", york) is None

@@ -1,0 +1,290 @@
+"""Whether to retrain, as tables of cases; the counting of labels; and the lease."""
+
+import re
+import threading
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+
+import pandas as pd
+import pyarrow as pa
+import pytest
+
+from contract.errors import Busy
+from contract.fingerprint import content_hash, row_hashes
+from contract.names import ROW_HASH, TableName
+from contract.schema import arrow_schema
+from contract.tables import Tables, TableVersion
+from contract.use_case import GroupSplit, Monitoring, UseCase
+from pipelines.label_figures import Seen, label_figures
+from pipelines.lease import free, leased, newest, take
+from pipelines.retraining import Holdout, Labels, Verdict, Wish, allowed, called_for, cause_of
+from pipelines.workspace import process_identity
+from tests.conftest import made_use_case
+from tests.monitoring import made
+
+NOW = datetime(2024, 7, 15, tzinfo=UTC)
+FORCE = Wish(force=True, reason="new aircraft")
+DRIFT, NONE = ("performance",), ()
+
+
+@pytest.fixture
+def use_case(tmp_path: Path) -> UseCase:
+    monitoring = Monitoring(every="day", min_labels=50)
+    return made_use_case(tmp_path, {"monitoring": monitoring})
+
+
+# A verdict calls
+
+
+def verdicts(*said: tuple[Sequence[str], str]) -> list[Verdict]:
+    """Monthly windows since January: what drifts in them, and the candidate that they caused."""
+    return [
+        Verdict(f"run{m}", f"month {m}", datetime(2024, m + 1, 1, tzinfo=UTC), tuple(s), c)
+        for m, (s, c) in enumerate(said, 1)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("said", "last", "wish", "state", "cause"),
+    [
+        ([], None, Wish(), "NOT_NEEDED", ""),
+        ([(NONE, "")], None, Wish(), "NOT_NEEDED", ""),
+        ([(DRIFT, "")], None, Wish(), "RETRAIN", "run1"),
+        ([(["columns:size", "prediction"], "")], None, Wish(), "NOT_NEEDED", ""),
+        ([(DRIFT, ""), (DRIFT, "")], None, Wish(), "RETRAIN", "run2"),
+        ([(DRIFT, ""), (NONE, "")], None, Wish(), "RETRAIN", "run1"),
+        ([(DRIFT, ""), (NONE, ""), (NONE, ""), (NONE, "")], None, Wish(), "NOT_NEEDED", ""),
+        ([(DRIFT, "2")], None, Wish(), "NOT_NEEDED", ""),
+        ([(DRIFT, ""), (DRIFT, "2")], None, Wish(), "NOT_NEEDED", ""),
+        ([(DRIFT, "2"), (DRIFT, "")], None, Wish(), "RETRAIN", "run2"),
+        ([(DRIFT, "")], 6, Wish(), "COOLING_DOWN", "run1"),
+        ([(DRIFT, "")], 8, Wish(), "RETRAIN", "run1"),
+        ([(DRIFT, "")], -1, Wish(), "RETRAIN", "run1"),  # a replay that began anew
+        ([(NONE, "")], 6, Wish(), "NOT_NEEDED", ""),
+        ([(NONE, "")], 6, FORCE, "RETRAIN", ""),
+        ([(DRIFT, "")], 6, FORCE, "RETRAIN", "run1"),
+    ],
+)
+def test_a_verdict_calls_once_and_a_person_whenever(
+    use_case: UseCase,
+    said: list[tuple[Sequence[str], str]],
+    last: int | None,
+    wish: Wish,
+    state: str,
+    cause: str,
+) -> None:
+    before = None if last is None else NOW - timedelta(days=last)
+    found = called_for(verdicts(*said), before, NOW, use_case, wish)
+    assert (found.state, found.cause.run_id if found.cause else "") == (state, cause)
+    assert found.reasons
+    assert all(reason.endswith(".") for reason in found.reasons)
+
+
+@pytest.mark.parametrize(
+    ("retrain_on", "calls"),
+    [(("columns",), True), (("performance", "label"), False), ((), False)],
+)
+def test_the_policy_names_the_signals_that_call(retrain_on: tuple[str, ...], calls: bool) -> None:
+    policy = Monitoring.model_validate({"retrain_on": retrain_on})
+    found = cause_of(verdicts((["prediction", "columns:size"], "")), policy)
+    assert (found is not None) == calls
+
+
+# Labels allow
+
+
+DAY = date(2024, 2, 1)
+GOOD = Labels(DAY, date(2024, 3, 1), 1000, Holdout(date(2024, 2, 29), date(2024, 3, 1), 100))
+
+
+@pytest.mark.parametrize(
+    ("labels", "wish", "state", "said"),
+    [
+        (GOOD, Wish(), "RETRAIN", ""),
+        (replace(GOOD, rows=999), Wish(), "TOO_FEW_LABELS", "min_labels asks for 1,000"),
+        (replace(GOOD, rows=999), FORCE, "TOO_FEW_LABELS", "min_labels asks for 1,000"),
+        (replace(GOOD, holdout=None), Wish(), "TOO_FEW_LABELS", "No day of answers"),
+        (replace(GOOD, shift=0.2, shifted="May"), Wish(), "RETRAIN", ""),
+        (replace(GOOD, shift=0.3, shifted="May"), Wish(), "SUSPICIOUS_LABELS", "labels of May"),
+        (replace(GOOD, shift=0.3, shifted="May"), FORCE, "SUSPICIOUS_LABELS", "labels of May"),
+        (replace(GOOD, key="eve", key_share=0.6), Wish(), "SUSPICIOUS_LABELS", "60% .* key eve"),
+        (
+            replace(GOOD, shift=0.3, shifted="May", key="eve", key_share=0.6),
+            Wish(accept_labels=True, reason="storms"),
+            "RETRAIN",
+            "Accepted by hand: storms",
+        ),
+    ],
+)
+def test_labels_allow_it_or_say_why_not(
+    use_case: UseCase, labels: Labels, wish: Wish, state: str, said: str
+) -> None:
+    called = called_for(verdicts((DRIFT, "")), None, NOW, use_case, wish)
+    found = allowed(called, labels, use_case, wish)
+    assert found.state == state
+    assert found.cause == called.cause
+    assert re.search(said or "Drift", " ".join(found.reasons))
+
+
+def test_a_split_that_is_not_by_time_needs_no_window(use_case: UseCase) -> None:
+    grouped = use_case.model_copy(update={"split": GroupSplit(by="group", column="group")})
+    called = called_for(verdicts((DRIFT, "")), None, NOW, grouped, Wish())
+    assert allowed(called, replace(GOOD, holdout=None), grouped, Wish()).go
+
+
+# Labels are counted
+
+
+N_ROWS = 200
+DAYS = [f"2024-02-0{day}" for day in (1, 2, 3)]
+
+
+@pytest.fixture
+def tables(home: Path) -> Tables:
+    return Tables(str(home / "data"), "made")
+
+
+def published(tables: Tables, use_case: UseCase, name: TableName, rows: pd.DataFrame) -> None:
+    table = pa.Table.from_pandas(rows.drop(columns="chance"), preserve_index=False)
+    table = table.select(list(use_case.columns)).cast(arrow_schema(use_case))
+    hashes = row_hashes(table)
+    tables.publish(name, table.append_column(ROW_HASH, pa.array(hashes)), content_hash(hashes))
+
+
+def seen(tables: Tables, use_case: UseCase, *more: pd.DataFrame) -> Seen:
+    """The champion's tables: rows of January, and `more` that it has learned from."""
+    published(tables, use_case, "training", pd.concat([made.rows(300, 7, "2024-01-01"), *more]))
+    published(tables, use_case, "holdout", made.rows(100, 8, "2024-01-05"))
+    return Seen(TableVersion("training", 1, 0, ""), TableVersion("holdout", 1, 0, ""))
+
+
+def answered(tables: Tables, use_case: UseCase, day: int, labelled: int = N_ROWS) -> pd.DataFrame:
+    """Answers of a day, the first of them with labels."""
+    rows = made.rows(N_ROWS, day, DAYS[day - 1])
+    made.answer(tables, use_case, rows)
+    if labelled:
+        made.label(tables, rows.head(labelled))
+    return rows
+
+
+def test_the_newest_window_with_its_labels_is_held_out(tables: Tables, use_case: UseCase) -> None:
+    for day, labelled in ((1, 200), (2, 150), (3, 90)):  # the last is covered by less than half
+        answered(tables, use_case, day, labelled)
+    found = label_figures(tables, use_case, seen(tables, use_case), NOW)
+    assert found.rows == 440
+    assert found.holdout == Holdout(date(2024, 2, 2), date(2024, 2, 3), 150)
+    assert (found.end, (found.end - found.start).days) == (date(2024, 2, 4), 365)
+    assert (found.key, found.key_share) == ("", 0)
+    assert found.shift < 0.1
+
+
+def test_what_the_champion_learned_from_is_neither_new_nor_held_out(
+    tables: Tables, use_case: UseCase
+) -> None:
+    answered(tables, use_case, 1)
+    second = answered(tables, use_case, 2)
+    found = label_figures(tables, use_case, seen(tables, use_case, second.head(1)), NOW)
+    assert found.rows == 2 * N_ROWS - 1
+    assert found.holdout == Holdout(date(2024, 2, 1), date(2024, 2, 2), N_ROWS)
+
+
+def test_a_row_that_is_asked_twice_counts_once(tables: Tables, use_case: UseCase) -> None:
+    rows = answered(tables, use_case, 1, labelled=0)
+    made.answer(tables, use_case, rows)
+    made.label(tables, rows, by="id")
+    assert label_figures(tables, use_case, seen(tables, use_case), NOW).rows == N_ROWS
+
+
+def test_labels_of_later_than_now_are_not_known(tables: Tables, use_case: UseCase) -> None:
+    answered(tables, use_case, 1, labelled=0)
+    rows = answered(tables, use_case, 2, labelled=0)
+    made.label(tables, rows, said=datetime(2024, 2, 10, tzinfo=UTC))
+    champion = seen(tables, use_case)
+    counts = [
+        label_figures(tables, use_case, champion, datetime(2024, 2, day, tzinfo=UTC)).rows
+        for day in (9, 11)
+    ]
+    assert counts == [0, N_ROWS]
+    assert label_figures(tables, use_case, champion, datetime(2024, 2, 2, tzinfo=UTC)).end == (
+        date(2024, 2, 2)
+    )
+
+
+def test_one_window_of_made_up_labels_shows(tables: Tables, use_case: UseCase) -> None:
+    for day in (1, 3):
+        answered(tables, use_case, day)
+    rows = answered(tables, use_case, 2, labelled=0)
+    made.label(tables, rows.assign(late=True))
+    found = label_figures(tables, use_case, seen(tables, use_case), NOW)
+    assert found.shifted == "the day from 2024-02-02"
+    assert found.shift > 0.4
+
+
+def test_the_share_of_one_key_is_of_all_labels(tables: Tables, use_case: UseCase) -> None:
+    rows = answered(tables, use_case, 1, labelled=50)  # imported: no key
+    made.label(tables, rows[50:80], key_id="bob")
+    made.label(tables, rows[80:200], key_id="eve")
+    found = label_figures(tables, use_case, seen(tables, use_case), NOW)
+    assert (found.key, found.key_share) == ("eve", 0.6)
+
+
+def test_without_answers_there_is_nothing(tables: Tables, use_case: UseCase) -> None:
+    champion = seen(tables, use_case)
+    assert label_figures(tables, use_case, champion, NOW) == Labels(NOW.date(), NOW.date(), 0, None)
+    answered(tables, use_case, 1, labelled=0)
+    assert label_figures(tables, use_case, champion, NOW).rows == 0
+
+
+# The lease
+
+
+HOUR = timedelta(hours=1)
+ELSEWHERE = "elsewhere:1:0.0"  # a process of another host, of which nobody here can tell
+
+
+def test_a_lease_is_held_until_it_is_freed_or_ends(tables: Tables) -> None:
+    own = take(tables, ELSEWHERE, HOUR, NOW)
+    with pytest.raises(Busy, match=r"elsewhere:1:0\.0, since 2024-07-15 00:00 UTC"):
+        take(tables, "third:1:0.0", HOUR, NOW + HOUR / 2)
+    second = take(tables, "third:1:0.0", HOUR, NOW + 2 * HOUR)
+    assert not free(tables, own, NOW + 2 * HOUR)
+    assert free(tables, second, NOW + 2 * HOUR)
+    assert take(tables, ELSEWHERE, HOUR, NOW + 2 * HOUR).number == 4
+
+
+def test_a_holder_that_died_on_this_host_is_not_waited_for(tables: Tables) -> None:
+    host, pid, _ = process_identity().split(":")
+    dead = f"{host}:{pid}:1.00"  # the number of a process that ended long ago
+    take(tables, dead, HOUR, NOW)
+    take(tables, process_identity(), HOUR, NOW)
+    with pytest.raises(Busy):
+        take(tables, ELSEWHERE, HOUR, NOW)
+
+
+def test_a_failure_frees_the_lease(tables: Tables) -> None:
+    with pytest.raises(ZeroDivisionError), leased(tables, process_identity(), HOUR):
+        raise ZeroDivisionError
+    head = newest(tables)
+    assert head
+    assert head.holder == ""
+
+
+def test_of_many_that_take_it_at_once_one_has_it(tables: Tables) -> None:
+    take(tables, ELSEWHERE, timedelta(0), NOW)  # the table is there
+    start, won = threading.Barrier(6), []
+
+    def race(number: int) -> None:
+        start.wait()
+        try:
+            won.append(take(tables, f"host{number}:1:0.0", HOUR, NOW))
+        except Busy:
+            return
+
+    racers = [threading.Thread(target=race, args=(n,)) for n in range(6)]
+    for racer in racers:
+        racer.start()
+    for racer in racers:
+        racer.join()
+    assert [newest(tables)] == won
