@@ -27,7 +27,7 @@ from monitoring.signature import read_key, signed_headers
 from monitoring.wording import mail, slack_body, webhook_body
 
 Send = Callable[[Message], None]
-ATTEMPT_S = 10.0  # one connection, and each wait for an answer
+ATTEMPT_S = 10.0  # to connect, and again to answer
 MAX_PAUSE_S = 10.0
 WAITS = wait_random_exponential(multiplier=0.2, max=MAX_PAUSE_S)
 
@@ -52,43 +52,50 @@ def channels(settings: Settings) -> dict[str, Send]:
                 "FOURCYCLE_ALERT_WEBHOOK_SECRET: whsec_ and 24 to 64 bytes in base64 are needed, "
                 "since the webhook is signed; found something else."
             )
-        found["webhook"] = lambda m: persist(lambda: post_signed(url, key, m), deadline_s)
+        found["webhook"] = persistent(lambda m, t: post_signed(url, key, m, t), deadline_s)
     if settings.alert_slack_url.get_secret_value():
         slack = _address("ALERT_SLACK_URL", settings.alert_slack_url)
-        found["slack"] = lambda m: persist(lambda: post(slack, slack_body(m), {}), deadline_s)
+        found["slack"] = persistent(lambda m, t: post(slack, slack_body(m), {}, t), deadline_s)
     if settings.alert_smtp_host:
         if not (settings.alert_mail_from and settings.alert_mail_to):
             raise BadInput(
                 "FOURCYCLE_ALERT_SMTP_HOST needs FOURCYCLE_ALERT_MAIL_FROM and "
                 "FOURCYCLE_ALERT_MAIL_TO beside it."
             )
-        found["mail"] = lambda m: persist(lambda: send_mail(settings, m), deadline_s)
+        found["mail"] = persistent(lambda m, t: send_mail(settings, m, t), deadline_s)
     return found
 
 
-def persist(attempt: Callable[[], None], deadline_s: float) -> None:
-    """Attempt until it works; the last failure once the next pause would end past the deadline."""
-    retrying = Retrying(
-        retry=retry_if_exception_type(Passing),
-        wait=_pause,
-        stop=stop_before_delay(deadline_s),
-        reraise=True,
-    )
-    retrying(attempt)
+def persistent(attempt: Callable[[Message, float], None], deadline_s: float) -> Send:
+    """Attempt until it works; the last failure once the next pause would end past the deadline.
+
+    An attempt gets the message and the longest time, in seconds, that it may wait for an answer.
+    """
+
+    def send(message: Message) -> None:
+        retrying = Retrying(
+            retry=retry_if_exception_type(Passing),
+            wait=_pause,
+            stop=stop_before_delay(deadline_s),
+            reraise=True,
+        )
+        retrying(attempt, message, min(ATTEMPT_S, deadline_s))
+
+    return send
 
 
-def post_signed(url: str, key: bytes, message: Message) -> None:
+def post_signed(url: str, key: bytes, message: Message, timeout_s: float) -> None:
     """Deliver to the generic webhook, signed at the time of this very attempt."""
     body = webhook_body(message)
-    post(url, body, signed_headers(key, message.id, int(time.time()), body))
+    post(url, body, signed_headers(key, message.id, int(time.time()), body), timeout_s)
 
 
-def post(url: str, body: bytes, headers: Mapping[str, str]) -> None:
+def post(url: str, body: bytes, headers: Mapping[str, str], timeout_s: float) -> None:
     """One attempt; Passing when it may work later, Refused when it won't."""
     logging.getLogger("httpx").setLevel(logging.WARNING)  # it writes whole addresses
     sent = {"content-type": "application/json", "user-agent": "fourcycle", **headers}
     try:
-        with httpx.stream("POST", url, content=body, headers=sent, timeout=ATTEMPT_S) as answer:
+        with httpx.stream("POST", url, content=body, headers=sent, timeout=timeout_s) as answer:
             status, after = answer.status_code, answer.headers.get("retry-after", "")
     except httpx.RequestError as error:
         raise Passing(f"no answer ({type(error).__name__})") from None
@@ -98,10 +105,10 @@ def post(url: str, body: bytes, headers: Mapping[str, str]) -> None:
         raise Refused(f"it answered {status}")
 
 
-def send_mail(settings: Settings, message: Message) -> None:
+def send_mail(settings: Settings, message: Message, timeout_s: float) -> None:
     """One attempt to hand the message to the mail server."""
     try:
-        _hand_over(settings, message)
+        _hand_over(settings, message, timeout_s)
     except smtplib.SMTPRecipientsRefused as error:
         code = min(code for code, _ in error.recipients.values())
         raise _smtp_failure(code, "no recipient was accepted") from None
@@ -115,15 +122,17 @@ def send_mail(settings: Settings, message: Message) -> None:
         raise Refused(f"it can't take mail this way ({type(error).__name__})") from None
     except OSError as error:
         raise Passing(f"no answer ({type(error).__name__})") from None
+    except ValueError:
+        raise Refused("sender or recipients are no addresses of mail") from None
 
 
-def _hand_over(settings: Settings, message: Message) -> None:
+def _hand_over(settings: Settings, message: Message, timeout_s: float) -> None:
     host, port, tls = settings.alert_smtp_host, settings.alert_smtp_port, settings.alert_smtp_tls
     context = ssl.create_default_context()
     with (
-        smtplib.SMTP_SSL(host, port, timeout=ATTEMPT_S, context=context)
+        smtplib.SMTP_SSL(host, port, timeout=timeout_s, context=context)
         if tls == "implicit"
-        else smtplib.SMTP(host, port, timeout=ATTEMPT_S)
+        else smtplib.SMTP(host, port, timeout=timeout_s)
     ) as server:
         server.ehlo()
         if tls != "implicit":

@@ -71,14 +71,14 @@ def decide(now: Standing, told: Told, alert_on: Collection[Signal]) -> Due:
     )
     if opened:
         after = Told(told.open.union(opened), told.closed.difference(opened))
-        return Due("alarm", opened, after, f"Drifts, and nobody was told: {listed(opened)}.")
+        return Due("alarm", opened, after, f"Newly drifting: {listed(opened)}.")
     still = tuple(s for s in now.firing if s in told.open)
     if still:
         return Due(None, (), told, f"Told before, and open still: {listed(still)}.")
     if told.open:
         quiet = tuple(sorted(told.open))
         after = Told(closed=told.closed | told.open)
-        return Due("recovery", quiet, after, f"Fires no longer: {listed(quiet)}.")
+        return Due("recovery", quiet, after, f"Recovered: {listed(quiet)}.")
     return Due(None, (), told, "Nothing is open, and nothing drifts that was not told.")
 
 

@@ -56,8 +56,9 @@ class Grounds:
 
     def of(self, signal: str) -> Mapping[str, Any]:
         """The document that speaks about a signal."""
-        from_labels = kind_of(signal) in FROM_LABELS and self.labelled is not None
-        return self.labelled if from_labels and self.labelled else self.newest
+        if self.labelled is not None and kind_of(signal) in FROM_LABELS:
+            return self.labelled
+        return self.newest
 
 
 def compose(
@@ -106,7 +107,7 @@ def rehearsal(use_case: UseCase, id_: str, report: str, decided: str) -> Message
 
 def _reasons(due: Due, grounds: Grounds, policy: Monitoring) -> tuple[str, ...]:
     if due.kind == "recovery":
-        return (due.reason, grounds.latest["verdict"]["reasons"][0])
+        return (due.reason, f"This window: {grounds.latest['verdict']['reasons'][0]}")
     told = [_said(signal, grounds, policy) for signal in due.about[:MAX_TOLD]]
     if len(due.about) > MAX_TOLD:
         told.append(f"And {len(due.about) - MAX_TOLD} more, in the report.")

@@ -2,7 +2,9 @@
 
 import json
 from dataclasses import asdict
+from datetime import datetime
 from email.message import EmailMessage
+from email.utils import format_datetime
 from typing import Any
 
 from monitoring.message import Message
@@ -50,6 +52,7 @@ def mail(message: Message, sender: str, recipients: str) -> EmailMessage:
     letter = EmailMessage()
     letter["Subject"] = f"[{message.kind}] {headline(message)}"
     letter["From"], letter["To"] = sender, recipients
+    letter["Date"] = format_datetime(datetime.fromisoformat(message.decided))
     letter["Message-ID"] = f"<{message.id}@fourcycle>"
     letter["Auto-Submitted"] = "auto-generated"  # RFC 3834: no out-of-office answers
     lines = [message.title, _where(message), "", _bullets(message.reasons), ""]

@@ -21,8 +21,7 @@ from monitoring.window import Asked, read_day
 from tests.conftest import MADE, made_use_case
 from tests.faults.rounds import rounds
 from tests.monitoring import made
-from tests.monitoring.receiver import Receiver, listening
-from tests.monitoring.test_channels import SECRET
+from tests.monitoring.receiver import SECRET, Receiver, listening
 from tests.pipelines.test_main import environment
 
 DAY = 1440  # rows, one a minute

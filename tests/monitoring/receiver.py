@@ -1,5 +1,6 @@
 """Real receivers on loopback: HTTP that answers as told, and mail."""
 
+import base64
 import socket
 import struct
 import threading
@@ -9,6 +10,8 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
+KEY = b"0123456789abcdef0123456789abcdef"
+SECRET = f"whsec_{base64.b64encode(KEY).decode()}"
 RESET = 0  # in place of a status: the connection is reset
 
 
@@ -29,7 +32,7 @@ class Receiver:
     headers: dict[str, str] = field(default_factory=dict)  # of answers that are not 200
     got: list[Delivered] = field(default_factory=list)
     url: str = ""
-    before: Callable[[], None] = lambda: None  # called before each answer
+    before: Callable[[], object] = lambda: None  # called before each answer
 
     @property
     def accepted(self) -> list[Delivered]:

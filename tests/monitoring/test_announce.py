@@ -21,8 +21,7 @@ from monitoring.judge import Judged, Performance
 from monitoring.outbox import ALERT_TAG, DUE_TAG, SENT_TAG
 from monitoring.publish import publish
 from monitoring.served import monitoring_experiment
-from tests.monitoring.receiver import Receiver, listening
-from tests.monitoring.test_channels import SECRET
+from tests.monitoring.receiver import SECRET, Receiver, listening
 
 SECRET_WORD = "Smith"
 COLUMN = "columns:group"
@@ -102,7 +101,7 @@ def test_one_message_when_it_opens_and_one_when_it_is_over(reports: Reports) -> 
     assert told(receiver) == [("alarm", "2024-02-03"), ("recovery", "2024-02-08")]
     alarm, recovery = (json.loads(d.body)["data"] for d in receiver.got)
     assert alarm["signals"] == recovery["signals"] == [COLUMN]
-    assert recovery["reasons"] == ["Fires no longer: column group.", "OK it is."]
+    assert recovery["reasons"] == ["Recovered: column group.", "This window: OK it is."]
 
 
 def test_a_message_names_figures_and_no_input_value(reports: Reports) -> None:

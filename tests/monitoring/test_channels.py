@@ -6,6 +6,7 @@ import json
 import logging
 import socket
 import ssl
+import threading
 import time
 from pathlib import Path
 from typing import Any
@@ -20,10 +21,8 @@ from monitoring.message import Message
 from monitoring.signature import read_key, signed_headers
 from pipelines.closure import PROJECT
 from tests.monitoring.mailbox import Mailbox, certificate, known, taking_mail
-from tests.monitoring.receiver import RESET, Receiver, listening
+from tests.monitoring.receiver import KEY, RESET, SECRET, Receiver, listening
 
-KEY = b"0123456789abcdef0123456789abcdef"
-SECRET = f"whsec_{base64.b64encode(KEY).decode()}"
 MESSAGE = Message(
     id="alert-5f2c",
     kind="alarm",
@@ -35,7 +34,7 @@ MESSAGE = Message(
     revision=2,
     state="DRIFT",
     signals=("performance",),
-    reasons=("Drifts, and nobody was told: performance.", "roc_auc fell."),
+    reasons=("Newly drifting: performance.", "roc_auc fell."),
     next_steps=("Retrain.",),
     report="http://127.0.0.1:5000/#/experiments/1/runs/5f2c",
     decided="2014-01-01T06:00:00+00:00",
@@ -141,6 +140,16 @@ def test_a_receiver_that_stays_away_is_given_up_at_the_deadline() -> None:
     assert time.monotonic() - started < 2
 
 
+def test_a_receiver_that_never_answers_is_given_up() -> None:
+    answer = threading.Event()
+    started = time.monotonic()
+    with listening(Receiver(before=answer.wait)) as receiver:
+        with pytest.raises(Passing, match="ReadTimeout"):
+            webhook(receiver, alert_deadline_s=0.5)
+        assert time.monotonic() - started < 3
+        answer.set()
+
+
 def test_nobody_listens() -> None:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
@@ -169,7 +178,7 @@ def test_slack_gets_text_and_blocks_and_no_markup_of_ours_is_its_markup() -> Non
     with listening(Receiver(script=[500])) as receiver:
         send("slack", alert_slack_url=SecretStr(receiver.url))
     found = json.loads(receiver.accepted[0].body)
-    assert found["text"].startswith("flights version 3: DRIFT. Drifts, and nobody was told")
+    assert found["text"].startswith("flights version 3: DRIFT. Newly drifting: performance.")
     kinds = [block["type"] for block in found["blocks"]]
     assert kinds == ["header", "section", "section", "section", "section", "context"]
     assert "Late arrivals &lt;of flights&gt; &amp; more" in found["blocks"][1]["text"]["text"]
@@ -186,8 +195,7 @@ def by_mail(mailbox: Mailbox, **changes: Any) -> None:
         alert_smtp_host="127.0.0.1",
         alert_smtp_port=mailbox.port,
         alert_mail_from="monitoring@example.org",
-        alert_mail_to="a@example.org, b@example.org",
-        **changes,
+        **{"alert_mail_to": "a@example.org, b@example.org", **changes},
     )
 
 
@@ -201,10 +209,23 @@ def test_a_mail_arrives_and_is_tried_again_under_the_same_id() -> None:
     assert mailbox.asked == 3
     assert mailbox.recipients == ["a@example.org", "b@example.org"]
     assert letter["Subject"] == "[alarm] flights version 3: DRIFT"
+    assert letter["Date"].datetime.isoformat() == MESSAGE.decided
     assert letter["Message-ID"] == "<alert-5f2c@fourcycle>"
     text = letter.get_content()
     for line in (*MESSAGE.reasons, *MESSAGE.next_steps, MESSAGE.report, MESSAGE.title):
         assert line in text
+
+
+def test_an_unknown_recipient_costs_the_others_nothing(caplog: pytest.LogCaptureFixture) -> None:
+    with taking_mail(Mailbox()) as mailbox:
+        by_mail(mailbox, alert_mail_to="nobody@example.org, a@example.org")
+        assert mailbox.recipients == ["a@example.org"]
+        assert "1 mail recipients were refused" in caplog.text
+        with pytest.raises(Refused, match="no recipient was accepted"):
+            by_mail(mailbox, alert_mail_to="nobody@example.org")
+        with pytest.raises(Refused, match="no addresses"):
+            by_mail(mailbox, alert_mail_to="a@example.org\nBcc: b@example.org")
+    assert len(mailbox.got) == 1
 
 
 @pytest.fixture

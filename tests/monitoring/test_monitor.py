@@ -22,7 +22,7 @@ from monitoring.monitor import Monitored, monitor
 from monitoring.window import Asked, read_day
 from pipelines.main import Outcome
 from pipelines.package import frozen
-from tests.conftest import made_use_case
+from tests.conftest import MADE, made_use_case
 from tests.monitoring import made
 
 DAY = 1440  # rows, one a minute
@@ -240,3 +240,36 @@ def test_what_the_log_hides_is_not_judged(
     metrics = run_of(client, found).data.metrics
     assert "effect/size" in metrics
     assert not {"effect/colour", "effect/group"} & set(metrics)
+
+
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")  # of numpy, in Evidently
+def test_evidently_fails_and_the_report_is_made_all_the_same(
+    client: MlflowClient, home: Path, use_case: UseCase, tables: Tables
+) -> None:
+    rows = made.rows(300, 1)
+    rows.loc[:1, "size"] = [1.7e308, -1.7e308]  # finite; their difference is not
+    made.answer(tables, use_case, rows)
+    found = watch(home, use_case)
+    document = read_document(run_of(client, found))
+    assert (found.status, document["columns"]["size"]["rows"]) == ("OK", 300)
+    assert list(document["evidently"]["left_out"]) == ["page inputs"]
+    assert "Evidently failed: ValueError" in document["evidently"]["left_out"]["page inputs"]
+    assert "evidently/inputs.json" not in artifacts(client, found)
+    assert "evidently/answers.json" in artifacts(client, found)
+    assert "They lack page inputs (Evidently failed" in mlflow.artifacts.load_text(found.report)
+
+
+@pytest.mark.parametrize(("shift", "code"), [(0.0, 0), (1.0, 1)])
+def test_fail_on_drift_ends_with_one_on_drift_and_zero_without(
+    client: MlflowClient, home: Path, use_case: UseCase, tables: Tables, shift: float, code: int
+) -> None:
+    at_once = MADE.replace("min_rows: 30,", "min_rows: 30, alarm_windows: 1, of_last: 1,")
+    (home / "made.yaml").write_text(at_once, encoding="utf-8")
+    made.answer(tables, use_case, made.rows(DAY, 1, shift=shift))
+    app = typer.Typer()
+    app.command()(main)
+    done = CliRunner().invoke(app, ["--use-case", "made.yaml", "--fail-on", "drift"])
+    assert done.exit_code == code, done.output
+    assert ("DRIFT: version 1" in done.stderr) == bool(code)
+    without = CliRunner().invoke(app, ["--use-case", "made.yaml"])
+    assert without.exit_code == 0, without.output

@@ -118,6 +118,16 @@ def test_performance_falls_by_interval_and_with_enough_labels(fall: Fall, fired:
     assert ("performance" in verdict.alarms) is fired
 
 
+@pytest.mark.parametrize(
+    ("labels", "labelled"), [(0, False), (99, False), (499, False), (500, True)]
+)
+def test_a_verdict_says_whether_its_silence_on_performance_means_anything(
+    labels: int, labelled: bool
+) -> None:
+    quiet = replace(FALL, low=-0.01, high=0.01, labels=labels) if labels else None
+    assert decide(Evidence(1000, realised=quiet), [], POLICY).labelled is labelled
+
+
 def test_the_reasons_begin_with_the_weightiest() -> None:
     prediction = Change("prediction", "prediction", 0.2, 1e-9, "mean 0.2 → 0.4")
     findings = find([change(0.5, 1e-9), change(0.6, 1e-9, "colour"), prediction], POLICY)
