@@ -134,6 +134,10 @@ class Settings(BaseSettings):
         default=30.0, gt=0, description="How long one receiver is tried for one alert, seconds"
     )
 
+    schedule_port: int = Field(
+        default=8081, ge=0, le=65535, description="Port of the scheduler's health on 127.0.0.1"
+    )
+
     @property
     def who(self) -> str:
         """Name of the person or job that acts."""

@@ -1,5 +1,6 @@
 """The use case: one YAML file from which every other description of the data and model derives."""
 
+import re
 from datetime import date
 from itertools import pairwise
 from typing import Annotated, Any, Literal, Self, get_args
@@ -259,6 +260,50 @@ class Retraining(Part):
     max_hours: float = Field(default=6, gt=0, allow_inf_nan=False)
 
 
+Job = Literal["feedback", "monitor", "retrain", "maintain"]  # of those due at once, in this order
+# What every cron knows; Kubernetes has neither `L` nor `#`.
+CRON = re.compile(r"[\d*/,A-Za-z-]+(?: [\d*/,A-Za-z-]+){4}")
+
+
+class Schedule(Part):
+    """When each job runs, in the use case's time zone; a job that is left out does not run.
+
+    Cron expressions have five fields: minute, hour, day, month, weekday. docs/schedule.md.
+    """
+
+    feedback: str | None = None
+    monitor: str | None = None
+    retrain: str | None = None
+    maintain: str | None = None
+    labels: str | None = Field(default=None, pattern=r"\.(csv|parquet)$")
+    look_back: int = Field(default=12, ge=1, le=1000)
+    attempts: int = Field(default=3, ge=1)
+    retry_s: float = Field(default=60, gt=0, allow_inf_nan=False)
+    deadline_s: float = Field(default=3600, gt=0, allow_inf_nan=False)
+
+    @property
+    def jobs(self) -> dict[Job, str]:
+        """The jobs that run, each with its cron expression."""
+        names: tuple[Job, ...] = get_args(Job)
+        return {name: cron for name in names if (cron := getattr(self, name)) is not None}
+
+    @field_validator(*get_args(Job))
+    @classmethod
+    def _is_cron(cls, cron: str | None) -> str | None:
+        if cron is not None and not CRON.fullmatch(cron):
+            raise ValueError(
+                "minute, hour, day, month and weekday are needed, e.g. '15 2 * * *' for a quarter "
+                "past two each day"
+            )
+        return cron
+
+    @model_validator(mode="after")
+    def _labels_come_from_somewhere(self) -> Self:
+        if self.feedback is not None and self.labels is None:
+            raise ValueError("feedback needs labels, the files that hold them, e.g. inbox/*.csv")
+        return self
+
+
 class Serving(Part):
     """How the service may run a version."""
 
@@ -315,6 +360,7 @@ class UseCase(Part):
     release: Release = Release()
     monitoring: Monitoring = Monitoring()
     retraining: Retraining = Retraining()
+    schedule: Schedule = Schedule()
     serving: Serving = Serving()
     privacy: Privacy = Privacy()
     card: Card = Card()

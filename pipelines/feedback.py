@@ -110,7 +110,7 @@ def sort_out(found: Statements, tables: Tables) -> "np.ndarray[tuple[int], np.dt
     frame = pd.DataFrame({"subject": _hashes(both, "label", "label_time")})
     frame["said"] = _hashes(both, "label_time")
     frame["statement"] = _hashes(both)
-    timed = np.array([True] * known.num_rows + found.timed)
+    timed = np.array([True] * known.num_rows + found.timed, dtype=bool)
     repeated = frame["statement"].duplicated() | (frame["said"].duplicated() & ~timed)
     kinds = np.select(
         [repeated, ~frame["subject"].duplicated(), ~frame["said"].duplicated()],

@@ -15,7 +15,7 @@ import pyarrow as pa
 from contract.errors import Busy
 from contract.tables import Tables
 from pipelines.console import console
-from pipelines.workspace import is_gone
+from pipelines.identity import is_gone
 
 SCHEMA = pa.schema(
     [

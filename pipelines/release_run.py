@@ -6,9 +6,10 @@ from mlflow import MlflowClient
 from mlflow.entities import RunTag
 
 from contract.names import experiment as experiment_name
+from pipelines.identity import process_identity
 from pipelines.ledger import Entry
 from pipelines.noticeboard import moment, sentence
-from pipelines.workspace import PROCESS_TAG, STEP_TAG, Workspace, experiment, process_identity
+from pipelines.workspace import PROCESS_TAG, STEP_TAG, Workspace, experiment
 
 ENTRY_TAG = "ledger_hash"
 ENTRY_FILE = "ledger_entry.json"

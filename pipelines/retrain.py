@@ -20,12 +20,13 @@ from contract.use_case_file import load_use_case
 from pipelines import cli
 from pipelines.candidate import AS_OF_TAG, Call, make_candidate, seen_by
 from pipelines.console import summary, working
+from pipelines.identity import process_identity
 from pipelines.label_figures import label_figures
 from pipelines.lease import leased
 from pipelines.registry import Version, champion_of
 from pipelines.retraining import RetrainDecision, State, Wish, allowed, called_for
 from pipelines.verdicts import RETRAINING_TAG, read_verdicts, tell
-from pipelines.workspace import Workspace, open_workspace, process_identity
+from pipelines.workspace import Workspace, open_workspace
 
 AsOfOption = Annotated[
     str, typer.Option(help="Decide as on this day or time, e.g. 2013-10-01; empty: now.")

@@ -1,8 +1,6 @@
 """Split: freeze a training table and a holdout, the newest labelled slice; no row is in both."""
 
 from collections.abc import Sequence
-from datetime import UTC, date, datetime, time
-from zoneinfo import ZoneInfo
 
 import mlflow
 import numpy as np
@@ -24,7 +22,13 @@ from pipelines.step import Done, Result, Step, execute, latest_run, load_result
 from pipelines.tracking import log_input
 from pipelines.validate import STEP as VALIDATE
 from pipelines.validate import Validated
-from pipelines.windows import HoldoutUntilOption, TrainFromOption, TrainUntilOption, with_windows
+from pipelines.windows import (
+    HoldoutUntilOption,
+    TrainFromOption,
+    TrainUntilOption,
+    local_midnight,
+    with_windows,
+)
 from pipelines.workspace import Workspace, open_workspace
 
 Mask = npt.NDArray[np.bool_]  # (n_rows,)
@@ -113,11 +117,6 @@ def divide(rows: pa.Table, use_case: UseCase) -> tuple[Mask, Mask]:
             return _by_group(rows, how)
         case RandomSplit() as how:
             return _at_random(rows, use_case, how)
-
-
-def local_midnight(day: date, time_zone: str) -> datetime:
-    """The moment a day begins in the use case's time zone, in UTC."""
-    return datetime.combine(day, time(), ZoneInfo(time_zone)).astimezone(UTC)
 
 
 def _by_time(rows: pa.Table, use_case: UseCase, how: TimeSplit) -> tuple[Mask, Mask]:

@@ -22,7 +22,8 @@ from contract.fingerprint import value_hash
 from contract.tables import TableVersion
 from pipelines.closure import PROJECT, code_hash
 from pipelines.console import console
-from pipelines.workspace import PROCESS_TAG, STEP_TAG, Workspace, process_identity
+from pipelines.identity import process_identity
+from pipelines.workspace import PROCESS_TAG, STEP_TAG, Workspace
 
 ACTOR_TAG = "actor"
 KEY_TAG = "cache_key"

@@ -25,10 +25,10 @@ from pipelines.console import count, summary, working
 from pipelines.raw import valid_rows
 from pipelines.registry import Version, champion_of
 from pipelines.service import checked, free_port, post_rows, request_rows, service
-from pipelines.split import local_midnight
 from pipelines.step import latest_run, load_result
 from pipelines.validate import STEP as VALIDATE
 from pipelines.validate import Validated
+from pipelines.windows import local_midnight
 from pipelines.workspace import Workspace, open_workspace
 
 TRAFFIC_ROWS = 2000

@@ -1,7 +1,8 @@
-"""Windows of training and holdout given on the command line, in place of the declared ones."""
+"""Days of the use case: where one begins, and windows given in place of the declared ones."""
 
-from datetime import date
+from datetime import UTC, date, datetime, time
 from typing import Annotated
+from zoneinfo import ZoneInfo
 
 import typer
 
@@ -47,3 +48,8 @@ def _day(name: str, text: str) -> date:
         return date.fromisoformat(text)
     except ValueError:
         raise BadInput(f"{name}: a day like 2013-06-01 is needed, found {text!r}.") from None
+
+
+def local_midnight(day: date, time_zone: str) -> datetime:
+    """The moment a day begins in the use case's time zone, in UTC."""
+    return datetime.combine(day, time(), ZoneInfo(time_zone)).astimezone(UTC)

@@ -1,14 +1,12 @@
 """Where steps work: the use case, its tables and its MLflow experiment, held by one at a time."""
 
 import os
-import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import mlflow
-import psutil
 from filelock import FileLock, Timeout
 from mlflow import MlflowClient
 from mlflow.entities import RunStatus, ViewType
@@ -20,6 +18,7 @@ from contract.settings import SQLITE, Settings, read_settings
 from contract.tables import Tables
 from contract.use_case import UseCase
 from contract.use_case_file import load_use_case
+from pipelines.identity import is_gone
 from pipelines.patience import POSTGRESQL, await_database
 
 PROCESS_TAG = "process"
@@ -119,23 +118,6 @@ def close_orphans(workspace: Workspace) -> list[str]:
         status = RunStatus.to_string(RunStatus.KILLED)
         workspace.client.set_terminated(run_id, status=status)
     return orphans
-
-
-def process_identity() -> str:
-    """Host, process id and start time of this process: an id alone is soon another's."""
-    return f"{socket.gethostname()}:{os.getpid()}:{psutil.Process().create_time():.2f}"
-
-
-def is_gone(identity: str) -> bool:
-    """Whether a process of this host has ended; of another host nobody here can tell."""
-    host, _, rest = identity.partition(":")
-    if host != socket.gethostname():
-        return False
-    pid, _, started = rest.partition(":")
-    try:
-        return abs(psutil.Process(int(pid)).create_time() - float(started)) > 1
-    except psutil.NoSuchProcess:
-        return True
 
 
 @contextmanager

@@ -69,6 +69,10 @@ def labels(workspace: Workspace) -> dict[str, tuple[int, bool]]:
     return {row["prediction_id"]: (row["revision"], row["label"]) for row in rows}
 
 
+def test_a_file_in_which_no_row_fits_is_set_apart(workspace: Workspace) -> None:
+    assert counts(fed(workspace, id=[0, 1], late=["perhaps", "perhaps"])) == (0, 0, 0, 2)
+
+
 def test_the_same_file_again_changes_nothing(workspace: Workspace) -> None:
     said: dict[str, Any] = {"id": [0, 1], "late": [True, False]}
     assert counts(fed(workspace, **said)) == (2, 0, 0, 0)

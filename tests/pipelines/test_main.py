@@ -8,11 +8,12 @@ import pytest
 
 from contract.names import CHALLENGER, CHAMPION, PRODUCTION
 from contract.use_case import Range
+from pipelines.identity import process_identity
 from pipelines.main import Outcome, pipeline
 from pipelines.registry import Version
 from pipelines.rehearsal import Rehearsal
 from pipelines.reproduce import reproduce
-from pipelines.workspace import PROCESS_TAG, open_workspace, process_identity
+from pipelines.workspace import PROCESS_TAG, open_workspace
 from tests.conftest import deliver, made_rows, made_use_case
 
 PROJECT = Path(__file__).parents[2]

@@ -17,10 +17,10 @@ from contract.names import ROW_HASH, TableName
 from contract.schema import arrow_schema
 from contract.tables import Tables, TableVersion
 from contract.use_case import GroupSplit, Monitoring, UseCase
+from pipelines.identity import process_identity
 from pipelines.label_figures import Seen, label_figures
 from pipelines.lease import free, leased, newest, take
 from pipelines.retraining import Holdout, Labels, Verdict, Wish, allowed, called_for, cause_of
-from pipelines.workspace import process_identity
 from tests.conftest import made_use_case
 from tests.monitoring import made
 

@@ -1,0 +1,142 @@
+"""A command as a child process, with a deadline, a log of limited size, and an orderly end."""
+
+import asyncio
+import contextlib
+import json
+import os
+import shutil
+import signal
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import psutil
+
+from contract.errors import Unavailable
+from pipelines.identity import process_identity
+
+LOG_BYTES = 1024 * 1024  # of a log; as much again is kept of what was said before
+WATCH_S = 1.0  # between two looks at the log
+PATIENCE_S = 10.0  # between asking a process to stop and killing it
+SHOWN = 300  # characters of what a process said last
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How a child ended: `trouble` in words, empty where it did its work."""
+
+    trouble: str = ""
+    failed: bool = False  # without, trouble is that another process was at this work
+    away: bool = False  # a needed system did not answer
+    stopped: bool = False  # by us, because we stop
+
+
+async def run_child(
+    command: Sequence[str],
+    log: Path,
+    deadline_s: float,
+    stop: asyncio.Event,
+    began: Callable[[str], None],
+) -> Ended:
+    """Run a command to its end, to its deadline or until `stop`.
+
+    `began` is told the identity of the process. What it prints for programs lies in a file beside
+    the log.
+    """
+    answer = log.with_suffix(".out")
+    limit(log)
+    with log.open("ab") as lines, answer.open("wb") as out:
+        lines.write(f"--- {datetime.now(UTC).isoformat(' ', 'seconds')} {command}\n".encode())
+        lines.flush()
+        process = await asyncio.create_subprocess_exec(
+            *command,
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=out,
+            stderr=lines,
+            start_new_session=True,  # Ctrl-C reaches the scheduler alone, which stops in order
+        )
+    with contextlib.suppress(psutil.NoSuchProcess):  # it has ended already
+        began(process_identity(process.pid))
+    in_time = await _watch(process, log, deadline_s, stop)
+    if process.returncode is None:
+        await _end(process)
+        if in_time:
+            return Ended("stopped", stopped=True)
+        return Ended(f"was stopped after {deadline_s:g} s, its deadline", failed=True)
+    if process.returncode:
+        said = f"ended with exit code {process.returncode}: {_last_line(log)}"
+        return Ended(said, failed=True, away=process.returncode == Unavailable.exit_code)
+    if _left_it(answer.read_text(encoding="utf-8")):
+        return Ended(f"another process is at this work: {_last_line(log)}")
+    return Ended()
+
+
+async def _watch(
+    process: asyncio.subprocess.Process, log: Path, deadline_s: float, stop: asyncio.Event
+) -> bool:
+    """Wait for the end of a process or for `stop`; False when its time is over first."""
+    loop = asyncio.get_running_loop()
+    deadline = loop.time() + deadline_s
+    waits = [asyncio.create_task(process.wait()), asyncio.create_task(stop.wait())]
+    try:
+        while (left_s := deadline - loop.time()) > 0:
+            ended, _ = await asyncio.wait(
+                waits, timeout=min(WATCH_S, left_s), return_when=asyncio.FIRST_COMPLETED
+            )
+            if ended:
+                return True
+            limit(log)
+        return False
+    finally:
+        for task in waits:
+            task.cancel()
+
+
+def limit(log: Path) -> None:
+    """Begin a log anew when it is full; its writer goes on at the new end."""
+    if log.is_file() and log.stat().st_size > LOG_BYTES:
+        shutil.copyfile(log, log.with_suffix(".log.1"))
+        os.truncate(log, 0)
+
+
+async def _end(process: asyncio.subprocess.Process) -> None:
+    """Ask a child and what it started to stop; kill them when they do not."""
+    os.killpg(process.pid, signal.SIGTERM)
+    with contextlib.suppress(TimeoutError):
+        await asyncio.wait_for(process.wait(), PATIENCE_S)
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+    await process.wait()
+
+
+def end_orphan(identity: str) -> bool:
+    """Stop what a scheduler left behind that was killed; False where nothing of it is there."""
+    pid = int(identity.split(":")[1])
+    try:
+        if process_identity(pid) != identity:
+            return False
+        os.killpg(pid, signal.SIGTERM)
+        with contextlib.suppress(psutil.TimeoutExpired):
+            psutil.Process(pid).wait(PATIENCE_S)
+        os.killpg(pid, signal.SIGKILL)
+    except psutil.NoSuchProcess:
+        return False
+    except ProcessLookupError:
+        pass  # it ended when it was asked
+    return True
+
+
+def _left_it(said: str) -> bool:
+    """Whether a command that ended well found another process at its work.
+
+    One that did its work says what it did.
+    """
+    found = json.loads(said) if said.strip() else None
+    return found is None or (isinstance(found, dict) and found.get("state") == "BUSY")
+
+
+def _last_line(log: Path) -> str:
+    said = log.read_text(encoding="utf-8", errors="replace").splitlines()
+    last = next((line for line in reversed(said) if line.strip()), "")
+    return last.strip()[:SHOWN]

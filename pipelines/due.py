@@ -1,0 +1,126 @@
+"""When jobs are due and which windows they must cover: plain values in, plain values out."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+from cronsim import CronSim, CronSimError
+
+from contract.errors import BadInput
+from contract.use_case import Job, Schedule, UseCase
+from monitoring.window import period
+
+Days = tuple[date, date]  # [first day, first day after) in the use case's time zone
+EMPTY = "0 rows"
+
+
+@dataclass(frozen=True)
+class JobState:
+    """What is known of a job; kept on the disk."""
+
+    done: datetime | None = None  # when the last run that did all its work began, UTC
+    tried: datetime | None = None  # when the last run ended, good or not
+    failures: int = 0  # runs that failed since the last good one
+    trouble: str = ""  # why the last run did not do its work, in words; empty: it did
+    child: str = ""  # identity of the process at work; empty: none
+    since: datetime | None = None  # when the run at work began
+    marks: Mapping[str, str] = field(default_factory=dict)  # what was done, and of what content
+
+
+def check(use_case: UseCase) -> None:
+    """BadInput where an expression is no time that ever comes."""
+    for job, cron in use_case.schedule.jobs.items():
+        try:
+            _tick(use_case, job, datetime(2026, 1, 1, tzinfo=UTC))
+        except (CronSimError, StopIteration) as error:
+            why = str(error) or "no such day ever comes"
+            raise BadInput(
+                f"schedule.{job} of {use_case.name!r}: {cron!r} is no cron expression ({why}); "
+                "minute hour day month weekday is right, e.g. '15 2 * * *'."
+            ) from error
+
+
+def first_due(
+    use_case: UseCase, job: Job, state: JobState, started: datetime, now: datetime
+) -> datetime:
+    """When a job became or becomes due after its last good run.
+
+    However many ticks were missed since, the job is due once. One that never ran is due since the
+    scheduler started.
+    """
+    return started if state.done is None else _tick(use_case, job, min(state.done, now))
+
+
+def next_try(
+    use_case: UseCase, job: Job, state: JobState, started: datetime, now: datetime
+) -> datetime:
+    """When a job runs next; a time that has passed is now.
+
+    After a failure it is tried again, each time after a pause twice as long; after `attempts`
+    failures only once at each tick.
+    """
+    schedule = use_case.schedule
+    if state.tried is None or not state.trouble:
+        return first_due(use_case, job, state, started, now)
+    tried = min(state.tried, now)  # a clock that was set back must not put it off
+    following = _tick(use_case, job, tried)
+    if state.failures >= schedule.attempts:
+        return following
+    return min(tried + pause(schedule, state.failures), following)
+
+
+def pause(schedule: Schedule, failures: int) -> timedelta:
+    """How long to wait after so many failures."""
+    return timedelta(seconds=schedule.retry_s * 2 ** max(failures - 1, 0))
+
+
+def ended_windows(now: datetime, newest: datetime | None, use_case: UseCase) -> list[Days]:
+    """The declared windows that a monitor job looks at, oldest first: `look_back` that have ended.
+
+    `newest` is the newest event before the running window. Where it lies further back than
+    that, traffic is of another time, as in a replay: the windows end with its own.
+    """
+    zone, every = ZoneInfo(use_case.time_zone), use_case.monitoring.every
+    count = use_case.schedule.look_back
+    found = _before(running_window(now, use_case)[0], every, count)
+    if newest is None or newest.astimezone(zone).date() >= found[0][0]:
+        return found
+    return _before(period(newest.astimezone(zone).date(), every)[1], every, count)
+
+
+def running_window(now: datetime, use_case: UseCase) -> Days:
+    """The declared window that has not ended yet."""
+    today = now.astimezone(ZoneInfo(use_case.time_zone)).date()
+    return period(today, use_case.monitoring.every)
+
+
+def due_windows(
+    ended: Sequence[Days], found: Mapping[str, str], reported: Mapping[str, str]
+) -> list[Days]:
+    """Windows whose rows or labels are not those of their last report; marks are by title.
+
+    An empty window counts once there was something before it: silence is news, too.
+    """
+    known = [w for w in ended if found[title(w)] != EMPTY or title(w) in reported]
+    counted = ended[ended.index(known[0]) :] if known else []
+    return [w for w in counted if reported.get(title(w)) != found[title(w)]]
+
+
+def title(window: Days) -> str:
+    """A window in words."""
+    return f"{window[0]} to {window[1]}"
+
+
+def _before(end: date, every: str, count: int) -> list[Days]:
+    found: list[Days] = []
+    for _ in range(count):
+        found.append(period(end - timedelta(days=1), every))
+        end = found[-1][0]
+    return found[::-1]
+
+
+def _tick(use_case: UseCase, job: Job, after: datetime) -> datetime:
+    cron, zone = use_case.schedule.jobs[job], ZoneInfo(use_case.time_zone)
+    # In UTC, for times of one zone are subtracted as if its clock were never set.
+    return next(CronSim(cron, after.astimezone(zone))).astimezone(UTC)

@@ -1,0 +1,144 @@
+"""What each job has to do now, as commands that people use too."""
+
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from contract.errors import BadInput
+from contract.labels import labels_sql, moment, shared_keys
+from contract.settings import Settings
+from contract.tables import Tables
+from contract.use_case import Job, UseCase
+from monitoring.window import Asked, resolve
+from pipelines.due import EMPTY, Days, due_windows, ended_windows, running_window, title
+from pipelines.windows import local_midnight
+
+MODULES: dict[Job, str] = {
+    "monitor": "monitoring",
+    "feedback": "pipelines.feedback",
+    "retrain": "pipelines.retrain",
+    "maintain": "pipelines.maintain",
+}
+
+
+@dataclass(frozen=True)
+class Place:
+    """The use case whose jobs run, as it was named, and where its tables lie."""
+
+    named: str
+    use_case: UseCase
+    settings: Settings
+
+    def command(self, job: Job, *options: str) -> tuple[str, ...]:
+        """The command of a job."""
+        root = ("--root", self.settings.root) if self.settings.root else ()
+        named = ("--use-case", self.named, *root)
+        return (sys.executable, "-m", MODULES[job], *named, *options, "--json", "yes")
+
+
+@dataclass(frozen=True)
+class Task:
+    """One command, and the content that it is done with, under the key of what it covers."""
+
+    command: tuple[str, ...]
+    key: str = ""  # empty: done again each time
+    mark: str = ""
+
+
+@dataclass(frozen=True)
+class Work:
+    """All that a job has to do now; marks of other keys may be forgotten."""
+
+    tasks: tuple[Task, ...]
+    keys: frozenset[str] = frozenset()
+
+
+def work(job: Job, place: Place, done: Mapping[str, str], now: datetime) -> Work:
+    """What a job has to do, given the marks of what it has done."""
+    if job == "monitor":
+        return _windows(place, done, now)
+    if job == "feedback":
+        return _label_files(place, done)
+    return Work((Task(place.command(job)),))
+
+
+def _windows(place: Place, done: Mapping[str, str], now: datetime) -> Work:
+    use_case = place.use_case
+    tables = Tables(place.settings.table_root, use_case.name)
+    if not tables.exists("predictions"):
+        return Work(())
+    before = local_midnight(running_window(now, use_case)[0], use_case.time_zone)
+    ended = ended_windows(now, _newest(tables, before), use_case)
+    found = window_marks(tables, use_case, ended)
+    tasks = []
+    for start, end in due_windows(ended, found, done):
+        days = ("--from", start.isoformat(), "--until", end.isoformat())
+        key = title((start, end))
+        tasks.append(Task(place.command("monitor", *days), key, found[key]))
+    return Work(tuple(tasks), frozenset(found))
+
+
+def _newest(tables: Tables, before: datetime) -> datetime | None:
+    found = tables.query(
+        "SELECT max(event_time) AS newest FROM predictions "  # noqa: S608, a moment
+        f"WHERE event_time < {moment(before)}",
+        predictions=tables.open("predictions"),
+    )
+    newest: datetime | None = found.column("newest")[0].as_py()
+    return newest
+
+
+def window_marks(tables: Tables, use_case: UseCase, windows: list[Days]) -> dict[str, str]:
+    """How many rows, labels and revisions of labels each of these neighbouring windows holds.
+
+    Any change of the labels that count changes a figure, whenever they came and by whatever way.
+    """
+    whole = resolve(Asked(windows[0][0], windows[-1][1]), tables, use_case)
+    where = " AND ".join(whole.where)
+    opened = {"predictions": tables.open("predictions", whole.table_version)}
+    labels = "SELECT CAST(NULL AS VARCHAR) AS prediction_id, 0 AS revision"
+    if tables.exists("feedback"):
+        opened["feedback"] = tables.open("feedback")
+        labels = labels_sql(shared_keys(opened, use_case.keys), where)
+    cases = " ".join(
+        f"WHEN p.event_time < {moment(local_midnight(end, use_case.time_zone))} THEN {place}"
+        for place, (_, end) in enumerate(windows)
+    )
+    sql = (
+        f"SELECT CASE {cases} END AS place, count(*) AS n, count(l.revision) AS labels, "  # noqa: S608
+        "coalesce(sum(l.revision), 0) AS revisions FROM predictions p "
+        f"LEFT JOIN ({labels}) l ON l.prediction_id = p.prediction_id WHERE {where} GROUP BY 1"
+    )
+    marks = {title(window): EMPTY for window in windows}
+    for row in tables.query(sql, **opened).to_pylist():
+        said = f"{row['n']} rows, {row['labels']} labels, {row['revisions']} revisions"
+        marks[title(windows[row["place"]])] = said
+    return marks
+
+
+def _label_files(place: Place, done: Mapping[str, str]) -> Work:
+    """A file is imported when it is new or has changed since."""
+    found = {}
+    for file in sorted(Path("/").glob(label_pattern(place).removeprefix("/"))):
+        status = file.stat()
+        found[str(file)] = f"{status.st_size} bytes of {status.st_mtime_ns} ns"
+    tasks = [
+        Task(place.command("feedback", "--source", name), name, mark)
+        for name, mark in found.items()
+        if done.get(name) != mark
+    ]
+    return Work(tuple(tasks), frozenset(found))
+
+
+def label_pattern(place: Place) -> str:
+    """Where label files land; beside the use case's tables, unless it is absolute."""
+    pattern, root = place.use_case.schedule.labels, place.settings.table_root
+    assert pattern is not None, "the use case was checked"
+    if Path(pattern).is_absolute() or "://" not in root:
+        return str(Path(root) / place.use_case.name / pattern)
+    raise BadInput(
+        f"schedule.labels: an absolute path is needed where tables live under {root}, "
+        f"found {pattern!r}."
+    )

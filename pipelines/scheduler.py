@@ -1,0 +1,153 @@
+"""Run the jobs of a use case when they are due, one at a time, and keep what became of them."""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+
+from deltalake.exceptions import DeltaError
+
+from contract.errors import FourcycleError
+from contract.use_case import Job
+from pipelines.child import Ended, end_orphan, run_child
+from pipelines.console import console
+from pipelines.due import JobState, next_try, pause
+from pipelines.health import Health, health
+from pipelines.job_states import JobStates
+from pipelines.jobs import Place, Task, Work, work
+
+LONGEST_SLEEP_S = 30.0  # the clock of a host may be set, or stand still while it sleeps
+
+
+@dataclass
+class Scheduler:
+    """The jobs of one use case, and what is known of them."""
+
+    place: Place
+    store: JobStates
+    started: datetime
+    states: dict[Job, JobState]
+    stop: asyncio.Event
+
+    @classmethod
+    def open(cls, place: Place, store: JobStates, jobs: Sequence[Job]) -> "Scheduler":
+        """With what is known of the jobs so far."""
+        states = {job: store.read(job) for job in jobs}
+        return cls(place, store, datetime.now(UTC), states, asyncio.Event())
+
+    def put(self, job: Job, state: JobState) -> None:
+        """Know this of a job, durably."""
+        self.store.write(job, state)
+        self.states[job] = state
+
+    def look(self) -> Health:
+        """How the jobs are now."""
+        return health(self.place.use_case, dict(self.states), self.started, datetime.now(UTC))
+
+    def times(self) -> dict[Job, datetime]:
+        """When each job runs next; what has passed is due."""
+        declared, now = self.place.use_case, datetime.now(UTC)
+        return {
+            job: next_try(declared, job, state, self.started, now)
+            for job, state in self.states.items()
+        }
+
+    def due(self) -> list[Job]:
+        """The jobs that are due."""
+        now = datetime.now(UTC)
+        return [job for job, at in self.times().items() if at <= now]
+
+    async def sleep(self, seconds: float) -> None:
+        """Wait, but not when told to stop."""
+        waiting = asyncio.create_task(self.stop.wait())
+        await asyncio.wait([waiting], timeout=seconds)
+        waiting.cancel()
+
+
+async def keep(scheduler: Scheduler) -> None:
+    """Run jobs as they become due, until told to stop."""
+    while not scheduler.stop.is_set():
+        times = scheduler.times()
+        job = min(times, key=lambda name: times[name])  # of equals the first
+        wait_s = (times[job] - datetime.now(UTC)).total_seconds()
+        if wait_s <= 0:
+            await run_job(scheduler, job)
+        else:
+            await scheduler.sleep(min(wait_s, LONGEST_SLEEP_S))
+
+
+async def catch_up(scheduler: Scheduler, jobs: list[Job]) -> list[Ended]:
+    """Run each of these jobs until it did its work or has failed too often; those that did not."""
+    ended = {job: await _tried(scheduler, job) for job in jobs}
+    return [one for one in ended.values() if one.trouble]
+
+
+async def _tried(scheduler: Scheduler, job: Job) -> Ended:
+    schedule = scheduler.place.use_case.schedule
+    for attempt in range(1, schedule.attempts + 1):
+        ended = await run_job(scheduler, job)
+        failures = scheduler.states[job].failures
+        if not ended.trouble or ended.stopped or max(attempt, failures) >= schedule.attempts:
+            break
+        await scheduler.sleep(pause(schedule, failures).total_seconds())
+    return ended
+
+
+async def run_job(scheduler: Scheduler, job: Job) -> Ended:
+    """All that a job has to do now; what was done of it is not done again."""
+    if scheduler.states[job].child and end_orphan(scheduler.states[job].child):
+        say(job, "a process that an earlier scheduler left behind was stopped")
+    began = datetime.now(UTC)
+    scheduler.put(job, replace(scheduler.states[job], since=began, child=""))
+    try:
+        todo = work(job, scheduler.place, scheduler.states[job].marks, began)
+        ended = await _run_tasks(scheduler, job, todo)
+    except (FourcycleError, OSError, DeltaError) as error:
+        todo, ended = Work(()), Ended(str(error), failed=True)
+    state = replace(scheduler.states[job], since=None, child="")
+    if not ended.stopped:
+        state = replace(state, tried=datetime.now(UTC), trouble=ended.trouble)
+    if ended.failed:
+        state = replace(state, failures=state.failures + 1)
+    elif not ended.trouble:
+        marks = {key: mark for key, mark in state.marks.items() if key in todo.keys}
+        state = replace(state, done=began, failures=0, marks=marks)
+    scheduler.put(job, state)
+    say(job, ended.trouble or f"done, {len(todo.tasks)} commands")
+    return ended
+
+
+async def _run_tasks(scheduler: Scheduler, job: Job, todo: Work) -> Ended:
+    """Every task, in order. One that fails does not keep the others from being done.
+
+    A system that is away, or another process at the same work, would meet all of them.
+    """
+    worst = Ended()
+    for task in todo.tasks:
+        ended = await _run_task(scheduler, job, task)
+        if ended.trouble:
+            about = f"{task.key}: " if task.key else ""
+            worst = replace(ended, trouble=about + ended.trouble)
+            if not ended.failed or ended.away:
+                break
+    return worst
+
+
+async def _run_task(scheduler: Scheduler, job: Job, task: Task) -> Ended:
+    def at_work(identity: str) -> None:
+        scheduler.put(job, replace(scheduler.states[job], child=identity))
+
+    deadline_s = scheduler.place.use_case.schedule.deadline_s
+    log = scheduler.store.log(job)
+    ended = await run_child(task.command, log, deadline_s, scheduler.stop, at_work)
+    state = replace(scheduler.states[job], child="")
+    if task.key and not ended.trouble:
+        state = replace(state, marks={**state.marks, task.key: task.mark})
+    scheduler.put(job, state)
+    return ended
+
+
+def say(about: str, what: str) -> None:
+    """One line for people, with its time."""
+    at = datetime.now(UTC).isoformat(" ", "seconds")
+    console().print(f"{at} {about}: {what}", markup=False, soft_wrap=True)
