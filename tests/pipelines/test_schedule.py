@@ -104,12 +104,17 @@ def known(home: Path, job: str) -> dict[str, Any]:
     return found
 
 
-def at_work(home: Path) -> bool:
-    return bool(known(home, "maintain").get("child"))
+def child(home: Path, other: int = 0) -> psutil.Process:
+    """The process that does maintain; one that is not `other`."""
+    found: list[int] = []
 
+    def is_there() -> bool:
+        identity = known(home, "maintain").get("child", "")
+        found[:] = [int(identity.split(":")[1])] if identity else []
+        return bool(found) and found[0] != other
 
-def child(home: Path) -> psutil.Process:
-    return psutil.Process(int(known(home, "maintain")["child"].split(":")[1]))
+    until(is_there)
+    return psutil.Process(found[0])
 
 
 def ended(process: psutil.Process) -> bool:
@@ -162,15 +167,13 @@ def test_a_job_that_is_killed_half_way_with_its_scheduler_is_run_again(
     declare(home, maintain="0 4 * * *")
     with jobs_wait(home):
         with running(home, free_port()) as scheduler:
-            until(lambda: at_work(home))
             orphan = child(home)
             scheduler.kill()
             scheduler.wait()
         assert not ended(orphan)
         with running(home, free_port()) as scheduler:
-            until(lambda: at_work(home) and child(home).pid != orphan.pid)
+            again = child(home, orphan.pid)
             assert ended(orphan)
-            again = child(home)
         assert scheduler.returncode == 0
         assert ended(again)
     assert (known(home, "maintain")["done"], known(home, "maintain")["failures"]) == (None, 0)
@@ -187,13 +190,13 @@ def test_a_second_scheduler_says_so_and_health_is_told_over_http(
     port = free_port()
     with running(home, port), httpx.Client(base_url=f"http://127.0.0.1:{port}") as client:
         with jobs_wait(home):
-            until(lambda: at_work(home))
+            at_work = child(home)
             for options in ((), ("--once", "yes"), ("--job", "maintain")):
                 second = schedule(home, *options)
                 assert (second.returncode, second.stdout) == (0, "")
                 assert "Another scheduler on this host does maintain of 'made'" in second.stderr
             assert client.get("/health").json()["jobs"]["maintain"]["outcome"] == "running"
-            child(home).kill()
+            at_work.kill()
             until(lambda: client.get("/health").status_code == 503)
         found = client.get("/health").json()["jobs"]["maintain"]
         assert (found["outcome"], found["failures"], found["well"]) == ("failed", 1, False)
