@@ -44,16 +44,12 @@ def standing(newest: DriftVerdict, labelled: DriftVerdict | None) -> Standing:
 
     Labels come late, so a window without them says nothing about performance and labels.
     """
-
-    def both(field: Literal["signals", "drifting", "alarms"]) -> tuple[str, ...]:
-        late: tuple[str, ...] = getattr(labelled, field) if labelled else ()
-        early: tuple[str, ...] = getattr(newest, field)
-        return (
-            *(s for s in late if s in FROM_LABELS),
-            *(s for s in early if s not in FROM_LABELS),
-        )
-
-    return Standing(both("signals"), both("drifting"), both("alarms"))
+    late = labelled or newest
+    return Standing(
+        _both(late.signals, newest.signals),
+        _both(late.drifting, newest.drifting),
+        _both(late.alarms, newest.alarms),
+    )
 
 
 def decide(now: Standing, told: Told, alert_on: Collection[Signal]) -> Due:
@@ -80,6 +76,11 @@ def decide(now: Standing, told: Told, alert_on: Collection[Signal]) -> Due:
         after = Told(closed=told.closed | told.open)
         return Due("recovery", quiet, after, f"Recovered: {listed(quiet)}.")
     return Due(None, (), told, "Nothing is open, and nothing drifts that was not told.")
+
+
+def _both(late: tuple[str, ...], newest: tuple[str, ...]) -> tuple[str, ...]:
+    from_labels = (s for s in late if s in FROM_LABELS)
+    return (*from_labels, *(s for s in newest if s not in FROM_LABELS))
 
 
 def kind_of(signal: str) -> str:

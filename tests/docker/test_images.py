@@ -9,6 +9,7 @@ import pytest
 import yaml
 from compose_spec import PyCompose
 
+from contract.settings import Settings
 from pipelines.closure import PROJECT, import_closure
 
 DOCKER = PROJECT / "docker"
@@ -105,5 +106,13 @@ def test_what_waits_for_health_waits_for_something_that_tells_it(compose: dict[s
 def test_passwords_have_no_default(compose: dict[str, Any]) -> None:
     for service in compose["services"].values():
         for name, value in service.get("environment", {}).items():
-            if "PASSWORD" in name:
+            if (
+                "PASSWORD" in name and value is not None
+            ):  # None: it comes from outside or not at all
                 assert re.match(r"^\$\{[A-Z_]+:\?", value), name
+
+
+def test_the_jobs_get_every_setting_of_alerts(compose: dict[str, Any]) -> None:
+    wanted = {f"FOURCYCLE_{n.upper()}" for n in Settings.model_fields if n.startswith("alert_")}
+    given = compose["services"]["jobs"]["environment"]
+    assert {name: given[name] for name in wanted} == dict.fromkeys(wanted)

@@ -108,3 +108,14 @@ def test_a_receiver_that_says_no_costs_neither_report_nor_exit_code(receiver: Re
     for about in (ALARM, RECOVERY):
         assert f"alert: {about}: sent to webhook" in passed
     assert len(receiver.accepted) == 2
+
+
+def test_a_report_that_cannot_be_read_costs_its_alert_and_not_the_run(
+    receiver: Receiver, home: Path
+) -> None:
+    (newest,) = [p for p in home.rglob("verdict.json") if "2024-02-02 to" in p.read_text()]
+    newest.unlink()
+    said = run(1)
+    assert "WATCH (reported before" in said
+    assert "WARNING: alerts wait for the next run" in said
+    assert receiver.got == []

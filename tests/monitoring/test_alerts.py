@@ -10,10 +10,10 @@ from tests.monitoring.mailbox import Mailbox, taking_mail
 from tests.monitoring.receiver import SECRET, Receiver, listening
 
 
-def run(**variables: str) -> "subprocess.CompletedProcess[str]":
+def run(module: str = "monitoring.alerts", **variables: str) -> "subprocess.CompletedProcess[str]":
     named = {f"FOURCYCLE_ALERT_{name}": value for name, value in variables.items()}
     return subprocess.run(
-        [sys.executable, "-m", "monitoring.alerts", "--use-case", "penguins"],
+        [sys.executable, "-m", module, "--use-case", "penguins"],
         env=os.environ | {"PYTHONPATH": str(PROJECT)} | named,
         capture_output=True,
         text=True,
@@ -58,3 +58,11 @@ def test_without_a_channel_it_says_which_variables_there_are() -> None:
     done = run()
     assert done.returncode == 2
     assert "FOURCYCLE_ALERT_WEBHOOK_URL" in done.stderr
+
+
+def test_a_channel_configured_by_half_stops_monitoring_before_its_work() -> None:
+    done = run("monitoring", SLACK_URL="hooks.example.org/T0KEN")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.splitlines() == [
+        "FOURCYCLE_ALERT_SLACK_URL: an address like https://host/path is needed."
+    ]
