@@ -7,14 +7,14 @@ import pytest
 
 from contract.use_case import UseCase
 from monitoring.due import Due, Told
-from monitoring.evidence import Change, Fall, Finding
+from monitoring.evidence import Change, Fall, Finding, Role
 from monitoring.message import Grounds, Message, compose
 
 FALL = Fall("roc_auc", 0.8, 0.6, 0.55, 0.65, 0.15, 0.25, 100, 90)
 
 
 def finding(name: str) -> dict[str, Any]:
-    role = "label" if name == "label" else "columns"
+    role: Role = "label" if name == "label" else "columns"
     told = "Smith 1.0% → 9.0%"
     return asdict(Finding(Change(name, role, 0.3, 0.0, told), 0.1, 0.0, True))
 
