@@ -7,6 +7,7 @@ from pathlib import Path
 import mlflow
 from mlflow import MlflowClient
 
+from contract.database import POSTGRESQL, await_database
 from contract.errors import Unavailable
 from contract.names import CHAMPION, REFERENCE_DIR, USE_CASE_FILE, experiment
 from contract.settings import SQLITE, Settings
@@ -32,6 +33,8 @@ def connect(settings: Settings) -> MlflowClient:
     uri = settings.tracking_uri
     if uri.startswith(SQLITE):
         uri = SQLITE + str(settings.home / Path(uri.removeprefix(SQLITE)).name)
+    elif uri.startswith(POSTGRESQL):
+        await_database(uri, settings.store_wait_s)
     mlflow.set_tracking_uri(uri)
     mlflow.set_registry_uri(uri)
     return MlflowClient(uri, uri)

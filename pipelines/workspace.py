@@ -12,6 +12,7 @@ from mlflow import MlflowClient
 from mlflow.entities import RunStatus, ViewType
 
 from contract import names
+from contract.database import POSTGRESQL, await_database
 from contract.errors import Busy
 from contract.locks import lock_folder, store_lock
 from contract.settings import SQLITE, Settings, read_settings
@@ -19,7 +20,6 @@ from contract.tables import Tables
 from contract.use_case import UseCase
 from contract.use_case_file import load_use_case
 from pipelines.identity import is_gone
-from pipelines.patience import POSTGRESQL, await_database
 
 PROCESS_TAG = "process"
 STEP_TAG = "step"

@@ -1,6 +1,7 @@
 """Moves on PostgreSQL, direct and through a tracking server; the database stops and comes back."""
 
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -18,9 +19,12 @@ from mlflow import MlflowClient
 
 from contract.errors import Unavailable
 from contract.settings import read_settings
+from monitoring.served import connect as connect_monitoring
+from pipelines.closure import PROJECT
 from pipelines.moves import settle
 from pipelines.service import free_port
 from pipelines.workspace import Workspace, connect
+from tests.conftest import MADE
 from tests.faults.rounds import rounds
 from tests.pipelines.versions import check, make, now, register, releases_on
 
@@ -147,6 +151,45 @@ def test_a_move_waits_for_the_database_and_goes_on(
     assert [e.move for e in settle(workspace)][-1] == "promote"
     assert now(workspace).champion == version
     check(workspace)
+
+
+def test_scheduled_jobs_wait_for_the_database_and_go_on(database: Database, home: Path) -> None:
+    """The first try gives up, the second one waits until the database is there again."""
+    connect(read_settings().model_copy(update={"tracking_uri": database.uri}))  # makes the tables
+    jobs = "schedule: {maintain: 0 4 * * *, attempts: 20, retry_s: 0.1}"
+    (home / "made.yaml").write_text(f"{MADE}{jobs}", encoding="utf-8")
+    settings = {"MLFLOW_TRACKING_URI": database.uri, "FOURCYCLE_STORE_WAIT_S": "1"}
+    database.stop()
+    process = subprocess.Popen(
+        [sys.executable, "-m", "pipelines.schedule", "--use-case", "made.yaml", "--once", "yes"],
+        env=os.environ | {"PYTHONPATH": str(PROJECT)} | settings,
+        cwd=home,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stderr is not None
+    with process.stderr as said:
+        try:
+            gave_up = next(said)
+        finally:
+            database.start()
+        *_, done = said
+    assert process.wait() == 0
+    assert re.search("exit code 3: .* was away for 1 s", gave_up)
+    assert "maintain: done" in done
+
+
+def test_monitoring_waits_for_the_database_with_a_deadline(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FOURCYCLE_STORE_WAIT_S", "0.5")
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", database.uri)
+    database.stop()
+    try:
+        with pytest.raises(Unavailable, match=r"was away for 0\.5 s"):
+            connect_monitoring(read_settings())
+    finally:
+        database.start()
 
 
 def test_a_database_that_stays_away_leaves_no_half_promotion(
