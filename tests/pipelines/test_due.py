@@ -1,14 +1,16 @@
 """When jobs are due: tables of cases, with the clock as an argument."""
 
 from datetime import UTC, date, datetime, timedelta
+from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 from zoneinfo import ZoneInfo
 
 import pytest
+import typer
 
 from contract.errors import BadInput
-from contract.use_case import Schedule, UseCase
+from contract.use_case import Job, Schedule, UseCase
 from contract.use_case_file import load_use_case
 from pipelines.due import (
     JobState,
@@ -19,6 +21,7 @@ from pipelines.due import (
     next_try,
     title,
 )
+from pipelines.jobs import MODULES
 from tests.conftest import made_use_case
 
 NEW_YORK = ZoneInfo("America/New_York")
@@ -167,6 +170,18 @@ def test_windows_are_due_when_their_content_is_not_that_of_their_report(
     known = {t: mark for t, mark in zip(titles, reported, strict=True) if mark is not None}
     windows = due_windows(ENDED, dict(zip(titles, found, strict=True)), known)
     assert windows == [ENDED[place] for place in due]
+
+
+def test_every_job_is_a_command_that_takes_the_scheduler_s_options() -> None:
+    asked = {"monitor": ["from", "until"], "feedback": ["source"]}
+    assert set(MODULES) == set(get_args(Job))
+    for job, module in MODULES.items():
+        main = import_module("monitoring.__main__" if module == "monitoring" else module).main
+        app = typer.Typer(add_completion=False)
+        app.command()(main)
+        there = {o for p in typer.main.get_command(app).params for o in p.opts}
+        needed = {f"--{o}" for o in ["use-case", "root", "json", *asked.get(job, [])]}
+        assert needed <= there, job
 
 
 @pytest.mark.parametrize("cron", ["61 * * * *", "0 0 31 2 *", "0 0 * * XYZ"])
