@@ -15,6 +15,7 @@ from contract.use_case import UseCase
 from pipelines.ingest import ingest_labelled
 from pipelines.label_figures import Seen
 from pipelines.main import Outcome, after_ingest
+from pipelines.raw import raw_schema
 from pipelines.register import WHY_TAG
 from pipelines.registry import Version
 from pipelines.retraining import Labels, RetrainDecision, calling
@@ -52,7 +53,15 @@ class Made:
 
 
 def seen_by(workspace: Workspace, champion: Version) -> Seen:
-    """The tables that the champion learned from and was measured on."""
+    """The tables that the champion learned from and was measured on.
+
+    Refused where the use case has changed since: a retraining adds rows, it adds no columns.
+    """
+    if not workspace.tables.schema("raw").equals(raw_schema(workspace.use_case)):
+        raise Refused(
+            f"{workspace.use_case.name!r} declares other columns than those of its table raw; "
+            "main makes a version of them first."
+        )
 
     def of(name: TableName) -> TableVersion:
         tags = champion.tags

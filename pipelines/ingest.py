@@ -75,11 +75,16 @@ def ingest_labelled(workspace: Workspace, labelled: TableVersion) -> Done[Ingest
 def _ingest_labelled(workspace: Workspace, labelled: TableVersion) -> Ingested:
     use_case, tables = workspace.use_case, workspace.tables
     rows = tables.read("labelled", labelled.version, columns=list(use_case.columns))
-    if use_case.source.late_duplicates == "quarantine" and tables.exists("raw"):
-        keys = list(use_case.keys)
-        known = row_hashes(tables.read("raw", columns=keys))
-        rows = rows.filter(pa.array(~np.isin(row_hashes(rows.select(keys)), known)))
-    return _take_in(workspace, rows)
+    if use_case.source.late_duplicates == "replace":
+        return _take_in(workspace, rows, rows.num_rows)
+    keys = list(use_case.keys)
+    known = tables.read("raw", columns=[*keys, ROW_HASH])
+    is_known = np.isin(row_hashes(rows.select(keys)), row_hashes(known.select(keys)))
+    same = np.isin(row_hashes(rows), known.column(ROW_HASH).to_numpy())
+    if differ := int((is_known & ~same).sum()):
+        mlflow.log_metric("rows_differ", differ)
+        console().print(f"  {count(differ)} answered rows are otherwise in raw, which stands")
+    return _take_in(workspace, rows.filter(pa.array(~is_known)), rows.num_rows)
 
 
 def _ingest(workspace: Workspace, rehearsal: Rehearsal) -> Ingested:
@@ -92,10 +97,10 @@ def _ingest(workspace: Workspace, rehearsal: Rehearsal) -> Ingested:
         from pipelines.validate import refuse_delivery
 
         refuse_delivery(use_case, conformed)
-    return _take_in(workspace, conformed.table)
+    return _take_in(workspace, conformed.table, delivered.num_rows)
 
 
-def _take_in(workspace: Workspace, rows: pa.Table) -> Ingested:
+def _take_in(workspace: Workspace, rows: pa.Table, n_read: int) -> Ingested:
     """Append the rows that `raw` does not hold, as one delivery."""
     use_case, tables = workspace.use_case, workspace.tables
     hashes = row_hashes(rows)
@@ -105,7 +110,7 @@ def _take_in(workspace: Workspace, rows: pa.Table) -> Ingested:
     last = max(known.column(DELIVERY).to_pylist(), default=0)
     ingested = Ingested(
         raw=raw,
-        rows_read=rows.num_rows,
+        rows_read=n_read,
         rows_new=int(new.sum()),
         rows_late_duplicate=late_duplicates(tables, use_case, raw.version, last).num_rows,
     )

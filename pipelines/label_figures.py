@@ -19,7 +19,7 @@ from contract.use_case import TimeSplit, UseCase
 from monitoring.cells import Cells, number_cells, word_cells
 from monitoring.effect import Counts, distance
 from monitoring.window import period
-from pipelines.retraining import Holdout, Labels
+from pipelines.retraining import Holdout, Labels, least_holdout
 from pipelines.traffic import read_traffic
 from pipelines.training_set import named_sql
 
@@ -108,7 +108,7 @@ def _holdout(counts: pd.DataFrame, use_case: UseCase) -> Holdout | None:
         rows = counts[counts["window"] == start]
         labelled = rows[rows["label"].notna()]
         n, answered = int(labelled["n"].sum()), int(rows["n"].sum())
-        enough = n >= max(policy.min_labels, use_case.gates.min_rows)
+        enough = n >= least_holdout(use_case)
         covered = n >= policy.min_label_coverage * answered
         if enough and covered and not (labelled["seen"] == "training").any():
             return Holdout(*period(start, policy.every), n)

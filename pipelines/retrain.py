@@ -6,6 +6,7 @@ window; the newest window that has its labels is held out. From there on it is t
 """
 
 import json
+import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
@@ -13,6 +14,7 @@ from typing import Annotated
 from zoneinfo import ZoneInfo
 
 import typer
+from mlflow import MlflowClient
 
 from contract.errors import BadInput, Busy, Refused
 from contract.use_case import UseCase
@@ -84,11 +86,13 @@ def _alone(workspace: Workspace, now: datetime, wish: Wish) -> Retrained:
     champion = champion_of(workspace)
     if champion is None:
         raise Refused("The champion was taken away meanwhile; nothing was done.")
-    decision, seen = _called_for(workspace, champion, now, wish), seen_by(workspace, champion)
-    if decision.go:
-        with working("counting labels"):
-            labels = label_figures(workspace.tables, workspace.use_case, seen, now)
-        decision = allowed(decision, labels, workspace.use_case, wish)
+    called = _called_for(workspace, champion, now, wish)
+    if not called.go:
+        return _not_now(workspace, champion, called)
+    seen = seen_by(workspace, champion)
+    with working("counting labels"):
+        labels = label_figures(workspace.tables, workspace.use_case, seen, now)
+    decision = allowed(called, labels, workspace.use_case, wish)
     if not decision.go:
         return _not_now(workspace, champion, decision)
     call = Call(decision, labels, now)
@@ -151,6 +155,13 @@ def read_wish(force: str, accept_labels: str, reason: str) -> Wish:
     return wish
 
 
+def _tell_launch(done: Retrained) -> None:
+    """Say on the run that `mlflow run` made, and no step has taken, why nothing was done."""
+    if run_id := os.environ.get("MLFLOW_RUN_ID"):
+        why = "\n\n".join((f"## {done.state}", *done.reasons))
+        MlflowClient().set_tag(run_id, "mlflow.note.content", why)
+
+
 def facts(done: Retrained) -> Mapping[str, str]:
     """For people, one line for each thing."""
     named = {
@@ -176,6 +187,7 @@ def main(
     declared = load_use_case(use_case)
     wish = read_wish(force, accept_labels, reason)
     done = retrain(declared, root, read_as_of(as_of, declared), wish)
+    _tell_launch(done)
     if cli.flag(as_json):
         print(json.dumps(asdict(done), indent=2))
     look = {"look at the runs": "make ui"} if done.run_id else {}

@@ -106,7 +106,7 @@ def allowed(
         few += f"champion; retraining.min_labels asks for {policy.min_labels:,}."
         return replace(decision, state="TOO_FEW_LABELS", reasons=(*before, few))
     if isinstance(use_case.split, TimeSplit) and labels.holdout is None:
-        none = f"No {use_case.monitoring.every} of answers has labels enough to be held out."
+        none = _no_holdout(use_case)
         return replace(decision, state="TOO_FEW_LABELS", reasons=(*before, none))
     odd = suspicions(labels, policy)
     if odd and not wish.accept_labels:
@@ -114,6 +114,11 @@ def allowed(
     if odd:
         odd = (*odd, f"Accepted by hand: {wish.reason}.")
     return replace(decision, reasons=(*before, *odd))
+
+
+def least_holdout(use_case: UseCase) -> int:
+    """Labels that a window needs to be held out: what monitoring and the gate ask for."""
+    return max(use_case.monitoring.min_labels, use_case.gates.min_rows)
 
 
 def cause_of(verdicts: Sequence[Verdict], policy: Monitoring) -> Verdict | None:
@@ -164,3 +169,12 @@ def _nothing(verdicts: Sequence[Verdict], policy: Monitoring) -> str:
         return f"What called for a retraining got one, or is long ago; newest: {newest.window}."
     named = ", ".join(policy.retrain_on) or "anything that counts"
     return f"No window drifts in {named}; newest: {newest.window}."
+
+
+def _no_holdout(use_case: UseCase) -> str:
+    policy = use_case.monitoring
+    return (
+        f"No {policy.every} of answers can be held out: {least_holdout(use_case):,} labels "
+        f"(monitoring.min_labels, gates.min_rows) for {policy.min_label_coverage:.0%} of its rows "
+        "are needed, of rows that the champion did not learn from."
+    )

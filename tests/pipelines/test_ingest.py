@@ -1,11 +1,14 @@
 from pathlib import Path
+from typing import Literal
 
 import pandas as pd
+import pyarrow as pa
 import pytest
 
 from contract.errors import Refused
+from contract.schema import conform
 from contract.use_case import Column, Source
-from pipelines.ingest import Ingested, ingest
+from pipelines.ingest import Ingested, ingest, ingest_labelled
 from pipelines.raw import valid_rows
 from pipelines.rehearsal import Rehearsal
 from pipelines.validate import Validated, validate
@@ -116,3 +119,31 @@ def test_a_rehearsal_samples_and_repeats_under_its_own_name(home: Path) -> None:
         ids = workspace.tables.read("raw").column("id").to_pylist()
     assert workspace.model_name == "made-sample50-x3"
     assert ingested.rows_new == len(set(ids)) == 150
+
+
+@pytest.mark.parametrize(
+    ("late", "new", "stands"), [("quarantine", 60, False), ("replace", 61, True)]
+)
+def test_labelled_answers_enter_where_their_keys_are_not_known(
+    home: Path, late: Literal["quarantine", "replace"], new: int, stands: bool
+) -> None:
+    deliver(home, made_rows())
+    source = Source(csv=str(home / "rows.csv"), late_duplicates=late)
+    with open_workspace(made_use_case(home, {"source": source})) as workspace:
+        take_in(workspace)
+        rows = made_rows(260)
+        turned = bool(rows.loc[0, "late"])
+        rows.loc[0, "late"] = not turned  # feedback contradicts the source
+        table = conform(pa.Table.from_pandas(rows, preserve_index=False), workspace.use_case).table
+        labelled = workspace.tables.publish("labelled", table, "of the test")
+        ingested = ingest_labelled(workspace, labelled).result
+        validated = validate(workspace, ingested).result
+        found = valid_rows(
+            workspace.tables,
+            workspace.use_case,
+            validated.raw.version,
+            validated.quarantine.version,
+        ).to_pandas()
+    assert (ingested.rows_read, ingested.rows_new, validated.rows_quarantined) == (260, new, 0)
+    assert len(found) == 260
+    assert (found.loc[found["id"] == 0, "late"].item() != turned) == stands

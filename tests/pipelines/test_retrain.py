@@ -11,11 +11,13 @@ from contract.names import CHAMPION, PRODUCTION
 from contract.use_case import UseCase
 from pipelines.lease import newest, take
 from pipelines.ledger import read_entries
+from pipelines.lineage import lineage
 from pipelines.registry import Version
 from pipelines.reproduce import reproduce
 from pipelines.retrain import main, read_as_of, read_wish, retrain
 from pipelines.retraining import Wish
 from pipelines.workspace import Workspace
+from tests.monitoring import made
 from tests.pipelines.turned import DAYS, FILE, N_ROWS, Turned, copied
 
 DRIFTED = f"{DAYS[1]} to {DAYS[2]}"
@@ -60,6 +62,8 @@ def test_a_verdict_causes_a_candidate_that_says_so(workspace: Workspace, turned:
     card = str(workspace.client.get_model_version("made", "2").description)
     assert f"| retrained_because | {done.cause} |" in card
     check_data(workspace, version)
+    made.answer(workspace.tables, workspace.use_case, made.rows(1, 3, DAYS[2]), version="2")
+    assert lineage(workspace, "r-3000000").retrained["retrained_because"] == done.cause
     assert reproduce(workspace, version).result.identical
     assert retrain(workspace.use_case).state == "NOT_NEEDED"
 
@@ -129,10 +133,18 @@ def newest_holder(workspace: Workspace) -> str:
 
 
 def test_the_command_says_what_it_decided(
-    workspace: Workspace, turned: Turned, capsys: pytest.CaptureFixture[str]
+    workspace: Workspace,
+    turned: Turned,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     asked = str(turned.folder / FILE)
+    launched = workspace.client.create_run(workspace.experiment_id).info.run_id
+    monkeypatch.setenv("MLFLOW_RUN_ID", launched)
     main(asked, as_of=DAYS[1], as_json="yes")
+    monkeypatch.delenv("MLFLOW_RUN_ID")
+    note = workspace.client.get_run(launched).data.tags["mlflow.note.content"]
+    assert note.startswith("## NOT_NEEDED")
     out, err = capsys.readouterr()
     assert json.loads(out)["state"] == "NOT_NEEDED"
     assert "made: NOT_NEEDED" in err

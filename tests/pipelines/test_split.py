@@ -95,3 +95,17 @@ def test_the_frozen_tables_share_no_row_and_no_leak(workspace: Workspace) -> Non
     assert not set(training.column("id").to_pylist()) & set(holdout.column("id").to_pylist())
     assert training.num_rows + holdout.num_rows == 200
     assert list(feature_frame(training, workspace.use_case)) == ["colour", "size", "group"]
+
+
+def test_only_rows_whose_keys_stand_in_the_named_tables_are_divided(workspace: Workspace) -> None:
+    validated = validate(workspace, ingest(workspace, Rehearsal()).result).result
+    tables = workspace.tables
+    first = tables.publish("labelled", pa.table({"id": range(0, 50)}), "some")
+    more = tables.publish("labelled", pa.table({"id": range(100, 150)}), "others")
+    made = split(workspace, validated, among=(first, more)).result
+    found = [
+        set(tables.read(t.table, t.version).column("id").to_pylist())
+        for t in (made.training, made.holdout)
+    ]
+    assert found[0] | found[1] == {*range(0, 50), *range(100, 150)}
+    assert not split(workspace, validated).reused
