@@ -105,14 +105,11 @@ def _alert(
         return
     for each in done:
         about = f"{each.message.kind} on version {each.message.version}, {each.message.window}"
+        said = f"alert: {about}: sent to {each.channel}"
         if each.failure:
-            wait = "the next run tries again"
-            typer.echo(
-                f"  WARNING: {each.channel} did not take the {about}: {each.failure}; {wait}",
-                err=True,
-            )
-        else:
-            typer.echo(f"  alert: {about}: sent to {each.channel}", err=True)
+            said = f"WARNING: {each.channel} did not take the {about}: {each.failure}; "
+            said += "the next run tries again"
+        typer.echo(f"  {said}", err=True)
 
 
 if __name__ == "__main__":

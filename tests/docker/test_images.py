@@ -106,9 +106,7 @@ def test_what_waits_for_health_waits_for_something_that_tells_it(compose: dict[s
 def test_passwords_have_no_default(compose: dict[str, Any]) -> None:
     for service in compose["services"].values():
         for name, value in service.get("environment", {}).items():
-            if (
-                "PASSWORD" in name and value is not None
-            ):  # None: it comes from outside or not at all
+            if "PASSWORD" in name and value is not None:  # None: given from outside, or absent
                 assert re.match(r"^\$\{[A-Z_]+:\?", value), name
 
 

@@ -3,6 +3,8 @@
 from typing import get_args
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from contract.use_case import Signal
 from monitoring.due import Due, Standing, Told, decide, standing
@@ -93,6 +95,40 @@ def history(*windows: Standing) -> list[Due]:
         found.append(due)
         known = due.told
     return found
+
+
+SIGNALS = ("performance", "columns:a", "columns:b")
+WINDOWS = st.lists(
+    st.sets(st.sampled_from(SIGNALS)).flatmap(
+        lambda firing: st.builds(
+            lambda drifting, raised: Standing(
+                tuple(firing), tuple(drifting), tuple(drifting) if raised else ()
+            ),
+            st.sets(st.sampled_from(sorted(firing))) if firing else st.just(set[str]()),
+            st.booleans(),
+        )
+    )
+)
+
+
+@settings(deadline=None)  # the machine may be busy
+@given(WINDOWS)
+def test_whatever_happens_people_hear_of_each_thing_once_and_of_its_end_once(
+    windows: list[Standing],
+) -> None:
+    known: set[str] = set()
+    for window, due in zip(windows, history(*windows), strict=True):
+        if due.kind == "alarm":
+            assert not known.intersection(due.about)
+            assert set(due.about) <= set(window.drifting)
+            known.update(due.about)
+        if due.kind == "recovery":
+            assert set(due.about) == known
+            assert not known.intersection(window.firing)
+            known.clear()
+        assert due.told.open == known
+        assert not due.told.open & due.told.closed
+        assert not known or known.intersection(window.firing) or due.kind == "alarm"
 
 
 def test_a_signal_that_comes_and_goes_is_told_once_for_each_cool_down() -> None:
