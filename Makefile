@@ -4,6 +4,7 @@ SHELL := /bin/sh
 
 USE_CASE ?= flights
 PORT ?=
+BENCH ?= pipeline
 MLFLOW_TRACKING_URI ?= sqlite:///mlflow.db
 
 VENV := .venv
@@ -59,8 +60,8 @@ check: $(INSTALLED)  ## Lint, format and types only
 soak: $(INSTALLED)  ## Ten minutes of load with promotions: nothing may grow
 	@python -m benchmarks.soak
 
-bench: $(INSTALLED)  ## Time and memory of the pipeline, step by step
-	@python -m benchmarks.pipeline
+bench: $(INSTALLED)  ## Measure: BENCH=pipeline, serving, overload, logging, scorer, gate, monitoring, detectors
+	@python -m 'benchmarks.$(BENCH)'
 
 lock: $(INSTALLED)  ## Resolve pyproject.toml anew into requirements.lock
 	@uv pip compile --quiet --upgrade --universal --generate-hashes --extra dev --no-emit-index-url \

@@ -23,7 +23,7 @@ Scope = MutableMapping[str, Any]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
-HOLD_S = 0.01  # before a 503: a caller that asks again at once must not eat the capacity
+HOLD_S = 0.02  # before a 503: a caller that asks again at once must not eat the capacity
 BODIES = 8  # so many bodies of the largest size may be in memory at once
 CLIENT_GONE = 499  # nginx's status for it; nobody receives it
 OTHER = "other"  # route of a path that is not ours

@@ -37,7 +37,8 @@ def mixed(asked: list[Asked], answers: dict[str, list[str]]) -> list[Asked]:
 def test_promotions_under_load_cost_no_request_and_mix_no_answer(case: Case) -> None:
     answers = {case.promote(0): ANSWERS[0]}
     case.warm()
-    with running(case.use_case, case.shop.uri, case.folder, serve_workers="2") as service:
+    two = {"serve_workers": "2", "log_segment_s": "0.5", "ship_every_s": "0.5"}
+    with running(case.use_case, case.shop.uri, case.folder, **two) as service:
         until(service.ready)
         with load(service.address, BODY) as asking:
             for which in range(1, rounds(few=5, full=40) + 1):
@@ -48,6 +49,33 @@ def test_promotions_under_load_cost_no_request_and_mix_no_answer(case: Case) -> 
         assert mixed(asking.asked, answers) == []
         assert {one.version for one in asking.asked} == set(answers)
         assert service.known().trouble == ""
+        until(lambda: len(logged(service)) >= len(asking.told))
+        rows = logged(service)
+        for one in asking.asked:
+            told = [row["prediction"] for row in one.body["predictions"]]
+            assert [rows[i] for i in one.ids] == [(one.version, value) for value in told]
+
+
+def logged(service: Service) -> dict[str, tuple[str, str]]:
+    """Version and prediction of each row of the table."""
+    if not service.tables.exists("predictions"):
+        return {}
+    found = service.tables.read("predictions", columns=["prediction_id", "version", "prediction"])
+    columns = found.to_pydict().values()
+    return {i: (version, value) for i, version, value in zip(*columns, strict=True)}
+
+
+def test_all_workers_take_a_promotion_over_within_two_polls(case: Case) -> None:
+    case.promote(0)
+    case.warm()
+    poll_s = 10  # long, so that what a loaded machine takes to check a version is short beside it
+    settings = {"serve_workers": "2", "serve_poll_s": str(poll_s)}
+    with running(case.use_case, case.shop.uri, case.folder, **settings) as service:
+        until(service.ready)
+        version = case.promote(1)
+        promoted = time.monotonic()
+        until(all_answer, service, version)
+        assert time.monotonic() - promoted < 2 * poll_s
 
 
 def all_answer(service: Service, version: str) -> bool:
