@@ -67,7 +67,7 @@ async def run_child(
     if process.returncode:
         said = f"ended with exit code {process.returncode}: {_last_line(log)}"
         return Ended(said, failed=True, away=process.returncode == Unavailable.exit_code)
-    if _left_it(answer.read_text(encoding="utf-8")):
+    if found_another(answer.read_text(encoding="utf-8")):
         return Ended(f"another process is at this work: {_last_line(log)}")
     return Ended()
 
@@ -127,10 +127,10 @@ def end_orphan(identity: str) -> bool:
     return True
 
 
-def _left_it(said: str) -> bool:
+def found_another(said: str) -> bool:
     """Whether a command that ended well found another process at its work.
 
-    One that did its work says what it did.
+    One that did its work says so in JSON; `retrain` says BUSY there, the others then say nothing.
     """
     found = json.loads(said) if said.strip() else None
     return found is None or (isinstance(found, dict) and found.get("state") == "BUSY")

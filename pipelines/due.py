@@ -1,7 +1,7 @@
 """When jobs are due and which windows they must cover: plain values in, plain values out."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import astuple, dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
@@ -12,7 +12,29 @@ from contract.use_case import Job, Schedule, UseCase
 from monitoring.window import period
 
 Days = tuple[date, date]  # [first day, first day after) in the use case's time zone
-EMPTY = "0 rows"
+
+
+@dataclass(frozen=True)
+class Content:
+    """What a window holds. Any change of the labels that count changes one of the figures."""
+
+    rows: int = 0
+    labels: int = 0
+    revisions: int = 0  # of labels, summed: one for each label, and one for each correction
+
+    @property
+    def mark(self) -> str:
+        """As it is kept."""
+        return f"{self.rows} rows, {self.labels} labels, {self.revisions} revisions"
+
+    @classmethod
+    def read(cls, mark: str) -> "Content":
+        """What a mark says."""
+        return cls(*(int(word) for word in mark.split() if word.isdigit()))
+
+    def exceeds(self, other: "Content") -> bool:
+        """Whether a figure is larger."""
+        return any(a > b for a, b in zip(astuple(self), astuple(other), strict=True))
 
 
 @dataclass(frozen=True)
@@ -25,7 +47,7 @@ class JobState:
     trouble: str = ""  # why the last run did not do its work, in words; empty: it did
     child: str = ""  # identity of the process at work; empty: none
     since: datetime | None = None  # when the run at work began
-    marks: Mapping[str, str] = field(default_factory=dict)  # what was done, and of what content
+    marks: Mapping[str, str] = field(default_factory=dict)  # what was done, of what content
 
 
 def check(use_case: UseCase) -> None:
@@ -95,16 +117,27 @@ def running_window(now: datetime, use_case: UseCase) -> Days:
     return period(today, use_case.monitoring.every)
 
 
-def due_windows(
-    ended: Sequence[Days], found: Mapping[str, str], reported: Mapping[str, str]
+def counted_windows(
+    ended: Sequence[Days], found: Mapping[str, Content], reported: Mapping[str, str]
 ) -> list[Days]:
-    """Windows whose rows or labels are not those of their last report; marks are by title.
+    """Windows since the first answers: from there on an empty one is news, too."""
+    known = [w for w in ended if found[title(w)].rows or title(w) in reported]
+    return list(ended[ended.index(known[0]) :]) if known else []
 
-    An empty window counts once there was something before it: silence is news, too.
+
+def due_windows(
+    windows: Sequence[Days], found: Mapping[str, Content], reported: Mapping[str, str]
+) -> list[Days]:
+    """Windows without a report, and those that have more rows or labels than at their last one.
+
+    What has less lost rows to `maintain` or `forget`: the report that was made of them stands.
     """
-    known = [w for w in ended if found[title(w)] != EMPTY or title(w) in reported]
-    counted = ended[ended.index(known[0]) :] if known else []
-    return [w for w in counted if reported.get(title(w)) != found[title(w)]]
+    return [
+        window
+        for window in windows
+        if (known := reported.get(title(window))) is None
+        or found[title(window)].exceeds(Content.read(known))
+    ]
 
 
 def title(window: Days) -> str:

@@ -42,7 +42,7 @@ class JobStates:
 
     def write(self, job: Job, state: JobState) -> None:
         """Replace what is known, on the disk for good."""
-        fresh = self.folder / f"{job}.json.{os.getpid()}"
+        fresh = self.folder / f"{job}.json.new"
         with fresh.open("wb") as file:
             file.write(msgspec.json.format(msgspec.json.encode(state)))
             file.flush()

@@ -2,7 +2,7 @@
 
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
@@ -12,7 +12,15 @@ from contract.settings import Settings
 from contract.tables import Tables
 from contract.use_case import Job, UseCase
 from monitoring.window import Asked, resolve
-from pipelines.due import EMPTY, Days, due_windows, ended_windows, running_window, title
+from pipelines.due import (
+    Content,
+    Days,
+    counted_windows,
+    due_windows,
+    ended_windows,
+    running_window,
+    title,
+)
 from pipelines.windows import local_midnight
 
 MODULES: dict[Job, str] = {
@@ -40,19 +48,18 @@ class Place:
 
 @dataclass(frozen=True)
 class Task:
-    """One command, and the content that it is done with, under the key of what it covers."""
+    """One command, and the window or file that it is done for; empty: it is done each time."""
 
     command: tuple[str, ...]
-    key: str = ""  # empty: done again each time
-    mark: str = ""
+    key: str = ""
 
 
 @dataclass(frozen=True)
 class Work:
-    """All that a job has to do now; marks of other keys may be forgotten."""
+    """All that a job has to do now, and the marks of windows or files once it is done."""
 
     tasks: tuple[Task, ...]
-    keys: frozenset[str] = frozenset()
+    marks: Mapping[str, str] = field(default_factory=dict)
 
 
 def work(job: Job, place: Place, done: Mapping[str, str], now: datetime) -> Work:
@@ -71,13 +78,13 @@ def _windows(place: Place, done: Mapping[str, str], now: datetime) -> Work:
         return Work(())
     before = local_midnight(running_window(now, use_case)[0], use_case.time_zone)
     ended = ended_windows(now, _newest(tables, before), use_case)
-    found = window_marks(tables, use_case, ended)
+    found = contents(tables, use_case, ended)
+    counted = counted_windows(ended, found, done)
     tasks = []
-    for start, end in due_windows(ended, found, done):
+    for start, end in due_windows(counted, found, done):
         days = ("--from", start.isoformat(), "--until", end.isoformat())
-        key = title((start, end))
-        tasks.append(Task(place.command("monitor", *days), key, found[key]))
-    return Work(tuple(tasks), frozenset(found))
+        tasks.append(Task(place.command("monitor", *days), title((start, end))))
+    return Work(tuple(tasks), {title(w): found[title(w)].mark for w in counted})
 
 
 def _newest(tables: Tables, before: datetime) -> datetime | None:
@@ -90,11 +97,8 @@ def _newest(tables: Tables, before: datetime) -> datetime | None:
     return newest
 
 
-def window_marks(tables: Tables, use_case: UseCase, windows: list[Days]) -> dict[str, str]:
-    """How many rows, labels and revisions of labels each of these neighbouring windows holds.
-
-    Any change of the labels that count changes a figure, whenever they came and by whatever way.
-    """
+def contents(tables: Tables, use_case: UseCase, windows: list[Days]) -> dict[str, Content]:
+    """What each of these neighbouring windows holds, by its title."""
     whole = resolve(Asked(windows[0][0], windows[-1][1]), tables, use_case)
     where = " AND ".join(whole.where)
     opened = {"predictions": tables.open("predictions", whole.table_version)}
@@ -107,15 +111,15 @@ def window_marks(tables: Tables, use_case: UseCase, windows: list[Days]) -> dict
         for place, (_, end) in enumerate(windows)
     )
     sql = (
-        f"SELECT CASE {cases} END AS place, count(*) AS n, count(l.revision) AS labels, "  # noqa: S608
+        f"SELECT CASE {cases} END AS place, count(*) AS rows, count(l.revision) AS labels, "  # noqa: S608
         "coalesce(sum(l.revision), 0) AS revisions FROM predictions p "
         f"LEFT JOIN ({labels}) l ON l.prediction_id = p.prediction_id WHERE {where} GROUP BY 1"
     )
-    marks = {title(window): EMPTY for window in windows}
+    found = {title(window): Content() for window in windows}
     for row in tables.query(sql, **opened).to_pylist():
-        said = f"{row['n']} rows, {row['labels']} labels, {row['revisions']} revisions"
-        marks[title(windows[row["place"]])] = said
-    return marks
+        place = row.pop("place")
+        found[title(windows[place])] = Content(**row)
+    return found
 
 
 def _label_files(place: Place, done: Mapping[str, str]) -> Work:
@@ -125,11 +129,11 @@ def _label_files(place: Place, done: Mapping[str, str]) -> Work:
         status = file.stat()
         found[str(file)] = f"{status.st_size} bytes of {status.st_mtime_ns} ns"
     tasks = [
-        Task(place.command("feedback", "--source", name), name, mark)
+        Task(place.command("feedback", "--source", name), name)
         for name, mark in found.items()
         if done.get(name) != mark
     ]
-    return Work(tuple(tasks), frozenset(found))
+    return Work(tuple(tasks), found)
 
 
 def label_pattern(place: Place) -> str:

@@ -13,6 +13,7 @@ from pipelines.child import Ended, end_orphan, run_child
 from pipelines.console import console
 from pipelines.due import JobState, next_try, pause
 from pipelines.health import Health, health
+from pipelines.identity import is_gone
 from pipelines.job_states import JobStates
 from pipelines.jobs import Place, Task, Work, work
 
@@ -32,7 +33,7 @@ class Scheduler:
     @classmethod
     def open(cls, place: Place, store: JobStates, jobs: Sequence[Job]) -> "Scheduler":
         """With what is known of the jobs so far."""
-        states = {job: store.read(job) for job in jobs}
+        states = {job: _as_found(store.read(job)) for job in jobs}
         return cls(place, store, datetime.now(UTC), states, asyncio.Event())
 
     def put(self, job: Job, state: JobState) -> None:
@@ -64,6 +65,11 @@ class Scheduler:
         waiting.cancel()
 
 
+def _as_found(state: JobState) -> JobState:
+    """A job whose process is gone is not running, whatever a scheduler that was killed left."""
+    return state if state.child and not is_gone(state.child) else replace(state, since=None)
+
+
 async def keep(scheduler: Scheduler) -> None:
     """Run jobs as they become due, until told to stop."""
     while not scheduler.stop.is_set():
@@ -78,8 +84,13 @@ async def keep(scheduler: Scheduler) -> None:
 
 async def catch_up(scheduler: Scheduler, jobs: list[Job]) -> list[Ended]:
     """Run each of these jobs until it did its work or has failed too often; those that did not."""
-    ended = {job: await _tried(scheduler, job) for job in jobs}
-    return [one for one in ended.values() if one.trouble]
+    trouble = []
+    for job in jobs:
+        ended = await _tried(scheduler, job)
+        trouble += [ended] if ended.trouble else []
+        if ended.stopped:
+            break
+    return trouble
 
 
 async def _tried(scheduler: Scheduler, job: Job) -> Ended:
@@ -110,8 +121,7 @@ async def run_job(scheduler: Scheduler, job: Job) -> Ended:
     if ended.failed:
         state = replace(state, failures=state.failures + 1)
     elif not ended.trouble:
-        marks = {key: mark for key, mark in state.marks.items() if key in todo.keys}
-        state = replace(state, done=began, failures=0, marks=marks)
+        state = replace(state, done=began, failures=0, marks=todo.marks)
     scheduler.put(job, state)
     say(job, ended.trouble or f"done, {len(todo.tasks)} commands")
     return ended
@@ -124,7 +134,7 @@ async def _run_tasks(scheduler: Scheduler, job: Job, todo: Work) -> Ended:
     """
     worst = Ended()
     for task in todo.tasks:
-        ended = await _run_task(scheduler, job, task)
+        ended = await _run_task(scheduler, job, task, todo.marks.get(task.key, ""))
         if ended.trouble:
             about = f"{task.key}: " if task.key else ""
             worst = replace(ended, trouble=about + ended.trouble)
@@ -133,7 +143,7 @@ async def _run_tasks(scheduler: Scheduler, job: Job, todo: Work) -> Ended:
     return worst
 
 
-async def _run_task(scheduler: Scheduler, job: Job, task: Task) -> Ended:
+async def _run_task(scheduler: Scheduler, job: Job, task: Task, mark: str) -> Ended:
     def at_work(identity: str) -> None:
         scheduler.put(job, replace(scheduler.states[job], child=identity))
 
@@ -142,7 +152,7 @@ async def _run_task(scheduler: Scheduler, job: Job, task: Task) -> Ended:
     ended = await run_child(task.command, log, deadline_s, scheduler.stop, at_work)
     state = replace(scheduler.states[job], child="")
     if task.key and not ended.trouble:
-        state = replace(state, marks={**state.marks, task.key: task.mark})
+        state = replace(state, marks={**state.marks, task.key: mark})
     scheduler.put(job, state)
     return ended
 

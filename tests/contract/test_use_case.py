@@ -24,6 +24,10 @@ WRONG = [
     ("slices: [origin", "slices: [orign", r"evaluation.slices\[0\]: no column 'orign'"),
     ("event_time: scheduled", "event_tim: scheduled", r"event_tim: unknown key.*'event_time'"),
     ("task: binary", "task: binary\ntask: binary", r"the key 'task' stands twice"),
+    ('monitor: "15 2', 'monitr: "15 2', r"schedule.monitr: unknown key.*'monitor'"),
+    ('"15 2 * * *"', '"15 2 * *"', r"schedule.monitor: minute, hour, .* '15 2 \* \* \*'"),
+    ("labels: inbox/*.csv", "labels: inbox", r"schedule.labels: .*'inbox'"),
+    ("labels: inbox/*.csv", "attempts: 2", r"schedule: feedback needs labels, .*inbox/\*.csv"),
     ("low: 0.02, high: 0.2", "low: 0.2, high: 0.02", r"low 0.2 must be below high 0.02"),
 ]
 

@@ -13,8 +13,10 @@ from contract.errors import BadInput
 from contract.use_case import Job, Schedule, UseCase
 from contract.use_case_file import load_use_case
 from pipelines.due import (
+    Content,
     JobState,
     check,
+    counted_windows,
     due_windows,
     ended_windows,
     first_due,
@@ -152,23 +154,29 @@ def test_windows_that_have_ended_are_looked_at(
 
 
 ENDED = days("2026-01-01", "2026-01-02", "2026-01-03", "2026-01-04")
-MARKS = [  # what each window holds, what was reported, which are due
-    (["0 rows"] * 4, [None] * 4, []),  # nobody has asked yet
-    (["0 rows", "9", "0 rows", "8"], [None] * 4, [1, 2, 3]),  # silence between is news
-    (["9", "9", "8", "8"], ["9", "9", None, None], [2, 3]),  # missed ones are caught up
-    (["9", "9", "8", "7"], ["9", "9", "8", "7"], []),
-    (["9", "9 +1 label", "8", "7"], ["9", "9", "8", "7"], [1]),  # late labels
-    (["0 rows"] * 4, ["0 rows", None, None, None], [1, 2, 3]),  # silence goes on
+NO, SOME, LABELLED = Content(), Content(9), Content(9, 4, 4)
+CORRECTED, FORGOTTEN = Content(9, 4, 5), Content(8, 3, 3)
+CONTENTS = [  # what each window holds, what was reported, which are due
+    ([NO] * 4, [None] * 4, []),  # nobody has asked yet
+    ([NO, SOME, NO, SOME], [None] * 4, [1, 2, 3]),  # silence between is news
+    ([SOME] * 4, [SOME, SOME, None, None], [2, 3]),  # missed ones are caught up
+    ([SOME, LABELLED, SOME, NO], [SOME, LABELLED, SOME, NO], []),
+    ([SOME, LABELLED, SOME, SOME], [SOME] * 4, [1]),  # late labels
+    ([SOME, SOME, CORRECTED, SOME], [SOME, SOME, LABELLED, SOME], [2]),
+    ([SOME, Content(10), SOME, SOME], [SOME] * 4, [1]),  # late answers
+    ([FORGOTTEN, NO, SOME, SOME], [LABELLED, SOME, SOME, SOME], []),  # and expired ones
+    ([NO] * 4, [NO, None, None, None], [1, 2, 3]),  # silence goes on
 ]
 
 
-@pytest.mark.parametrize(("found", "reported", "due"), MARKS)
-def test_windows_are_due_when_their_content_is_not_that_of_their_report(
-    found: list[str], reported: list[str | None], due: list[int]
+@pytest.mark.parametrize(("found", "reported", "due"), CONTENTS)
+def test_windows_are_due_that_hold_more_than_their_report_says(
+    found: list[Content], reported: list[Content | None], due: list[int]
 ) -> None:
     titles = [title(window) for window in ENDED]
-    known = {t: mark for t, mark in zip(titles, reported, strict=True) if mark is not None}
-    windows = due_windows(ENDED, dict(zip(titles, found, strict=True)), known)
+    known = {t: one.mark for t, one in zip(titles, reported, strict=True) if one is not None}
+    holds = dict(zip(titles, found, strict=True))
+    windows = due_windows(counted_windows(ENDED, holds, known), holds, known)
     assert windows == [ENDED[place] for place in due]
 
 

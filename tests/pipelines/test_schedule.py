@@ -24,7 +24,7 @@ from contract.use_case import Job, UseCase
 from contract.use_case_file import load_use_case
 from monitoring.history import History, read_history
 from monitoring.served import connect, monitoring_experiment
-from pipelines.child import LOG_BYTES, limit
+from pipelines.child import LOG_BYTES, found_another, limit
 from pipelines.closure import PROJECT
 from pipelines.jobs import Place, work
 from pipelines.service import free_port
@@ -227,6 +227,19 @@ def test_work_that_another_process_does_is_no_failure_and_is_left_for_later(
     assert done.returncode == 3
     assert "another process is at this work: Another pipeline works on 'made'" in done.stderr
     assert known(home, "maintain")["failures"] == 0
+
+
+SAID = [
+    ("", True),
+    ('{"state": "BUSY", "reasons": []}', True),
+    ('{"state": "NOT_NEEDED"}', False),
+    ("[]", False),
+]
+
+
+@pytest.mark.parametrize(("said", "another"), SAID)
+def test_a_command_says_whether_it_did_its_work(said: str, another: bool) -> None:
+    assert found_another(said) == another
 
 
 WRONG = [
