@@ -21,7 +21,7 @@ MESSAGE_FILE = "alert.json"
 ALERT_TAG = "alert"  # alarm or recovery
 DUE_TAG = "alert_due"  # channels that did not get it yet
 SENT_TAG = "alert_sent"  # channels that did, and when
-MAX_PENDING = 100  # messages of one run of the command
+MAX_PENDING = 1000  # messages looked at by one run of the command
 
 
 @dataclass(frozen=True)

@@ -37,10 +37,7 @@ def slack_body(message: Message) -> bytes:
     blocks: list[dict[str, Any]] = [
         {"type": "header", "text": _plain(f"{SIGNS[message.kind]} {said}"[:MAX_HEADER])},
         *({"type": "section", "text": _marked(_escaped(text))} for text in sections),
-        {
-            "type": "section",
-            "text": _marked(f"<{message.report}|Report in MLflow>"),
-        },
+        {"type": "section", "text": _marked(f"<{message.report}|Report in MLflow>")},
         {"type": "context", "elements": [_plain(message.id)]},
     ]
     text = f"{_escaped(said)}. {_escaped(message.reasons[0])} {message.report}"
