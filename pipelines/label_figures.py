@@ -21,7 +21,7 @@ from monitoring.effect import Counts, distance
 from monitoring.window import period
 from pipelines.retraining import Holdout, Labels, least_holdout
 from pipelines.traffic import read_traffic
-from pipelines.training_set import named_sql
+from pipelines.training_set import named_sql, rows_sql
 
 QUARTER = "date_bin(INTERVAL '15 minutes', event_time, TIMESTAMP '1970-01-01')"
 
@@ -72,6 +72,7 @@ def _counts(
     A row that was asked several times counts once, with a label where one of the answers has one.
     """
     traffic = read_traffic(tables, use_case, start.isoformat(), end.isoformat(), now)
+    rows_sql(traffic, use_case)  # refuses a log that does not hold what rows need
     keys = [quoted(key) for key in use_case.keys]
     of_p = ", ".join(f"p.{key}" for key in keys)
     answers = (
@@ -91,7 +92,7 @@ def _counts(
         training=tables.open("training", seen.training.version),
         holdout=tables.open("holdout", seen.holdout.version),
     )
-    frame: pd.DataFrame = found.to_pandas()
+    frame: pd.DataFrame = found.to_pandas(integer_object_nulls=True)
     at = frame["at"] if frame["at"].dt.tz else frame["at"].dt.tz_localize("UTC")
     days = at.dt.tz_convert(use_case.time_zone).dt.date
     every = use_case.monitoring.every
@@ -139,7 +140,7 @@ def _furthest(
     before = _tally(cells, reference, np.ones(len(reference), dtype=np.int64))
     far = {
         name: distance(
-            before, _tally(cells, pa.array(rows["label"], reference.type), rows["n"].to_numpy())
+            before, _tally(cells, pa.array(rows["label"].tolist()), rows["n"].to_numpy())
         ).effect
         for name, rows in _judged(labelled, use_case)
     }

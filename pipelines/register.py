@@ -93,7 +93,9 @@ def _register(
         )
     if version.stage == UNSTAGED:  # new, or a crash came between the version and its move
         why = f"trained in run {trained.run_id[:8]}, {evaluated.line()}"
-        nominate(workspace, version, f"{because[WHY_TAG]}; {why}" if WHY_TAG in because else why)
+        if cause := because.get(WHY_TAG, "").rstrip("."):
+            why = f"{cause}; {why}"
+        nominate(workspace, version, why)
         version = Version.read(workspace, version.version)
     mlflow.set_tag("model_version", version.version)
     return Registered(

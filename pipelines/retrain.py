@@ -149,7 +149,7 @@ def read_as_of(text: str, use_case: UseCase) -> datetime | None:
 
 def read_wish(force: str, accept_labels: str, reason: str) -> Wish:
     """What was asked for by hand; BadInput without a reason."""
-    wish = Wish(cli.flag(force), cli.flag(accept_labels), reason)
+    wish = Wish(cli.flag(force), cli.flag(accept_labels), reason.rstrip("."))
     if (wish.force or wish.accept_labels) and not reason:
         raise BadInput("force and accept_labels need a reason: -P reason='...'.")
     return wish

@@ -11,12 +11,12 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
-from contract.errors import Busy
+from contract.errors import Busy, Refused
 from contract.fingerprint import content_hash, row_hashes
 from contract.names import ROW_HASH, TableName
 from contract.schema import arrow_schema
 from contract.tables import Tables, TableVersion
-from contract.use_case import GroupSplit, Monitoring, UseCase
+from contract.use_case import Column, GroupSplit, Monitoring, UseCase
 from pipelines.identity import process_identity
 from pipelines.label_figures import Seen, label_figures
 from pipelines.lease import free, leased, newest, take
@@ -230,11 +230,24 @@ def test_the_share_of_one_key_is_of_all_labels(tables: Tables, use_case: UseCase
     assert (found.key, found.key_share) == ("eve", 0.6)
 
 
+def test_a_log_that_hides_a_key_is_refused(tables: Tables, use_case: UseCase) -> None:
+    champion = seen(tables, use_case)
+    answered(tables, use_case, 1)
+    hidden = use_case.columns | {"id": Column(type="integer", personal=True)}
+    veiled = use_case.model_copy(update={"columns": hidden})
+    with pytest.raises(Refused, match="does not hold the column id"):
+        label_figures(tables, veiled, champion, NOW)
+
+
 def test_without_answers_there_is_nothing(tables: Tables, use_case: UseCase) -> None:
     champion = seen(tables, use_case)
     assert label_figures(tables, use_case, champion, NOW) == Labels(NOW.date(), NOW.date(), 0, None)
     answered(tables, use_case, 1, labelled=0)
     assert label_figures(tables, use_case, champion, NOW).rows == 0
+    made.answer(tables, use_case, made.rows(5, 2, DAYS[1]).assign(id=None))  # without their keys
+    late = use_case.retraining.model_copy(update={"window_days": 1})
+    today = use_case.model_copy(update={"retraining": late})
+    assert label_figures(tables, today, champion, NOW).rows == 0
 
 
 # The lease
