@@ -19,7 +19,7 @@ export MLFLOW_DISABLE_TELEMETRY := true
 export DO_NOT_TRACK := 1
 export GX_ANALYTICS_ENABLED := false
 
-.PHONY: help run train serve monitor ui test faults soak check bench lock clean
+.PHONY: help run train serve monitor replay ui test faults soak check bench lock clean
 
 help:  ## This list
 	@echo 'make <target> [USE_CASE=flights] [PORT=...]'
@@ -41,6 +41,9 @@ serve: $(INSTALLED)  ## Answer over HTTP with the champion (127.0.0.1:8080; PORT
 
 monitor: $(INSTALLED)  ## Compare the newest window of predictions with the reference
 	@python -m monitoring --use-case '$(USE_CASE)'
+
+replay: train  ## The months after the holdout once more, with late labels (ROWS= of each, RETRAIN=no)
+	@python -m pipelines.replay --use-case '$(USE_CASE)' --rows '$(ROWS)' --retrain '$(or $(RETRAIN),yes)'
 
 ui: $(INSTALLED)  ## MLflow's user interface (127.0.0.1:5000; PORT=)
 	@echo 'http://127.0.0.1:$(or $(PORT),5000)/#/experiments?workflowType=machine_learning'

@@ -1,5 +1,6 @@
 """The verdict's reasons as sentences; what a person reads first."""
 
+from contract.metrics import SMALLER_IS_BETTER
 from contract.use_case import Monitoring
 from monitoring.evidence import Evidence, Fall, Finding
 
@@ -49,6 +50,18 @@ def fell(which: str, fall: Fall, policy: Monitoring) -> str:
     )
 
 
+def explained(realised: Fall, estimated: Fall) -> str:
+    """How much of a fall follows from changed inputs, as far as the estimate can tell."""
+    sign = -1 if realised.metric in SMALLER_IS_BETTER else 1
+    fallen, expected = (sign * (fall.reference - fall.value) for fall in (realised, estimated))
+    part = f"{expected:.3f}" if expected > 0 else "nothing"
+    return (
+        f"From the inputs alone {realised.metric} {estimated.value:.3f} was to be expected: what "
+        f"moved in the columns explains {part} of the fall by {fallen:.3f}, the rest shows in the "
+        "labels only."
+    )
+
+
 def remarks(evidence: Evidence, policy: Monitoring) -> list[str]:
     """What is worth knowing and decides nothing."""
     realised, estimated = evidence.realised, evidence.estimated
@@ -66,6 +79,8 @@ def remarks(evidence: Evidence, policy: Monitoring) -> list[str]:
             f"[{realised.value_low:.3f}, {realised.value_high:.3f}] "
             f"against {realised.reference:.3f}: within the margin, as far as can be told."
         )
+    elif estimated is not None:
+        said.append(explained(realised, estimated))
     if estimated is not None and estimated.certain(policy):
         said.append(fell("Estimated without labels: ", estimated, policy))
     return said

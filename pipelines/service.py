@@ -1,12 +1,12 @@
 """The service as a process of its own, for as long as a command sends it rows."""
 
-import signal
 import socket
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -14,6 +14,8 @@ import pyarrow as pa
 
 from contract.errors import Refused, Unavailable
 from contract.use_case import UseCase
+from pipelines.child import end_orphan
+from pipelines.identity import process_identity
 
 READY_S = 60
 STOP_S = 60  # its workers finish, and its shipper ships the last rows
@@ -21,26 +23,42 @@ ROWS_PER_REQUEST = 500
 
 
 @contextmanager
-def service(use_case: str, root: str, port: int, version: str = "") -> Iterator[str]:
+def service(
+    use_case: str, root: str, port: int, version: str = "", note: Path | None = None
+) -> Iterator[str]:
     """Start the service; its address. It is stopped in order at the end, which ships its log.
 
     It is ready when it answers with the version (empty: any): from its cache it starts with an old
-    one, until it has seen the registry.
+    one, until it has seen the registry. The note tells who it is while it runs, for whoever comes
+    after this process was killed.
     """
     command = [sys.executable, "-m", "serving", "--use-case", use_case, "--port", str(port)]
     command += ["--root", root] if root else []
-    process = subprocess.Popen(command, stderr=subprocess.DEVNULL)
+    # A session of its own: Ctrl-C reaches this process alone, which stops it in order.
+    process = subprocess.Popen(command, stderr=subprocess.DEVNULL, start_new_session=True)
     address = f"http://127.0.0.1:{port}"
+    if note:
+        note.write_text(process_identity(process.pid), encoding="utf-8")
     try:
         _wait_until_ready(process, address, version)
         yield address
     finally:
-        process.send_signal(signal.SIGTERM)
+        process.terminate()
         try:
             process.wait(timeout=STOP_S)
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
+        if note:
+            note.unlink()
+
+
+def stop_left_over(note: Path) -> None:
+    """Stop the service of a process that was killed, if it still runs."""
+    if not note.exists():
+        return
+    end_orphan(note.read_text(encoding="utf-8"))
+    note.unlink()
 
 
 def post_rows(address: str, use_case: UseCase, rows: pa.Table) -> None:

@@ -9,38 +9,24 @@ import subprocess
 import sys
 import time
 from dataclasses import dataclass
-from datetime import date, timedelta
 from typing import Any
 
 import httpx
-import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from contract.errors import BadInput, Refused
-from contract.tables import quoted
 from contract.use_case import TimeSplit, UseCase
+from monitoring.served import read_served
+from monitoring.window import period
 from pipelines import cli
 from pipelines.console import count, summary, working
-from pipelines.raw import valid_rows
 from pipelines.registry import Version, champion_of
 from pipelines.service import checked, free_port, post_rows, request_rows, service
-from pipelines.step import latest_run, load_result
-from pipelines.validate import STEP as VALIDATE
+from pipelines.unseen import Days, drawn, newest_valid, unanswered, within
 from pipelines.validate import Validated
-from pipelines.windows import local_midnight
 from pipelines.workspace import Workspace, open_workspace
 
 TRAFFIC_ROWS = 2000
-WINDOW_DAYS = 31
-
-
-@dataclass(frozen=True)
-class Window:
-    """Days [from, until) of traffic; none: all there is."""
-
-    start: date | None = None
-    end: date | None = None
 
 
 @dataclass(frozen=True)
@@ -52,61 +38,32 @@ class Sent:
     already: int
 
 
-def traffic_window(use_case: UseCase) -> Window:
-    """The month that follows the holdout."""
+def month_after_holdout(use_case: UseCase) -> Days | None:
+    """What was not there yet when the model was made; None without event times."""
     split = use_case.split
     if isinstance(split, TimeSplit) and split.holdout_until:
-        start = split.holdout_until
-        return Window(start, (start + timedelta(days=WINDOW_DAYS)).replace(day=1))
-    return Window()
-
-
-def traffic(workspace: Workspace, validated: Validated, window: Window) -> pa.Table:
-    """Seeded sample of the valid rows of a window, in order of time."""
-    use_case = workspace.use_case
-    rows = valid_rows(
-        workspace.tables, use_case, validated.raw.version, validated.quarantine.version
-    )
-    if window.start and window.end and use_case.event_time:
-        times = rows.column(use_case.event_time)
-        start, end = (local_midnight(day, use_case.time_zone) for day in (window.start, window.end))
-        rows = rows.filter(pc.and_(pc.greater_equal(times, start), pc.less(times, end)))
-    n = min(TRAFFIC_ROWS, rows.num_rows)
-    chosen = np.sort(np.random.default_rng(0).choice(rows.num_rows, n, replace=False))
-    return rows.take(pa.array(chosen))
+        return Days(split.holdout_until, period(split.holdout_until, "month")[1])
+    return None
 
 
 def send(workspace: Workspace, address: str, version: Version, rows: pa.Table) -> Sent:
-    """Ask for one row by /predict, and for the traffic by /invocations unless it is logged."""
+    """Ask for one row by /predict, and for the traffic by /invocations, where it is not logged."""
     use_case = workspace.use_case
     example = workspace.tables.read("holdout", order_by=use_case.keys).slice(0, 1)
     with httpx.Client(base_url=address, timeout=60) as client:
         asked = {"rows": request_rows(example, use_case)}
         answer = checked(client.post("/predict", json=asked))
-    already = logged_rows(workspace, version, rows)
-    if already < rows.num_rows:
-        post_rows(address, use_case, rows)
-    return Sent(answer.json(), rows.num_rows, already)
+    missing = unanswered(workspace, rows, version.version)
+    post_rows(address, use_case, missing)
+    return Sent(answer.json(), rows.num_rows, rows.num_rows - missing.num_rows)
 
 
-def logged_rows(workspace: Workspace, version: Version, rows: pa.Table) -> int:
-    """How many of these rows the version has answered before."""
-    if not workspace.tables.exists("predictions"):
-        return 0
-    key = workspace.use_case.keys[0]
-    found = workspace.tables.query(
-        f"SELECT DISTINCT {quoted(key)} AS key FROM t WHERE version = '{version.version}'",  # noqa: S608
-        t=workspace.tables.open("predictions"),
-    )
-    return int(pc.sum(pc.is_in(rows.column(key), found.column("key"))).as_py() or 0)
-
-
-def watch(use_case: str, root: str, window: Window) -> dict[str, Any]:
-    """Run the monitoring command on the window; its JSON summary."""
+def watch(use_case: str, root: str, days: Days | None) -> dict[str, Any]:
+    """Run the monitoring command on these days; its JSON summary."""
     command = [sys.executable, "-m", "monitoring", "--use-case", use_case, "--json", "yes"]
     command += ["--root", root] if root else []
-    if window.start and window.end:
-        command += ["--from", window.start.isoformat(), "--until", window.end.isoformat()]
+    if days:
+        command += ["--from", days.start.isoformat(), "--until", days.end.isoformat()]
     done = subprocess.run(command, stdout=subprocess.PIPE, check=False)
     if done.returncode:
         raise Refused(f"Monitoring ended with exit code {done.returncode}.")
@@ -121,16 +78,17 @@ def main(use_case: cli.UseCaseOption = "flights", root: cli.RootOption = "") -> 
         version = champion_of(workspace)
         if version is None:
             raise BadInput(f"{use_case} has no version in Production; make train comes first.")
-        run_id = latest_run(workspace, VALIDATE)
-        validated = load_result(workspace, VALIDATE, run_id)
-        window = traffic_window(workspace.use_case)
-        rows = traffic(workspace, validated, window)
+        validated, rows = newest_valid(workspace)
+        # A retrained version has another holdout than the file declares.
+        made_with = read_served(workspace.client, workspace.use_case, version.version).use_case
+        days = month_after_holdout(made_with)
+        rows = drawn(within(rows, days, workspace.use_case) if days else rows, TRAFFIC_ROWS)
         answering = service(use_case, root, free_port(), version.version)
         with working("starting the service"), answering as address:
             sent = send(workspace, address, version, rows)
         facts = _facts(workspace, version, validated, sent)
     with working("comparing the traffic with the reference"):
-        report = watch(use_case, root, window)
+        report = watch(use_case, root, days)
     facts["drift report"] = _drift(report)
     facts["took"] = f"{time.monotonic() - started:.1f} s"
     look = {

@@ -135,3 +135,16 @@ def test_the_reasons_begin_with_the_weightiest() -> None:
     assert verdict.signals == ("performance", "prediction", "columns:colour", "columns:size")
     assert verdict.reasons[0].endswith(": performance, prediction, 2 columns.")
     assert "mean 0.2 → 0.4" in verdict.reasons[2]
+
+
+@pytest.mark.parametrize(
+    ("metric", "expected", "part"),
+    [("roc_auc", 0.76, "nothing"), ("roc_auc", 0.72, "0.030"), ("log_loss", 0.78, "0.030")],
+)
+def test_a_fall_is_blamed_on_moved_columns_as_far_as_they_let_expect_it(
+    metric: str, expected: float, part: str
+) -> None:
+    value = 0.85 if metric == "log_loss" else 0.65
+    realised, estimated = (replace(FALL, metric=metric, value=v) for v in (value, expected))
+    verdict = decide(Evidence(1000, realised=realised, estimated=estimated), [], POLICY)
+    assert f"explains {part} of the fall by 0.100" in " ".join(verdict.reasons)

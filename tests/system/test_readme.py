@@ -24,6 +24,7 @@ LINES = [
 SERVERS = {"make ui": "/version", "make serve": "/ping", "python -m serving": "/ping"}
 ELSEWHERE = {
     "make test": "it would run this very test",
+    "make replay": "six months take minutes; test_replay lives through a short time",
     "sh scripts/setup": "make runs it first of all",
     ". .venv/bin/activate": "the tests' PATH does the same",
     "mlflow run . --env-manager uv --experiment-name flights/training": "test_mlflow_run does",

@@ -1,0 +1,169 @@
+"""What a replay has seen, window by window, and how far it came."""
+
+from collections.abc import Mapping
+from datetime import date
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict
+
+from contract.use_case import UseCase
+from monitoring.reasons import named
+from pipelines.console import count
+
+
+class Noted(BaseModel):
+    """Plain values of a replay, kept as JSON on its run."""
+
+    model_config = ConfigDict(frozen=True)
+
+
+class Report(Noted):
+    """One report on a window, and the figures of the main metric in it."""
+
+    version: str
+    status: str
+    revision: int
+    signals: tuple[str, ...]
+    alarms: tuple[str, ...]
+    reasons: tuple[str, ...]
+    run_id: str
+    estimated: float | None
+    reference: float | None  # on the version's holdout
+    value: float | None  # realised
+    low: float | None
+    high: float | None
+
+    @classmethod
+    def of(cls, document: Mapping[str, Any], metric: str, run_id: str) -> "Report":
+        """From the document of a report."""
+        verdict, performance = document["verdict"], document["performance"] or {}
+        fall = performance.get("realised_fall") or {}
+        return cls(
+            version=document["version"],
+            status=verdict["state"],
+            revision=document["revision"],
+            signals=verdict["signals"],
+            alarms=verdict["alarms"],
+            reasons=verdict["reasons"],
+            run_id=run_id,
+            estimated=performance.get("estimated", {}).get(metric),
+            reference=fall.get("reference"),
+            value=fall.get("value"),
+            low=fall.get("value_low"),
+            high=fall.get("value_high"),
+        )
+
+    @property
+    def columns(self) -> list[str]:
+        """Columns that fired."""
+        return [s.removeprefix("columns:") for s in self.signals if s.startswith("columns:")]
+
+    def line(self) -> str:
+        """State and signals in a few words."""
+        said = named(self.signals)
+        alarm = ", alarm" if self.alarms else ""
+        return f"{self.status}{alarm}" + (f" ({said})" if said else "")
+
+
+class Cure(Noted):
+    """What a report's call for a retraining led to."""
+
+    at: date
+    state: str
+    version: str  # the candidate; "": none
+    live: bool
+
+    def line(self) -> str:
+        """In a few words."""
+        if not self.version:
+            return self.state
+        return f"version {self.version} {'live' if self.live else 'refused'} on {self.at}"
+
+
+class Seen(Noted):
+    """One window: traffic, reports, labels, and what followed."""
+
+    start: date
+    end: date
+    version: str = ""  # that answered
+    rows: int = 0
+    sent: int = 0  # by this replay; the others had an answer before
+    labels: int = 0
+    label_mean: float | None = None  # of the positive class its share
+    first: Report | None = None  # before its labels came
+    last: Report | None = None  # after
+    first_version: float | None = None  # main metric that the first version would have reached
+    cures: tuple[Cure, ...] = ()
+
+
+class Replayed(Noted):
+    """All windows so far, and which entries of the agenda are done."""
+
+    done: tuple[str, ...] = ()
+    seen: tuple[Seen, ...] = ()
+
+    def window(self, start: date, end: date) -> Seen:
+        """A window as far as it is known."""
+        known = (seen for seen in self.seen if seen.start == start)
+        return next(known, Seen(start=start, end=end))
+
+    def noting(self, due: str, changed: Seen) -> "Replayed":
+        """The same with one entry more done and its window changed."""
+        others = [seen for seen in self.seen if seen.start != changed.start]
+        seen = sorted([*others, changed], key=lambda s: s.start)
+        return Replayed(done=(*self.done, due), seen=tuple(seen))
+
+
+def label_name(use_case: UseCase) -> str:
+    """What `label_mean` is."""
+    return f"{use_case.target}, {'share' if use_case.task == 'binary' else 'mean'}"
+
+
+def table(replayed: Replayed, use_case: UseCase) -> list[list[str]]:
+    """A line of words for each window, under a header."""
+    head = [
+        "window",
+        "version",
+        "rows",
+        label_name(use_case),
+        "estimated",
+        "realised, 95 %",
+        f"version {replayed.seen[0].version}" if replayed.seen else "",
+        "first report",
+        "with labels",
+        "columns that moved",
+        "retraining",
+    ]
+    return [head, *(_line(seen) for seen in replayed.seen)]
+
+
+def markdown(replayed: Replayed, use_case: UseCase) -> str:
+    """The table for MLflow and for the docs."""
+    head, *lines = table(replayed, use_case)
+    rule = ["---"] * len(head)
+    return "\n".join(f"| {' | '.join(cells)} |" for cells in (head, rule, *lines))
+
+
+def _line(seen: Seen) -> list[str]:
+    first, last = seen.first, seen.last
+    realised = "–"
+    if last and last.value is not None:
+        realised = f"{last.value:.3f} [{_figure(last.low)}, {_figure(last.high)}]"
+    newest = last or first
+    return [
+        f"{seen.start:%Y-%m}" if seen.start.day == 1 else str(seen.start),
+        seen.version,
+        count(seen.rows),
+        _figure(seen.label_mean),
+        _figure(newest.estimated if newest else None),
+        realised,
+        _figure(seen.first_version),
+        first.line() if first else "–",
+        last.line() if last else "–",
+        ", ".join(newest.columns if newest else []) or "–",
+        "; ".join(found.line() for found in seen.cures) or "–",
+    ]
+
+
+def _figure(value: float | None) -> str:
+    return "–" if value is None else f"{value:.3f}"

@@ -1,0 +1,174 @@
+"""A small time once more: everything once, late labels, a known fall; killed and gone on with."""
+
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import mlflow
+import numpy as np
+import psutil
+import pytest
+from mlflow.entities import Run
+
+from contract.errors import BadInput
+from contract.labels import label_tables, labels_sql
+from contract.settings import read_settings
+from contract.tables import Tables
+from monitoring.history import read_document
+from pipelines.closure import PROJECT
+from pipelines.main import pipeline
+from pipelines.rehearsal import Rehearsal
+from pipelines.replay import main
+from pipelines.workspace import connect, open_workspace
+from tests.conftest import MADE, deliver, settle
+from tests.monitoring import made
+
+WEEK = 504  # rows, one every 20 minutes
+ASKED = 300  # of them
+CHANGES = {
+    "split: {by: time, holdout_share: 0.25}": "split: {by: time, train_until: 2024-01-08, "
+    "holdout_until: 2024-01-15}",
+    "reference_rows: 100}": "reference_rows: 500, every: week}\nretraining: {min_labels: 200}",
+}
+
+
+def declare(folder: Path) -> None:
+    """Four weeks; from the third on, which is replayed, labels follow from nothing."""
+    text = MADE
+    for was, now in CHANGES.items():
+        assert was in text
+        text = text.replace(was, now)
+    (folder / "made.yaml").write_text(text, encoding="utf-8")
+    rows = made.rows(4 * WEEK, 1, "2024-01-01").drop(columns="chance")
+    rows["moment"] = rows["moment"].iloc[0] + 20 * (rows["moment"] - rows["moment"].iloc[0])
+    late = rows["late"].to_numpy()
+    late[2 * WEEK :] = np.random.default_rng(0).random(2 * WEEK) < 0.5
+    deliver(folder, rows.assign(late=late))
+
+
+def start_replay() -> "subprocess.Popen[bytes]":
+    options = ("--use-case", "made.yaml", "--rows", str(ASKED), "--label-lag-days", "3")
+    command = [sys.executable, "-m", "pipelines.replay", *options]
+    return subprocess.Popen(command, stderr=subprocess.DEVNULL)
+
+
+def again(rows: int = ASKED, picture: str = "") -> None:
+    main("made.yaml", rows=str(rows), label_lag_days="3", picture=picture)
+
+
+@pytest.fixture(scope="module")
+def lived(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A folder with a replay of two weeks that was killed in the second one and gone on with."""
+    folder = tmp_path_factory.mktemp("replay")
+    with pytest.MonkeyPatch.context() as patch:
+        settle(folder, patch)
+        patch.setenv("PYTHONPATH", str(PROJECT))
+        declare(folder)
+        with open_workspace("made.yaml") as opened:
+            pipeline(opened, Rehearsal(), tune=0)
+        killed = start_replay()
+        left = service_of(killed, week=2)
+        killed.kill()
+        killed.wait()
+        assert left.is_running()
+        again(picture="weeks.png")
+        assert not left.is_running()
+        yield folder
+
+
+def service_of(replay: "subprocess.Popen[bytes]", week: int) -> psutil.Process:
+    """The service that a replay has started for a week's traffic."""
+    note, met = Path("data/.locks/made.replay.service"), list[str]()
+    deadline = time.monotonic() + 60
+    while len(met) < week:
+        assert replay.poll() is None
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+        found = note.read_text() if note.exists() else ""
+        if found and found not in met:
+            met.append(found)
+    return psutil.Process(int(met[-1].split(":")[1]))
+
+
+@pytest.fixture
+def tables(lived: Path, monkeypatch: pytest.MonkeyPatch) -> Tables:
+    monkeypatch.chdir(lived)
+    return Tables(str(lived / "data"), "made")
+
+
+@pytest.fixture
+def runs(lived: Path, monkeypatch: pytest.MonkeyPatch) -> list[Run]:
+    """Runs of monitoring, the oldest first."""
+    monkeypatch.chdir(lived)
+    connect(read_settings())
+    found: list[Run] = mlflow.search_runs(
+        experiment_names=["made/monitoring"], output_format="list", order_by=["start_time"]
+    )
+    return found
+
+
+def of(runs: Sequence[Run], step: str) -> list[Run]:
+    return [run for run in runs if run.data.tags.get("step") == step]
+
+
+def test_every_row_and_every_label_is_there_once(tables: Tables) -> None:
+    answered = tables.read("predictions").column("id").to_pylist()
+    assert (len(answered), len(set(answered))) == (2 * ASKED, 2 * ASKED)
+    said = tables.read("feedback").column("id").to_pylist()
+    assert sorted(said) == sorted(answered)
+    labels = tables.query(labels_sql(["id"]), **label_tables(tables))
+    assert set(labels.column("revision").to_pylist()) == {1}
+
+
+def test_every_week_is_reported_on_and_once_more_with_its_labels(runs: list[Run]) -> None:
+    reports = of(runs, "monitor")
+    found = [(r.data.tags["window_start"][:10], r.data.tags["revision"]) for r in reports]
+    assert found == [(d, revision) for d in ("2024-01-15", "2024-01-22") for revision in "12"]
+    coverage = [r.data.metrics.get("label_coverage") for r in reports]
+    assert coverage == [None, 1, None, 1]
+    for early, late in ((reports[0], reports[1]), (reports[2], reports[3])):
+        estimated = [r.data.metrics["estimated/roc_auc"] for r in (early, late)]
+        assert estimated == [estimated[0]] * 2
+        assert estimated[0] > 0.8
+        assert late.data.metrics["realised/roc_auc"] < 0.6
+
+
+def test_the_known_fall_is_found_when_its_labels_come_and_no_column_is_blamed(
+    runs: list[Run],
+) -> None:
+    documents = [read_document(run)["verdict"] for run in of(runs, "monitor")]
+    assert [d["signals"] for d in documents] == [[], ["performance"]] * 2
+    assert [d["state"] for d in documents] == ["OK", "WATCH", "OK", "DRIFT"]
+    assert "the rest shows in the labels only" in " ".join(documents[-1]["reasons"])
+
+
+def test_the_run_tells_all_of_it(lived: Path, runs: list[Run]) -> None:
+    (run,) = of(runs, "replay")
+    assert run.info.status == "FINISHED"
+    assert run.data.metrics["realised/roc_auc"] < 0.6
+    assert run.data.tags["mlflow.note.content"].count("\n") == 3  # header, rule, two weeks
+    seen = mlflow.artifacts.load_dict(f"{run.info.artifact_uri}/replay.json")["seen"]
+    assert sum(week["sent"] for week in seen) <= 2 * ASKED
+    assert [week["labels"] for week in seen] == [ASKED] * 2
+    assert [week["cures"] for week in seen] == [
+        [],
+        [{"at": "2024-02-01", "state": "RETRAIN", "version": "2", "live": False}],
+    ]
+    assert (lived / "weeks.png").read_bytes()[:4] == b"\x89PNG"
+
+
+def test_again_it_does_nothing_and_otherwise_it_is_refused(tables: Tables) -> None:
+    before = tables.version("predictions"), tables.version("feedback")
+    again()
+    with pytest.raises(BadInput, match="seen a replay with rows 300"):
+        again(rows=5)
+    assert (tables.version("predictions"), tables.version("feedback")) == before
+
+
+def test_what_is_not_declared_can_t_be_replayed(home: Path) -> None:
+    with pytest.raises(BadInput, match=r"split\.holdout_until"):
+        main("penguins")
+    with pytest.raises(BadInput, match="label_lag_days"):
+        main("flights", label_lag_days="soon")
