@@ -1,6 +1,7 @@
 """Shared parts: a folder of its own for each test, a made use case, and one trained model."""
 
 import os
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -132,6 +133,32 @@ def turned(tmp_path_factory: pytest.TempPathFactory) -> Iterator["Turned"]:
         settle(folder, patch)
         made = turn(folder)
     yield made
+
+
+@pytest.fixture(scope="session")
+def world(trained: tuple[Path, Outcome], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy of the trained penguins' store and tables, with answers and labels; read it only."""
+    from tests.pipelines.answered import answer_and_label
+
+    folder = tmp_path_factory.mktemp("world")
+    copy_world(trained[0], folder)
+    answer_and_label(folder)
+    return folder
+
+
+@pytest.fixture
+def answered(world: Path, home: Path) -> Workspace:
+    """Its own copy of store and tables."""
+    from tests.pipelines.answered import opened
+
+    copy_world(world, home)
+    return opened(home)
+
+
+def copy_world(source: Path, folder: Path) -> None:
+    """Store and tables of one folder in another; the artifacts stay where they are."""
+    shutil.copy(source / "mlflow.db", folder)
+    shutil.copytree(source / "data", folder / "data")
 
 
 @pytest.fixture(scope="session")

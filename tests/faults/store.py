@@ -43,15 +43,7 @@ class Store:
         """Start, and wait until the bucket is there."""
         with self._log.open("ab") as log:
             self._process = subprocess.Popen(self._command, stdout=log, stderr=log)
-        client = fs.S3FileSystem(
-            endpoint_override=self.endpoint,
-            access_key="key",
-            secret_key="secret-key",
-            region="us-east-1",
-            allow_bucket_creation=True,
-            connect_timeout=1,
-            request_timeout=5,
-        )
+        client = self.files()
         problem: OSError | None = None
         for _ in range(100):
             try:
@@ -62,6 +54,18 @@ class Store:
             else:
                 return
         raise AssertionError(f"the S3 server did not become ready: {problem}")
+
+    def files(self) -> fs.S3FileSystem:
+        """A client of the server."""
+        return fs.S3FileSystem(
+            endpoint_override=self.endpoint,
+            access_key="key",
+            secret_key="secret-key",
+            region="us-east-1",
+            allow_bucket_creation=True,
+            connect_timeout=1,
+            request_timeout=5,
+        )
 
     def kill(self) -> None:
         """Away, at once."""

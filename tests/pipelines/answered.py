@@ -7,6 +7,7 @@ from typing import Any
 from contract.schema import conform
 from contract.settings import read_settings
 from contract.use_case_file import load_use_case
+from pipelines.feedback import feedback
 from pipelines.packaged import load
 from pipelines.registry import champion_of
 from pipelines.sources import read_source
@@ -58,3 +59,17 @@ def answer(
     answered = answer_of(served.use_case, request_id, len(rows), **facts | changes)
     spooled(folder / "spool", served.use_case, [answered])
     Shipper(folder / "spool", workspace.tables).drain()
+
+
+def answer_and_label(folder: Path) -> None:
+    """Answers of the champion in a folder's tables, and labels for half of them and one more."""
+    workspace = opened(folder)
+    answer(workspace, folder, REQUEST, range(N_ROWS))
+    answer(workspace, folder, REQUEST.replace("11", "12"), range(10), named=False)
+    rows = read_source(workspace.use_case).slice(0, N_ROWS // 2).select(["penguin", "species"])
+    rows.to_pandas().to_csv(folder / "labels.csv", index=False)
+    feedback(workspace, str(folder / "labels.csv"))
+    (folder / "more.csv").write_text(
+        f"prediction_id,label,label_time\n{REQUEST}-1,Gentoo,2026-01-01\n{REQUEST}-40,Gentoo,\n"
+    )
+    feedback(workspace, str(folder / "more.csv"))
