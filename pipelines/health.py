@@ -30,7 +30,8 @@ class JobHealth:
     done: str  # when the last run that did all its work began; empty: none did
     age_s: float | None  # since then
     running_since: str
-    next_due: str  # what has passed is due now
+    next_due: str
+    due: bool
     failures: int  # since the last good run
     trouble: str
     well: bool
@@ -77,6 +78,7 @@ def _job(
         age_s=(now - state.done).total_seconds() if state.done else None,
         running_since=local(state.since),
         next_due=local(upcoming),
+        due=upcoming <= now and not state.since,
         failures=state.failures,
         trouble=state.trouble,
         well=not late and state.failures < schedule.attempts,
@@ -100,10 +102,10 @@ def as_text(found: Health) -> str:
     """For people."""
     lines = [f"{found.use_case}: {'all is well' if found.well else 'NOT WELL'}", ""]
     for job, one in found.jobs.items():
-        mark = " " if one.well else "!"
+        mark, upcoming = " " if one.well else "!", "now" if one.due else one.next_due
         last = one.done or "never"
         lines.append(
-            f"{mark} {job:<9} {one.outcome:<9} last done {last}, next {one.next_due} ({one.cron})"
+            f"{mark} {job:<9} {one.outcome:<9} last done {last}, next {upcoming} ({one.cron})"
         )
         lines += [f"            {one.trouble}"] if one.trouble else []
     return "\n".join(lines) + "\n"

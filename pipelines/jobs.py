@@ -112,7 +112,7 @@ def contents(tables: Tables, use_case: UseCase, windows: list[Days]) -> dict[str
     )
     sql = (
         f"SELECT CASE {cases} END AS place, count(*) AS rows, count(l.revision) AS labels, "  # noqa: S608
-        "coalesce(sum(l.revision), 0) AS revisions FROM predictions p "
+        "CAST(coalesce(sum(l.revision), 0) AS BIGINT) AS revisions FROM predictions p "
         f"LEFT JOIN ({labels}) l ON l.prediction_id = p.prediction_id WHERE {where} GROUP BY 1"
     )
     found = {title(window): Content() for window in windows}

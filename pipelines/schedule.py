@@ -43,7 +43,7 @@ def plan(scheduler: Scheduler) -> str:
     for job in scheduler.due():
         tasks = work(job, scheduler.place, scheduler.states[job].marks, datetime.now(UTC)).tasks
         lines.append(f"{job} is due" + (":" if tasks else ", and finds nothing to do"))
-        lines += [f"  {shlex.join(task.command)}" for task in tasks]
+        lines += [f"  {shlex.join(('python', *task.command[1:]))}" for task in tasks]
     return "\n".join(lines)
 
 

@@ -113,6 +113,16 @@ def empty_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
+def champion(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with an `mlflow.db` in which the made use case has a version in Production."""
+    from tests.monitoring import made
+
+    folder = tmp_path_factory.mktemp("champion")
+    made.register(folder, made_use_case(folder))
+    return folder
+
+
+@pytest.fixture(scope="session")
 def trained(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, Outcome]]:
     """A folder in which the penguins pipeline has run once, and what it did; read it only."""
     folder = tmp_path_factory.mktemp("trained")

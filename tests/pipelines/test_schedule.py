@@ -1,163 +1,50 @@
 """The scheduler with real jobs: late labels, kills, a second scheduler, deadlines, its health."""
 
 import json
-import os
 import shutil
-import signal
-import subprocess
-import sys
-import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 import httpx
-import psutil
 import pytest
 from filelock import FileLock
 
 from contract.settings import read_settings
-from contract.tables import Tables
-from contract.use_case import Job, UseCase
-from contract.use_case_file import load_use_case
-from monitoring.history import History, read_history
-from monitoring.served import connect, monitoring_experiment
+from contract.use_case import Job
 from pipelines.child import LOG_BYTES, found_another, limit
-from pipelines.closure import PROJECT
 from pipelines.jobs import Place, work
 from pipelines.service import free_port
-from tests.conftest import MADE, made_use_case
-from tests.monitoring import made
-
-DAILY = MADE.replace("monitoring: {", "monitoring: {every: day, ")
-PATIENCE_S = 60
-
-
-@pytest.fixture(scope="module")
-def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with a store in which a champion is registered; each test works on a copy."""
-    folder = tmp_path_factory.mktemp("store")
-    made.register(folder, made_use_case(folder))
-    return folder
-
-
-def declare(home: Path, **schedule: object) -> UseCase:
-    lines = "".join(f"  {key}: {json.dumps(value)}\n" for key, value in schedule.items())
-    (home / "made.yaml").write_text(f"{DAILY}schedule:\n{lines}", encoding="utf-8")
-    return load_use_case("made.yaml")
+from tests.pipelines.scheduled import (
+    WATCHED,
+    answered,
+    child,
+    declare,
+    ended,
+    jobs_wait,
+    known,
+    label,
+    marks,
+    reports,
+    running,
+    schedule,
+    until,
+)
 
 
-def command(*options: str) -> list[str]:
-    return [sys.executable, "-m", "pipelines.schedule", "--use-case", "made.yaml", *options]
-
-
-def environment() -> dict[str, str]:
-    return os.environ | {"PYTHONPATH": str(PROJECT)}
-
-
-def schedule(home: Path, *options: str) -> "subprocess.CompletedProcess[str]":
-    return subprocess.run(
-        command(*options),
-        env=environment(),
-        cwd=home,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=PATIENCE_S,
-    )
-
-
-@contextmanager
-def running(home: Path, port: int) -> Iterator["subprocess.Popen[str]"]:
-    process = subprocess.Popen(
-        command("--port", str(port)), env=environment(), cwd=home, stderr=subprocess.PIPE, text=True
-    )
-    try:
-        yield process
-    finally:
-        if process.poll() is None:
-            process.send_signal(signal.SIGTERM)
-        process.communicate(timeout=PATIENCE_S)
-
-
-@contextmanager
-def jobs_wait(home: Path) -> Iterator[None]:
-    """Jobs stand still at their first call to the tracking store."""
-    folder = home / "data/.locks"
-    folder.mkdir(parents=True, exist_ok=True)
-    with FileLock(folder / "store.lock"):
-        yield
-
-
-def until(holds: Callable[[], object]) -> None:
-    deadline = time.monotonic() + PATIENCE_S
-    while not holds():
-        assert time.monotonic() < deadline, f"still not so after {PATIENCE_S} s"
-        time.sleep(0.05)
-
-
-def known(home: Path, job: str) -> dict[str, Any]:
-    file = home / f"data/.locks/made.schedule/{job}.json"
-    found: dict[str, Any] = json.loads(file.read_text()) if file.is_file() else {}
-    return found
-
-
-def child(home: Path, other: int = 0) -> psutil.Process:
-    """The process that does maintain; one that is not `other`."""
-    found: list[int] = []
-
-    def is_there() -> bool:
-        identity = known(home, "maintain").get("child", "")
-        found[:] = [int(identity.split(":")[1])] if identity else []
-        return bool(found) and found[0] != other
-
-    until(is_there)
-    return psutil.Process(found[0])
-
-
-def ended(process: psutil.Process) -> bool:
-    return not process.is_running() or process.status() == psutil.STATUS_ZOMBIE
-
-
-def reports(home: Path) -> History:
-    settings = read_settings(str(home / "data"))
-    client = connect(settings)
-    return read_history(client, monitoring_experiment(client, settings, "made"), "1")
-
-
-def test_missed_windows_are_caught_up_and_late_labels_make_a_revision(
-    home: Path, store: Path
-) -> None:
-    shutil.copy(store / "mlflow.db", home)
-    use_case = declare(
-        home, monitor="0 4 * * *", feedback="0 3 * * *", labels="inbox/*.csv", look_back=5
-    )
-    tables = Tables(str(home / "data"), "made")
-    for day in (1, 2):  # few rows: a report without Evidently's pages is made sooner
-        made.answer(tables, use_case, made.rows(20, day, f"2024-02-0{day}"))
-    done = schedule(home, "--once", "yes")
-    assert done.returncode == 0, done.stderr
-    titles = [run.data.tags["window"] for run in reports(home).runs]
-    assert titles == ["2024-02-02 to 2024-02-03", "2024-02-01 to 2024-02-02"]
-
-    (home / "data/made/inbox").mkdir()
-    late = made.rows(20, 1)[["id", "late"]]
-    late.to_csv(home / "data/made/inbox/arrived.csv", index=False)
+def test_late_labels_make_a_revision_of_an_old_window(home: Path, champion: Path) -> None:
+    shutil.copy(champion / "mlflow.db", home)
+    use_case = declare(home, **WATCHED)
+    answered(home, use_case, 1)
+    done = [schedule(home, "--job", "monitor")]
+    label(home, 1)
     place = Place("made.yaml", use_case, read_settings(str(home / "data")))
     jobs: tuple[Job, ...] = ("feedback", "monitor")
     for job in jobs:
-        assert len(work(job, place, known(home, job)["marks"], datetime.now(UTC)).tasks) == 1
-        done = schedule(home, "--job", job)
-        assert done.returncode == 0, done.stderr
-        assert work(job, place, known(home, job)["marks"], datetime.now(UTC)).tasks == ()
-    runs = [(run.data.tags["window"], run.data.tags["revision"]) for run in reports(home).runs]
-    assert runs == [
-        ("2024-02-01 to 2024-02-02", "2"),
-        ("2024-02-02 to 2024-02-03", "1"),
-        ("2024-02-01 to 2024-02-02", "1"),
-    ]
+        assert len(work(job, place, marks(home, job), datetime.now(UTC)).tasks) == 1
+        done.append(schedule(home, "--job", job))
+        assert work(job, place, marks(home, job), datetime.now(UTC)).tasks == ()
+    assert [one.returncode for one in done] == [0, 0, 0]
+    assert reports(home) == [("2024-02-01 to 2024-02-02", "1"), ("2024-02-01 to 2024-02-02", "2")]
 
 
 def test_a_job_that_is_killed_half_way_with_its_scheduler_is_run_again(

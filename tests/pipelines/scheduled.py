@@ -1,0 +1,140 @@
+"""A use case under a scheduler that is a real process, and a look at what it knows."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import psutil
+from filelock import FileLock
+
+from contract.settings import read_settings
+from contract.tables import Tables
+from contract.use_case import UseCase
+from contract.use_case_file import load_use_case
+from monitoring.history import read_history
+from monitoring.served import connect, monitoring_experiment
+from pipelines.closure import PROJECT
+from tests.conftest import MADE
+from tests.monitoring import made
+
+DAILY = MADE.replace("monitoring: {", "monitoring: {every: day, ")
+PATIENCE_S = 60
+WATCHED: dict[str, object] = {
+    "monitor": "0 4 * * *",
+    "feedback": "0 3 * * *",
+    "labels": "inbox/*.csv",
+    "look_back": 5,
+}
+
+
+def declare(home: Path, **schedule: object) -> UseCase:
+    lines = "".join(f"  {key}: {json.dumps(value)}\n" for key, value in schedule.items())
+    (home / "made.yaml").write_text(f"{DAILY}schedule:\n{lines}", encoding="utf-8")
+    return load_use_case(str(home / "made.yaml"))
+
+
+def command(*options: str) -> list[str]:
+    return [sys.executable, "-m", "pipelines.schedule", "--use-case", "made.yaml", *options]
+
+
+def environment() -> dict[str, str]:
+    return os.environ | {"PYTHONPATH": str(PROJECT)}
+
+
+def schedule(home: Path, *options: str) -> "subprocess.CompletedProcess[str]":
+    return subprocess.run(
+        command(*options),
+        env=environment(),
+        cwd=home,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=PATIENCE_S,
+    )
+
+
+@contextmanager
+def running(home: Path, port: int) -> Iterator["subprocess.Popen[str]"]:
+    process = subprocess.Popen(
+        command("--port", str(port)), env=environment(), cwd=home, stderr=subprocess.PIPE, text=True
+    )
+    try:
+        yield process
+    finally:
+        if process.poll() is None:
+            process.send_signal(signal.SIGTERM)
+        process.communicate(timeout=PATIENCE_S)
+
+
+@contextmanager
+def jobs_wait(home: Path) -> Iterator[None]:
+    """Jobs stand still at their first call to the tracking store."""
+    folder = home / "data/.locks"
+    folder.mkdir(parents=True, exist_ok=True)
+    with FileLock(folder / "store.lock"):
+        yield
+
+
+def until(holds: Callable[[], object]) -> None:
+    deadline = time.monotonic() + PATIENCE_S
+    while not holds():
+        assert time.monotonic() < deadline, f"still not so after {PATIENCE_S} s"
+        time.sleep(0.05)
+
+
+def known(home: Path, job: str) -> dict[str, Any]:
+    file = home / f"data/.locks/made.schedule/{job}.json"
+    found: dict[str, Any] = json.loads(file.read_text()) if file.is_file() else {}
+    return found
+
+
+def child(home: Path, other: int = 0) -> psutil.Process:
+    """The process that does maintain; one that is not `other`."""
+    found: list[int] = []
+
+    def is_there() -> bool:
+        identity = known(home, "maintain").get("child", "")
+        found[:] = [int(identity.split(":")[1])] if identity else []
+        return bool(found) and found[0] != other
+
+    until(is_there)
+    return psutil.Process(found[0])
+
+
+def ended(process: psutil.Process) -> bool:
+    return not process.is_running() or process.status() == psutil.STATUS_ZOMBIE
+
+
+def marks(home: Path, job: str) -> dict[str, str]:
+    found: dict[str, str] = known(home, job).get("marks", {})
+    return found
+
+
+def answered(home: Path, use_case: UseCase, day: int) -> None:
+    """A window with few rows: its report has no pages of Evidently and is made sooner."""
+    tables = Tables(str(home / "data"), "made")
+    made.answer(tables, use_case, made.rows(20, day, f"2024-02-0{day}"))
+
+
+def label(home: Path, day: int) -> None:
+    """A file of labels for a window's rows."""
+    inbox = home / "data/made/inbox"
+    inbox.mkdir(parents=True)
+    made.rows(20, day)[["id", "late"]].to_csv(inbox / f"{day}.csv", index=False)
+
+
+def reports(home: Path) -> list[tuple[str, str]]:
+    """Window and revision of each finished report, in order."""
+    settings = read_settings(str(home / "data")).model_copy(
+        update={"tracking_uri": f"sqlite:///{home}/mlflow.db"}
+    )
+    client = connect(settings)
+    runs = read_history(client, monitoring_experiment(client, settings, "made"), "1").runs
+    return sorted((run.data.tags["window"], run.data.tags["revision"]) for run in runs)
