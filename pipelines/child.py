@@ -102,7 +102,8 @@ def limit(log: Path) -> None:
 
 async def _end(process: asyncio.subprocess.Process) -> None:
     """Ask a child and what it started to stop; kill them when they do not."""
-    os.killpg(process.pid, signal.SIGTERM)
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGTERM)
     with contextlib.suppress(TimeoutError):
         await asyncio.wait_for(process.wait(), PATIENCE_S)
     with contextlib.suppress(ProcessLookupError):
@@ -132,8 +133,11 @@ def found_another(said: str) -> bool:
 
     One that did its work says so in JSON; `retrain` says BUSY there, the others then say nothing.
     """
-    found = json.loads(said) if said.strip() else None
-    return found is None or (isinstance(found, dict) and found.get("state") == "BUSY")
+    try:
+        found = json.loads(said)
+    except ValueError:
+        return not said.strip()
+    return isinstance(found, dict) and found.get("state") == "BUSY"
 
 
 def _last_line(log: Path) -> str:

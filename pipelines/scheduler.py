@@ -5,9 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
-from deltalake.exceptions import DeltaError
-
-from contract.errors import FourcycleError
+from contract.errors import Unavailable
 from contract.use_case import Job
 from pipelines.child import Ended, end_orphan, run_child
 from pipelines.console import console
@@ -88,7 +86,7 @@ async def catch_up(scheduler: Scheduler, jobs: list[Job]) -> list[Ended]:
     for job in jobs:
         ended = await _tried(scheduler, job)
         trouble += [ended] if ended.trouble else []
-        if ended.stopped:
+        if scheduler.stop.is_set():
             break
     return trouble
 
@@ -98,9 +96,11 @@ async def _tried(scheduler: Scheduler, job: Job) -> Ended:
     for attempt in range(1, schedule.attempts + 1):
         ended = await run_job(scheduler, job)
         failures = scheduler.states[job].failures
-        if not ended.trouble or ended.stopped or max(attempt, failures) >= schedule.attempts:
+        if not ended.trouble or max(attempt, failures) >= schedule.attempts:
             break
         await scheduler.sleep(pause(schedule, failures).total_seconds())
+        if scheduler.stop.is_set():
+            break
     return ended
 
 
@@ -112,9 +112,14 @@ async def run_job(scheduler: Scheduler, job: Job) -> Ended:
     scheduler.put(job, replace(scheduler.states[job], since=began, child=""))
     try:
         todo = work(job, scheduler.place, scheduler.states[job].marks, began)
+    except Exception as error:  # of a file or store that is away a query raises nothing narrower
+        away = isinstance(error, OSError | Unavailable)
+        todo, ended = (
+            Work(()),
+            Ended(f"could not look: {error}".splitlines()[0], failed=True, away=away),
+        )
+    else:
         ended = await _run_tasks(scheduler, job, todo)
-    except (FourcycleError, OSError, DeltaError) as error:
-        todo, ended = Work(()), Ended(str(error), failed=True)
     state = replace(scheduler.states[job], since=None, child="")
     if not ended.stopped:
         state = replace(state, tried=datetime.now(UTC), trouble=ended.trouble)
@@ -135,11 +140,11 @@ async def _run_tasks(scheduler: Scheduler, job: Job, todo: Work) -> Ended:
     worst = Ended()
     for task in todo.tasks:
         ended = await _run_task(scheduler, job, task, todo.marks.get(task.key, ""))
-        if ended.trouble:
+        if ended.trouble and (ended.stopped or not worst.failed):
             about = f"{task.key}: " if task.key else ""
             worst = replace(ended, trouble=about + ended.trouble)
-            if not ended.failed or ended.away:
-                break
+        if ended.trouble and (ended.away or not ended.failed):
+            break
     return worst
 
 

@@ -44,7 +44,7 @@ def test_missed_windows_are_caught_up_once_whenever_the_scheduler_is_killed(
             if number:
                 time.sleep(chance.uniform(0, LASTS_S))
             else:
-                until(lambda where=folder: in_the_second_window(where))
+                until(in_the_second_window, folder)
             scheduler.kill()
         done = schedule(folder, "--once", "yes")
         assert done.returncode == 0, done.stderr

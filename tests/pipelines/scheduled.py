@@ -44,14 +44,16 @@ def command(*options: str) -> list[str]:
     return [sys.executable, "-m", "pipelines.schedule", "--use-case", "made.yaml", *options]
 
 
-def environment() -> dict[str, str]:
-    return os.environ | {"PYTHONPATH": str(PROJECT)}
+def environment(home: Path) -> dict[str, str]:
+    """MLflow leaves the address of the last store that the test looked into in its environment."""
+    store = {"MLFLOW_TRACKING_URI": f"sqlite:///{home}/mlflow.db"}
+    return os.environ | store | {"PYTHONPATH": str(PROJECT)}
 
 
 def schedule(home: Path, *options: str) -> "subprocess.CompletedProcess[str]":
     return subprocess.run(
         command(*options),
-        env=environment(),
+        env=environment(home),
         cwd=home,
         capture_output=True,
         text=True,
@@ -63,7 +65,11 @@ def schedule(home: Path, *options: str) -> "subprocess.CompletedProcess[str]":
 @contextmanager
 def running(home: Path, port: int) -> Iterator["subprocess.Popen[str]"]:
     process = subprocess.Popen(
-        command("--port", str(port)), env=environment(), cwd=home, stderr=subprocess.PIPE, text=True
+        command("--port", str(port)),
+        env=environment(home),
+        cwd=home,
+        stderr=subprocess.PIPE,
+        text=True,
     )
     try:
         yield process
@@ -82,9 +88,9 @@ def jobs_wait(home: Path) -> Iterator[None]:
         yield
 
 
-def until(holds: Callable[[], object]) -> None:
+def until(holds: Callable[..., object], *arguments: object) -> None:
     deadline = time.monotonic() + PATIENCE_S
-    while not holds():
+    while not holds(*arguments):
         assert time.monotonic() < deadline, f"still not so after {PATIENCE_S} s"
         time.sleep(0.05)
 

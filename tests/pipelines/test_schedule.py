@@ -121,6 +121,7 @@ SAID = [
     ('{"state": "BUSY", "reasons": []}', True),
     ('{"state": "NOT_NEEDED"}', False),
     ("[]", False),
+    ("a library said this\n{}", False),
 ]
 
 
@@ -156,3 +157,14 @@ def test_a_full_log_begins_anew_and_keeps_what_was_said(home: Path) -> None:
         writer.write(b"after")
     assert log.read_bytes() == b"after"
     assert (home / "job.log.1").stat().st_size == LOG_BYTES + 1
+
+
+def test_tables_that_can_t_be_read_fail_the_job_and_not_the_scheduler(home: Path) -> None:
+    use_case = declare(home, **WATCHED | {"attempts": 1})
+    answered(home, use_case, 1)
+    for file in (home / "data/made/predictions").rglob("*.parquet"):
+        file.unlink()
+    done = schedule(home, "--job", "monitor")
+    assert done.returncode == 1
+    assert "monitor: could not look: " in done.stderr
+    assert known(home, "monitor")["failures"] == 1
