@@ -12,13 +12,13 @@ from contract.errors import Refused
 from contract.names import TableName
 from contract.tables import TableVersion
 from contract.use_case import UseCase
+from monitoring.publish import link
 from pipelines.ingest import ingest_labelled
 from pipelines.label_figures import Seen
 from pipelines.main import Outcome, after_ingest
 from pipelines.raw import raw_schema
-from pipelines.register import WHY_TAG
 from pipelines.registry import Version
-from pipelines.retraining import Labels, RetrainDecision, calling
+from pipelines.retraining import LABELS_TAG, WHY_TAG, Labels, RetrainDecision, calling
 from pipelines.step import load_result, step_run
 from pipelines.train import STEP as TRAIN
 from pipelines.training_set import training_set
@@ -123,7 +123,7 @@ def _because(use_case: UseCase, call: Call) -> dict[str, str]:
     found = {
         "retrained_because": call.cause or BY_HAND,
         WHY_TAG: " ".join(call.decision.reasons),
-        "retrained_labels": f"{call.labels.start} to {call.labels.end}",
+        LABELS_TAG: f"{call.labels.start} to {call.labels.end}",
         AS_OF_TAG: call.now.isoformat(timespec="seconds"),
     }
     if cause := call.decision.cause:
@@ -134,7 +134,11 @@ def _because(use_case: UseCase, call: Call) -> dict[str, str]:
 
 def _tell(workspace: Workspace, call: Call, outcome: Outcome) -> None:
     version = outcome.registered.version
-    lines = (*call.decision.reasons, outcome.conclusion, outcome.evaluated.line())
+    reasons = " ".join(call.decision.reasons)
+    if call.cause:
+        where = workspace.client.get_run(call.cause).info.experiment_id
+        reasons += f" [The report]({link(where, call.cause)})"
+    lines = (reasons, outcome.conclusion, outcome.evaluated.line())
     mlflow.set_tag("mlflow.note.content", "\n\n".join(lines))
     became = f"version {version}: {outcome.conclusion}"
     tell(workspace, call.cause, **{RETRAINING_TAG: became, CANDIDATE_TAG: version})

@@ -7,6 +7,7 @@ from contract.metrics import SMALLER_IS_BETTER
 from contract.use_case import UseCase
 from pipelines.console import count
 from pipelines.evaluate import Evaluated, Slice
+from pipelines.retraining import LABELS_TAG, WHY_TAG
 from pipelines.train import Trained
 from pipelines.validate import Validated
 
@@ -24,7 +25,7 @@ def model_card(
     sections = [
         f"# {use_case.title}\n\n{use_case.description}",
         _intended(use_case),
-        _data(use_case, validated, trained),
+        _data(use_case, validated, trained) + _retrained(lineage),
         _metrics(evaluated),
         _slices(evaluated),
         _limits(use_case),
@@ -56,6 +57,15 @@ def _data(use_case: UseCase, validated: Validated, trained: Trained) -> str:
         + markdown_table(("slice", "rows", "table version"), rows)
         + f"\n\nSplit: {how}. {validated.expectations_passed} of {validated.expectations_total} "
         f"expectations passed; {count(validated.rows_quarantined)} rows quarantined."
+    )
+
+
+def _retrained(lineage: Mapping[str, str]) -> str:
+    if WHY_TAG not in lineage:
+        return ""
+    return (
+        f"\n\n**Retrained.** {lineage[WHY_TAG]} Labelled answers of {lineage[LABELS_TAG]} joined "
+        "the data of the champion."
     )
 
 

@@ -14,6 +14,7 @@ from pipelines.package import STEP as PACKAGE
 from pipelines.package import Packaged
 from pipelines.registry import Version, create_version, find_version
 from pipelines.release import PACKAGE_TAG
+from pipelines.retraining import WHY_TAG
 from pipelines.standing import UNSTAGED, Ask
 from pipelines.step import (
     ACTOR_TAG,
@@ -32,7 +33,6 @@ from pipelines.validate import Validated
 from pipelines.workspace import Workspace, open_workspace
 
 TRAINED_BY_TAG = "trained_by"
-WHY_TAG = "retrained_why"
 
 
 class Registered(Result):

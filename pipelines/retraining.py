@@ -11,6 +11,10 @@ from typing import Literal
 
 from contract.use_case import Monitoring, Retraining, TimeSplit, UseCase
 
+# On the run of a retraining and the version it made.
+WHY_TAG = "retrained_why"
+LABELS_TAG = "retrained_labels"  # the days of the labelled answers that joined
+
 State = Literal[
     "RETRAIN", "NOT_NEEDED", "COOLING_DOWN", "TOO_FEW_LABELS", "SUSPICIOUS_LABELS", "BUSY"
 ]

@@ -18,6 +18,14 @@ from tests.pipelines.turned import FILE, N_ROWS, Turned, copied
 UNDER_WAY = ["split", "training_set", *(step for step in STEPS[:-1] if step != "split")]
 
 
+def another_host(home: Path) -> Path:
+    """A root with locks of its own and the same tables, as another host has it."""
+    root = home / "elsewhere"
+    root.mkdir()
+    (root / "made").symlink_to(home / "data" / "made")
+    return root
+
+
 @pytest.mark.parametrize("done", UNDER_WAY[: rounds(few=1, full=len(UNDER_WAY))])
 def test_a_second_one_says_so_and_after_a_kill_the_next_one_finishes(
     turned: Turned, home: Path, done: str
@@ -34,11 +42,14 @@ def test_a_second_one_says_so_and_after_a_kill_the_next_one_finishes(
         second = subprocess.run(
             command, env=environment(), cwd=home, capture_output=True, text=True, check=False
         )
+        elsewhere = retrain(turned.use_case, str(another_host(home)))
         first.send_signal(signal.SIGKILL)
         assert first.wait() == -signal.SIGKILL
     assert second.returncode == 0
     assert "made: BUSY" in second.stderr
     assert "Another pipeline works on 'made'" in second.stderr
+    assert elsewhere.state == "BUSY"
+    assert f":{first.pid}:" in elsewhere.reasons[0]
     head = newest(workspace.tables)
     assert head
     assert head.holder.split(":")[1] == str(first.pid)

@@ -61,6 +61,9 @@ def test_a_verdict_causes_a_candidate_that_says_so(workspace: Workspace, turned:
     assert nominated.why.startswith(f"Drift in performance, window {DRIFTED}")
     card = str(workspace.client.get_model_version("made", "2").description)
     assert f"| retrained_because | {done.cause} |" in card
+    assert f"**Retrained.** Drift in performance, window {DRIFTED}." in card
+    note = workspace.client.get_run(done.run_id).data.tags["mlflow.note.content"]
+    assert f"/runs/{done.cause}?" in note
     check_data(workspace, version)
     made.answer(workspace.tables, workspace.use_case, made.rows(1, 3, DAYS[2]), version="2")
     assert lineage(workspace, "r-3000000").retrained["retrained_because"] == done.cause
