@@ -9,7 +9,7 @@ from pydantic import ValidationError
 
 from contract.errors import BadInput
 from pipelines.identity import process_identity
-from pipelines.replayed import Replayed, Seen, markdown
+from pipelines.replayed import Replayed, Seen, headline, markdown
 from pipelines.windows import local_midnight
 from pipelines.workspace import PROCESS_TAG, STEP_TAG, Workspace
 
@@ -65,7 +65,10 @@ def keep(workspace: Workspace, run_id: str, replayed: Replayed) -> None:
 def conclude(workspace: Workspace, run_id: str, replayed: Replayed, figure: "Figure") -> None:
     """Log the table, the figures over time and the picture; end the run."""
     client = workspace.client
-    client.set_tag(run_id, "mlflow.note.content", markdown(replayed, workspace.use_case))
+    parameters = client.get_run(run_id).data.params
+    first = headline(replayed, workspace.use_case, parameters)
+    note = f"{first}\n\n{markdown(replayed, workspace.use_case)}"
+    client.set_tag(run_id, "mlflow.note.content", note)
     client.log_batch(run_id, metrics=list(_metrics(workspace, replayed)))
     client.log_figure(run_id, figure, PICTURE_FILE)
     client.set_terminated(run_id)

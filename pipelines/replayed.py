@@ -144,6 +144,19 @@ def markdown(replayed: Replayed, use_case: UseCase) -> str:
     return "\n".join(f"| {' | '.join(cells)} |" for cells in (head, rule, *lines))
 
 
+def headline(replayed: Replayed, use_case: UseCase, parameters: Mapping[str, str]) -> str:
+    """What a person reads first."""
+    said = f"{len(replayed.seen)} windows, labels {parameters['label_lag_days']} days late."
+    metric = use_case.evaluation.metric
+    known = [(r.value, window) for window in replayed.seen if (r := window.last) and r.value]
+    values = ", ".join(f"{value:.3f} ({_name(window)})" for value, window in known)
+    return f"{said} {metric} realised: {values or 'no labels yet'}. Picture: artifact replay.png."
+
+
+def _name(seen: Seen) -> str:
+    return f"{seen.start:%Y-%m}" if seen.start.day == 1 else str(seen.start)
+
+
 def _line(seen: Seen) -> list[str]:
     first, last = seen.first, seen.last
     realised = "–"
@@ -151,7 +164,7 @@ def _line(seen: Seen) -> list[str]:
         realised = f"{last.value:.3f} [{_figure(last.low)}, {_figure(last.high)}]"
     newest = last or first
     return [
-        f"{seen.start:%Y-%m}" if seen.start.day == 1 else str(seen.start),
+        _name(seen),
         seen.version,
         count(seen.rows),
         _figure(seen.label_mean),

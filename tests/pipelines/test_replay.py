@@ -148,7 +148,7 @@ def test_the_run_tells_all_of_it(lived: Path, runs: list[Run]) -> None:
     (run,) = of(runs, "replay")
     assert run.info.status == "FINISHED"
     assert run.data.metrics["realised/roc_auc"] < 0.6
-    assert run.data.tags["mlflow.note.content"].count("\n") == 3  # header, rule, two weeks
+    assert run.data.tags["mlflow.note.content"].count("\n") == 5  # first of all a headline
     seen = mlflow.artifacts.load_dict(f"{run.info.artifact_uri}/replay.json")["seen"]
     assert sum(week["sent"] for week in seen) <= 2 * ASKED
     assert [week["labels"] for week in seen] == [ASKED] * 2
