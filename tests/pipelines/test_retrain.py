@@ -8,7 +8,7 @@ import pytest
 
 from contract.errors import BadInput, Refused
 from contract.names import CHAMPION, PRODUCTION
-from contract.use_case import UseCase
+from contract.use_case import Release, UseCase
 from pipelines.lease import newest, take
 from pipelines.ledger import read_entries
 from pipelines.lineage import lineage
@@ -103,6 +103,15 @@ def test_the_gate_refuses_and_the_champion_stays(workspace: Workspace, turned: T
     assert retrain(strict).state == "NOT_NEEDED"  # it had its candidate
     forced = retrain(changed(workspace, min_labels=10_000), wish=Wish(force=True, reason="again"))
     assert forced.state == "TOO_FEW_LABELS"
+
+
+def test_what_needs_an_approval_waits_for_it(workspace: Workspace) -> None:
+    careful = workspace.use_case.model_copy(update={"release": Release(approval="manual")})
+    done = retrain(careful)
+    assert (done.state, done.gate_passed) == ("RETRAIN", True)
+    assert "waits for approval" in done.conclusion
+    assert versions(workspace) == {"1": PRODUCTION, "2": "Staging"}
+    assert retrain(careful).state == "NOT_NEEDED"
 
 
 def champion(workspace: Workspace) -> str:
