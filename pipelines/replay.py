@@ -33,7 +33,7 @@ from pipelines.replay_picture import draw
 from pipelines.replay_run import conclude, keep, take_up
 from pipelines.replayed import Replayed, table
 from pipelines.scene import Scene, cure, happen
-from pipelines.unseen import newest_valid
+from pipelines.unseen import newest_valid, within
 from pipelines.workspace import connected, open_workspace
 
 RowsOption = Annotated[
@@ -134,7 +134,8 @@ def main(
         last = local_day(valid, declared, "max")
         if end:
             last = min(last, end - timedelta(days=1))
-        asked = windows(first, last, declared.monitoring)
+        found = windows(first, last, declared.monitoring)
+        asked = tuple(w for w in found if within(valid, w, declared).num_rows)
         if not asked:
             raise BadInput(f"No rows from {first} on, the day after the holdout, to {last}.")
         scene = Scene(use_case, declared, settings, root, valid, sample, lag, cli.flag(retrain))

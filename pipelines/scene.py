@@ -9,10 +9,10 @@ import sys
 import tempfile
 from dataclasses import dataclass
 from datetime import timedelta
-from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.compute as pc
+from pyarrow.parquet import write_table
 
 from contract.errors import BadInput, Unavailable
 from contract.locks import lock_folder
@@ -118,14 +118,15 @@ def _ship(scene: Scene) -> None:
 def _report(scene: Scene, window: Days, seen: Seen, first: bool = False) -> Report:
     """Monitor a window; what is said of the version that answered it, now or at `first`.
 
-    The first report is that on all rows: one on part of them may have been made before.
+    The first report is the first one on all rows: one on a part of them may stand before it.
     """
     monitor(scene.use_case, scene.settings, Asked(window.start, window.end))
     workspace = connected(scene.use_case, scene.settings, "monitoring")
     history = read_history(workspace.client, workspace.experiment_id, seen.version)
     runs = history.revisions(str(window))
     if first:
-        runs = [run for run in reversed(runs) if run.data.metrics["rows"] >= seen.rows]
+        whole = runs[0].data.metrics["rows"]
+        runs = [run for run in reversed(runs) if run.data.metrics["rows"] == whole]
     metric = scene.use_case.evaluation.metric
     return Report.of(read_document(runs[0]), metric, runs[0].info.run_id)
 
@@ -139,9 +140,9 @@ def _learn(scene: Scene, window: Days, seen: Seen, first_version: str) -> Seen:
         tempfile.TemporaryDirectory() as folder,
         open_workspace(use_case, scene.root, "monitoring") as workspace,
     ):
-        path = Path(folder) / "labels.parquet"
-        _statements(labelled, use_case, scene.label_lag_days).to_pandas().to_parquet(path)
-        feedback(workspace, str(path))
+        path = f"{folder}/labels.parquet"
+        write_table(_statements(labelled, use_case, scene.label_lag_days), path)
+        feedback(workspace, path)
         other = None
         if seen.version != first_version:
             other = _first_version(workspace, window, first_version)
