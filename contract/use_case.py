@@ -277,7 +277,7 @@ class Schedule(Part):
     maintain: str | None = None
     labels: str | None = Field(default=None, pattern=r"\.(csv|parquet)$")
     look_back: int = Field(default=12, ge=1, le=1000)
-    attempts: int = Field(default=3, ge=1)
+    attempts: int = Field(default=3, ge=1, le=20)
     retry_s: float = Field(default=60, gt=0, allow_inf_nan=False)
     deadline_s: float = Field(default=3600, gt=0, allow_inf_nan=False)
 

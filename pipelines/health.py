@@ -102,7 +102,9 @@ def as_text(found: Health) -> str:
     """For people."""
     lines = [f"{found.use_case}: {'all is well' if found.well else 'NOT WELL'}", ""]
     for job, one in found.jobs.items():
-        mark, upcoming = " " if one.well else "!", "now" if one.due else one.next_due
+        mark, upcoming = " " if one.well else "!", one.next_due
+        if one.due or one.running_since:
+            upcoming = "now"
         last = one.done or "never"
         lines.append(
             f"{mark} {job:<9} {one.outcome:<9} last done {last}, next {upcoming} ({one.cron})"

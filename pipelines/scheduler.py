@@ -128,7 +128,7 @@ async def run_job(scheduler: Scheduler, job: Job) -> Ended:
     elif not ended.trouble:
         state = replace(state, done=began, failures=0, marks=todo.marks)
     scheduler.put(job, state)
-    say(job, ended.trouble or f"done, {len(todo.tasks)} commands")
+    say(job, ended.trouble or f"done, commands run: {len(todo.tasks)}")
     return ended
 
 
