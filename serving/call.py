@@ -4,10 +4,10 @@ import asyncio
 import re
 import time
 from collections.abc import Awaitable, Callable, MutableMapping
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
+import msgspec
 import uuid_utils
 
 from serving.problem import Problem
@@ -23,8 +23,7 @@ class Gone(Exception):
     """The caller went away; nobody waits for an answer."""
 
 
-@dataclass(slots=True)
-class Call:
+class Call(msgspec.Struct):
     """A request and, in the end, what is told about it."""
 
     method: str

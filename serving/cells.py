@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final, NoReturn
 
+import msgspec
+
 from contract.use_case import Column, UseCase
 from contract.use_case_file import nearest
 from serving.problem import Problem
@@ -26,8 +28,7 @@ class Sent:
     n_rows: int
 
 
-@dataclass(frozen=True, slots=True)
-class Checked:
+class Checked(msgspec.Struct, frozen=True):
     """Columns of the declared types, (n_rows,) values each."""
 
     features: dict[str, list[Any]]

@@ -16,6 +16,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import msgspec
+
 from serving.frames import HEADER_BYTES, Frame, frame, scan
 from serving.record import VERSION, Kind
 
@@ -41,8 +43,7 @@ class Segment:
         return cls(spool_id, int(sequence), int(rows), path)
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(msgspec.Struct, frozen=True):
     """One record on its way to the disk."""
 
     kind: Kind
@@ -133,7 +134,7 @@ class Spool:
         parts: list[bytes] = []
         described: set[str] = set()
         for entry in entries:
-            if entry.schema_hash not in self._described | described:
+            if entry.schema_hash not in self._described and entry.schema_hash not in described:
                 described.add(entry.schema_hash)
                 payload = self._schemas[entry.schema_hash]
                 parts.append(frame(Kind.SCHEMA, VERSION, 0, payload, salt))
