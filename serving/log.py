@@ -33,9 +33,7 @@ class Log:
         self.problem = ""  # why the newest record could not be written; "" when it was
         self._spool, self._spool_in_use = spool, threading.Lock()
         self._declared: tuple[UseCase, str] | None = None
-        self._waiting: list[Waiting] = []
-        self._writing = False  # a group is in the thread, or will be at the end of this turn
-        self._groups: SimpleQueue[list[Waiting] | None] = SimpleQueue()
+        self._queue: SimpleQueue[Waiting | None] = SimpleQueue()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread = threading.Thread(target=self._run, name="spool", daemon=True)
 
@@ -73,15 +71,13 @@ class Log:
 
     async def close(self) -> None:
         """Write what waits and close the segment; the log is not used afterwards."""
-        while self._writing:
-            await asyncio.sleep(0.001)
-        self._groups.put(None)
+        self._queue.put(None)
         if self._loop:
             await asyncio.to_thread(self._thread.join)
 
     def _write_here(self, entry: Entry) -> str | None:
         """The problem, as of `_try_to_write`; None where the thread has to write."""
-        if self.sync == "fsync" or self._writing or not self._spool_in_use.acquire(blocking=False):
+        if self.sync == "fsync" or not self._spool_in_use.acquire(blocking=False):
             return None
         try:
             return self._try_to_write([entry]) if self._spool.has_room(entry) else None
@@ -93,45 +89,31 @@ class Log:
             self._loop = asyncio.get_running_loop()
             self._thread.start()
         written: asyncio.Future[str] = self._loop.create_future()
-        self._waiting.append((entry, written))
-        if not self._writing:  # at the end of the turn, when all who came in it wait
-            self._writing = True
-            self._loop.call_soon(self._next_group)
+        self._queue.put((entry, written))
         return await written
-
-    def _next_group(self) -> None:
-        self._writing = bool(self._waiting)
-        if self._writing:
-            group, self._waiting = self._waiting, []
-            self._groups.put(group)
-
-    def _written(self, group: list[Waiting], problem: str | Exception) -> None:
-        self._next_group()
-        for _, written in group:
-            if written.done():  # its caller has gone away
-                continue
-            if isinstance(problem, Exception):
-                written.set_exception(problem)
-            else:
-                written.set_result(problem)
 
     def _run(self) -> None:
         """The thread: write groups, and close a segment that is old whether or not one comes."""
         assert self._loop
-        due_s = None
-        while True:
-            try:
-                group = self._groups.get(timeout=due_s)
-            except Empty:
-                group = []
-            if group is None:
-                break
+        due_s, closing = None, False
+        while not closing:
+            group, closing = self._next_group(due_s)
             with self._spool_in_use:
                 if group:
-                    problem = self._outcome([entry for entry, _ in group])
-                    self._loop.call_soon_threadsafe(self._written, group, problem)
+                    outcome = self._outcome([entry for entry, _ in group])
+                    self._loop.call_soon_threadsafe(_tell, group, outcome)
                 due_s = self._spool.close_due()
         self._spool.close()
+
+    def _next_group(self, timeout_s: float | None) -> tuple[list[Waiting], bool]:
+        """All who wait now, or the first who comes in time; and whether to close afterwards."""
+        group: list[Waiting] = []
+        try:
+            while (waiting := self._queue.get(not group, timeout_s)) is not None:
+                group.append(waiting)
+        except Empty:
+            return group, False
+        return group, True
 
     def _outcome(self, entries: list[Entry]) -> str | Exception:
         try:
@@ -145,6 +127,16 @@ class Log:
         except OSError as error:
             return error.strerror or type(error).__name__
         return ""
+
+
+def _tell(group: list[Waiting], outcome: str | Exception) -> None:
+    for _, written in group:
+        if written.done():  # its caller has gone away
+            continue
+        if isinstance(outcome, Exception):
+            written.set_exception(outcome)
+        else:
+            written.set_result(outcome)
 
 
 def open_log(settings: Settings, use_case: str) -> Log:
