@@ -12,7 +12,7 @@ import httpx
 
 from pipelines.main import Outcome
 from tests.faults.rounds import rounds
-from tests.faults.service import Load, load
+from tests.faults.service import Load, load, until
 from tests.faults.traffic import BODY, assert_exactly_once, service
 
 A_PAGE = 30  # requests that the open segment's last page can't take
@@ -25,6 +25,7 @@ def test_workers_killed_under_load(trained: Trained, home: Path) -> None:
         with load(running.address, BODY, pause_s=0) as clients:
             for _ in range(rounds(5, 50)):
                 time.sleep(chance.uniform(0.2, 1.0))
+                until(running.parts, "serving.worker")
                 chance.choice(running.parts("serving.worker")).kill()
         running.stop()
     assert clients.statuses.keys() == {200}
