@@ -42,7 +42,9 @@ def _figures(axes: Axes, seen: Sequence[Seen]) -> None:
     left, right = ([p + side for p in places] for side in (-HALF, HALF))
     axes.hlines(values, left, right, color=GREY, linewidth=1.5, label="on the version's holdout")
     places, values = _known(seen, lambda r: r.estimated)
-    axes.plot(places, values, "D", color=ORANGE, fillstyle="none", label="estimated without labels")
+    if places:  # a regression has no estimate
+        label = "estimated without labels"
+        axes.plot(places, values, "D", color=ORANGE, fillstyle="none", label=label)
     would = [(place + ASIDE, window.first_version) for place, window in enumerate(seen)]
     others = [(place, value) for place, value in would if value is not None]
     if others:
