@@ -174,7 +174,7 @@ def _line(seen: Seen) -> list[str]:
         first.line() if first else "–",
         last.line() if last else "–",
         ", ".join(newest.columns if newest else []) or "–",
-        "; ".join(found.line() for found in seen.cures) or "–",
+        "; ".join(dict.fromkeys(found.line() for found in seen.cures)) or "–",
     ]
 
 
