@@ -4,6 +4,7 @@ import itertools
 import random
 import threading
 import time
+import uuid
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -17,11 +18,13 @@ import pytest
 
 from contract.labels import label_tables, labels_sql, pending
 from contract.tables import Tables
+from contract.use_case_file import load_use_case
 from pipelines.main import Outcome
 from serving.shipper import shippers
 from tests.faults.rounds import rounds
 from tests.faults.service import Service, until
-from tests.faults.traffic import BODY, service
+from tests.faults.traffic import BODY, ROW, service
+from tests.serving.answers import answer, spooled
 
 Trained = tuple[Path, Outcome]
 UNKNOWN = "0198b5f2-6a3c-7c1e-9d52-1f0a6f0c9b11-0"
@@ -42,8 +45,8 @@ def say(service: Service, **said: Any) -> httpx.Response:
 
 def ask(service: Service) -> str:
     """The id of a fresh prediction."""
-    answer = httpx.post(f"{service.address}/predict", json=BODY, timeout=30)
-    prediction_id: str = answer.json()["predictions"][0]["prediction_id"]
+    told = httpx.post(f"{service.address}/predict", json=BODY, timeout=30)
+    prediction_id: str = told.json()["predictions"][0]["prediction_id"]
     return prediction_id
 
 
@@ -101,11 +104,27 @@ def test_a_label_before_its_prediction_is_shipped_joins_it(served: Service) -> N
 
 
 def test_a_label_thirty_days_late_joins_its_prediction(served: Service) -> None:
-    name = ask(served)
-    until(lambda: served.tables.exists("predictions"))
-    early = (datetime.now(UTC) - timedelta(days=30)).isoformat()
-    assert say(served, prediction_id=name, label="Gentoo", label_time=early).status_code == 202
-    until(is_labelled, served, name, 1, "Gentoo")
+    """A worker of that time left the prediction; the label is posted now."""
+    use_case, then = load_use_case("penguins"), datetime.now(UTC) - timedelta(days=30)
+    old = answer(
+        use_case,
+        str(uuid.uuid4()),
+        features={name: [ROW[name]] for name in use_case.features},
+        keys={"penguin": [None]},
+        event_time=[then],
+        logged_time=then,
+        prediction=["Gentoo"],
+        probability=[[0.0, 0.0, 1.0]],
+        flags=[[]],
+    )
+    spooled(served.spool, use_case, [old])
+    (name,) = old.prediction_ids
+    assert say(served, prediction_id=name, label="Adelie").status_code == 202
+    until(is_labelled, served, name, 1, "Adelie")
+    where = f"prediction_id = '{name}'"
+    (row,) = served.tables.read("predictions", where=where).to_pylist()
+    (label,) = served.tables.read("feedback", where=where).to_pylist()
+    assert label["label_time"] - row["logged_time"] >= timedelta(days=30)
 
 
 def test_a_wrong_type_is_refused_and_leaves_nothing(served: Service) -> None:
