@@ -81,7 +81,7 @@ def create_app(
     keys: Keys,
     access_log: AccessLog,
     clock: Callable[[], datetime] = now_utc,
-) -> FastAPI:
+) -> Service:
     """The service around `current`, which holds the version that answers now."""
     answering = Answering(current, log, settings, metrics, clock)
     labelling = Labelling(answering, feedback_log, settings, metrics, clock)

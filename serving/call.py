@@ -14,6 +14,7 @@ from serving.problem import Problem
 
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
+Book = Callable[["Call", int], None]
 
 GIVEN_ID = re.compile(rb"[A-Za-z0-9._:-]{1,128}")
 CLOSE = [(b"connection", b"close")]  # what is left of the body is not read
@@ -33,6 +34,7 @@ class Call(msgspec.Struct):
     given_id: str | None  # the caller's X-Request-Id
     started: float
     key: str | None = None
+    booked: int = 0  # bytes of the worker's memory that its body may take
     bytes_in: int = 0
     rows: int = 0
     version: str | None = None
@@ -74,16 +76,19 @@ def media_type(header: bytes) -> str | None:
     return name.strip() if charset in ("", "utf-8", "utf8") else None
 
 
-async def read_body(call: Call, receive: Receive, max_bytes: int, seconds: float) -> bytes:
-    """The body; memory does not grow with what is refused, and nobody sends it for ever."""
-    if (call.length or 0) > max_bytes:
-        raise _too_large(max_bytes)
+async def read_body(
+    call: Call, receive: Receive, max_bytes: int, seconds: float, book: Book
+) -> bytes:
+    """The body; memory does not grow with what is refused, and nobody sends it for ever.
+
+    `book` is asked before a body grows beyond what is booked for it, and may refuse.
+    """
     task, loop = asyncio.current_task(), asyncio.get_running_loop()
     assert task is not None
     # What asyncio.timeout does, at a fifth of its price; most bodies are there already.
     deadline = loop.call_later(seconds, task.cancel)
     try:
-        return await _receive(call, receive, max_bytes)
+        return await _receive(call, receive, max_bytes, book)
     except asyncio.CancelledError:
         if loop.time() < deadline.when() or task.uncancel() > 0:
             raise
@@ -93,7 +98,7 @@ async def read_body(call: Call, receive: Receive, max_bytes: int, seconds: float
         deadline.cancel()
 
 
-async def _receive(call: Call, receive: Receive, max_bytes: int) -> bytes:
+async def _receive(call: Call, receive: Receive, max_bytes: int, book: Book) -> bytes:
     parts = bytearray()
     while True:
         message = await receive()
@@ -102,11 +107,14 @@ async def _receive(call: Call, receive: Receive, max_bytes: int) -> bytes:
         part: bytes = message.get("body", b"")
         call.bytes_in += len(part)
         if call.bytes_in > max_bytes:
-            raise _too_large(max_bytes)
+            raise too_large(max_bytes)
         if not message.get("more_body"):
             return bytes(parts + part) if parts else part
+        if call.bytes_in > call.booked:
+            book(call, call.bytes_in)
         parts += part
 
 
-def _too_large(max_bytes: int) -> Problem:
+def too_large(max_bytes: int) -> Problem:
+    """What a caller hears whose body is over the limit; the rest of it is not read."""
     return Problem("too_much", f"The body is larger than {max_bytes} bytes.", headers=[*CLOSE])

@@ -14,7 +14,7 @@ from typing import Any
 from contract.settings import Settings
 from serving.access_log import AccessLog
 from serving.answered import LogFull
-from serving.call import Call, Gone, Receive, read_body, read_head
+from serving.call import CLOSE, Call, Gone, Receive, read_body, read_head, too_large
 from serving.keys import Keys
 from serving.metrics import Metrics
 from serving.problem import Answer, Dialect, Headers, Problem
@@ -25,6 +25,8 @@ App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 HOLD_S = 0.02  # before a 503: a caller that asks again at once must not eat the capacity
 BODIES = 8  # so many bodies of the largest size may be in memory at once
+UNTOLD = 64 * 1024  # bytes that are booked at first for a body whose length is not told
+OVERLOADED = "Too many requests are in work; try again in a second."
 CLIENT_GONE = 499  # nginx's status for it; nobody receives it
 OTHER = "other"  # route of a path that is not ours
 
@@ -82,21 +84,19 @@ class Door:
 
     async def _answer(self, call: Call, hot: Hot, receive: Receive) -> Answer:
         settings = self._settings
-        length = call.length
-        size = settings.serve_max_bytes if length is None else length
         try:
             if call.method != "POST":
                 sentence = f"{hot.route} takes POST."
                 raise Problem("method", sentence, headers=[(b"allow", b"POST")])
             call.key = self._keys.admit(call.headers.get(b"authorization"), hot.scope)
             _expect(call, hot.media_types)
-            await self._admit(size)
+            await self._admit(call)
             try:
                 limits = settings.serve_max_bytes, settings.serve_body_s
-                return await hot.answer(call, await read_body(call, receive, *limits))
+                return await hot.answer(call, await read_body(call, receive, *limits, self._book))
             finally:
                 self._in_work -= 1
-                self._bytes -= size
+                self._bytes -= call.booked
         except Problem as problem:
             call.reason = problem.reason
             return hot.dialect(problem, call.own_id)
@@ -109,15 +109,28 @@ class Door:
             sentence = "The request could not be answered; the service's log says where it failed."
             return hot.dialect(self._said(call, "internal", sentence), call.own_id)
 
-    async def _admit(self, size: int) -> None:
+    async def _admit(self, call: Call) -> None:
         """Take a place, or say 503: fast, and yet not so fast that asking again at once pays."""
-        settings = self._settings
-        full = self._in_work >= settings.serve_concurrency
-        if full or (self._in_work and self._bytes + size > BODIES * settings.serve_max_bytes):
+        length, largest = call.length, self._settings.serve_max_bytes
+        if length is None:
+            length = min(UNTOLD, largest)
+        elif length > largest:
+            raise too_large(largest)
+        full = self._in_work >= self._settings.serve_concurrency
+        if full or self._bytes + length > BODIES * largest:
             await asyncio.sleep(HOLD_S)
-            raise Problem("overloaded", "Too many requests are in work; try again in a second.")
+            raise Problem("overloaded", OVERLOADED)
         self._in_work += 1
-        self._bytes += size
+        self._bytes += length
+        call.booked = length
+
+    def _book(self, call: Call, size: int) -> None:
+        """Take memory for what came of a body whose length is not told, or say 503."""
+        more = size - call.booked
+        if self._bytes + more > BODIES * self._settings.serve_max_bytes:
+            raise Problem("overloaded", OVERLOADED, headers=[*CLOSE])
+        self._bytes += more
+        call.booked = size
 
     async def _cold(self, call: Call, scope: Scope, receive: Receive, send: Send) -> None:
         status = 500

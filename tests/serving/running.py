@@ -11,17 +11,17 @@ from io import StringIO
 from pathlib import Path
 
 import uvicorn
-from fastapi import FastAPI
 
 from contract.settings import Settings
 from serving.access_log import AccessLog
-from serving.app import create_app
+from serving.app import Service, create_app
 from serving.cache import Announcement, Cache, Fetched
 from serving.current import Current
 from serving.keys import open_keys
 from serving.log import open_feedback_log, open_log
 from serving.metrics import Metrics
 from serving.model import load_version
+from serving.one_write import OneWrite
 
 VERSION = "3"
 
@@ -40,7 +40,7 @@ def current_of(package: Path, folder: Path, log_secret: str = "") -> Current:
 
 def app_of(
     current: Current, folder: Path, lines: StringIO | None = None, **changes: object
-) -> FastAPI:
+) -> Service:
     """The application with its spool in the folder; `changes` are settings."""
     settings = Settings().model_copy(update={"log_spool": str(folder / "spool"), **changes})
     return create_app(
@@ -56,9 +56,11 @@ def app_of(
 
 
 @contextmanager
-def running(app: FastAPI) -> Iterator[str]:
+def running(app: Service) -> Iterator[str]:
     """Its address, while it runs."""
-    server = uvicorn.Server(uvicorn.Config(app, log_level="warning", access_log=False))
+    server = uvicorn.Server(
+        uvicorn.Config(app, http=OneWrite, log_level="warning", access_log=False)
+    )
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         thread = threading.Thread(target=server.run, args=([listener],))

@@ -11,7 +11,6 @@ from pathlib import Path
 import httpx
 import mlflow
 import pytest
-from fastapi import FastAPI
 from mlflow import MlflowClient
 from skops.io import dump
 
@@ -22,7 +21,7 @@ from contract.tables import Tables
 from pipelines.package import seal
 from serving.__main__ import main
 from serving.access_log import AccessLog
-from serving.app import create_app
+from serving.app import Service, create_app
 from serving.cache import Announcement, Cache
 from serving.check import Check, check_apart
 from serving.current import Current
@@ -268,7 +267,7 @@ def test_the_challenger_is_fetched_only_for_a_shadow(
     assert challenger.version == version
 
 
-def app_of(current: Current, settings: Settings) -> FastAPI:
+def app_of(current: Current, settings: Settings) -> Service:
     return create_app(
         current,
         open_log(settings, "small"),

@@ -6,9 +6,11 @@ import math
 import socket
 import time
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import replace
 from io import StringIO
 from pathlib import Path
+from select import select
 from typing import Any
 
 import httpx
@@ -104,6 +106,45 @@ def test_what_is_too_much_is_refused_at_once_and_the_rest_goes_on(
     assert after.status_code == 200
     refused = sum(status == 503 for status, _ in crowd)
     assert f'fourcycle_rejections_total{{reason="overloaded"}} {refused}.0' in text
+
+
+def begun(address: str, head: bytes, sent: bytes) -> socket.socket:
+    """A request whose body has not come to its end."""
+    url = httpx.URL(address)
+    connection = socket.create_connection((url.host, url.port), timeout=10)
+    connection.sendall(head + sent)
+    return connection
+
+
+def chunk(content: bytes) -> bytes:
+    return b"%x\r\n%b\r\n" % (len(content), content)
+
+
+def test_a_body_takes_the_memory_that_it_needs_whatever_else_is_in_work(
+    current: Current, home: Path
+) -> None:
+    largest = 100_000
+    told, untold = (
+        HEAD % largest,
+        HEAD.replace(b"Content-Length: %d", b"Transfer-Encoding: chunked"),
+    )
+    app = app_of(current, home, serve_max_bytes=largest)
+    with running(app) as address:
+        with ExitStack() as held:
+            held.enter_context(begun(address, told, b" "))
+            huge = httpx.post(f"{address}/predict", content=b" " * 9 * largest, headers=JSON)
+            assert (huge.status_code, huge.headers["connection"]) == (413, "close")
+            many = [held.enter_context(begun(address, untold, chunk(b" "))) for _ in range(9)]
+            assert httpx.post(f"{address}/predict", content=BODY, headers=JSON).status_code == 200
+            for one in many:  # together they outgrow the memory for eight of the largest
+                one.sendall(chunk(b" " * 90_000))
+            refused = select(many, [], [], 10)[0][0].makefile("rb").read()  # to the end: closed
+            assert refused.startswith(b"HTTP/1.1 503")
+        for _ in range(500):
+            if not app.door._in_work:
+                break
+            time.sleep(0.01)
+        assert (app.door._in_work, app.door._bytes) == (0, 0)
 
 
 @pytest.mark.parametrize(
