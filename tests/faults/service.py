@@ -94,7 +94,7 @@ def running(
         f"http://127.0.0.1:{port}",
         Cache(Path(settings["serve_cache"]) / name),
         Tables(settings["root"], name),
-        Path(settings["root"]) / ".spool" / name,
+        Path(settings.get("log_spool", f"{settings['root']}/.spool")) / name,
         said,
     )
     try:

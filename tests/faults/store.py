@@ -24,6 +24,7 @@ class Store:
         options += [f"-{part}.port.grpc={free_port()}" for part in parts]
         options += [f"-s3.port.iceberg={free_port()}", f"-s3.config={folder / 's3.json'}"]
         options += ["-volume.max=50", "-master.volumeSizeLimitMB=32"]
+        options += ["-master.electionTimeout=1s"]  # a second start waits for it: 10 s by default
         self._command = ["weed", "server", f"-dir={folder}", "-ip=127.0.0.1", "-s3", *options]
         self._log = folder / "weed.log"
         self.endpoint = f"http://127.0.0.1:{ports['s3']}"

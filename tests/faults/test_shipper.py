@@ -1,5 +1,6 @@
 """The shipper is killed at every step, runs twice, loses its store: each row arrives once."""
 
+import json
 import os
 import random
 import signal
@@ -9,19 +10,24 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import httpx
 import pytest
 
 from contract.tables import Tables
 from contract.use_case import UseCase
 from pipelines.closure import PROJECT
+from serving.frames import frame
+from serving.record import Kind
 from serving.shipper_status import ShipperStatus, read_status
-from serving.spool import CLOSED, closed_segments
+from serving.spool import CLOSED, closed_segments, salt_of
 from tests.conftest import made_use_case
 from tests.faults.rounds import rounds
+from tests.faults.service import Service, load, running, until
 from tests.faults.ship import KILLED
+from tests.faults.shop import BODY, Case
 from tests.faults.store import Store
-from tests.faults.traffic import assert_exactly_once
-from tests.serving.answers import answer, entry, spool_of
+from tests.faults.traffic import assert_exactly_once, logged_ids
+from tests.serving.answers import answer, entry, spool_of, spooled
 
 SCRIPT = [sys.executable, str(Path(__file__).with_name("ship.py"))]
 
@@ -129,6 +135,26 @@ def test_a_second_one_waits_and_takes_over(home: Path) -> None:
     assert_exactly_once(writer.told, Tables(root, "made"))
 
 
+def test_what_the_command_can_not_read_is_set_apart_and_the_rest_shipped(home: Path) -> None:
+    use_case, folder, root = made_use_case(home), home / "made", str(home / "data")
+    answers = [answer(use_case, f"r{number}") for number in range(9)]
+    spooled(folder, use_case, answers)
+    (segment,) = closed_segments(folder)
+    content = bytearray(segment.path.read_bytes())
+    content[content.index(b"r4")] ^= 255
+    newer = frame(Kind.PREDICTIONS, 9, 1, b"", salt_of(segment.spool_id, segment.sequence))
+    segment.path.write_bytes(newer + content)
+    process = shipper(home, root, "--drain", "yes")
+    process.communicate(timeout=60)
+    assert process.returncode == 0
+    readable = [name for one in answers if one.request_id != "r4" for name in one.prediction_ids]
+    assert sorted(logged_ids(Tables(root, "made"))) == readable
+    facts = sorted((folder / "quarantine").glob("*.json"))
+    reasons = [json.loads(path.read_text())["reason"] for path in facts]
+    assert ["record version 9" in reasons[0], "file is damaged" in reasons[1]] == [True, True]
+    assert (len(reasons), closed_segments(folder)) == (2, [])
+
+
 @pytest.fixture
 def store(home: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Store]:
     """Running, and known to this process too."""
@@ -140,21 +166,39 @@ def store(home: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Store]:
     store.kill()
 
 
-def test_the_store_goes_away_and_comes_back(store: Store, home: Path) -> None:
-    writer = Writer(home / "made", made_use_case(home))
-    writer.write(3)
-    process = shipper(home, store.root)
-    try:
-        wait_for(home, lambda status: status.rows_shipped == 6)
-        store.kill()
-        writer.write(3)
-        status = wait_for(home, lambda status: bool(status.problem))
-        assert status.backlog_rows == 6
-        time.sleep(rounds(1, 300))
-        writer.write(3)
-        store.start()
-        wait_for(home, lambda status: status.rows_shipped == 18 and not status.problem)
-    finally:
-        process.terminate()
-        process.communicate(timeout=60)
-    assert_exactly_once(writer.told, Tables(store.root, "made"))
+def test_the_store_goes_away_and_comes_back_and_no_request_notices(
+    store: Store, case: Case
+) -> None:
+    case.promote(0)
+    case.warm()
+    quick = {"log_segment_s": "0.2", "ship_every_s": "0.2"}
+    folders = {"root": store.root, "log_spool": str(case.folder / "spool")}
+    with running(case.use_case, case.shop.uri, case.folder, **folders, **quick) as service:
+        until(service.ready)
+        with load(service.address, BODY, clients=2, pause_s=0.02) as asking:
+            until(lambda: seen(service).rows_shipped)
+            store.kill()
+            until(lambda: seen(service).problem and seen(service).backlog_rows)
+            time.sleep(rounds(1, 300))
+            until(lambda: all(told(service, f"log_backlog_{what}") for what in BACKLOG))
+            store.start()
+            until(lambda: not seen(service).problem)
+        assert service.stop() == 0
+    assert asking.failed == []
+    assert_exactly_once(asking.told, service.tables)
+    assert closed_segments(service.spool) == []
+
+
+def seen(service: Service) -> ShipperStatus:
+    """What the shipper of the service sees."""
+    return read_status(service.spool) or ShipperStatus(0, 0, 0, 0, 0, 0, 0, "")
+
+
+BACKLOG = ("rows", "bytes", "age_seconds")
+
+
+def told(service: Service, name: str) -> float:
+    """What /metrics tells of the table of predictions."""
+    start = f'fourcycle_{name}{{table="predictions"}} '
+    lines = httpx.get(f"{service.address}/metrics").text.splitlines()
+    return next((float(line.split()[-1]) for line in lines if line.startswith(start)), 0.0)
