@@ -10,9 +10,11 @@ import httpx
 import pytest
 
 from contract.errors import BadInput
+from contract.tables import Tables
 from serving import keys
 from serving.keys import Keys, make
 from serving.problem import Problem
+from serving.shipper import shippers
 from tests.serving.running import app_of, current_of, running
 from tests.serving.test_requests import ROW
 
@@ -104,10 +106,14 @@ def test_the_command_prints_a_key_once(home: Path) -> None:
     assert "is there" in again.stderr
 
 
+def header(path: Path, name: str, scope: str) -> dict[str, str]:
+    """What a client with a new key sends."""
+    return {"Authorization": f"Bearer {make(path, name, (scope,), NOW)}"}
+
+
 def test_each_protocol_says_401_and_403_in_its_words(package: Path, home: Path) -> None:
     path = home / "keys.json"
-    predict = {"Authorization": f"Bearer {make(path, 'shop', ('predict',), NOW)}"}
-    admin = {"Authorization": f"Bearer {make(path, 'ops', ('admin',), NOW)}"}
+    predict, admin = header(path, "shop", "predict"), header(path, "ops", "admin")
     body = {"rows": [ROW]}
     app = app_of(current_of(package, home), home, serve_keys=str(path))
     with running(app) as address:
@@ -125,3 +131,30 @@ def test_each_protocol_says_401_and_403_in_its_words(package: Path, home: Path) 
             assert httpx.get(address + open_to_all).status_code == 200
         assert 'id="key"' in httpx.get(address).text
     assert json.loads(path.read_text())["keys"][0]["made"] == NOW.isoformat()
+
+
+def test_labels_need_a_key_of_their_own_and_the_tables_say_whose_it_was(
+    package: Path, home: Path
+) -> None:
+    path = home / "keys.json"
+    predict, feedback = header(path, "shop", "predict"), header(path, "crm", "feedback")
+    app = app_of(current_of(package, home), home, serve_keys=str(path))
+    with running(app) as address:
+        told = httpx.post(f"{address}/predict", json={"rows": [ROW]}, headers=predict).json()
+        name = told["predictions"][0]["prediction_id"]
+        tried = [
+            httpx.post(
+                f"{address}/feedback", json={"prediction_id": name, "label": "Gentoo"}, headers=key
+            )
+            for key in ({}, predict, feedback)
+        ]
+    assert [(said.status_code, said.json().get("reason")) for said in tried] == [
+        (401, "unauthorized"),
+        (403, "forbidden"),
+        (202, None),
+    ]
+    tables = Tables(str(home / "data"), "penguins")
+    assert [part.attempt() for part in shippers(home / "spool" / "penguins", tables)] == ["", ""]
+    for table, key in (("predictions", "shop"), ("feedback", "crm")):
+        rows = tables.read(table, columns=["prediction_id", "key_id"]).to_pylist()
+        assert rows == [{"prediction_id": name, "key_id": key}]
