@@ -40,9 +40,10 @@ def spool_of(
     use_case: UseCase,
     max_bytes: int = ONE_SEGMENT,
     clock: Callable[[], float] = time.monotonic,
+    max_age_s: float = 10,
 ) -> Spool:
-    """A spool that knows the columns of the use case; its segments grow 10 s old."""
-    spool = Spool(folder, max_bytes, 10.0, clock)
+    """A spool that knows the columns of the use case."""
+    spool = Spool(folder, max_bytes, max_age_s, clock)
     schema = Schema.of(use_case)
     spool.describe(schema.schema_hash, encode(schema))
     return spool

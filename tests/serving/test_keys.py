@@ -155,6 +155,8 @@ def test_labels_need_a_key_of_their_own_and_the_tables_say_whose_it_was(
     ]
     tables = Tables(str(home / "data"), "penguins")
     assert [part.attempt() for part in shippers(home / "spool" / "penguins", tables)] == ["", ""]
-    for table, key in (("predictions", "shop"), ("feedback", "crm")):
-        rows = tables.read(table, columns=["prediction_id", "key_id"]).to_pylist()
-        assert rows == [{"prediction_id": name, "key_id": key}]
+    columns = ["prediction_id", "key_id"]
+    (answer,) = tables.read("predictions", columns=columns).to_pylist()
+    (label,) = tables.read("feedback", columns=columns).to_pylist()
+    assert answer == {"prediction_id": name, "key_id": "shop"}
+    assert label == {"prediction_id": name, "key_id": "crm"}

@@ -1,6 +1,8 @@
 """The log: what its settings promise, over real files."""
 
 import asyncio
+import errno
+import os
 import resource
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,13 +11,16 @@ from pathlib import Path
 import pytest
 
 from contract.settings import LogFullPolicy, LogSync
+from contract.tables import Tables
 from contract.use_case import UseCase
 from serving.answered import LogFull
 from serving.cargo import PREDICTIONS
 from serving.log import Log
 from serving.segment_rows import read_segment
+from serving.shipper import Shipper
 from serving.spool import closed_segments
 from tests.conftest import made_use_case
+from tests.faults.traffic import logged_ids
 from tests.serving.answers import answer, spool_of
 
 
@@ -25,9 +30,13 @@ def use_case(home: Path) -> UseCase:
 
 
 def log_in(
-    folder: Path, use_case: UseCase, sync: LogSync = "fsync", full: LogFullPolicy = "serve"
+    folder: Path,
+    use_case: UseCase,
+    sync: LogSync = "fsync",
+    full: LogFullPolicy = "serve",
+    max_age_s: float = 10,
 ) -> Log:
-    log = Log(spool_of(folder, use_case), sync, full)
+    log = Log(spool_of(folder, use_case, max_age_s=max_age_s), sync, full)
     log.declare(use_case)
     return log
 
@@ -108,6 +117,55 @@ def test_policy_reject_raises_and_recovers(home: Path, use_case: UseCase) -> Non
 
     asyncio.run(work())
     assert ids_in(home / "s") == ["after-0"]
+
+
+def test_a_sync_that_fails_is_told_and_nothing_follows_it_in_its_segment(
+    home: Path, use_case: UseCase, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What the disk holds of a write whose sync failed nobody knows."""
+    failing: list[int] = []
+
+    def fdatasync(descriptor: int) -> None:
+        if failing:
+            raise OSError(failing.pop(), "Input/output error")
+        sync(descriptor)
+
+    sync = os.fdatasync
+    monkeypatch.setattr(os, "fdatasync", fdatasync)
+
+    async def work() -> list[bool]:
+        log = log_in(home / "s", use_case)
+        done = [await log.append(answer(use_case, "before"))]
+        failing.append(errno.EIO)
+        done.append(await log.append(answer(use_case, "during")))
+        assert (log.problem, log.rows_not_logged) == ("Input/output error", 1)
+        assert len(closed_segments(home / "s")) == 1
+        done.append(await log.append(answer(use_case, "after")))
+        assert (log.problem, log.rows_logged) == ("", 2)
+        await log.close()
+        return done
+
+    assert asyncio.run(work()) == [True, False, True]
+    assert [(s.sequence, s.rows) for s in closed_segments(home / "s")] == [(1, 1), (2, 1)]
+    tables = Tables(str(home / "data"), use_case.name)
+    Shipper(home / "s", tables).drain()
+    assert sorted(logged_ids(tables)) == ["after-0", "before-0"]
+    assert not (home / "s" / "quarantine").exists()
+
+
+def test_an_old_segment_is_closed_though_nobody_asks(home: Path, use_case: UseCase) -> None:
+    async def work() -> None:
+        log = log_in(home / "s", use_case, "os", max_age_s=0.1)
+        for number in range(2):  # the second finds no segment open
+            await log.append(answer(use_case, f"r{number}"))
+            for _ in range(100):
+                if len(closed_segments(home / "s")) > number:
+                    break
+                await asyncio.sleep(0.05)
+            assert ids_in(home / "s") == [f"r{done}-0" for done in range(number + 1)]
+        await log.close()
+
+    asyncio.run(work())
 
 
 def test_a_caller_who_goes_away_costs_nobody_an_answer(home: Path, use_case: UseCase) -> None:
