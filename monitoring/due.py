@@ -79,8 +79,12 @@ def decide(now: Standing, told: Told, alert_on: Collection[Signal]) -> Due:
 
 
 def _both(late: tuple[str, ...], newest: tuple[str, ...]) -> tuple[str, ...]:
-    from_labels = (s for s in late if s in FROM_LABELS)
-    return (*from_labels, *(s for s in newest if s not in FROM_LABELS))
+    return (*filter(of_labels, late), *(s for s in newest if not of_labels(s)))
+
+
+def of_labels(signal: str) -> bool:
+    """Whether a signal can only be judged when labels have arrived."""
+    return kind_of(signal) in FROM_LABELS
 
 
 def kind_of(signal: str) -> str:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from contract.use_case import Monitoring, UseCase
-from monitoring.due import FROM_LABELS, Due, Kind, kind_of
+from monitoring.due import Due, Kind, kind_of, of_labels
 from monitoring.evidence import Change, Fall, Finding
 from monitoring.reasons import fell, moved
 
@@ -56,7 +56,7 @@ class Grounds:
 
     def of(self, signal: str) -> Mapping[str, Any]:
         """The document that speaks about a signal."""
-        if self.labelled is not None and kind_of(signal) in FROM_LABELS:
+        if self.labelled is not None and of_labels(signal):
             return self.labelled
         return self.newest
 

@@ -86,7 +86,8 @@ def make_candidate(workspace: Workspace, champion: Version, seen: Seen, call: Ca
         because = _because(workspace.use_case, call)
         mlflow.set_tags(because)
         tell(workspace, call.cause, **{RETRAINING_TAG: f"begun in run {run.info.run_id}"})
-        labelled = training_set(changed, start, end, call.now).result.labelled
+        counted = training_set(changed, start, end, call.now, call.labels.read)
+        labelled = counted.result.labelled
         because |= {
             "labelled_version": str(labelled.version),
             "labelled_hash": labelled.content_hash,

@@ -20,7 +20,7 @@ from monitoring.cells import Cells, number_cells, word_cells
 from monitoring.effect import Counts, distance
 from monitoring.window import period
 from pipelines.retraining import Holdout, Labels, least_holdout
-from pipelines.traffic import read_traffic
+from pipelines.traffic import Traffic, read_traffic
 from pipelines.training_set import named_sql, rows_sql
 
 QUARTER = "date_bin(INTERVAL '15 minutes', event_time, TIMESTAMP '1970-01-01')"
@@ -42,15 +42,19 @@ def label_figures(tables: Tables, use_case: UseCase, seen: Seen, now: datetime) 
         return Labels(today, today, 0, None)
     end = last + timedelta(days=1)
     start = end - timedelta(days=use_case.retraining.window_days)
-    counts = _counts(tables, use_case, seen, start, end, now)
+    traffic = read_traffic(tables, use_case, start.isoformat(), end.isoformat(), now)
+    counts = _counts(tables, use_case, seen, traffic)
     labelled = counts[counts["label"].notna()]
-    fresh = int(labelled.loc[labelled["seen"].isna(), "n"].sum())
-    found = Labels(start, end, fresh, _holdout(counts, use_case))
-    if labelled.empty:
+    fresh, holdout = labelled[labelled["seen"].isna()], _holdout(counts, use_case)
+    found = Labels(start, end, _to_train_on(fresh, holdout), holdout, read=traffic.versions)
+    # Where a label may replace a known one, it teaches about rows that the champion has seen too.
+    taught = labelled if use_case.source.late_duplicates == "replace" else fresh
+    if taught.empty:
         return found
-    key, key_share = _loudest(labelled)
-    shifted, shift = _furthest(tables, use_case, seen, labelled)
-    return replace(found, shift=shift, shifted=shifted, key=key, key_share=key_share)
+    key_window, key, key_share = _loudest(taught, use_case)
+    shifted, shift = _furthest(tables, use_case, seen, taught)
+    found = replace(found, shift=shift, shifted=shifted)
+    return replace(found, key=key, key_share=key_share, key_window=key_window)
 
 
 def _newest_day(tables: Tables, use_case: UseCase, now: datetime) -> date | None:
@@ -64,14 +68,11 @@ def _newest_day(tables: Tables, use_case: UseCase, now: datetime) -> date | None
     return newest.astimezone(ZoneInfo(use_case.time_zone)).date() if newest else None
 
 
-def _counts(
-    tables: Tables, use_case: UseCase, seen: Seen, start: date, end: date, now: datetime
-) -> pd.DataFrame:
+def _counts(tables: Tables, use_case: UseCase, seen: Seen, traffic: Traffic) -> pd.DataFrame:
     """One row for each window, label (null: none), key_id and `seen`, with its number of rows `n`.
 
     A row that was asked several times counts once, with a label where one of the answers has one.
     """
-    traffic = read_traffic(tables, use_case, start.isoformat(), end.isoformat(), now)
     rows_sql(traffic, use_case)  # refuses a log that does not hold what rows need
     keys = [quoted(key) for key in use_case.keys]
     of_p = ", ".join(f"p.{key}" for key in keys)
@@ -116,7 +117,20 @@ def _holdout(counts: pd.DataFrame, use_case: UseCase) -> Holdout | None:
     return None
 
 
-def _loudest(labelled: pd.DataFrame) -> tuple[str, float]:
+def _to_train_on(fresh: pd.DataFrame, holdout: Holdout | None) -> int:
+    """Rows that a retraining would learn from and that the champion has not seen."""
+    before = fresh if holdout is None else fresh[fresh["window"] < holdout.start]
+    return int(before["n"].sum())
+
+
+def _loudest(taught: pd.DataFrame, use_case: UseCase) -> tuple[str, str, float]:
+    """The window in which one API key said the largest share of the labels; key and share."""
+    said = {name: _share(rows) for name, rows in _judged(taught, use_case)}
+    name = max(said, key=lambda n: said[n][1])
+    return name, *said[name]
+
+
+def _share(labelled: pd.DataFrame) -> tuple[str, float]:
     """The API key that said most of the labels, and its share of all."""
     said = labelled.groupby("key_id")["n"].sum()
     if said.empty:  # imported, or no keys are configured
@@ -125,7 +139,7 @@ def _loudest(labelled: pd.DataFrame) -> tuple[str, float]:
 
 
 def _furthest(
-    tables: Tables, use_case: UseCase, seen: Seen, labelled: pd.DataFrame
+    tables: Tables, use_case: UseCase, seen: Seen, taught: pd.DataFrame
 ) -> tuple[str, float]:
     """The window whose labels lie furthest from those of the champion's data, and how far.
 
@@ -142,7 +156,7 @@ def _furthest(
         name: distance(
             before, _tally(cells, pa.array(rows["label"].tolist()), rows["n"].to_numpy())
         ).effect
-        for name, rows in _judged(labelled, use_case)
+        for name, rows in _judged(taught, use_case)
     }
     name = max(far, key=lambda n: far[n])
     return name, far[name]

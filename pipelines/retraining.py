@@ -4,12 +4,13 @@ A verdict calls for it, labels allow it. People may ask without a verdict and ma
 look wrong, with a reason; too few labels stay too few.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 from typing import Literal
 
 from contract.use_case import Monitoring, Retraining, TimeSplit, UseCase
+from monitoring.due import kind_of, of_labels
 
 # On the run of a retraining and the version it made.
 WHY_TAG = "retrained_why"
@@ -27,7 +28,8 @@ class Verdict:
     run_id: str
     window: str
     end: datetime
-    drifting: tuple[str, ...]  # signals that fired often enough
+    labelled: bool  # its labels were judged too
+    drifting: tuple[str, ...] = ()  # signals that fired often enough
     candidate: str = ""  # the version that was made because of this window
 
 
@@ -46,12 +48,14 @@ class Labels:
 
     start: date
     end: date
-    rows: int  # of them, those that the champion has not seen
+    rows: int  # of them, new to the champion and older than what is held out
     holdout: Holdout | None  # the newest window that may be held out
     shift: float = 0.0  # of the labels of one window against the champion's data, at most
     shifted: str = ""  # that window
-    key: str = ""  # the API key that said most of the labels
+    key: str = ""  # the API key that said the largest share of the new labels of one window
     key_share: float = 0.0
+    key_window: str = ""  # that window
+    read: Mapping[str, int] = field(default_factory=dict)  # versions of the tables, by their names
 
 
 @dataclass(frozen=True)
@@ -107,7 +111,8 @@ def allowed(
     policy, before = use_case.retraining, decision.reasons
     if labels.rows < policy.min_labels:
         few = f"{labels.rows:,} labelled rows ({labels.start} to {labels.end}) are new to the "
-        few += f"champion; retraining.min_labels asks for {policy.min_labels:,}."
+        few += "champion and older than what is held out; retraining.min_labels asks for "
+        few += f"{policy.min_labels:,}."
         return replace(decision, state="TOO_FEW_LABELS", reasons=(*before, few))
     if isinstance(use_case.split, TimeSplit) and labels.holdout is None:
         none = _no_holdout(use_case)
@@ -126,23 +131,38 @@ def least_holdout(use_case: UseCase) -> int:
 
 
 def cause_of(verdicts: Sequence[Verdict], policy: Monitoring) -> Verdict | None:
-    """The newest of the last `of_last` windows that calls for a retraining and got none yet.
+    """The newest verdict that calls for a retraining and got none yet, with the signals that count.
 
     A window that got one answers for all before it, and for its own later revisions.
     """
-    ordered = sorted(verdicts, key=lambda v: v.end)
-    answered = [v.end for v in ordered if v.candidate]
+    answered = [v.end for v in verdicts if v.candidate]
     still = [
         v
-        for v in ordered[-policy.of_last :]
-        if calling(v, policy) and (not answered or v.end > answered[-1])
+        for v in counting(verdicts, policy)
+        if calling(v, policy) and (not answered or v.end > max(answered))
     ]
     return still[-1] if still else None
 
 
+def counting(verdicts: Sequence[Verdict], policy: Monitoring) -> list[Verdict]:
+    """The verdicts that count, oldest window first, each with only the signals that still do.
+
+    What rests on labels counts for the last `of_last` windows that have them, all else for the last
+    `of_last`: labels come late, so a window without them says nothing about performance.
+    """
+    ordered = sorted(verdicts, key=lambda v: v.end)
+    late = [v for v in ordered if v.labelled][-policy.of_last :]
+    last = ordered[-policy.of_last :]
+    return [
+        replace(v, drifting=tuple(s for s in v.drifting if v in (late if of_labels(s) else last)))
+        for v in ordered
+        if v in late or v in last
+    ]
+
+
 def calling(verdict: Verdict, policy: Monitoring) -> tuple[str, ...]:
     """The signals of a verdict that the policy names: `columns:size` is one of `columns`."""
-    return tuple(s for s in verdict.drifting if s.partition(":")[0] in policy.retrain_on)
+    return tuple(s for s in verdict.drifting if kind_of(s) in policy.retrain_on)
 
 
 def suspicions(labels: Labels, policy: Retraining) -> tuple[str, ...]:
@@ -155,7 +175,8 @@ def suspicions(labels: Labels, policy: Retraining) -> tuple[str, ...]:
         )
     if labels.key_share > policy.max_key_share:
         found.append(
-            f"{labels.key_share:.0%} of the labels were said by the API key {labels.key}; "
+            f"{labels.key_share:.0%} of the labels of {labels.key_window} were said by the "
+            f"API key {labels.key}; "
             f"max_key_share is {policy.max_key_share:.0%}."
         )
     return tuple(found)

@@ -1,7 +1,7 @@
 """Logged traffic: the rows that were answered in a window, beside their labels so far."""
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Annotated, Any
 
@@ -59,21 +59,29 @@ class Traffic:
 
 
 def read_traffic(
-    tables: Tables, use_case: UseCase, first: str, last: str, true_by: datetime | None = None
+    tables: Tables,
+    use_case: UseCase,
+    first: str,
+    last: str,
+    true_by: datetime | None = None,
+    versions: Mapping[str, int] | None = None,
 ) -> Traffic:
     """The traffic of the days [first, last) in the use case's time zone; BadInput without any.
 
-    With `true_by`, beside the labels that were known by then.
+    With `true_by`, beside the labels that were known by then. `versions` of the tables are those
+    that an earlier look read; without, the newest.
     """
     if not tables.exists("predictions"):
         raise BadInput(
             f"No prediction of {use_case.name!r} is logged yet; the service logs what it answers."
         )
     window = resolve(Asked(read_day("from", first), read_day("to", last)), tables, use_case)
+    if versions:
+        window = replace(window, table_version=versions["predictions"])
     opened = {"predictions": tables.open("predictions", window.table_version)}
     labels = NO_LABELS
-    if tables.exists("feedback"):
-        opened["feedback"] = tables.open("feedback")
+    if "feedback" in versions if versions else tables.exists("feedback"):
+        opened["feedback"] = tables.open("feedback", (versions or {}).get("feedback"))
         where = " AND ".join(["true", *window.where])
         labels = labels_sql(shared_keys(opened, use_case.keys), where, true_by=true_by)
     return Traffic(window, opened, labels)

@@ -5,6 +5,7 @@ ingest. A row that was asked several times stands once, as it was asked last.
 """
 
 import json
+from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -53,23 +54,30 @@ STEP = Step("training_set", TrainingSet, cached=False)
 
 
 def training_set(
-    workspace: Workspace, first: str, last: str, true_by: datetime | None = None
+    workspace: Workspace,
+    first: str,
+    last: str,
+    true_by: datetime | None = None,
+    versions: Mapping[str, int] | None = None,
 ) -> Done[TrainingSet]:
     """Publish the labelled rows of the days [first, last); the same rows make no new version.
 
-    With `true_by`, by the labels that were known by then.
+    With `true_by`, by the labels that were known by then; of `versions` of the tables, else the
+    newest.
     """
     given = {"from": first, "to": last} | ({"true_by": true_by.isoformat()} if true_by else {})
-    return execute(
-        workspace, STEP, lambda: _training_set(workspace, first, last, true_by), parameters=given
-    )
+
+    def work() -> TrainingSet:
+        tables, use_case = workspace.tables, workspace.use_case
+        return _training_set(
+            workspace, read_traffic(tables, use_case, first, last, true_by, versions)
+        )
+
+    return execute(workspace, STEP, work, parameters=given)
 
 
-def _training_set(
-    workspace: Workspace, first: str, last: str, true_by: datetime | None
-) -> TrainingSet:
+def _training_set(workspace: Workspace, traffic: Traffic) -> TrainingSet:
     use_case, tables = workspace.use_case, workspace.tables
-    traffic = read_traffic(tables, use_case, first, last, true_by)
     counts = traffic.ask(
         tables,
         "count(*) AS answered, count(l.label) AS labelled, "

@@ -1,5 +1,6 @@
 """What monitoring has said of the champion, for whoever acts on it."""
 
+from dataclasses import replace
 from datetime import datetime
 
 from mlflow.entities import Run
@@ -7,6 +8,7 @@ from mlflow.entities import Run
 from monitoring.evidence import UNJUDGED
 from monitoring.history import (
     END_TAG,
+    LABELLED_TAG,
     START_TAG,
     STATE_TAG,
     WINDOW_TAG,
@@ -15,7 +17,7 @@ from monitoring.history import (
 )
 from monitoring.served import monitoring_experiment
 from pipelines.registry import Version
-from pipelines.retraining import Verdict
+from pipelines.retraining import Verdict, counting
 from pipelines.workspace import Workspace
 
 CANDIDATE_TAG = "retrained_version"  # on a monitoring run: what was made because of it
@@ -23,10 +25,9 @@ RETRAINING_TAG = "retraining"  # on a monitoring run: what became of its call, i
 
 
 def read_verdicts(workspace: Workspace, champion: Version, now: datetime) -> list[Verdict]:
-    """Of each of the newest judged windows the newest report, oldest window first.
+    """Of each judged window the newest report; signals are read where they count.
 
-    Windows that begin after `now` are left out. As many are read as the policy looks at, and the
-    newest that a retraining has answered.
+    Windows that begin after `now` are left out.
     """
     where = monitoring_experiment(workspace.client, workspace.settings, workspace.use_case.name)
     newest: dict[str, Run] = {}
@@ -36,22 +37,21 @@ def read_verdicts(workspace: Workspace, champion: Version, now: datetime) -> lis
         window = tags[WINDOW_TAG]
         newest.setdefault(window, run)
         candidates[window] = candidates.get(window) or tags.get(CANDIDATE_TAG, "")
-    dated = [
-        (datetime.fromisoformat(run.data.tags[END_TAG]), window)
+    judged = [
+        Verdict(
+            run_id=run.info.run_id,
+            window=window,
+            end=datetime.fromisoformat(run.data.tags[END_TAG]),
+            labelled=run.data.tags.get(LABELLED_TAG) == "yes",
+            candidate=candidates[window],
+        )
         for window, run in newest.items()
         if run.data.tags.get(STATE_TAG) not in UNJUDGED and _begun(run, now)
     ]
-    recent = {window for _, window in sorted(dated)[-workspace.use_case.monitoring.of_last :]}
+    counted = {v.window for v in counting(judged, workspace.use_case.monitoring)}
     return [
-        Verdict(
-            run_id=newest[window].info.run_id,
-            window=window,
-            end=end,
-            drifting=_drifting(newest[window]) if window in recent else (),
-            candidate=candidates[window],
-        )
-        for end, window in sorted(dated)
-        if window in recent or candidates[window]
+        replace(v, drifting=_drifting(newest[v.window])) if v.window in counted else v
+        for v in judged
     ]
 
 

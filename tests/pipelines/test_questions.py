@@ -149,6 +149,9 @@ def test_a_row_asked_again_stands_as_asked_last_and_late_labels_make_a_new_versi
     later = training_set(answered, "", "").result
     assert later.labelled.version > first.labelled.version
     assert later.labelled.rows == first.labelled.rows + 1
+    before = {"predictions": 0, "feedback": 0}
+    with pytest.raises(Refused, match="None of 0 answers"):
+        training_set(answered, "", "", versions=before)
 
 
 def test_a_training_set_feeds_the_pipeline_as_its_source(answered: Workspace) -> None:

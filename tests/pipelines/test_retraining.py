@@ -20,13 +20,24 @@ from contract.use_case import Column, GroupSplit, Monitoring, UseCase
 from pipelines.identity import process_identity
 from pipelines.label_figures import Seen, label_figures
 from pipelines.lease import free, leased, newest, take
-from pipelines.retraining import Holdout, Labels, Verdict, Wish, allowed, called_for, cause_of
+from pipelines.retraining import (
+    Holdout,
+    Labels,
+    Verdict,
+    Wish,
+    allowed,
+    called_for,
+    calling,
+    cause_of,
+)
+from pipelines.traffic import read_traffic
 from tests.conftest import made_use_case
 from tests.monitoring import made
 
 NOW = datetime(2024, 7, 15, tzinfo=UTC)
 FORCE = Wish(force=True, reason="new aircraft")
 DRIFT, NONE = ("performance",), ()
+BARE = (None, "")  # a window whose labels are not there yet
 
 
 @pytest.fixture
@@ -38,10 +49,17 @@ def use_case(tmp_path: Path) -> UseCase:
 # A verdict calls
 
 
-def verdicts(*said: tuple[Sequence[str], str]) -> list[Verdict]:
+def verdicts(*said: tuple[Sequence[str] | None, str]) -> list[Verdict]:
     """Monthly windows since January: what drifts in them, and the candidate that they caused."""
     return [
-        Verdict(f"run{m}", f"month {m}", datetime(2024, m + 1, 1, tzinfo=UTC), tuple(s), c)
+        Verdict(
+            f"run{m}",
+            f"month {m}",
+            datetime(2024, m + 1, 1, tzinfo=UTC),
+            labelled=s is not None,
+            drifting=tuple(s or ()),
+            candidate=c,
+        )
         for m, (s, c) in enumerate(said, 1)
     ]
 
@@ -56,6 +74,9 @@ def verdicts(*said: tuple[Sequence[str], str]) -> list[Verdict]:
         ([(DRIFT, ""), (DRIFT, "")], None, Wish(), "RETRAIN", "run2"),
         ([(DRIFT, ""), (NONE, "")], None, Wish(), "RETRAIN", "run1"),
         ([(DRIFT, ""), (NONE, ""), (NONE, ""), (NONE, "")], None, Wish(), "NOT_NEEDED", ""),
+        ([(DRIFT, ""), *[BARE] * 5], None, Wish(), "RETRAIN", "run1"),
+        ([(DRIFT, ""), *[(NONE, "")] * 3, *[BARE] * 5], None, Wish(), "NOT_NEEDED", ""),
+        ([(DRIFT, "2"), *[BARE] * 5], None, Wish(), "NOT_NEEDED", ""),
         ([(DRIFT, "2")], None, Wish(), "NOT_NEEDED", ""),
         ([(DRIFT, ""), (DRIFT, "2")], None, Wish(), "NOT_NEEDED", ""),
         ([(DRIFT, "2"), (DRIFT, "")], None, Wish(), "RETRAIN", "run2"),
@@ -69,7 +90,7 @@ def verdicts(*said: tuple[Sequence[str], str]) -> list[Verdict]:
 )
 def test_a_verdict_calls_once_and_a_person_whenever(
     use_case: UseCase,
-    said: list[tuple[Sequence[str], str]],
+    said: list[tuple[Sequence[str] | None, str]],
     last: int | None,
     wish: Wish,
     state: str,
@@ -90,6 +111,15 @@ def test_the_policy_names_the_signals_that_call(retrain_on: tuple[str, ...], cal
     policy = Monitoring.model_validate({"retrain_on": retrain_on})
     found = cause_of(verdicts((["prediction", "columns:size"], "")), policy)
     assert (found is not None) == calls
+
+
+def test_only_what_rests_on_labels_waits_for_them() -> None:
+    said = verdicts((["prediction", "performance"], ""), *[BARE] * 5)
+    policy = Monitoring(retrain_on=("prediction", "performance"))
+    found = cause_of(said, policy)
+    assert found
+    assert (found.window, calling(found, policy)) == ("month 1", ("performance",))
+    assert cause_of(said, Monitoring(retrain_on=("prediction",))) is None
 
 
 # Labels allow
@@ -173,7 +203,7 @@ def test_the_newest_window_with_its_labels_is_held_out(tables: Tables, use_case:
     for day, labelled in ((1, 200), (2, 150), (3, 90)):  # the last is covered by less than half
         answered(tables, use_case, day, labelled)
     found = label_figures(tables, use_case, seen(tables, use_case), NOW)
-    assert found.rows == 440
+    assert found.rows == 200  # those after the holdout wait for the next time
     assert found.holdout == Holdout(date(2024, 2, 2), date(2024, 2, 3), 150)
     assert (found.end, (found.end - found.start).days) == (date(2024, 2, 4), 365)
     assert (found.key, found.key_share) == ("", 0)
@@ -186,21 +216,39 @@ def test_what_the_champion_learned_from_is_neither_new_nor_held_out(
     answered(tables, use_case, 1)
     second = answered(tables, use_case, 2)
     found = label_figures(tables, use_case, seen(tables, use_case, second.head(1)), NOW)
-    assert found.rows == 2 * N_ROWS - 1
     assert found.holdout == Holdout(date(2024, 2, 1), date(2024, 2, 2), N_ROWS)
+    assert found.rows == 0  # what is new is held out or later: nothing to learn from
+
+
+def test_what_was_counted_is_what_is_learned_from(tables: Tables, use_case: UseCase) -> None:
+    rows = answered(tables, use_case, 1, labelled=150)
+    found = label_figures(tables, use_case, seen(tables, use_case), NOW)
+    made.label(tables, rows.tail(50))  # they come while a person looks at the figures
+    made.answer(tables, use_case, made.rows(N_ROWS, 5, DAYS[0]))
+    ask = "count(*) AS answered, count(l.label) AS labelled"
+    counts = [
+        read_traffic(tables, use_case, DAYS[0], DAYS[1], NOW, read).ask(tables, ask)
+        for read in (found.read, None)
+    ]
+    assert counts == [
+        {"answered": N_ROWS, "labelled": 150},
+        {"answered": 2 * N_ROWS, "labelled": N_ROWS},
+    ]
 
 
 def test_a_row_that_is_asked_twice_counts_once(tables: Tables, use_case: UseCase) -> None:
     rows = answered(tables, use_case, 1, labelled=0)
     made.answer(tables, use_case, rows)
     made.label(tables, rows, by="id")
-    assert label_figures(tables, use_case, seen(tables, use_case), NOW).rows == N_ROWS
+    held_out = label_figures(tables, use_case, seen(tables, use_case), NOW).holdout
+    assert held_out
+    assert held_out.rows == N_ROWS
 
 
 def test_labels_of_later_than_now_are_not_known(tables: Tables, use_case: UseCase) -> None:
-    answered(tables, use_case, 1, labelled=0)
-    rows = answered(tables, use_case, 2, labelled=0)
-    made.label(tables, rows, said=datetime(2024, 2, 10, tzinfo=UTC))
+    for day, said in ((1, 10), (2, 3)):  # the second day is held out
+        rows = answered(tables, use_case, day, labelled=0)
+        made.label(tables, rows, said=datetime(2024, 2, said, tzinfo=UTC))
     champion = seen(tables, use_case)
     counts = [
         label_figures(tables, use_case, champion, datetime(2024, 2, day, tzinfo=UTC)).rows
@@ -220,6 +268,21 @@ def test_one_window_of_made_up_labels_shows(tables: Tables, use_case: UseCase) -
     found = label_figures(tables, use_case, seen(tables, use_case), NOW)
     assert found.shifted == "the day from 2024-02-02"
     assert found.shift > 0.4
+
+
+def test_one_key_that_said_a_whole_day_shows_among_many(tables: Tables, use_case: UseCase) -> None:
+    days = [answered(tables, use_case, day, labelled=0) for day in (1, 2, 3)]
+    made.label(tables, days[0], key_id="eve")  # the champion has learned from it already
+    made.label(tables, days[1], key_id="bob")
+    made.label(tables, days[2].head(120), key_id="ann")
+    made.label(tables, days[2].tail(80), key_id="eve")
+    champion = seen(tables, use_case, days[0])
+    found = label_figures(tables, use_case, champion, NOW)
+    assert (found.key, found.key_share) == ("bob", 1)
+    assert found.key_window == "the day from 2024-02-02"
+    source = use_case.source.model_copy(update={"late_duplicates": "replace"})
+    replacing = use_case.model_copy(update={"source": source})
+    assert label_figures(tables, replacing, champion, NOW).key == "eve"
 
 
 def test_the_share_of_one_key_is_of_all_labels(tables: Tables, use_case: UseCase) -> None:
