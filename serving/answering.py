@@ -1,8 +1,9 @@
 """From the body of a request to its answer: read, check, score, log, shape.
 
 A small body is answered where it arrives, on the event loop: a hop to a thread would cost a third
-of the throughput. A larger one is worked on in a thread beside the loop, as many at a time as the
-worker has cores, and scored in slices (serving.scorer), so that the small ones are not starved.
+of the throughput. A larger one is worked on in a thread beside the loop and scored in slices
+(serving.scorer), so that the small ones are not starved: one body at a time, or, where they are so
+large that the scorer takes most of their time, as many as the worker has cores.
 """
 
 import asyncio
@@ -34,6 +35,7 @@ from serving.strict_json import parse_json
 from serving.typed_json import TypedJson
 
 ON_THE_LOOP_BYTES = 8 * 1024  # about 20 rows, a quarter of a millisecond
+LARGE_BYTES = 256 * 1024  # about 2,000 rows
 JSON_ROWS, CSV = "application/json", "text/csv"
 PARQUET = "application/vnd.apache.parquet"
 UNPACKED = 8  # a Parquet body may be so many times the largest body when it is unpacked
@@ -68,9 +70,11 @@ class Answering:
         self._current, self._log, self._settings = current, log, settings
         self._metrics, self._clock = metrics, clock
         self._endpoint: Endpoint | None = None
-        # The scorer lets go of the interpreter while it works: two bodies use two cores.
+        # The scorer lets go of the interpreter while it works: two large bodies use two cores. Of
+        # smaller ones two at a time are no faster, and each waits for the other's turn.
         cores = max(1, len(os.sched_getaffinity(0)) // settings.serve_workers)
-        self._beside = ThreadPoolExecutor(cores, "large bodies")
+        self._large = ThreadPoolExecutor(cores, "large bodies")
+        self._medium = ThreadPoolExecutor(1, "medium bodies")
 
     def served(self) -> ServedVersion | None:
         """The version that answers now."""
@@ -152,7 +156,8 @@ class Answering:
 
     def close(self) -> None:
         """End the threads."""
-        self._beside.shutdown()
+        self._large.shutdown()
+        self._medium.shutdown()
 
     def _columns(self, call: Call, body: bytes, use_case: UseCase) -> Sent:
         settings = self._settings
@@ -173,9 +178,8 @@ class Answering:
             answered, body = self._work(call, endpoint, read)
         else:
             loop = asyncio.get_running_loop()
-            answered, body = await loop.run_in_executor(
-                self._beside, self._work, call, endpoint, read
-            )
+            beside = self._large if size > LARGE_BYTES else self._medium
+            answered, body = await loop.run_in_executor(beside, self._work, call, endpoint, read)
         logged = await self._log.append(answered)
         call.rows = answered.n_rows
         self._metrics.rows(answered.version, answered.flags, answered.n_rows, logged)
