@@ -14,6 +14,8 @@ from serving.spool import Entry, Spool
 
 logger = logging.getLogger(__name__)
 
+RETRY_S = 1.0  # after a fault while a segment was closed
+CLOSED = "it is closed"  # of a log that its service has ended with
 
 Waiting = tuple[Entry, asyncio.Future[str]]
 
@@ -30,8 +32,9 @@ class Log:
         self.sync, self.full = sync, full
         self.rows_logged = 0
         self.rows_not_logged = 0
-        self.problem = ""  # why the newest record could not be written; "" when it was
+        self.problem = ""  # why the newest write or close failed; "" when it did not
         self._spool, self._spool_in_use = spool, threading.Lock()
+        self._closed = False
         self._declared: tuple[UseCase, str] | None = None
         self._queue: SimpleQueue[Waiting | None] = SimpleQueue()
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -55,7 +58,7 @@ class Log:
         if self.sync == "off":
             return False
         entry = Entry(kind_of(record), record.schema_hash, record.n_rows, encode(record))
-        problem = self._write_here(entry)
+        problem = CLOSED if self._closed else self._write_here(entry)
         if problem is None:
             problem = await self._write_in_a_group(entry)
         if problem != self.problem:
@@ -70,7 +73,8 @@ class Log:
         return False
 
     async def close(self) -> None:
-        """Write what waits and close the segment; the log is not used afterwards."""
+        """Write what waits and close the segment; from now on nothing can be logged."""
+        self._closed = True  # so nothing is ever queued behind the end
         self._queue.put(None)
         if self._loop:
             await asyncio.to_thread(self._thread.join)
@@ -102,8 +106,19 @@ class Log:
                 if group:
                     outcome = self._outcome([entry for entry, _ in group])
                     self._loop.call_soon_threadsafe(_tell, group, outcome)
-                due_s = self._spool.close_due()
-        self._spool.close()
+                due_s = self._close_segment(closing)
+
+    def _close_segment(self, closing: bool) -> float | None:
+        """Close it at the end, or when it is old; seconds until it will be, None without one."""
+        try:
+            if not closing:
+                return self._spool.close_due()
+            self._spool.close()
+        except Exception as error:  # a fault of ours must not end the thread that all wait for
+            self.problem = f"a segment can't be closed ({type(error).__name__})"
+            logger.exception("the log: %s", self.problem)
+            return RETRY_S
+        return None
 
     def _next_group(self, timeout_s: float | None) -> tuple[list[Waiting], bool]:
         """All who wait now, or the first who comes in time; and whether to close afterwards."""

@@ -64,13 +64,17 @@ def _read(segment: Segment, cargo: Cargo) -> SegmentRows:
 
 
 def set_apart(segment: Segment, schema_hash: str, reason: str) -> list[Unread]:
-    """Every record of one schema as unread."""
+    """Every record of one schema as unread, out of a segment that was read before."""
     found = []
     for part in _scan(segment):
-        if isinstance(part, Frame):
+        if isinstance(part, Damage):
+            continue
+        try:
             value = decode(part)
-            if not isinstance(value, Schema) and value.schema_hash == schema_hash:
-                found.append(_unread(segment, part, reason))
+        except Unreadable:  # it is among what `read_segment` could not read
+            continue
+        if not isinstance(value, Schema) and value.schema_hash == schema_hash:
+            found.append(_unread(segment, part, reason))
     return found
 
 

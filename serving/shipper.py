@@ -88,8 +88,8 @@ class Shipper:
     def _say(self, problem: str) -> None:
         try:
             write_status(self.folder, self._status(problem))
-        except OSError as error:  # a full disk must not end the one who empties it
-            logger.warning("%s could not be written: %s", STATUS_FILE, error.strerror)
+        except Exception as error:  # a full disk must not end the one who empties it
+            logger.warning("%s could not be written: %s", STATUS_FILE, error)
 
     def _status(self, problem: str) -> ShipperStatus:
         shadow = self.shadow.status if self.shadow else None

@@ -9,6 +9,7 @@ is one run of one worker: it is never used again, so neither is a sequence numbe
 import fcntl
 import logging
 import os
+import re
 import time
 import uuid
 import zlib
@@ -23,6 +24,8 @@ from serving.record import VERSION, Kind
 
 OPEN = ".open"
 CLOSED = ".segment"
+OPEN_NAME = re.compile(r"([0-9a-f]+)\.(\d{8,18})\.open", re.ASCII)
+CLOSED_NAME = re.compile(r"([0-9a-f]+)\.(\d{8,18})\.(\d{1,18})\.segment", re.ASCII)
 
 logger = logging.getLogger(__name__)
 
@@ -37,10 +40,10 @@ class Segment:
     path: Path
 
     @classmethod
-    def read_name(cls, path: Path) -> "Segment":
-        """A segment by its file."""
-        spool_id, sequence, rows, _ = path.name.split(".")
-        return cls(spool_id, int(sequence), int(rows), path)
+    def read_name(cls, path: Path) -> "Segment | None":
+        """A segment by its file; None for a file of another's, which is left alone."""
+        name = CLOSED_NAME.fullmatch(path.name)
+        return cls(name[1], int(name[2]), int(name[3]), path) if name else None
 
 
 class Entry(msgspec.Struct, frozen=True):
@@ -100,7 +103,7 @@ class Spool:
                 os.fdatasync(segment.descriptor)
         except OSError:  # what the disk holds of it now nobody knows, so nothing may follow it
             self._undo(segment)
-            self._retire(segment)
+            self.close()
             raise
         segment.size += len(data)
         segment.rows += sum(entry.rows for entry in entries)
@@ -163,22 +166,29 @@ class Spool:
         return self._open
 
     def _undo(self, segment: _Open) -> None:
-        """Cut off what was written in part."""
+        """Cut off what was written; its callers hear that it is not logged.
+
+        Where even that fails, whole frames may stay and are shipped: a row too many in the table,
+        never one too few. The segment is left as a dead worker's is, which is closed by a count
+        of what it holds.
+        """
         try:
             os.ftruncate(segment.descriptor, segment.size)
-        except OSError as error:  # the reader passes over it by its check sum
+        except OSError as error:
             logger.warning("%s could not be cut back: %s", segment.path.name, error.strerror)
-            segment.size = os.fstat(segment.descriptor).st_size
+            self._open = None
+            os.close(segment.descriptor)
 
     def _retire(self, segment: _Open) -> None:
         """Write no more to a segment. One that can't be closed is left as a dead worker's is."""
         self._open = None
         try:
-            finish(segment.path, segment.descriptor, segment.rows)
+            try:
+                finish(segment.path, segment.descriptor, segment.rows)
+            finally:
+                os.close(segment.descriptor)
         except OSError as error:
             logger.warning("%s could not be closed: %s", segment.path.name, error.strerror)
-        finally:
-            os.close(segment.descriptor)
 
 
 def finish(path: Path, descriptor: int, rows: int) -> None:
@@ -193,21 +203,23 @@ def finish(path: Path, descriptor: int, rows: int) -> None:
 
 def closed_segments(folder: Path) -> list[Segment]:
     """Segments that may be shipped, those of one spool in order."""
-    return sorted(Segment.read_name(path) for path in folder.glob(f"*{CLOSED}"))
+    return sorted(filter(None, map(Segment.read_name, folder.glob(f"*{CLOSED}"))))
 
 
 def close_leftovers(folder: Path) -> int:
     """Close the segments of dead workers; how many there were."""
     closed = 0
     for path in sorted(folder.glob(f"*{OPEN}")):
+        name = OPEN_NAME.fullmatch(path.name)
+        if name is None:  # another's
+            continue
         try:
             descriptor = os.open(path, os.O_RDWR)
         except FileNotFoundError:  # its worker closed it just now
             continue
         try:
             if _lock(descriptor, path):
-                spool_id, sequence, _ = path.name.split(".")
-                frames = scan(path.read_bytes(), salt_of(spool_id, int(sequence)))
+                frames = scan(path.read_bytes(), salt_of(name[1], int(name[2])))
                 rows = sum(found.rows for found in frames if isinstance(found, Frame))
                 finish(path, descriptor, rows)
                 closed += 1

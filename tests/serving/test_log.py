@@ -2,8 +2,10 @@
 
 import asyncio
 import errno
+import itertools
 import os
 import resource
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -193,3 +195,46 @@ def test_a_fault_of_ours_reaches_the_caller_and_ends_nothing(home: Path, use_cas
         return done
 
     assert asyncio.run(work())
+
+
+def test_a_fault_while_a_segment_is_closed_ends_nothing(
+    home: Path, use_case: UseCase, caplog: pytest.LogCaptureFixture
+) -> None:
+    looks = itertools.count()
+
+    def clock() -> float:
+        if next(looks) == 1:  # the first is when the segment is opened, this one how old it is
+            raise ValueError("no time")
+        return time.monotonic()
+
+    async def work() -> list[bool]:
+        log = Log(spool_of(home / "s", use_case, clock=clock), "fsync", "serve")
+        log.declare(use_case)
+        async with asyncio.timeout(20):
+            done = [await log.append(answer(use_case, request_id)) for request_id in "ab"]
+        await log.close()
+        return done
+
+    assert asyncio.run(work()) == [True, True]
+    assert ids_in(home / "s") == ["a-0", "b-0"]
+    assert "a segment can't be closed (ValueError)" in caplog.text
+
+
+@pytest.mark.parametrize("used", [False, True])
+def test_nothing_is_logged_after_the_end_and_nobody_waits_for_it(
+    home: Path, use_case: UseCase, used: bool
+) -> None:
+    async def work() -> None:
+        log = log_in(home / "s", use_case, full="reject")
+        if used:
+            await log.append(answer(use_case, "before"))
+        closing = asyncio.create_task(log.close())
+        async with asyncio.timeout(20):
+            for _ in range(2):  # while it is closed, and afterwards
+                await asyncio.sleep(0)
+                with pytest.raises(LogFull, match="it is closed"):
+                    await log.append(answer(use_case, "after"))
+                await closing
+
+    asyncio.run(work())
+    assert ids_in(home / "s") == ["before-0"] * used

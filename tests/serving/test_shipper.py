@@ -4,7 +4,7 @@ import json
 import shutil
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -228,6 +228,44 @@ def test_a_type_that_the_table_does_not_hold_is_set_apart(
     assert ["string found where the table holds double" in r for r in reasons(shipper.folder)] == [
         True
     ]
+
+
+def test_a_frame_of_another_time_beside_a_type_that_does_not_fit_holds_nothing_up(
+    shipper: Shipper, use_case: UseCase
+) -> None:
+    retyped = changed(use_case, size=Column(type="string"))
+    features = {"colour": ["red"], "size": ["12"], "group": ["a"]}
+    spooled(shipper.folder, use_case, [answer(use_case, "a")])
+    shipper.drain()
+    spooled(shipper.folder, retyped, [answer(retyped, "odd", features=features)])
+    (segment,) = closed_segments(shipper.folder)
+    strange = frame(77, 1, 1, b"", salt_of(segment.spool_id, segment.sequence))
+    segment.path.write_bytes(strange + segment.path.read_bytes())
+    spooled(shipper.folder, use_case, [answer(use_case, "b")])
+    assert shipper.attempt() == ""
+    assert ids(shipper) == ["a-0", "b-0"]
+    assert len(reasons(shipper.folder)) == 2
+    assert closed_segments(shipper.folder) == []
+
+
+def test_files_of_others_in_the_spool_are_left_alone(shipper: Shipper, use_case: UseCase) -> None:
+    spooled(shipper.folder, use_case, [answer(use_case, "r")])
+    strange = [shipper.folder / name for name in ("x.segment", "x.open", "a.1.2.3.segment")]
+    for path in strange:
+        path.write_bytes(b"not ours")
+    assert shipper.attempt() == ""
+    assert ids(shipper) == ["r-0"]
+    assert all(path.exists() for path in strange)
+
+
+def test_a_status_that_can_not_be_written_ends_nothing(
+    shipper: Shipper, use_case: UseCase, caplog: pytest.LogCaptureFixture
+) -> None:
+    shipper.rows_shipped = cast(int, 1j)  # JSON holds no such number
+    spooled(shipper.folder, use_case, [answer(use_case, "r")])
+    assert shipper.attempt() == ""
+    assert ids(shipper) == ["r-0"]
+    assert "shipper.json could not be written" in caplog.text
 
 
 def test_days_are_folders(shipper: Shipper, use_case: UseCase) -> None:

@@ -1,5 +1,7 @@
 """The spool of one worker: segments, their names and locks."""
 
+import errno
+import os
 from pathlib import Path
 
 import pytest
@@ -10,6 +12,7 @@ from serving.segment_rows import read_segment
 from serving.spool import OPEN, close_leftovers, closed_segments
 from tests.conftest import made_use_case
 from tests.serving.answers import answer, entry, spool_of
+from tests.serving.test_log import no_file_larger_than
 
 
 @pytest.fixture
@@ -71,3 +74,24 @@ def test_two_workers_share_a_folder(home: Path, use_case: UseCase) -> None:
     second.close()
     assert sorted(requests_in(home / "s")) == ["a", "b"]
     assert len({s.spool_id for s in closed_segments(home / "s")}) == 2
+
+
+def test_what_can_not_be_cut_off_is_counted(
+    home: Path, use_case: UseCase, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(*_: int) -> None:
+        raise OSError(errno.EIO, "the disk fails")
+
+    spool = spool_of(home / "s", use_case)
+    spool.write([entry(answer(use_case, "a"))], sync=True)
+    (path,) = (home / "s").iterdir()
+    group = [entry(answer(use_case, "b", 2)), entry(answer(use_case, "too much", 999))]
+    with monkeypatch.context() as patch, no_file_larger_than(path.stat().st_size + 2000):
+        patch.setattr(os, "ftruncate", fails)
+        with pytest.raises(OSError, match="File too large"):
+            spool.write(group, sync=True)
+    spool.write([entry(answer(use_case, "after"))], sync=True)
+    spool.close()
+    assert close_leftovers(home / "s") == 1
+    assert requests_in(home / "s") == ["a", "b", "b", "after"]
+    assert [s.rows for s in closed_segments(home / "s")] == [3, 1]
