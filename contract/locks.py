@@ -1,10 +1,13 @@
 """Locks between processes of one host: advisory files, released when a process dies."""
 
 import hashlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
-from filelock import FileLock
+from filelock import FileLock, Timeout
 
+from contract.errors import Busy
 from contract.settings import Settings
 
 
@@ -22,3 +25,17 @@ def lock_folder(settings: Settings) -> Path:
 def store_lock(settings: Settings) -> FileLock:
     """Held around the first call to a tracking store: two first migrations at once break it."""
     return FileLock(lock_folder(settings) / "store.lock")
+
+
+@contextmanager
+def alone(settings: Settings, name: str, wait_s: float) -> Iterator[None]:
+    """Be the only process of this host in the block; Busy where another stays that long in its."""
+    try:
+        lock = FileLock(lock_folder(settings) / f"{name}.lock").acquire(timeout=wait_s)
+    except Timeout:
+        raise Busy(
+            f"Another process has held {name!r} for {wait_s:g} s; nothing was done here, so try "
+            "again later."
+        ) from None
+    with lock:
+        yield

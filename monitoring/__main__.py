@@ -77,6 +77,10 @@ def _say(line: str) -> None:
     typer.echo(f"  … {line}", err=True)
 
 
+def _warn(line: str) -> None:
+    typer.echo(f"  WARNING: {line}", err=True)
+
+
 def _summary(monitored: "Monitored") -> None:
     again = " (reported before, not again)" if monitored.already else ""
     revision = f", revision {monitored.revision}" if monitored.revision > 1 else ""
@@ -98,10 +102,10 @@ def _alert(
     from monitoring.announce import announce
 
     try:
-        done = announce(use_case, settings, versions, to)
+        done = announce(use_case, settings, versions, to, _warn)
     except Exception as error:  # of any kind; a foreign one's text may hold an address
         said = str(error) if isinstance(error, FourcycleError) else type(error).__name__
-        typer.echo(f"  WARNING: alerts wait for the next run: {said}", err=True)
+        _warn(f"alerts wait for the next run: {said}")
         return
     for each in done:
         about = f"{each.message.kind} on version {each.message.version}, {each.message.window}"

@@ -1,23 +1,24 @@
 """After a report stands: decide what people are due to hear, and deliver it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from filelock import FileLock
-from mlflow import MlflowClient, MlflowException
+from mlflow import MlflowClient
 
-from contract.errors import FourcycleError, Unavailable
-from contract.locks import lock_folder
+from contract.errors import FourcycleError
+from contract.locks import alone
 from contract.settings import Settings
 from contract.use_case import UseCase
 from monitoring.channels import Send
 from monitoring.due import decide, standing
-from monitoring.history import read_document, read_history, read_verdict
+from monitoring.history import Unreadable, read_document, read_history, read_verdict
 from monitoring.message import Grounds, Message, compose
 from monitoring.outbox import ALERT_TAG, Pending, delivered, last_told, pending, record
 from monitoring.publish import link
-from monitoring.served import connect, monitoring_experiment
+from monitoring.served import asking, connect, monitoring_experiment
+
+PATIENCE_S = 300.0  # with another run that delivers
 
 
 @dataclass(frozen=True)
@@ -30,25 +31,30 @@ class Delivery:
 
 
 def announce(
-    use_case: UseCase, settings: Settings, versions: Sequence[str], to: Mapping[str, Send]
+    use_case: UseCase,
+    settings: Settings,
+    versions: Sequence[str],
+    to: Mapping[str, Send],
+    warn: Callable[[str], None] = lambda said: None,
 ) -> tuple[Delivery, ...]:
     """Decide on each version and deliver, also what waits from earlier runs.
 
-    Without a channel nothing is decided: who configures one hears of what is open then.
-    Unavailable when MLflow is away.
+    Without a channel nothing is decided: who configures one hears of what is open then. A version
+    or message of which something can't be read costs no other one; `warn` is told.
+    Unavailable when MLflow is away, Busy when another run does not end.
     """
     if not to:
         return ()
     client = connect(settings)
-    try:
-        # Two runs at once: the second waits here, then finds what the first has delivered.
-        with FileLock(lock_folder(settings) / f"{use_case.name}.alerts.lock"):
-            where = monitoring_experiment(client, settings, use_case.name)
-            for version in versions:
-                _settle(client, where, use_case, version, settings.ui_url, list(to))
-            return _deliver(client, pending(client, where), to)
-    except MlflowException as error:
-        raise Unavailable(f"MLflow did not answer: {error.error_code}.") from error
+    # Two runs at once: the second waits here, then finds what the first has delivered.
+    with alone(settings, f"{use_case.name}.alerts", PATIENCE_S), asking():
+        where = monitoring_experiment(client, settings, use_case.name)
+        for version in versions:
+            try:
+                _settle(client, where, use_case, version, settings.ui_url, list(to), warn)
+            except Unreadable as error:
+                warn(f"nothing was decided on version {version}: {error}")
+        return _deliver(client, pending(client, where, to, warn), to)
 
 
 def _settle(
@@ -58,6 +64,7 @@ def _settle(
     version: str,
     ui_url: str,
     to: Sequence[str],
+    warn: Callable[[str], None],
 ) -> None:
     """Write down the message that the version's newest reports make due, once for each report."""
     history = read_history(client, experiment_id, version)
@@ -75,7 +82,8 @@ def _settle(
     )
     late = read_verdict(grounds.labelled) if grounds.labelled else None
     now = standing(read_verdict(grounds.newest), late)
-    due = decide(now, last_told(client, experiment_id, version), use_case.monitoring.alert_on)
+    told = last_told(client, experiment_id, version, warn)
+    due = decide(now, told, use_case.monitoring.alert_on)
     if due.kind is None:
         return
     run_id = str(latest.info.run_id)

@@ -1,6 +1,6 @@
 """What earlier reports said: found by their runs, read from their documents."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -9,8 +9,10 @@ import mlflow
 from mlflow import MlflowClient
 from mlflow.entities import Run
 
+from contract.errors import FourcycleError
 from contract.use_case import Monitoring
 from monitoring.evidence import UNJUDGED, DriftVerdict, Past
+from monitoring.window import Span, apart
 
 VERDICT_FILE = "verdict.json"
 CONTENT_TAG = "content"
@@ -23,6 +25,10 @@ END_TAG = "window_end"
 REVISION_TAG = "revision"
 STEP_TAG = "step"
 MAX_RUNS = 1000
+
+
+class Unreadable(FourcycleError):
+    """An artifact of a run is gone or damaged."""
 
 
 @dataclass(frozen=True)
@@ -39,26 +45,29 @@ class History:
         """Reports on a window, the newest first."""
         return [r for r in self.runs if r.data.tags.get(WINDOW_TAG) == window]
 
-    def before(self, start: datetime | None, policy: Monitoring) -> list[Past]:
+    def before(
+        self, start: datetime | None, policy: Monitoring, say: Callable[[str], None]
+    ) -> list[Past]:
         """What the last windows said that end where this one starts, or earlier; newest last.
 
-        Of each window its newest revision counts. Windows that could not be judged say nothing.
+        Of each window its newest revision counts, and of windows that overlap one. Those that could
+        not be judged say nothing; neither do reports that can't be read, of which `say` is told.
         """
-        if start is None:
-            return []
-        newest: dict[str, Run] = {}
+        newest: dict[Span, Run] = {}
         for run in self.runs:
-            newest.setdefault(run.data.tags.get(WINDOW_TAG, ""), run)
-        ended = [
-            (end, run)
-            for run in newest.values()
-            if (end := _moment(run, END_TAG)) is not None
-            and end <= start
-            and run.data.tags.get(STATE_TAG) not in UNJUDGED
-        ]
-        wanted = max(policy.of_last - 1, policy.cool_down)
-        ended.sort(key=lambda pair: pair[0])
-        return [_past(run) for _, run in ended[-wanted:]] if wanted else []
+            span = _moment(run, START_TAG), _moment(run, END_TAG)
+            if span[0] and span[1] and start and span[1] <= start:
+                newest.setdefault((span[0], span[1]), run)
+        ended = [s for s, run in newest.items() if run.data.tags.get(STATE_TAG) not in UNJUDGED]
+        found: list[Past] = []
+        for span in reversed(apart(ended, policy.every)):
+            if len(found) == max(policy.of_last - 1, policy.cool_down):
+                break
+            try:
+                found.append(_past(newest[span]))
+            except Unreadable as error:
+                say(f"a past window is left out: {error}")
+        return found[::-1]
 
     def earlier(self, end: datetime | None) -> int:
         """How many windows end before this moment: the place of a window among all."""
@@ -76,10 +85,10 @@ class History:
         ]
         return max(judged, key=lambda pair: pair[0], default=(None, None))[1]
 
-    def newest_end(self) -> datetime | None:
-        """Where the latest window ends that was reported on."""
-        ends = [end for run in self.runs if (end := _moment(run, END_TAG)) is not None]
-        return max(ends, default=None)
+    def is_newest(self, end: datetime | None) -> bool:
+        """Whether no window was reported on that ends after this moment."""
+        ends = [known for run in self.runs if (known := _moment(run, END_TAG)) is not None]
+        return not ends or (end is not None and end >= max(ends))
 
 
 def read_history(client: MlflowClient, experiment_id: str, version: str) -> History:
@@ -95,8 +104,17 @@ def read_history(client: MlflowClient, experiment_id: str, version: str) -> Hist
 
 
 def read_document(run: Run) -> dict[str, Any]:
-    """The document of a report."""
-    found: dict[str, Any] = mlflow.artifacts.load_dict(f"{run.info.artifact_uri}/{VERDICT_FILE}")
+    """The document of a report; Unreadable where it can't be read."""
+    return read_artifact(run, VERDICT_FILE)
+
+
+def read_artifact(run: Run, file: str) -> dict[str, Any]:
+    """A JSON document of a run; Unreadable where it can't be read."""
+    try:
+        found: dict[str, Any] = mlflow.artifacts.load_dict(f"{run.info.artifact_uri}/{file}")
+    except Exception as error:  # every artifact store has errors of its own
+        said = f"{file} of run {run.info.run_id} can't be read ({type(error).__name__})"
+        raise Unreadable(f"{said}; restore it, or delete the run.") from error
     return found
 
 

@@ -2,16 +2,14 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime
 
 import pandas as pd
-from filelock import FileLock
 from mlflow import MlflowClient
 from mlflow.entities import Run
 
 from contract.errors import BadInput
 from contract.fingerprint import value_hash
-from contract.locks import lock_folder
+from contract.locks import alone
 from contract.privacy import altered
 from contract.settings import Settings
 from contract.tables import Tables
@@ -21,19 +19,22 @@ from monitoring.compare import frozen_columns
 from monitoring.count import Counted, count_window
 from monitoring.evidence import UNJUDGED, Past
 from monitoring.figures import WindowReport
-from monitoring.history import History, read_document, read_history
+from monitoring.history import History, Unreadable, read_document, read_history
 from monitoring.judge import ANSWER_ROWS, judge
 from monitoring.pages import Drawn, draw
-from monitoring.publish import PAGE_FILE, extend_timeline, publish, tag_version
+from monitoring.publish import PAGE_FILE, publish
 from monitoring.read import Reader, served_versions
 from monitoring.served import (
     Served,
+    asking,
     champion_version,
     connect,
     monitoring_experiment,
     read_served,
 )
 from monitoring.window import Asked, Window, resolve
+
+PATIENCE_S = 900.0  # with another run on the same use case
 
 
 @dataclass(frozen=True)
@@ -76,12 +77,13 @@ def monitor(
     """Report on a window, once for each content and version; the champion's report comes first.
 
     `version` empty: all versions that answered in the window, or the champion where none did.
+    Unavailable when MLflow is away, Busy when another run does not end.
     """
     client = connect(settings)
     champion = champion_version(client, use_case.name)
     tables = Tables(settings.table_root, use_case.name)
     # Two runs on one window at once: the second waits here, then finds the report of the first.
-    with FileLock(lock_folder(settings) / f"{use_case.name}.monitor.lock"):
+    with alone(settings, f"{use_case.name}.monitor", PATIENCE_S), asking():
         window = resolve(asked, tables, use_case)
         served = [version] if version else served_versions(tables, window) or [champion]
         if served == [""]:
@@ -110,17 +112,16 @@ def _report(desk: Desk, window: Window, served: Served) -> Monitored:
     history = read_history(desk.client, desk.experiment_id, version)
     title = _title(window, counted)
     start, end = window.start or counted.first, window.end or counted.last
-    past = history.before(start, use_case.monitoring)
+    past = history.before(start, use_case.monitoring, desk.say)
     content = _content(use_case, version, title, counted, sample, past)
-    known = history.same(content)
-    if known:
-        return _monitored(known, already=True)
+    if known := _known(desk, history, content):
+        return known
     desk.say(f"judging {counted.rows:,} rows")
     judged = judge(counted, sample, reference, frozen, schema, past, use_case)
+    as_html = history.is_newest(end) or bool(judged.verdict.signals)
     drawn = Drawn({}, 0, {})
     if reference and judged.verdict.state not in UNJUDGED:
         desk.say("drawing Evidently's pages")
-        as_html = _is_newest(end, history) or bool(judged.verdict.signals)
         drawn = draw(sample, reference, use_case, as_html)
     report = WindowReport(
         use_case.name,
@@ -134,23 +135,20 @@ def _report(desk: Desk, window: Window, served: Served) -> Monitored:
         drawn.rows,
         drawn.left_out,
     )
-    return _write(desk, report, content, drawn, history, served.registered)
-
-
-def _write(
-    desk: Desk,
-    report: WindowReport,
-    content: str,
-    drawn: Drawn,
-    history: History,
-    registered: bool,
-) -> Monitored:
-    run_id = publish(desk.client, desk.experiment_id, report, content, drawn.pages, history)
-    if report.end is not None:
-        extend_timeline(desk.client, desk.experiment_id, report, history)
-    if registered and _is_newest(report.end, history):
-        tag_version(desk.client, report, desk.experiment_id, run_id)
+    run_id = publish(
+        desk.client, desk.experiment_id, report, content, drawn.pages, history, served.registered
+    )
     return _monitored(desk.client.get_run(run_id), already=False)
+
+
+def _known(desk: Desk, history: History, content: str) -> Monitored | None:
+    """The report that was made of this content; none where it can't be read."""
+    run = history.same(content)
+    try:
+        return _monitored(run, already=True) if run else None
+    except Unreadable as error:
+        desk.say(f"reported again: {error}")
+        return None
 
 
 def _title(window: Window, counted: Counted) -> str:
@@ -158,11 +156,6 @@ def _title(window: Window, counted: Counted) -> str:
     if window.start or window.end or counted.first is None or counted.last is None:
         return window.title
     return f"{window.title}, {counted.first:%Y-%m-%d %H:%M:%S} to {counted.last:%Y-%m-%d %H:%M:%S}"
-
-
-def _is_newest(end: datetime | None, history: History) -> bool:
-    known = history.newest_end()
-    return known is None or (end is not None and end >= known)
 
 
 def _content(

@@ -4,17 +4,15 @@ A message is written before it is sent, and its delivery is noted after. A proce
 the two makes the next one send it again under the same id: at least once, never lost.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
-from typing import Any
 
-import mlflow
 from mlflow import MlflowClient
 from mlflow.entities import Run, RunTag
 
 from monitoring.due import Told
-from monitoring.history import VERSION_TAG
+from monitoring.history import VERSION_TAG, Unreadable, read_artifact
 from monitoring.message import Message
 
 MESSAGE_FILE = "alert.json"
@@ -34,18 +32,24 @@ class Pending:
     sent: str
 
 
-def last_told(client: MlflowClient, experiment_id: str, version: str) -> Told:
-    """What the last message about a version left open and closed."""
+def last_told(
+    client: MlflowClient, experiment_id: str, version: str, warn: Callable[[str], None]
+) -> Told:
+    """What the last message about a version left open and closed, of those that can be read."""
     found = client.search_runs(
         [experiment_id],
         f"tags.{ALERT_TAG} != '' and tags.{VERSION_TAG} = '{version}'",
-        max_results=1,
+        max_results=MAX_PENDING,
         order_by=["attributes.start_time DESC"],
     )
-    if not found:
-        return Told()
-    told = _read(found[0])["told"]
-    return Told(frozenset(told["open"]), frozenset(told["closed"]))
+    for run in found:
+        try:
+            told = read_artifact(run, MESSAGE_FILE)["told"]
+        except Unreadable as error:
+            warn(str(error))
+        else:
+            return Told(frozenset(told["open"]), frozenset(told["closed"]))
+    return Told()
 
 
 def record(
@@ -57,15 +61,30 @@ def record(
     _tag(client, run_id, {ALERT_TAG: message.kind, DUE_TAG: ", ".join(channels)})
 
 
-def pending(client: MlflowClient, experiment_id: str) -> list[Pending]:
-    """Messages that channels wait for, the oldest first."""
-    runs = client.search_runs(
-        [experiment_id],
-        f"tags.{DUE_TAG} != ''",
-        max_results=MAX_PENDING,
-        order_by=["attributes.start_time ASC"],
-    )
-    return [_pending(run) for run in runs]
+def pending(
+    client: MlflowClient,
+    experiment_id: str,
+    channels: Collection[str],
+    warn: Callable[[str], None],
+) -> list[Pending]:
+    """Messages that one of these channels waits for and that can be read, the oldest first."""
+    runs = {
+        run.info.run_id: run
+        for channel in channels  # a channel that is gone must not use up the room
+        for run in client.search_runs(
+            [experiment_id],
+            f"tags.{DUE_TAG} LIKE '%{channel}%'",
+            max_results=MAX_PENDING,
+            order_by=["attributes.start_time ASC"],
+        )
+    }
+    found = []
+    for run in sorted(runs.values(), key=lambda run: run.info.start_time):
+        try:
+            found.append(_pending(run))
+        except Unreadable as error:
+            warn(str(error))
+    return found
 
 
 def delivered(client: MlflowClient, item: Pending, channel: str, at: datetime) -> Pending:
@@ -78,17 +97,12 @@ def delivered(client: MlflowClient, item: Pending, channel: str, at: datetime) -
 
 
 def _pending(run: Run) -> Pending:
-    tags, found = run.data.tags, _read(run)["message"]
+    tags, found = run.data.tags, read_artifact(run, MESSAGE_FILE)["message"]
     lists = {key: tuple(value) for key, value in found.items() if isinstance(value, list)}
     message = Message(**{**found, **lists})
     return Pending(
         run.info.run_id, message, tuple(tags[DUE_TAG].split(", ")), tags.get(SENT_TAG, "")
     )
-
-
-def _read(run: Run) -> dict[str, Any]:
-    found: dict[str, Any] = mlflow.artifacts.load_dict(f"{run.info.artifact_uri}/{MESSAGE_FILE}")
-    return found
 
 
 def _tag(client: MlflowClient, run_id: str, tags: dict[str, str]) -> None:

@@ -38,8 +38,13 @@ def publish(
     content: str,
     pages: Mapping[str, Page],
     history: History,
+    registered: bool,
 ) -> str:
-    """Log a report; the id of its run. Earlier revisions stay and say which one followed."""
+    """Log a report, on the version's timeline and, where it is registered, on the version too.
+
+    The id of its run, which ends last: a run that dies before leaves none that is FINISHED, so the
+    next one does all of it again. Earlier revisions stay and say which one followed.
+    """
     verdict = report.judged.verdict
     tags = {
         STEP_TAG: "monitor",
@@ -64,15 +69,19 @@ def publish(
             if found.html:
                 client.log_text(run_id, found.html, f"evidently/{name}.html")
         _log(client, run_id, report, step=0)
-    for earlier in history.revisions(report.window)[:1]:
-        client.set_tag(earlier.info.run_id, "followed_by", run_id)
+        for earlier in history.revisions(report.window)[:1]:
+            client.set_tag(earlier.info.run_id, "followed_by", run_id)
+        if report.end is not None:
+            _extend_timeline(client, experiment_id, report, history)
+        if registered and history.is_newest(report.end):
+            _tag_version(client, report, experiment_id, run_id)
     return run_id
 
 
-def extend_timeline(
+def _extend_timeline(
     client: MlflowClient, experiment_id: str, report: WindowReport, history: History
-) -> str:
-    """Add the report's figures to the one long run of its version; that run's id."""
+) -> None:
+    """Add the report's figures to the one long run of its version. What stands there stays once."""
     found = client.search_runs(
         [experiment_id],
         f"tags.{STEP_TAG} = 'timeline' and tags.{VERSION_TAG} = '{report.version}'",
@@ -90,10 +99,9 @@ def extend_timeline(
         with _run(client, experiment_id, f"timeline · version {report.version}", tags) as run_id:
             pass
     _log(client, run_id, report, step=history.earlier(report.end))
-    return run_id
 
 
-def tag_version(
+def _tag_version(
     client: MlflowClient, report: WindowReport, experiment_id: str, run_id: str
 ) -> None:
     """Say on the model version what its newest window said, and where."""

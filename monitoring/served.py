@@ -1,6 +1,8 @@
 """What MLflow knows of the versions that answered: use case, reference, the champion's number."""
 
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,6 +28,15 @@ class Served:
     use_case: UseCase
     reference: Reference | None  # None: it has none that can be read
     registered: bool = True
+
+
+@contextmanager
+def asking() -> Iterator[None]:
+    """Unavailable where MLflow does not do what it is asked for in the block."""
+    try:
+        yield
+    except mlflow.MlflowException as error:
+        raise Unavailable(f"MLflow did not answer: {error.error_code}.") from error
 
 
 def connect(settings: Settings) -> MlflowClient:

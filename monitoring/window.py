@@ -1,5 +1,6 @@
 """Which rows of `predictions` a report is about: by time, the newest N, or what commits added."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
@@ -9,6 +10,8 @@ from contract.labels import moment
 from contract.predictions import PARTITION
 from contract.tables import Tables
 from contract.use_case import UseCase
+
+Span = tuple[datetime, datetime]  # [start, end)
 
 
 @dataclass(frozen=True)
@@ -90,6 +93,26 @@ def period(day: date, every: str) -> tuple[date, date]:
         return monday, monday + timedelta(days=7)
     first = day.replace(day=1)
     return first, (first + timedelta(days=31)).replace(day=1)
+
+
+def apart(spans: Iterable[Span], every: str) -> list[Span]:
+    """Windows [start, end) that share no time, oldest first, so that no row counts twice.
+
+    A declared window stands; one that somebody asked for counts where it meets no declared one and
+    no newer one.
+    """
+    kept: list[Span] = []
+    for start, end in sorted(spans, key=lambda s: (_declared(s, every), s[1]), reverse=True):
+        if all(end <= other[0] or other[1] <= start for other in kept):
+            kept.append((start, end))
+    return sorted(kept)
+
+
+def _declared(span: Span, every: str) -> bool:
+    """Whether this is a declared window; both moments are in the use case's time zone."""
+    start, end = span
+    days = (start.date(), end.date())
+    return start.time() == end.time() == time() and period(days[0], every) == days
 
 
 def literal(text: str) -> str:

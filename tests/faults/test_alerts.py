@@ -110,12 +110,13 @@ def test_a_receiver_that_says_no_costs_neither_report_nor_exit_code(receiver: Re
     assert len(receiver.accepted) == 2
 
 
-def test_a_report_that_cannot_be_read_costs_its_alert_and_not_the_run(
+def test_a_report_that_cannot_be_read_costs_its_alert_until_it_is_made_again(
     receiver: Receiver, home: Path
 ) -> None:
     (newest,) = [p for p in home.rglob("verdict.json") if "2024-02-02 to" in p.read_text()]
     newest.unlink()
     said = run(1)
     assert "WATCH (reported before" in said
-    assert "WARNING: alerts wait for the next run" in said
+    assert "WARNING: nothing was decided on version 1: verdict.json" in said
     assert receiver.got == []
+    assert f"alert: {ALARM}: sent to webhook" in run(2)

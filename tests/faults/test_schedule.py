@@ -15,6 +15,7 @@ from tests.pipelines.scheduled import (
     known,
     label,
     marks,
+    monitored,
     reports,
     running,
     schedule,
@@ -50,4 +51,5 @@ def test_missed_windows_are_caught_up_once_whenever_the_scheduler_is_killed(
         assert done.returncode == 0, done.stderr
         titles = ["2024-02-01 to 2024-02-02", "2024-02-02 to 2024-02-03"]
         assert reports(folder) == [(title, "1") for title in titles]
+        assert monitored(folder) == ([(0, 20.0), (1, 20.0)], titles[1])
         assert Tables(str(folder / "data"), "made").read("feedback").num_rows == 20

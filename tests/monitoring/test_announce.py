@@ -4,6 +4,7 @@ import json
 import threading
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 from mlflow import MlflowClient
@@ -11,6 +12,7 @@ from pydantic import SecretStr
 
 from contract.settings import Settings, read_settings
 from contract.use_case import UseCase
+from monitoring import outbox
 from monitoring.announce import Delivery, announce
 from monitoring.channels import channels
 from monitoring.compare import Columns
@@ -53,7 +55,8 @@ class Reports:
         revision = len(history.revisions(window)) + 1
         end = start + timedelta(days=1)
         report = WindowReport("made", version, window, start, end, 100, found, revision, 0, {})
-        return publish(self.client, self.where, report, f"{day} {revision}", {}, history)
+        content = f"{day} {revision}"
+        return publish(self.client, self.where, report, content, {}, history, registered=False)
 
     def announce(self, *to: Receiver, version: str = "1") -> tuple[Delivery, ...]:
         """To the webhook, and to Slack where a second receiver is given."""
@@ -192,6 +195,45 @@ def test_who_fails_is_tried_by_the_next_run_in_order_and_others_hear_once(
     assert reports.tags(first)[DUE_TAG] == ""
     sent = reports.client.get_run(first).data.tags[SENT_TAG]
     assert [part.split()[0] for part in sent.split(", ")] == ["slack", "webhook"]
+
+
+def test_what_cannot_be_read_costs_no_other_version_and_no_later_run(
+    reports: Reports, home: Path
+) -> None:
+    def lose(run_id: str, name: str) -> None:
+        (file,) = home.rglob(f"{run_id}/artifacts/{name}")
+        file.unlink()
+
+    warned: list[str] = []
+    with listening(Receiver(script=[404])) as receiver:
+        lost = reports.add(1, judged("DRIFT", COLUMN), "1")
+        reports.announce(receiver)
+        lose(lost, "alert.json")
+        lose(reports.add(2, judged("DRIFT", COLUMN), "1"), "verdict.json")
+        reports.add(2, judged("DRIFT", COLUMN), "2")
+        to = channels(reports.reach(receiver))
+        done = announce(reports.use_case, reports.settings, ["1", "2"], to, warned.append)
+        assert [(d.message.version, d.failure) for d in done] == [("2", "")]
+        assert [said.partition(" of run")[0] for said in warned] == [
+            "nothing was decided on version 1: verdict.json",
+            "alert.json",
+        ]
+        reports.add(3, judged("DRIFT", COLUMN), "1")
+        reports.announce(receiver, version="1")
+    assert told(receiver) == [("alarm", "2024-02-02"), ("alarm", "2024-02-03")]
+
+
+def test_messages_for_a_channel_that_is_gone_take_no_room(
+    reports: Reports, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(outbox, "MAX_PENDING", 1)
+    with listening(Receiver(script=[404])) as webhook, listening(Receiver()) as slack:
+        reports.add(1, judged("DRIFT", COLUMN))
+        reports.announce(webhook)  # refused, and then the webhook is taken away
+        reports.add(2, judged("OK"))
+        only_slack = {"slack": channels(reports.reach(webhook, slack))["slack"]}
+        announce(reports.use_case, reports.settings, ["1"], only_slack)
+    assert len(slack.got) == 1
 
 
 def test_two_runs_at_once_tell_once(reports: Reports) -> None:

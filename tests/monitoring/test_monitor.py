@@ -13,6 +13,7 @@ from mlflow import MlflowClient
 from mlflow.entities import Run
 from typer.testing import CliRunner
 
+from contract.errors import Unavailable
 from contract.settings import read_settings
 from contract.tables import Tables
 from contract.use_case import Column, UseCase
@@ -118,6 +119,69 @@ def test_labels_that_turned_round_are_a_fall_of_performance(
     found = watch(home, use_case)
     assert found.signals == ("performance",)
     assert "roc_auc is 0.1" in " ".join(found.reasons)
+
+
+def test_a_run_that_dies_before_its_end_is_done_again_with_timeline_and_tags(
+    client: MlflowClient, home: Path, use_case: UseCase, tables: Tables
+) -> None:
+    made.answer(tables, use_case, made.rows(20, 1))
+
+    def die(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(MlflowClient, "set_model_version_tag", die)
+        with pytest.raises(KeyboardInterrupt):
+            watch(home, use_case)
+    assert "monitoring" not in client.get_model_version("made", "1").tags
+    found = watch(home, use_case)
+    tags = client.get_model_version("made", "1").tags
+    assert (found.already, found.revision, tags["monitoring"]) == (False, 1, "NOT_ENOUGH_DATA")
+    assert found.run_id in tags["monitoring_report"]
+    (timeline,) = client.search_runs([found.experiment_id], "tags.step = 'timeline'")
+    rows = client.get_metric_history(timeline.info.run_id, "rows")
+    assert [(m.value, m.step) for m in rows] == [(20, 0)]
+
+
+def test_mlflow_away_in_the_middle_is_said_and_is_for_later(
+    client: MlflowClient, home: Path, use_case: UseCase, tables: Tables
+) -> None:
+    made.answer(tables, use_case, made.rows(20, 1))
+
+    def spoil(line: str) -> None:
+        if line.startswith("judging"):
+            (home / "mlflow.db").write_bytes(b"no database any more" * 1000)
+
+    with pytest.raises(Unavailable, match="MLflow did not answer") as raised:
+        monitor(use_case, read_settings(str(home / "data")), Asked(), say=spoil)
+    assert raised.value.exit_code == 3
+
+
+def test_a_report_that_cannot_be_read_stops_no_later_run(
+    client: MlflowClient, home: Path, use_case: UseCase, tables: Tables
+) -> None:
+    for day in (1, 2):
+        made.answer(tables, use_case, made.rows(40, day, f"2024-02-0{day}", 1.0))
+    lost = watch(home, use_case, "2024-02-01", "2024-02-02")
+    (file,) = home.rglob(f"{lost.run_id}/artifacts/verdict.json")
+    file.unlink()
+    second = watch(home, use_case, "2024-02-02", "2024-02-03")
+    assert second.status == "WATCH"  # of the first window nothing is known
+    again = watch(home, use_case, "2024-02-01", "2024-02-02")
+    assert (again.already, again.revision) == (False, 2)
+    assert watch(home, use_case, "2024-02-02", "2024-02-03").status == "DRIFT"
+
+
+def test_windows_that_overlap_count_once(
+    client: MlflowClient, home: Path, use_case: UseCase, tables: Tables
+) -> None:
+    policy = use_case.monitoring.model_copy(update={"alarm_windows": 3})
+    strict = use_case.model_copy(update={"monitoring": policy})
+    for day in (1, 2):
+        made.answer(tables, use_case, made.rows(40, day, f"2024-02-0{day}", 1.0))
+    asked = (("02-01", "02-02"), ("01-31", "02-02"), ("02-02", "02-03"))
+    found = [watch(home, strict, f"2024-{start}", f"2024-{end}") for start, end in asked]
+    assert [m.status for m in found] == ["WATCH", "WATCH", "WATCH"]
 
 
 def test_two_runs_on_one_window_make_one_report(

@@ -13,6 +13,7 @@ from typing import Any
 
 import psutil
 from filelock import FileLock
+from mlflow import MlflowClient
 
 from contract.settings import read_settings
 from contract.tables import Tables
@@ -138,9 +139,23 @@ def label(home: Path, day: int) -> None:
 
 def reports(home: Path) -> list[tuple[str, str]]:
     """Window and revision of each finished report, in order."""
+    runs = read_history(*store(home), "1").runs
+    return sorted((run.data.tags["window"], run.data.tags["revision"]) for run in runs)
+
+
+def monitored(home: Path) -> tuple[list[tuple[int, float]], str]:
+    """Steps and rows on the version's timeline, and the window that its tags name."""
+    client, where = store(home)
+    (timeline,) = client.search_runs([where], "tags.step = 'timeline'")
+    found = client.get_metric_history(timeline.info.run_id, "rows")
+    steps = sorted((figure.step, figure.value) for figure in found)
+    return steps, client.get_model_version("made", "1").tags["monitoring_window"]
+
+
+def store(home: Path) -> tuple[MlflowClient, str]:
+    """The folder's tracking store, and the experiment of monitoring in it."""
     settings = read_settings(str(home / "data")).model_copy(
         update={"tracking_uri": f"sqlite:///{home}/mlflow.db"}
     )
     client = connect(settings)
-    runs = read_history(client, monitoring_experiment(client, settings, "made"), "1").runs
-    return sorted((run.data.tags["window"], run.data.tags["revision"]) for run in runs)
+    return client, monitoring_experiment(client, settings, "made")
