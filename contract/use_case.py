@@ -268,7 +268,8 @@ CRON = re.compile(r"[\d*/,A-Za-z-]+(?: [\d*/,A-Za-z-]+){4}")
 class Schedule(Part):
     """When each job runs, in the use case's time zone; a job that is left out does not run.
 
-    Cron expressions have five fields: minute, hour, day, month, weekday. docs/schedule.md.
+    Cron expressions have five fields: minute, hour, day, month, weekday. docs/schedule.md. Without
+    `look_back` it follows from the length of the declared windows.
     """
 
     feedback: str | None = None
@@ -276,7 +277,7 @@ class Schedule(Part):
     retrain: str | None = None
     maintain: str | None = None
     labels: str | None = Field(default=None, pattern=r"\.(csv|parquet)$")
-    look_back: int = Field(default=12, ge=1, le=1000)
+    look_back: int | None = Field(default=None, ge=1, le=1000)
     attempts: int = Field(default=3, ge=1, le=20)
     retry_s: float = Field(default=60, gt=0, allow_inf_nan=False)
     deadline_s: float = Field(default=3600, gt=0, allow_inf_nan=False)

@@ -13,23 +13,31 @@ from pathlib import Path
 
 import psutil
 
-from contract.errors import Unavailable
-from pipelines.identity import process_identity
+from contract.errors import Refused, Unavailable
+from pipelines.identity import find_process, process_identity
 
 LOG_BYTES = 1024 * 1024  # of a log; as much again is kept of what was said before
 WATCH_S = 1.0  # between two looks at the log
 PATIENCE_S = 10.0  # between asking a process to stop and killing it
 SHOWN = 300  # characters of what a process said last
+FOR_PEOPLE = "SUSPICIOUS_LABELS"  # a no of `retrain` that no new try changes
 
 
 @dataclass(frozen=True)
 class Ended:
-    """How a child ended: `trouble` in words, empty where it did its work."""
+    """How a child ended: `trouble` in words of ours, empty where it did its work."""
 
     trouble: str = ""
+    notice: str = ""  # what a person must look at although the work was done
+    said: str = ""  # by the child at last; it may name what is not for everybody
     failed: bool = False  # without, trouble is that another process was at this work
     away: bool = False  # a needed system did not answer
     stopped: bool = False  # by us, because we stop
+
+    @property
+    def line(self) -> str:
+        """All of it, for the console and the log; empty where all went well."""
+        return ": ".join(part for part in (self.trouble or self.notice, self.said) if part)
 
 
 async def run_child(
@@ -64,11 +72,17 @@ async def run_child(
         if in_time:
             return Ended("stopped", stopped=True)
         return Ended(f"was stopped after {deadline_s:g} s, its deadline", failed=True)
-    if process.returncode:
-        said = f"ended with exit code {process.returncode}: {_last_line(log)}"
-        return Ended(said, failed=True, away=process.returncode == Unavailable.exit_code)
-    if found_another(answer.read_text(encoding="utf-8")):
-        return Ended(f"another process is at this work: {_last_line(log)}")
+    return _judged(process.returncode, answer.read_text(encoding="utf-8"), _last_line(log))
+
+
+def _judged(code: int, answer: str, said: str) -> Ended:
+    if code == Refused.exit_code and _state(answer) == FOR_PEOPLE:
+        return Ended(notice="the labels look suspicious: a person must look", said=said)
+    if code:
+        away = code == Unavailable.exit_code
+        return Ended(f"ended with exit code {code}", said=said, failed=True, away=away)
+    if found_another(answer):
+        return Ended("another process is at this work", said=said)
     return Ended()
 
 
@@ -113,18 +127,14 @@ async def _end(process: asyncio.subprocess.Process) -> None:
 
 def end_orphan(identity: str) -> bool:
     """Stop what a scheduler left behind that was killed; False where nothing of it is there."""
-    pid = int(identity.split(":")[1])
-    try:
-        if process_identity(pid) != identity:
-            return False
-        os.killpg(pid, signal.SIGTERM)
-        with contextlib.suppress(psutil.TimeoutExpired):
-            psutil.Process(pid).wait(PATIENCE_S)
-        os.killpg(pid, signal.SIGKILL)
-    except psutil.NoSuchProcess:
+    process = find_process(identity)
+    if process is None:
         return False
-    except ProcessLookupError:
-        pass  # it ended when it was asked
+    with contextlib.suppress(ProcessLookupError):  # it ended when it was asked
+        os.killpg(process.pid, signal.SIGTERM)
+        with contextlib.suppress(psutil.TimeoutExpired):
+            process.wait(PATIENCE_S)
+        os.killpg(process.pid, signal.SIGKILL)
     return True
 
 
@@ -133,11 +143,16 @@ def found_another(said: str) -> bool:
 
     One that did its work says so in JSON; `retrain` says BUSY there, the others then say nothing.
     """
+    return not said.strip() or _state(said) == "BUSY"
+
+
+def _state(answer: str) -> str:
+    """The state that a command's JSON names; empty where there is none."""
     try:
-        found = json.loads(said)
+        found = json.loads(answer)
     except ValueError:
-        return not said.strip()
-    return isinstance(found, dict) and found.get("state") == "BUSY"
+        return ""
+    return str(found.get("state", "")) if isinstance(found, dict) else ""
 
 
 def _last_line(log: Path) -> str:

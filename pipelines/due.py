@@ -11,6 +11,8 @@ from contract.errors import BadInput
 from contract.use_case import Job, Schedule, UseCase
 from monitoring.window import period
 
+# Windows that are looked at again: labels that are about two months late still make a revision.
+LOOK_BACK = {"day": 60, "week": 20, "month": 12}
 Days = tuple[date, date]  # [first day, first day after) in the use case's time zone
 
 
@@ -45,6 +47,7 @@ class JobState:
     tried: datetime | None = None  # when the last run ended, good or not
     failures: int = 0  # runs that failed since the last good one
     trouble: str = ""  # why the last run did not do its work, in words; empty: it did
+    notice: str = ""  # what a person must look at although it did
     child: str = ""  # identity of the process at work; empty: none
     since: datetime | None = None  # when the run at work began
     marks: Mapping[str, str] = field(default_factory=dict)  # what was done, of what content
@@ -92,6 +95,13 @@ def next_try(
     return min(tried + pause(schedule, state.failures), following)
 
 
+def deadline_s(job: Job, use_case: UseCase) -> float:
+    """How long one command of a job may take; a retraining as long as it may hold its lease."""
+    return (
+        use_case.retraining.max_hours * 3600 if job == "retrain" else use_case.schedule.deadline_s
+    )
+
+
 def pause(schedule: Schedule, failures: int) -> timedelta:
     """How long to wait after so many failures."""
     return timedelta(seconds=schedule.retry_s * 2 ** max(failures - 1, 0))
@@ -104,7 +114,7 @@ def ended_windows(now: datetime, newest: datetime | None, use_case: UseCase) -> 
     that, traffic is of another time, as in a replay: the windows end with its own.
     """
     zone, every = ZoneInfo(use_case.time_zone), use_case.monitoring.every
-    count = use_case.schedule.look_back
+    count = use_case.schedule.look_back or LOOK_BACK[every]
     found = _before(running_window(now, use_case)[0], every, count)
     if newest is None or newest.astimezone(zone).date() >= found[0][0]:
         return found

@@ -52,20 +52,22 @@ def health(
 ) -> Health:
     """How the jobs are. Not well: it failed `attempts` times, or is late by more than a deadline.
 
-    `started` is when the scheduler began; a job that never ran is due since then.
+    `started` is when the scheduler began; a job that never ran is due since then. A job that waits
+    for another one, which has a deadline of its own, is not late.
     """
-    jobs = {job: _job(use_case, job, state, started, now) for job, state in states.items()}
+    idle = not any(state.since for state in states.values())
+    jobs = {job: _job(use_case, job, state, started, now, idle) for job, state in states.items()}
     return Health(
         use_case.name, use_case.time_zone, all(found.well for found in jobs.values()), jobs
     )
 
 
 def _job(
-    use_case: UseCase, job: Job, state: JobState, started: datetime, now: datetime
+    use_case: UseCase, job: Job, state: JobState, started: datetime, now: datetime, idle: bool
 ) -> JobHealth:
     schedule, zone = use_case.schedule, ZoneInfo(use_case.time_zone)
     due = first_due(use_case, job, state, started, now)
-    late = not state.since and now - due > timedelta(seconds=schedule.deadline_s)
+    late = idle and now - due > timedelta(seconds=schedule.deadline_s)
     upcoming = next_try(use_case, job, state, started, now)
 
     def local(at: datetime | None) -> str:
@@ -80,7 +82,7 @@ def _job(
         next_due=local(upcoming),
         due=upcoming <= now and not state.since,
         failures=state.failures,
-        trouble=state.trouble,
+        trouble=state.trouble or state.notice,
         well=not late and state.failures < schedule.attempts,
     )
 

@@ -4,6 +4,8 @@ import socket
 
 import psutil
 
+TOLERANCE_S = 1.0
+
 
 def process_identity(pid: int | None = None) -> str:
     """Host, id and start time of a process, or of this one: an id alone is soon another's."""
@@ -13,11 +15,19 @@ def process_identity(pid: int | None = None) -> str:
 
 def is_gone(identity: str) -> bool:
     """Whether a process of this host has ended; of another host's nothing is known."""
+    host = identity.partition(":")[0]
+    return host == socket.gethostname() and find_process(identity) is None
+
+
+def find_process(identity: str) -> psutil.Process | None:
+    """The process, where it runs on this host."""
     host, _, rest = identity.partition(":")
     if host != socket.gethostname():
-        return False
+        return None
     pid, _, started = rest.partition(":")
     try:
-        return abs(psutil.Process(int(pid)).create_time() - float(started)) > 1
+        found = psutil.Process(int(pid))
+        # A start time is computed from the time of the boot, which moves when the clock is set.
+        return found if abs(found.create_time() - float(started)) <= TOLERANCE_S else None
     except psutil.NoSuchProcess:
-        return True
+        return None

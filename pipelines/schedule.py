@@ -49,7 +49,7 @@ def plan(scheduler: Scheduler) -> str:
 
 def conclude(trouble: list[Ended]) -> None:
     """Raise what the exit code must say of jobs that did not do their work."""
-    said = "; ".join(ended.trouble for ended in trouble)
+    said = "; ".join(ended.line for ended in trouble)
     if trouble and all(ended.away or not ended.failed for ended in trouble):
         raise Unavailable(said)
     if trouble:

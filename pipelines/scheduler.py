@@ -9,7 +9,7 @@ from contract.errors import Unavailable
 from contract.use_case import Job
 from pipelines.child import Ended, end_orphan, run_child
 from pipelines.console import console
-from pipelines.due import JobState, next_try, pause
+from pipelines.due import JobState, deadline_s, next_try, pause
 from pipelines.health import Health, health
 from pipelines.identity import is_gone
 from pipelines.job_states import JobStates
@@ -114,10 +114,8 @@ async def run_job(scheduler: Scheduler, job: Job) -> Ended:
         todo = work(job, scheduler.place, scheduler.states[job].marks, began)
     except Exception as error:  # of a file or store that is away a query raises nothing narrower
         away = isinstance(error, OSError | Unavailable)
-        todo, ended = (
-            Work(()),
-            Ended(f"could not look: {error}".splitlines()[0], failed=True, away=away),
-        )
+        said = str(error).partition("\n")[0]
+        todo, ended = Work(()), Ended("could not look", said=said, failed=True, away=away)
     else:
         ended = await _run_tasks(scheduler, job, todo)
     state = replace(scheduler.states[job], since=None, child="")
@@ -126,9 +124,9 @@ async def run_job(scheduler: Scheduler, job: Job) -> Ended:
     if ended.failed:
         state = replace(state, failures=state.failures + 1)
     elif not ended.trouble:
-        state = replace(state, done=began, failures=0, marks=todo.marks)
+        state = replace(state, done=began, failures=0, marks=todo.marks, notice=ended.notice)
     scheduler.put(job, state)
-    say(job, ended.trouble or f"done, commands run: {len(todo.tasks)}")
+    say(job, ended.line or f"done, commands run: {len(todo.tasks)}")
     return ended
 
 
@@ -140,9 +138,9 @@ async def _run_tasks(scheduler: Scheduler, job: Job, todo: Work) -> Ended:
     worst = Ended()
     for task in todo.tasks:
         ended = await _run_task(scheduler, job, task, todo.marks.get(task.key, ""))
-        if ended.trouble and (ended.stopped or not worst.failed):
+        if ended.line and (ended.stopped or not worst.failed):
             about = f"{task.key}: " if task.key else ""
-            worst = replace(ended, trouble=about + ended.trouble)
+            worst = replace(ended, trouble=ended.trouble and about + ended.trouble)
         if ended.trouble and (ended.away or not ended.failed):
             break
     return worst
@@ -152,9 +150,9 @@ async def _run_task(scheduler: Scheduler, job: Job, task: Task, mark: str) -> En
     def at_work(identity: str) -> None:
         scheduler.put(job, replace(scheduler.states[job], child=identity))
 
-    deadline_s = scheduler.place.use_case.schedule.deadline_s
+    longest_s = deadline_s(job, scheduler.place.use_case)
     log = scheduler.store.log(job)
-    ended = await run_child(task.command, log, deadline_s, scheduler.stop, at_work)
+    ended = await run_child(task.command, log, longest_s, scheduler.stop, at_work)
     state = replace(scheduler.states[job], child="")
     if task.key and not ended.trouble:
         state = replace(state, marks={**state.marks, task.key: mark})

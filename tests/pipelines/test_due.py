@@ -17,6 +17,7 @@ from pipelines.due import (
     JobState,
     check,
     counted_windows,
+    deadline_s,
     due_windows,
     ended_windows,
     first_due,
@@ -151,6 +152,17 @@ def test_windows_that_have_ended_are_looked_at(
 ) -> None:
     found = ended_windows(now, newest, scheduled(every=every, look_back=3))
     assert (len(found), title(found[0]), title(found[-1])) == (3, first, last)
+
+
+@pytest.mark.parametrize(("every", "days_back"), [("day", 60), ("week", 133), ("month", 330)])
+def test_windows_are_looked_at_for_longer_than_labels_are_late(every: str, days_back: int) -> None:
+    found = ended_windows(local(2026, 6, 1), None, scheduled(every=every))
+    assert found[-1][1] - found[0][0] >= timedelta(days=days_back)
+
+
+def test_a_retraining_may_take_as_long_as_it_holds_its_lease() -> None:
+    use_case = scheduled(deadline_s=60)
+    assert (deadline_s("monitor", use_case), deadline_s("retrain", use_case)) == (60, 6 * 3600)
 
 
 ENDED = days("2026-01-01", "2026-01-02", "2026-01-03", "2026-01-04")

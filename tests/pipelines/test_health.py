@@ -21,6 +21,7 @@ STATES = [  # state, deadline in hours, outcome, well
     (JobState(done=NOON, tried=NOON, trouble="why", failures=1), 9, "failed", True),
     (JobState(done=NOON, tried=NOON, trouble="why", failures=2), 9, "failed", False),
     (JobState(done=NOON, tried=NOON, trouble="another"), 9, "waiting", True),
+    (JobState(done=NOON, tried=NOON, notice="look"), 9, "done", True),
 ]
 
 
@@ -33,4 +34,12 @@ def test_a_job_is_well_unless_it_is_late_or_failed_too_often(
     found = health(use_case, {"maintain": state}, NOON, NOON)
     assert (found.jobs["maintain"].outcome, found.well) == (outcome, well)
     said = as_text(found)
-    assert ("NOT WELL" in said, state.trouble in said) == (not well, True)
+    assert ("NOT WELL" in said, (state.trouble or state.notice) in said) == (not well, True)
+
+
+def test_a_job_that_waits_for_another_one_is_not_late() -> None:
+    schedule = Schedule(maintain="0 4 * * *", retrain="0 4 * * *")
+    use_case = made_use_case(Path(), {"schedule": schedule})
+    waits, works = JobState(done=DONE, tried=DONE), JobState(done=DONE, since=NOON)
+    assert health(use_case, {"maintain": waits, "retrain": works}, NOON, NOON).well
+    assert not health(use_case, {"maintain": waits, "retrain": waits}, NOON, NOON).well

@@ -1,17 +1,23 @@
 """The scheduler with real jobs: late labels, kills, a second scheduler, deadlines, its health."""
 
+import asyncio
 import json
 import shutil
+import subprocess
+import sys
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 import httpx
+import psutil
 import pytest
 from filelock import FileLock
 
 from contract.settings import read_settings
 from contract.use_case import Job
-from pipelines.child import LOG_BYTES, found_another, limit
+from pipelines.child import LOG_BYTES, Ended, end_orphan, found_another, limit, run_child
+from pipelines.identity import process_identity
 from pipelines.jobs import Place, work
 from pipelines.service import free_port
 from tests.pipelines.scheduled import (
@@ -87,6 +93,7 @@ def test_a_second_scheduler_says_so_and_health_is_told_over_http(
             until(lambda: client.get("/health").status_code == 503)
         found = client.get("/health").json()["jobs"]["maintain"]
         assert (found["outcome"], found["failures"], found["well"]) == ("failed", 1, False)
+        assert found["trouble"] == "ended with exit code -9"
         assert "ended with exit code -9" in client.get("/").text
         assert 'fourcycle_job_well{use_case="made",job="maintain"} 0' in client.get("/metrics").text
         assert client.get("/other").status_code == 404
@@ -146,6 +153,49 @@ def test_what_is_wrong_is_named(
     done = schedule(home, *options)
     assert done.returncode == 2
     assert said in done.stderr
+
+
+SECRET_LINE = "postgresql://user:secret@host is away"
+ENDS = [  # what a command answers, its exit code, how it ended
+    (
+        '{"state": "SUSPICIOUS_LABELS"}',
+        1,
+        Ended(notice="the labels look suspicious: a person must look"),
+    ),
+    ('{"state": "RETRAIN"}', 1, Ended("ended with exit code 1", failed=True)),
+    ("", 3, Ended("ended with exit code 3", failed=True, away=True)),
+    ("{}", 0, Ended()),
+]
+
+
+@pytest.mark.parametrize(("answer", "code", "how"), ENDS)
+def test_what_a_command_says_last_is_kept_apart_from_how_it_ended(
+    home: Path, answer: str, code: int, how: Ended
+) -> None:
+    says = (
+        f"import sys; print({answer!r}); print({SECRET_LINE!r}, file=sys.stderr); sys.exit({code})"
+    )
+
+    async def run() -> Ended:
+        command = [sys.executable, "-c", says]
+        return await run_child(command, home / "job.log", 60, asyncio.Event(), lambda _: None)
+
+    ended = asyncio.run(run())
+    assert replace(ended, said="") == how
+    assert (SECRET_LINE in ended.line) == bool(code)
+    assert SECRET_LINE not in ended.trouble + ended.notice
+
+
+def test_a_start_time_that_moves_with_the_clock_is_still_that_of_the_process() -> None:
+    process = subprocess.Popen([sys.executable, "-c", "input()"], stdin=-1, start_new_session=True)
+    seen = psutil.Process(process.pid)
+    host, pid, started = process_identity(process.pid).split(":")
+    assert not end_orphan(f"{host}:{pid}:{float(started) + 5:.2f}")
+    assert not end_orphan(f"elsewhere:{pid}:{started}")
+    assert not ended(seen)
+    assert end_orphan(f"{host}:{pid}:{float(started) + 0.5:.2f}")
+    assert ended(seen)
+    process.communicate(timeout=10)
 
 
 def test_a_full_log_begins_anew_and_keeps_what_was_said(home: Path) -> None:
