@@ -1,6 +1,7 @@
 """The CronJobs: valid, those of the use case, without root, token or known secret."""
 
 import re
+from copy import deepcopy
 from typing import Any
 
 import kubernetes_validate
@@ -12,9 +13,11 @@ from contract.settings import Settings
 from contract.use_case import Job
 from contract.use_case_file import load_use_case
 from pipelines.closure import PROJECT
+from pipelines.due import deadline_s, pause
 
 FOLDER = PROJECT / "docker/kubernetes"
 FLIGHTS = load_use_case("flights")
+AWS = {"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"}
 
 
 def documents(name: str) -> list[dict[str, Any]]:
@@ -57,8 +60,9 @@ def test_times_and_commands_are_those_of_the_use_case() -> None:
 
 def test_the_jobs_differ_in_nothing_else() -> None:
     texts = set()
-    for job, found in CRON_JOBS.items():
+    for job, found in deepcopy(CRON_JOBS).items():
         del found["spec"]["schedule"], pod(found)["containers"][0]["resources"]
+        del found["spec"]["jobTemplate"]["spec"]["activeDeadlineSeconds"]
         texts.add(yaml.safe_dump(found).replace(job, "<job>"))
     assert len(texts) == 1
 
@@ -68,7 +72,10 @@ def test_a_job_never_overlaps_itself_and_has_no_right_that_it_does_not_need(job:
     spec = CRON_JOBS[job]["spec"]
     assert spec["concurrencyPolicy"] == "Forbid"
     assert spec["startingDeadlineSeconds"]
-    assert spec["jobTemplate"]["spec"]["activeDeadlineSeconds"] >= FLIGHTS.schedule.deadline_s
+    schedule = FLIGHTS.schedule
+    pauses_s = sum(pause(schedule, n).total_seconds() for n in range(1, schedule.attempts))
+    longest_s = schedule.attempts * deadline_s(job, FLIGHTS) + pauses_s
+    assert spec["jobTemplate"]["spec"]["activeDeadlineSeconds"] >= longest_s
     found = pod(CRON_JOBS[job])
     assert found["automountServiceAccountToken"] is False
     assert found["securityContext"]["runAsNonRoot"] is True
@@ -85,9 +92,22 @@ def test_secrets_come_from_a_secret_and_are_all_named(job: Job) -> None:
     (container,) = pod(CRON_JOBS[job])["containers"]
     names = {e["name"] for e in container["env"] if "secretKeyRef" in e.get("valueFrom", {})}
     secret = {n for n, info in Settings.model_fields.items() if info.annotation is SecretStr}
-    assert {f"FOURCYCLE_{n.upper()}" for n in secret} <= names
+    assert {f"FOURCYCLE_{n.upper()}" for n in secret} | AWS <= names
     plain = [e["name"] for e in container["env"] if "value" in e]
     assert [n for n in plain if re.search("PASSWORD|SECRET|KEY|TOKEN", n)] == []
+
+
+@pytest.mark.parametrize("job", CRON_JOBS)
+def test_every_setting_can_be_set_and_states_are_kept_wherever_tables_lie(job: Job) -> None:
+    (container,) = pod(CRON_JOBS[job])["containers"]
+    (defaults,) = documents("defaults.yaml")
+    # Of several sources the last one wins, and `env` wins over all of them.
+    sources = [source["configMapRef"]["name"] for source in container["envFrom"]]
+    assert sources == [defaults["metadata"]["name"], "fourcycle"]
+    fixed = {e["name"]: e["value"] for e in container["env"] if "value" in e}
+    mounts = {mount["name"]: mount["mountPath"] for mount in container["volumeMounts"]}
+    assert fixed == {"HOME": mounts["tables"]}
+    assert defaults["data"]["FOURCYCLE_ROOT"] == mounts["tables"]
 
 
 def test_the_image_is_the_one_that_compose_builds() -> None:
