@@ -4,6 +4,7 @@ import sys
 import threading
 import time
 from collections import deque
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import TextIO
 
@@ -12,7 +13,7 @@ import msgspec
 from contract.settings import Settings
 from serving.call import Call
 
-EVERY_S = 0.2
+EVERY_S = 0.02  # a batch holds the interpreter: at 7,000 requests/s for less than a millisecond
 MOST_WAITING = 100_000  # lines; a stream that takes nothing must not eat the memory
 
 
@@ -39,7 +40,8 @@ class AccessLog:
     def __init__(self, stream: TextIO | None) -> None:
         self._stream = stream
         self._waiting: deque[tuple[float, Call, str, int, float]] = deque(maxlen=MOST_WAITING)
-        self._stop = threading.Event()
+        self._noted = threading.Event()
+        self._ending = False
         self._thread = threading.Thread(target=self._run, name="access log", daemon=True)
 
     def start(self) -> None:
@@ -49,7 +51,8 @@ class AccessLog:
 
     def stop(self) -> None:
         """Write what waits, and end."""
-        self._stop.set()
+        self._ending = True
+        self._noted.set()
         if self._thread.is_alive():
             self._thread.join(timeout=5)
 
@@ -57,15 +60,24 @@ class AccessLog:
         """Take an answered call; what is written of it is put together later."""
         if self._stream is not None:
             self._waiting.append((time.time(), call, route, status, seconds))
+            if not self._noted.is_set():
+                self._noted.set()
 
     def _run(self) -> None:
         encode = msgspec.json.Encoder().encode
-        while not self._stop.wait(EVERY_S) or self._waiting:
+        while not self._ending or self._waiting:
+            self._noted.wait()
+            time.sleep(EVERY_S)
+            self._noted.clear()  # before the look: what comes from now on wakes the thread again
             noted = [self._waiting.popleft() for _ in range(len(self._waiting))]
-            if noted and self._stream is not None:
-                lines = b"\n".join(encode(_line(*told)) for told in noted)
-                self._stream.write(lines.decode() + "\n")
-                self._stream.flush()
+            if noted:
+                self._write(b"\n".join(encode(_line(*told)) for told in noted).decode())
+
+    def _write(self, lines: str) -> None:
+        assert self._stream
+        with suppress(OSError):  # a full disk costs these lines; there is no other place to say so
+            self._stream.write(lines + "\n")
+            self._stream.flush()
 
 
 def open_access_log(settings: Settings) -> AccessLog:

@@ -1,6 +1,7 @@
 """The application: wires door, routes and documents; knows no registry and no disk."""
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
@@ -32,6 +33,8 @@ from serving.pages import (
 )
 from serving.problem import Problem, mlflow_error, oip_error, problem_details
 from serving.shipper_status import read_status
+
+logger = logging.getLogger(__name__)
 
 
 def now_utc() -> datetime:
@@ -105,9 +108,9 @@ def create_app(
         lifespan=lifespan,
     )
     app.answering = answering
-    app.include_router(health_routes(current, log, mlflow_version))
+    app.include_router(health_routes(current, log, feedback_log, mlflow_version))
     app.include_router(metadata_routes(answering, mlflow_version))
-    app.include_router(document_routes(current, log, settings, metrics, keys))
+    app.include_router(document_routes(current, log, feedback_log, settings, metrics, keys))
     app.mount(STATIC_URL, StaticFiles(directory=STATIC))
     app.add_exception_handler(HTTPException, refused)
     app.add_exception_handler(Problem, refused)
@@ -119,11 +122,26 @@ def create_app(
 
 async def _watch(current: Current, log: Log, feedback_log: Log, metrics: Metrics) -> None:
     """Tell the metrics every second what is known of version, registry and spools."""
+    looks = (
+        lambda: metrics.status(current.status()),
+        lambda: metrics.backlog("predictions", read_status(log.folder)),
+        lambda: metrics.backlog("feedback", read_status(feedback_log.folder)),
+    )
+    said: list[str] = []
     while True:
-        metrics.status(current.status())
-        metrics.backlog("predictions", read_status(log.folder))
-        metrics.backlog("feedback", read_status(feedback_log.folder))
+        problems = [problem for look in looks if (problem := _problem(look))]
+        if problems and problems != said:
+            logger.warning("the metrics are not up to date: %s", "; ".join(problems))
+        said = problems
         await asyncio.sleep(1)
+
+
+def _problem(look: Callable[[], None]) -> str:
+    try:
+        look()
+    except Exception as error:  # one look that fails must not end those that follow
+        return f"{type(error).__name__}: {error}"
+    return ""
 
 
 def hot_routes(answering: Answering, labelling: Labelling) -> Callable[[str], Hot | None]:

@@ -16,6 +16,7 @@ from serving.model import ServedVersion, load_version
 
 MAX_WATCH_S = 0.5  # between two looks at the announcement: one `stat` each
 KEEP_S = 600  # how long the old version stays in memory for an instant way back
+UNREADABLE = 0, 0  # stands for the stamp of an announcement that can't be looked at
 SILENT_POLLS = 3  # so many polls without a word make the follower silent
 SILENT_S = 30  # added, for a poll may wait that long for a registry that is away
 
@@ -96,12 +97,12 @@ class Current:
             await asyncio.sleep(min(MAX_WATCH_S, self._poll_s / 4))
             if self._kept and time.monotonic() > self._kept_until:
                 self._kept = None
-            if self._cache.stamp() != self._stamp:
+            if self._look() != self._stamp:
                 await asyncio.to_thread(self.refresh)
 
     def refresh(self) -> None:
         """Read the announcement and swap to its champion; what fails leaves the old one."""
-        self._stamp = self._cache.stamp()
+        self._stamp = self._look()
         trouble = ""
         try:
             self._announced = self._cache.read() or Announcement(self._name)
@@ -114,6 +115,12 @@ class Current:
             self._failures += 1
             logger.warning("%s", trouble)
         self._trouble = trouble
+
+    def _look(self) -> tuple[int, int] | None:
+        try:
+            return self._cache.stamp()
+        except OSError:  # reading it says why
+            return UNREADABLE
 
     def _swap_to(self, champion: Fetched | None) -> None:
         if champion is None or _is(self._served, champion):

@@ -47,6 +47,7 @@ class Labelling:
     async def feedback(self, call: Call, body: bytes) -> Answer:
         """Accept the labels of a body, all or none."""
         endpoint = self._answering.endpoint()
+        call.version = endpoint.served.version
         schema_hash = self._log.declare(endpoint.use_case)
         arguments = body, endpoint.use_case, endpoint.veil, schema_hash, call
         if len(body) <= ON_THE_LOOP_BYTES:

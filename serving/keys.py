@@ -26,6 +26,7 @@ from serving.problem import Problem
 
 SCOPES = ("predict", "feedback", "admin")
 NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,31}")
+SHA256 = re.compile(r"[0-9a-f]{64}")
 LOOK_S = 1.0  # between two looks whether the file has changed
 
 logger = logging.getLogger(__name__)
@@ -103,8 +104,13 @@ def read_keys(path: Path) -> tuple[Key, ...]:
         raise BadInput(f"No file of keys at {path}; python -m serving.keys makes one.") from None
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise BadInput(f"{path} is no file of keys ({type(error).__name__}).") from error
-    if not all(set(key.scopes) <= set(SCOPES) and len(key.sha256) == 64 for key in keys):
-        raise BadInput(f"{path} holds a key with an unknown scope or a hash that is no SHA-256.")
+    for key in keys:
+        if not set(key.scopes) <= set(SCOPES):
+            raise BadInput(
+                f"{path}: key {key.name!r} has a scope that is none of {', '.join(SCOPES)}."
+            )
+        if not SHA256.fullmatch(key.sha256):
+            raise BadInput(f"{path}: the sha256 of key {key.name!r} is not 64 of 0-9 and a-f.")
     return keys
 
 

@@ -6,6 +6,7 @@ costs two counts and one observation: 5.6 µs in files, 1.9 µs in memory.
 """
 
 import os
+import time
 from collections import Counter as Tally
 from collections.abc import Iterable
 from functools import cache, partial
@@ -91,6 +92,12 @@ class Metrics:
             ["table"],
             multiprocess_mode="livemax",
         )
+        self._shipper_age = gauge(
+            "fourcycle_shipper_age_seconds",
+            "Seconds since the shipper last looked at the spool",
+            ["table"],
+            multiprocess_mode="livemax",
+        )
         self._quarantined = gauge(
             "fourcycle_log_quarantined",
             "Pieces of the log that could not be read",
@@ -159,6 +166,7 @@ class Metrics:
             self._backlog_bytes.labels(table).set(shipper.backlog_bytes)
             self._backlog_age.labels(table).set(shipper.backlog_age_s)
             self._quarantined.labels(table).set(shipper.quarantined)
+            self._shipper_age.labels(table).set(time.time() - shipper.time)
         if shipper and (shadow := shipper.shadow) and shadow.version:
             for what in ("scored", "skipped", "differ"):
                 self._shadow_rows.labels(shadow.version, what).set(getattr(shadow, what))

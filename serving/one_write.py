@@ -32,8 +32,11 @@ class Gathering:
 
     def _flush(self) -> None:
         if self._waiting:
-            self._transport.write(b"".join(self._waiting))
-            self._waiting.clear()
+            data, self._waiting = b"".join(self._waiting), []
+            try:
+                self._transport.write(data)
+            except RuntimeError:  # uvloop's for a connection that was lost in this very turn
+                return
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._transport, name)

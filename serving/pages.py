@@ -26,11 +26,13 @@ PROMETHEUS = "text/plain; version=0.0.4; charset=utf-8"
 BY_STATUS = {404: "not_found", 405: "method"}
 
 
-def readiness(status: Status, log_problem: str) -> dict[str, Any]:
+def readiness(status: Status, log_problem: str, feedback_problem: str) -> dict[str, Any]:
     """Whether requests should be sent here, and everything that is not as it should be."""
     reasons = [*status.trouble]
     if log_problem:
         reasons.append(f"Answers can't be logged: {log_problem}.")
+    if feedback_problem:
+        reasons.append(f"Feedback can't be taken: {feedback_problem}.")
     if status.draining:
         reasons.insert(0, "The service is stopping.")
     elif status.served is None:
@@ -44,7 +46,7 @@ def readiness(status: Status, log_problem: str) -> dict[str, Any]:
     }
 
 
-def health_routes(current: Current, log: Log, mlflow_version: str) -> APIRouter:
+def health_routes(current: Current, log: Log, feedback_log: Log, mlflow_version: str) -> APIRouter:
     """Is it alive, is it ready, and if not, why."""
     router = APIRouter(tags=["health"])
 
@@ -61,7 +63,7 @@ def health_routes(current: Current, log: Log, mlflow_version: str) -> APIRouter:
 
     @router.get("/ready", summary="Readiness with reasons")
     async def ready() -> JSONResponse:
-        found = readiness(current.status(), log.problem)
+        found = readiness(current.status(), log.problem, feedback_log.problem)
         return JSONResponse(found, 200 if found["ready"] else 503)
 
     @router.get("/v2/health/live", summary="Alive")
@@ -70,7 +72,7 @@ def health_routes(current: Current, log: Log, mlflow_version: str) -> APIRouter:
 
     @router.get("/v2/health/ready", summary="Ready")
     async def v2_ready() -> JSONResponse:
-        found = readiness(current.status(), log.problem)
+        found = readiness(current.status(), log.problem, feedback_log.problem)
         return JSONResponse(found, 200 if found["ready"] else 503)
 
     return router
@@ -87,23 +89,29 @@ def metadata_routes(answering: Answering, version: str) -> APIRouter:
 
     @router.get("/models/{name}", summary="Model metadata")
     @router.get("/models/{name}/versions/{version}", include_in_schema=False)
-    async def model(request: Request) -> dict[str, Any]:
-        endpoint = answering.named(request.url.path)
-        served = endpoint.served
+    async def model(request: Request, response: Response) -> dict[str, Any]:
+        served = answering.named(request.url.path).served
+        response.headers["X-Model-Version"] = served.version
         n_classes = len(served.scorer.classes)
         return oip.model_metadata(served.use_case, served.name, served.version, n_classes)
 
     @router.get("/models/{name}/ready", summary="Model readiness")
     @router.get("/models/{name}/versions/{version}/ready", include_in_schema=False)
-    async def model_ready(request: Request, name: str) -> dict[str, Any]:
-        answering.named(request.url.path.removesuffix("/ready"))
+    async def model_ready(request: Request, response: Response, name: str) -> dict[str, Any]:
+        served = answering.named(request.url.path.removesuffix("/ready")).served
+        response.headers["X-Model-Version"] = served.version
         return {"name": name, "ready": True}
 
     return router
 
 
 def document_routes(
-    current: Current, log: Log, settings: Settings, metrics: Metrics, keys: Keys
+    current: Current,
+    log: Log,
+    feedback_log: Log,
+    settings: Settings,
+    metrics: Metrics,
+    keys: Keys,
 ) -> APIRouter:
     """For people and for Prometheus."""
     router = APIRouter(include_in_schema=False)
@@ -111,7 +119,7 @@ def document_routes(
     @router.get("/")
     async def status_page() -> HTMLResponse:
         status = current.status()
-        trouble = readiness(status, log.problem)["reasons"]
+        trouble = readiness(status, log.problem, feedback_log.problem)["reasons"]
         served, url = status.served, settings.ui_url
         text = page(served, status.since, trouble, url, keys.asked) if served else waiting(trouble)
         return HTMLResponse(text, headers={"Content-Security-Policy": POLICY})

@@ -137,3 +137,28 @@ def test_it_watches_loads_beside_the_event_loop_and_frees_the_old_version(
 
     monkeypatch.setattr("serving.current.KEEP_S", 0.1)
     asyncio.run(seen(current_of(cache)))
+
+
+def test_a_cache_that_can_not_be_looked_at_is_said_once_and_watched_on(
+    cache: Cache, announce: Callable[[str], Fetched]
+) -> None:
+    async def until_well(current: Current, well: bool) -> None:
+        async with asyncio.timeout(5):
+            while bool(current.status().trouble) == well:
+                await asyncio.sleep(0.01)
+
+    async def seen(current: Current) -> None:
+        announce("1")
+        current.refresh()
+        watching = asyncio.create_task(current.watch())
+        aside = cache.folder.rename(cache.folder.with_name("aside"))
+        cache.folder.write_text("no folder")
+        await until_well(current, False)
+        await asyncio.sleep(POLL_S)  # four more looks
+        assert (current.status().failures, version_of(current)) == (1, "1")
+        cache.folder.unlink()
+        aside.rename(cache.folder)
+        await until_well(current, True)
+        watching.cancel()
+
+    asyncio.run(seen(current_of(cache)))

@@ -22,7 +22,7 @@ from serving.shipper import Shipper, shippers
 from serving.spool import Entry
 from tests.conftest import made_use_case
 from tests.serving.answers import MOMENT, answer, spool_of, spooled
-from tests.serving.running import app_of, current_of, running
+from tests.serving.running import VERSION, app_of, current_of, running
 from tests.serving.test_requests import ROW
 
 ID = "0198b5f2-6a3c-7c1e-9d52-1f0a6f0c9b11-0"
@@ -50,6 +50,7 @@ def test_accepted_labels_reach_their_table_once(package: Path, home: Path) -> No
     assert [one.status_code, two.status_code] == [202, 202]
     assert [one.json()["accepted"], two.json()["accepted"]] == [1, 2]
     assert one.headers["X-Request-Id"] == one.json()["request_id"]
+    assert one.headers["X-Model-Version"] == VERSION
     first, *rest = shipped(home)
     assert first["label_time"] == datetime(2024, 5, 1, 8, tzinfo=UTC)
     assert (first["penguin"], first["prediction_id"], first["label"]) == (7, None, "Adelie")

@@ -96,6 +96,14 @@ def test_a_service_does_not_start_with_an_unreadable_file(home: Path, text: str)
         Keys(home / "nowhere.json")
 
 
+@pytest.mark.parametrize("sha256", ["é" * 64, "A" * 64, "0" * 63])
+def test_a_hash_that_is_none_is_named_when_it_is_read(home: Path, sha256: str) -> None:
+    key = {"name": "shop", "sha256": sha256, "scopes": ["predict"]}
+    (home / "keys.json").write_text(json.dumps({"keys": [key]}))
+    with pytest.raises(BadInput, match="sha256 of key 'shop' is not 64 of 0-9 and a-f"):
+        Keys(home / "keys.json")
+
+
 def test_the_command_prints_a_key_once(home: Path) -> None:
     environment = os.environ | {"PYTHONPATH": str(Path(__file__).parents[2])}
     command = [sys.executable, "-m", "serving.keys", "--name", "shop", "--file", "keys.json"]

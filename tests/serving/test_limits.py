@@ -1,9 +1,12 @@
 """Bounds on time and places, what a model or a log that fails leads to, and what is counted."""
 
 import asyncio
+import errno
 import json
 import math
+import re
 import socket
+import struct
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -15,12 +18,19 @@ from typing import Any
 
 import httpx
 import pytest
+import uvloop
+from msgspec import structs
 
+from serving.access_log import EVERY_S, AccessLog
 from serving.answered import Answered, LogFull
+from serving.call import Message, read_body, read_head
 from serving.current import Current
 from serving.log import Log
 from serving.model import ServedVersion
+from serving.problem import Problem
+from serving.record import FEEDBACK_FOLDER
 from serving.scorer import Scorer
+from serving.shipper_status import status_now, write_status
 from tests.serving.running import VERSION, app_of, current_of, running
 from tests.serving.test_requests import JSON, ROW
 
@@ -58,6 +68,24 @@ def test_a_body_that_does_not_come_is_refused_and_its_place_is_freed(
         assert b"connection: close" in found
         assert b"within 0.3 s" in found
         assert httpx.post(f"{address}/predict", content=BODY, headers=JSON).status_code == 200
+
+
+def test_every_late_body_is_told_so_whatever_the_clock_rounds() -> None:
+    async def never() -> Message:
+        await asyncio.Event().wait()
+        raise AssertionError
+
+    async def reason(number: int) -> str:
+        call = read_head({"method": "POST", "path": "/", "headers": []})
+        seconds = 0.02 + number * 0.0007
+        with pytest.raises(Problem) as refused:
+            await read_body(call, never, 100, seconds, lambda *_: None)
+        return refused.value.reason
+
+    async def all_of_them() -> set[str]:
+        return set(await asyncio.gather(*map(reason, range(200))))
+
+    assert uvloop.run(all_of_them()) == {"timeout"}
 
 
 def test_a_caller_who_goes_away_frees_his_place(current: Current, home: Path) -> None:
@@ -194,6 +222,80 @@ def test_a_full_log_answers_503_or_says_that_it_is_not_logged(
     assert (answered.status_code, answered.headers["X-Logged"]) == (200, "false")
     assert (refused.status_code, refused.json()["reason"]) == (503, "log_full")
     assert refused.headers["Retry-After"] == "1"
+
+
+def test_what_fails_beside_the_answers_is_said_and_ends_nothing(
+    current: Current, home: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    spool = home / "spool" / "penguins"
+    spool.mkdir(parents=True)
+    (spool / FEEDBACK_FOLDER).write_text(
+        "no folder: labels are not written, their backlog not read"
+    )
+    write_status(spool, structs.replace(status_now(spool, 0, ""), time=time.time() - 100))
+    label = {"penguin": 1, "label": "Gentoo"}
+
+    def age(address: str) -> float:
+        text = httpx.get(f"{address}/metrics").text
+        return float(re.findall(r'shipper_age_seconds{table="predictions"} (.+)', text)[0])
+
+    with running(app_of(current, home)) as address:
+        refused = httpx.post(f"{address}/feedback", json=label)
+        ready = httpx.get(f"{address}/ready").json()
+        first = age(address)
+        time.sleep(2.2)  # two looks more
+        second = age(address)
+    assert (refused.status_code, refused.json()["reason"]) == (503, "log_full")
+    assert (ready["ready"], ready["degraded"]) == (True, True)
+    assert ready["reasons"] == ["Feedback can't be taken: Not a directory."]
+    assert 100 <= first < second - 1 < 110
+    assert caplog.text.count("the metrics are not up to date: NotADirectoryError") == 1
+
+
+def test_a_caller_who_goes_away_while_he_is_answered_makes_no_noise(
+    current: Current, home: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    served = current.served()
+    assert served
+    run = served.scorer.run
+
+    def slow(columns: Any) -> Any:
+        time.sleep(0.1)
+        return run(columns)
+
+    scoring(current, slow)
+    lines = StringIO()
+    app = app_of(current, home, lines)
+    with running(app) as address:
+        for body in (BODY, LARGE):
+            with begun(address, HEAD % len(body), body) as gone:
+                gone.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+                time.sleep(0.05)  # it is being answered
+        assert httpx.post(f"{address}/predict", content=BODY, headers=JSON).status_code == 200
+    assert len(lines.getvalue().splitlines()) == 3
+    assert (app.door._in_work, caplog.text) == (0, "")
+
+
+def test_lines_that_a_full_disk_does_not_take_end_nothing() -> None:
+    class Disk(StringIO):
+        full = True
+
+        def flush(self) -> None:
+            if self.full:
+                self.truncate(0)
+                self.seek(0)
+                raise OSError(errno.ENOSPC, "No space left on device")
+
+    disk = Disk()
+    log = AccessLog(disk)
+    log.start()
+    call = read_head({"method": "GET", "path": "/", "headers": []})
+    log.note(call, "during", 200, 0.1)
+    time.sleep(5 * EVERY_S)
+    disk.full = False
+    log.note(call, "after", 200, 0.1)
+    log.stop()
+    assert [json.loads(line)["route"] for line in disk.getvalue().splitlines()] == ["after"]
 
 
 def test_before_the_first_promotion_every_way_says_503(home: Path) -> None:

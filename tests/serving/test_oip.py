@@ -109,12 +109,14 @@ def test_another_version_is_never_answered_for(address: str, path: str) -> None:
 
 def test_metadata(address: str) -> None:
     assert set(httpx.get(f"{address}/v2").json()) == {"name", "version", "extensions"}
-    about = httpx.get(f"{address}/v2/models/penguins/versions/champion").json()
+    answer = httpx.get(f"{address}/v2/models/penguins/versions/champion")
+    about = answer.json()
     assert (about["name"], about["versions"]) == ("penguins", [VERSION])
     assert about["outputs"][1] == {"name": "probability", "datatype": "FP64", "shape": [-1, 3]}
     assert httpx.get(f"{address}/v2/models/seals").status_code == 404
-    ready = httpx.get(f"{address}/v2/models/penguins/ready").json()
-    assert ready == {"name": "penguins", "ready": True}
+    ready = httpx.get(f"{address}/v2/models/penguins/ready")
+    assert ready.json() == {"name": "penguins", "ready": True}
+    assert {a.headers["X-Model-Version"] for a in (answer, ready)} == {VERSION}
 
 
 @pytest.mark.parametrize(

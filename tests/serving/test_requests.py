@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 import socket
 from io import BytesIO
 from typing import Any
@@ -194,3 +195,20 @@ def test_a_body_in_pieces_is_counted(address: str) -> None:
     answer = httpx.post(f"{address}/predict", content=pieces(), headers=JSON)
     assert answer.status_code == 413
     assert answer.headers["connection"] == "close"
+
+
+def test_requests_that_come_together_are_answered_in_order(address: str) -> None:
+    url = httpx.URL(address)
+    body = json.dumps({"rows": [ROW]}).encode()
+    head = (
+        b"POST /predict HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\n"
+        b"X-Request-Id: %d\r\nContent-Length: %d\r\n%b\r\n"
+    )
+    close = [b""] * 4 + [b"Connection: close\r\n"]
+    together = b"".join(head % (n, len(body), last) + body for n, last in enumerate(close))
+    with socket.create_connection((url.host, url.port), timeout=10) as connection:
+        connection.sendall(together)
+        found = connection.makefile("rb").read()
+    assert re.findall(rb"HTTP/1.1 (\d+)", found) == [b"200"] * 5
+    assert re.findall(rb"x-request-id: (\d)", found) == [b"0", b"1", b"2", b"3", b"4"]
+    assert found.count(b'"predictions":') == 5
