@@ -26,6 +26,7 @@ class WindowReport:
     revision: int
     evidently_rows: int  # of the window, that Evidently's pages show; 0: no pages
     left_out: Mapping[str, str]  # columns that Evidently's pages lack, and why
+    labels_until: datetime | None = None  # time of the newest label; None: there is none
 
 
 def document(report: WindowReport) -> dict[str, Any]:

@@ -18,6 +18,7 @@ VERDICT_FILE = "verdict.json"
 CONTENT_TAG = "content"
 STATE_TAG = "verdict"
 LABELLED_TAG = "labelled"
+LABELS_UNTIL_TAG = "labels_until"  # time of the newest label that it rests on
 VERSION_TAG = "model_version"
 WINDOW_TAG = "window"
 START_TAG = "window_start"

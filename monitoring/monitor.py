@@ -109,6 +109,7 @@ def _report(desk: Desk, window: Window, served: Served) -> Monitored:
     desk.say(f"{use_case.name} version {version}, {window.title}: counting every row")
     counted = count_window(reader, features, frozen, score)
     sample = reader.sample(features, counted.rows, ANSWER_ROWS)
+    labels_until = sample.pop("label_time").max()
     history = read_history(desk.client, desk.experiment_id, version)
     title = _title(window, counted)
     start, end = window.start or counted.first, window.end or counted.last
@@ -134,6 +135,7 @@ def _report(desk: Desk, window: Window, served: Served) -> Monitored:
         len(history.revisions(title)) + 1,
         drawn.rows,
         drawn.left_out,
+        None if pd.isna(labels_until) else labels_until,
     )
     run_id = publish(
         desk.client, desk.experiment_id, report, content, drawn.pages, history, served.registered

@@ -13,6 +13,7 @@ from monitoring.history import (
     CONTENT_TAG,
     END_TAG,
     LABELLED_TAG,
+    LABELS_UNTIL_TAG,
     REVISION_TAG,
     START_TAG,
     STATE_TAG,
@@ -57,6 +58,7 @@ def publish(
         CONTENT_TAG: content,
         STATE_TAG: verdict.state,
         LABELLED_TAG: "yes" if verdict.labelled else "no",
+        LABELS_UNTIL_TAG: report.labels_until.isoformat() if report.labels_until else "",
         NOTE_TAG: markdown(report),
     }
     named = f"{verdict.state} · {report.window} · version {report.version}"

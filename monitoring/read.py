@@ -17,6 +17,11 @@ from monitoring.window import Window, literal
 HASH = "md5(concat('fourcycle', p.prediction_id))"
 SCORE = "prediction_score"  # what drift of predictions is measured on
 HASH_VALUES = 16**8
+ANSWER = ("prediction", "probability", "label", "label_time")
+NO_LABELS = (
+    "SELECT CAST(NULL AS VARCHAR) AS prediction_id, NULL AS label, CAST(NULL AS TIMESTAMP) "
+    "AS label_time"
+)
 
 
 @dataclass(frozen=True)
@@ -60,22 +65,22 @@ class Reader:
         return self.tables.stream(sql, **self._tables())
 
     def sample(self, features: list[str], n_rows: int, wanted: int) -> pd.DataFrame:
-        """About `wanted` of the `n_rows` rows, or all; features, answers, label (null: none yet).
+        """About `wanted` of the `n_rows` rows, or all: features, answers, label and its time.
 
         The hash of the prediction's id chooses them, so the same rows are chosen again. They come
-        in the order of that hash: any head of the frame is a sample too.
+        in the order of that hash: any head of the frame is a sample too. No label yet is null.
         """
         if self.window.table_version is None:
-            return pd.DataFrame(columns=[*features, "prediction", "probability", "label"])
+            return pd.DataFrame(columns=[*features, *ANSWER])
         opened = self._tables()
         chosen = self._chosen(_share_of_ids(wanted / max(n_rows, 1)))
-        labels = "SELECT CAST(NULL AS VARCHAR) AS prediction_id, NULL AS label"
+        labels = NO_LABELS
         if self.tables.exists("feedback"):
             opened["feedback"] = self.tables.open("feedback")
             sides = {name: opened[name] for name in ("predictions", "feedback")}
             labels = labels_sql(shared_keys(sides, self.use_case.keys), chosen)
         sql = (
-            f"SELECT {_inputs(features)}p.prediction, p.probability, l.label "  # noqa: S608
+            f"SELECT {_inputs(features)}p.prediction, p.probability, l.label, l.label_time "  # noqa: S608
             f"FROM predictions p LEFT JOIN ({labels}) l ON l.prediction_id = p.prediction_id "
             f"WHERE {chosen} ORDER BY {HASH}, p.prediction_id"
         )

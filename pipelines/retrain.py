@@ -7,13 +7,12 @@ window; the newest window that has its labels is held out. From there on it is t
 
 import json
 import os
+import signal
+import sys
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Annotated
-from zoneinfo import ZoneInfo
 
-import typer
 from mlflow import MlflowClient
 
 from contract.errors import BadInput, Busy, Refused
@@ -25,19 +24,19 @@ from pipelines.console import summary, working
 from pipelines.identity import process_identity
 from pipelines.label_figures import label_figures
 from pipelines.lease import leased
-from pipelines.registry import Version, champion_of
-from pipelines.retraining import RetrainDecision, State, Wish, allowed, called_for
+from pipelines.noticeboard import APPROVAL_TAG, PENDING
+from pipelines.registry import Version, challenger_of, champion_of
+from pipelines.retrain_options import (
+    AcceptOption,
+    AsOfOption,
+    ForceOption,
+    ReasonOption,
+    read_as_of,
+    read_wish,
+)
+from pipelines.retraining import Before, RetrainDecision, State, Wish, allowed, called_for
 from pipelines.verdicts import RETRAINING_TAG, read_verdicts, tell
 from pipelines.workspace import Workspace, open_workspace
-
-AsOfOption = Annotated[
-    str, typer.Option(help="Decide as on this day or time, e.g. 2013-10-01; empty: now.")
-]
-ForceOption = Annotated[str, typer.Option(help="yes: without a verdict; needs a reason.")]
-AcceptOption = Annotated[
-    str, typer.Option(help="yes: train on labels that look suspicious; needs a reason.")
-]
-ReasonOption = Annotated[str, typer.Option(help="Why; stands on the run and the version.")]
 
 
 @dataclass(frozen=True)
@@ -60,8 +59,12 @@ def retrain(
     """Retrain where a verdict or a person calls for it and the labels allow it.
 
     `as_of` (with its zone) stands for now: later windows, answers and labels are not known then.
+    BadInput when it is in the future: it would be what the next pause is counted from.
     """
-    now, wanted = as_of or datetime.now(UTC), wish or Wish()
+    today, wanted = datetime.now(UTC), wish or Wish()
+    now = as_of or today
+    if now > today:
+        raise BadInput(f"as_of: {now:%Y-%m-%d %H:%M %Z} is in the future; a time before is needed.")
     try:
         with open_workspace(use_case, root) as workspace:
             return _retrain(workspace, now, wanted)
@@ -114,11 +117,19 @@ def _called_for(
     workspace: Workspace, champion: Version, now: datetime, wish: Wish
 ) -> RetrainDecision:
     verdicts = read_verdicts(workspace, champion, now)
-    return called_for(verdicts, _last(workspace), now, workspace.use_case, wish)
+    before = Before(_last(workspace), _waiting(workspace))
+    return called_for(verdicts, before, now, workspace.use_case, wish)
+
+
+def _waiting(workspace: Workspace) -> str:
+    """The challenger that waits for approval: another candidate would archive it."""
+    challenger = challenger_of(workspace)
+    waits = challenger is not None and challenger.tags.get(APPROVAL_TAG) == PENDING
+    return challenger.version if challenger and waits else ""
 
 
 def _last(workspace: Workspace) -> datetime | None:
-    """When the last retraining was made that came to its end."""
+    """As of when the last retraining was made that came to its end."""
     found = workspace.client.search_runs(
         [workspace.experiment_id],
         "tags.step = 'retrain' and attributes.status = 'FINISHED'",
@@ -132,27 +143,6 @@ def _not_now(workspace: Workspace, champion: Version, decision: RetrainDecision)
     cause = decision.cause.run_id if decision.cause else ""
     tell(workspace, cause, **{RETRAINING_TAG: f"{decision.state}: {decision.reasons[-1]}"})
     return Retrained(decision.state, decision.reasons, cause, champion.version)
-
-
-def read_as_of(text: str, use_case: UseCase) -> datetime | None:
-    """A day or time of the use case's zone, unless it names one; BadInput when it is none."""
-    if not text:
-        return None
-    try:
-        found = datetime.fromisoformat(text)
-    except ValueError:
-        raise BadInput(
-            f"as_of: a day or time such as 2013-10-01 is needed, found {text!r}."
-        ) from None
-    return found if found.tzinfo else found.replace(tzinfo=ZoneInfo(use_case.time_zone))
-
-
-def read_wish(force: str, accept_labels: str, reason: str) -> Wish:
-    """What was asked for by hand; BadInput without a reason."""
-    wish = Wish(cli.flag(force), cli.flag(accept_labels), reason.rstrip("."))
-    if (wish.force or wish.accept_labels) and not reason:
-        raise BadInput("force and accept_labels need a reason: -P reason='...'.")
-    return wish
 
 
 def _tell_launch(done: Retrained) -> None:
@@ -200,4 +190,6 @@ def main(
 
 
 if __name__ == "__main__":
+    # What stops a container or a job; without, nobody gives the lease back.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     cli.run(main)

@@ -1,4 +1,4 @@
-"""Whether to retrain: pure, from verdicts, labels, the last retraining, and what people ask for.
+"""Whether to retrain: pure, from verdicts, labels, earlier retrainings, and what people ask for.
 
 A verdict calls for it, labels allow it. People may ask without a verdict and may accept labels that
 look wrong, with a reason; too few labels stay too few.
@@ -17,7 +17,13 @@ WHY_TAG = "retrained_why"
 LABELS_TAG = "retrained_labels"  # the days of the labelled answers that joined
 
 State = Literal[
-    "RETRAIN", "NOT_NEEDED", "COOLING_DOWN", "TOO_FEW_LABELS", "SUSPICIOUS_LABELS", "BUSY"
+    "RETRAIN",
+    "NOT_NEEDED",
+    "WAITING",
+    "COOLING_DOWN",
+    "TOO_FEW_LABELS",
+    "SUSPICIOUS_LABELS",
+    "BUSY",
 ]
 
 
@@ -62,9 +68,17 @@ class Labels:
 class Wish:
     """What a person asks for beyond the policy."""
 
-    force: bool = False  # without a verdict, and while cooling down
+    force: bool = False  # without a verdict, while cooling down or while another one waits
     accept_labels: bool = False  # though they look suspicious
     reason: str = ""
+
+
+@dataclass(frozen=True)
+class Before:
+    """What earlier retrainings left behind."""
+
+    last: datetime | None = None  # as of when the last one was made
+    waiting: str = ""  # the challenger that waits for approval
 
 
 @dataclass(frozen=True)
@@ -83,12 +97,12 @@ class RetrainDecision:
 
 def called_for(
     verdicts: Sequence[Verdict],
-    last: datetime | None,
+    before: Before,
     now: datetime,
     use_case: UseCase,
     wish: Wish,
 ) -> RetrainDecision:
-    """Whether a verdict or a person wants a retraining; `last` is when the last one was made."""
+    """Whether a verdict or a person wants a retraining, after what was `before`."""
     policy = use_case.monitoring
     cause = cause_of(verdicts, policy)
     found = (_named(cause, policy),) if cause else ()
@@ -96,11 +110,14 @@ def called_for(
         return RetrainDecision("RETRAIN", (*found, f"Asked for by hand: {wish.reason}."), cause)
     if cause is None:
         return RetrainDecision("NOT_NEEDED", (_nothing(verdicts, policy),))
+    if before.waiting:
+        waits = f"Version {before.waiting} waits for approval; promote or reject it first."
+        return RetrainDecision("WAITING", (*found, waits), cause)
     pause = timedelta(days=use_case.retraining.cool_down_days)
-    if last is not None and timedelta(0) <= now - last < pause:
-        waits = f"The last retraining was made {last:%Y-%m-%d %H:%M} UTC; cool_down_days "
-        waits += f"{use_case.retraining.cool_down_days:g} have not passed."
-        return RetrainDecision("COOLING_DOWN", (*found, waits), cause)
+    if before.last is not None and now - before.last < pause:
+        rests = f"The last retraining was made as of {before.last:%Y-%m-%d %H:%M} UTC; "
+        rests += f"cool_down_days {use_case.retraining.cool_down_days:g} have not passed since."
+        return RetrainDecision("COOLING_DOWN", (*found, rests), cause)
     return RetrainDecision("RETRAIN", found, cause)
 
 

@@ -9,7 +9,7 @@ from monitoring.evidence import UNJUDGED
 from monitoring.history import (
     END_TAG,
     LABELLED_TAG,
-    START_TAG,
+    LABELS_UNTIL_TAG,
     STATE_TAG,
     WINDOW_TAG,
     read_document,
@@ -25,17 +25,15 @@ RETRAINING_TAG = "retraining"  # on a monitoring run: what became of its call, i
 
 
 def read_verdicts(workspace: Workspace, champion: Version, now: datetime) -> list[Verdict]:
-    """Of each judged window the newest report; signals are read where they count.
-
-    Windows that begin after `now` are left out.
-    """
+    """Of each judged window the newest report that is known by now; signals where they count."""
     where = monitoring_experiment(workspace.client, workspace.settings, workspace.use_case.name)
     newest: dict[str, Run] = {}
     candidates: dict[str, str] = {}
     for run in read_history(workspace.client, where, champion.version).runs:
         tags = run.data.tags
         window = tags[WINDOW_TAG]
-        newest.setdefault(window, run)
+        if _known(run, now):
+            newest.setdefault(window, run)
         candidates[window] = candidates.get(window) or tags.get(CANDIDATE_TAG, "")
     judged = [
         Verdict(
@@ -46,7 +44,7 @@ def read_verdicts(workspace: Workspace, champion: Version, now: datetime) -> lis
             candidate=candidates[window],
         )
         for window, run in newest.items()
-        if run.data.tags.get(STATE_TAG) not in UNJUDGED and _begun(run, now)
+        if run.data.tags.get(STATE_TAG) not in UNJUDGED and run.data.tags.get(END_TAG)
     ]
     counted = {v.window for v in counting(judged, workspace.use_case.monitoring)}
     return [
@@ -55,9 +53,15 @@ def read_verdicts(workspace: Workspace, champion: Version, now: datetime) -> lis
     ]
 
 
-def _begun(run: Run, now: datetime) -> bool:
-    start, end = run.data.tags.get(START_TAG), run.data.tags.get(END_TAG)
-    return bool(start and end) and datetime.fromisoformat(str(start)) < now
+def _known(run: Run, now: datetime) -> bool:
+    """Whether a report is known at a time: it was made by then, or could have been.
+
+    A replay makes them later than its clock says, of a window and labels of that time.
+    """
+    if run.info.start_time <= now.timestamp() * 1000:
+        return True
+    needed = (run.data.tags.get(name) for name in (END_TAG, LABELS_UNTIL_TAG))
+    return all(datetime.fromisoformat(time) <= now for time in needed if time)
 
 
 def _drifting(run: Run) -> tuple[str, ...]:

@@ -14,8 +14,10 @@ from pipelines.ledger import read_entries
 from pipelines.lineage import lineage
 from pipelines.registry import Version
 from pipelines.reproduce import reproduce
-from pipelines.retrain import main, read_as_of, read_wish, retrain
+from pipelines.retrain import main, retrain
+from pipelines.retrain_options import read_as_of, read_wish
 from pipelines.retraining import Wish
+from pipelines.verdicts import read_verdicts
 from pipelines.workspace import Workspace
 from tests.monitoring import made
 from tests.pipelines.turned import DAYS, FILE, N_ROWS, Turned, copied
@@ -101,17 +103,28 @@ def test_the_gate_refuses_and_the_champion_stays(workspace: Workspace, turned: T
     assert versions(workspace) == {"1": PRODUCTION, "2": "Staging"}
     assert champion(workspace) == "1"
     assert retrain(strict).state == "NOT_NEEDED"  # it had its candidate
+    # Killed before the report was told of it: the same candidate once more, not a second one.
+    workspace.client.delete_tag(turned.reports[1].run_id, "retrained_version")
+    policy = strict.retraining.model_copy(update={"cool_down_days": 0})
+    eager = strict.model_copy(update={"retraining": policy})
+    again = retrain(eager, wish=Wish(accept_labels=True, reason="we looked"))
+    assert (again.state, again.version) == ("RETRAIN", "2")
+    assert versions(workspace) == {"1": PRODUCTION, "2": "Staging"}
     forced = retrain(changed(workspace, min_labels=10_000), wish=Wish(force=True, reason="again"))
     assert forced.state == "TOO_FEW_LABELS"
 
 
-def test_what_needs_an_approval_waits_for_it(workspace: Workspace) -> None:
+def test_what_needs_an_approval_waits_for_it(workspace: Workspace, turned: Turned) -> None:
     careful = workspace.use_case.model_copy(update={"release": Release(approval="manual")})
     done = retrain(careful)
     assert (done.state, done.gate_passed) == ("RETRAIN", True)
     assert "waits for approval" in done.conclusion
     assert versions(workspace) == {"1": PRODUCTION, "2": "Staging"}
     assert retrain(careful).state == "NOT_NEEDED"
+    # Not even when it was killed before it could say so, or a later window drifts too.
+    workspace.client.delete_tag(turned.reports[1].run_id, "retrained_version")
+    assert retrain(careful).state == "WAITING"
+    assert versions(workspace) == {"1": PRODUCTION, "2": "Staging"}
 
 
 def champion(workspace: Workspace) -> str:
@@ -129,11 +142,12 @@ def test_a_lease_of_another_host_is_respected(workspace: Workspace) -> None:
 
 
 def test_what_was_not_known_then_does_not_call(workspace: Workspace) -> None:
-    then = datetime(2024, 2, 2, tzinfo=UTC)
-    assert retrain(workspace.use_case, as_of=then).state == "NOT_NEEDED"
-    # The day has drifted by then, and its labels came in June.
+    # The second day has drifted by then, and its labels came in June.
     then = datetime(2024, 2, 3, tzinfo=UTC)
-    done = retrain(workspace.use_case, as_of=then)
+    assert retrain(workspace.use_case, as_of=then).state == "NOT_NEEDED"
+    known = read_verdicts(workspace, Version.read(workspace, "1"), made.LATER)
+    assert [v.window for v in known if v.drifting] == [DRIFTED]
+    done = retrain(workspace.use_case, as_of=then, wish=Wish(force=True, reason="to see"))
     assert (done.state, newest_holder(workspace)) == ("TOO_FEW_LABELS", "")
     assert done.reasons[-1].startswith("0 labelled rows")
 
@@ -171,7 +185,8 @@ def test_the_command_says_what_it_decided(
     [
         (lambda case: read_as_of("May", case), "as_of: a day or time"),
         (lambda _: read_wish("yes", "", ""), "need a reason"),
-        (lambda _: read_wish("", "yes", ""), "need a reason"),
+        (lambda _: read_wish("", "yes", " . "), "need a reason"),
+        (lambda case: retrain(case, as_of=datetime.now(UTC) + timedelta(hours=1)), "in the future"),
     ],
 )
 def test_bad_usage_is_said(workspace: Workspace, ask: object, said: str) -> None:

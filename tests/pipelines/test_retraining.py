@@ -21,6 +21,7 @@ from pipelines.identity import process_identity
 from pipelines.label_figures import Seen, label_figures
 from pipelines.lease import free, leased, newest, take
 from pipelines.retraining import (
+    Before,
     Holdout,
     Labels,
     Verdict,
@@ -82,7 +83,7 @@ def verdicts(*said: tuple[Sequence[str] | None, str]) -> list[Verdict]:
         ([(DRIFT, "2"), (DRIFT, "")], None, Wish(), "RETRAIN", "run2"),
         ([(DRIFT, "")], 6, Wish(), "COOLING_DOWN", "run1"),
         ([(DRIFT, "")], 8, Wish(), "RETRAIN", "run1"),
-        ([(DRIFT, "")], -1, Wish(), "RETRAIN", "run1"),  # a replay that began anew
+        ([(DRIFT, "")], -1, Wish(), "COOLING_DOWN", "run1"),  # as of an earlier day
         ([(NONE, "")], 6, Wish(), "NOT_NEEDED", ""),
         ([(NONE, "")], 6, FORCE, "RETRAIN", ""),
         ([(DRIFT, "")], 6, FORCE, "RETRAIN", "run1"),
@@ -96,7 +97,7 @@ def test_a_verdict_calls_once_and_a_person_whenever(
     state: str,
     cause: str,
 ) -> None:
-    before = None if last is None else NOW - timedelta(days=last)
+    before = Before(None if last is None else NOW - timedelta(days=last))
     found = called_for(verdicts(*said), before, NOW, use_case, wish)
     assert (found.state, found.cause.run_id if found.cause else "") == (state, cause)
     assert found.reasons
@@ -111,6 +112,23 @@ def test_the_policy_names_the_signals_that_call(retrain_on: tuple[str, ...], cal
     policy = Monitoring.model_validate({"retrain_on": retrain_on})
     found = cause_of(verdicts((["prediction", "columns:size"], "")), policy)
     assert (found is not None) == calls
+
+
+@pytest.mark.parametrize(
+    ("said", "wish", "state"),
+    [
+        ((DRIFT, ""), Wish(), "WAITING"),
+        ((NONE, ""), Wish(), "NOT_NEEDED"),
+        ((DRIFT, ""), FORCE, "RETRAIN"),
+    ],
+)
+def test_a_version_that_waits_for_approval_is_not_displaced(
+    use_case: UseCase, said: tuple[Sequence[str], str], wish: Wish, state: str
+) -> None:
+    before = Before(NOW - timedelta(days=30), waiting="7")
+    found = called_for(verdicts(said), before, NOW, use_case, wish)
+    assert found.state == state
+    assert ("Version 7 waits for approval" in found.reasons[-1]) == (state == "WAITING")
 
 
 def test_only_what_rests_on_labels_waits_for_them() -> None:
@@ -151,7 +169,7 @@ GOOD = Labels(DAY, date(2024, 3, 1), 1000, Holdout(date(2024, 2, 29), date(2024,
 def test_labels_allow_it_or_say_why_not(
     use_case: UseCase, labels: Labels, wish: Wish, state: str, said: str
 ) -> None:
-    called = called_for(verdicts((DRIFT, "")), None, NOW, use_case, wish)
+    called = called_for(verdicts((DRIFT, "")), Before(), NOW, use_case, wish)
     found = allowed(called, labels, use_case, wish)
     assert found.state == state
     assert found.cause == called.cause
@@ -160,7 +178,7 @@ def test_labels_allow_it_or_say_why_not(
 
 def test_a_split_that_is_not_by_time_needs_no_window(use_case: UseCase) -> None:
     grouped = use_case.model_copy(update={"split": GroupSplit(by="group", column="group")})
-    called = called_for(verdicts((DRIFT, "")), None, NOW, grouped, Wish())
+    called = called_for(verdicts((DRIFT, "")), Before(), NOW, grouped, Wish())
     assert allowed(called, replace(GOOD, holdout=None), grouped, Wish()).go
 
 
