@@ -2,6 +2,7 @@
 
 import http.client
 from collections.abc import Iterator
+from contextlib import suppress
 
 import pytest
 
@@ -20,14 +21,15 @@ def pieces() -> Iterator[bytes]:
 
 
 def post(service: Service, headers: dict[str, str], chunked: bool) -> int:
-    """Status of a body that goes on whatever the service says; 0: it hung up while we sent."""
+    """Status of a body that goes on whatever the service says; 0: it hung up before we read."""
     host, port = service.address.removeprefix("http://").split(":")
     connection = http.client.HTTPConnection(host, int(port), timeout=30)
     headers = {"Content-Type": "application/json"} | headers
     try:
-        connection.request("POST", "/predict", pieces(), headers, encode_chunked=chunked)
+        with suppress(BrokenPipeError, ConnectionResetError):
+            connection.request("POST", "/predict", pieces(), headers, encode_chunked=chunked)
         return connection.getresponse().status
-    except (BrokenPipeError, ConnectionResetError):
+    except ConnectionResetError:
         return 0
     finally:
         connection.close()
@@ -51,5 +53,5 @@ def test_a_huge_body_is_refused_and_memory_does_not_grow(
         before = worker.memory_info().rss
         found = {post(service, headers, chunked) for _ in range(3)}
         assert worker.memory_info().rss - before < GROWTH
-        assert found <= {413, 0}
+        assert 413 in found <= {413, 0}
         assert service.ready()

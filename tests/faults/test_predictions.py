@@ -80,6 +80,8 @@ def test_a_full_disk_under_policy_serve(trained: Trained, home: Path) -> None:
         for _ in range(A_PAGE):
             clients.ask(client)
         assert clients.not_logged
+        counted = f'fourcycle_rows_total{{logged="no",version="1"}} {len(clients.not_logged)}.0'
+        assert counted in client.get("/metrics").text
         assert "No space left" in client.get("/ready").json()["reasons"][0]
         filler.unlink()
         told = len(clients.told)
@@ -102,13 +104,22 @@ def test_a_full_disk_under_policy_reject(trained: Trained, home: Path) -> None:
         filler = fill(disk)
         for _ in range(A_PAGE):
             clients.ask(client)
-        assert clients.statuses[503]
+        assert clients.asked[-1].status == 503
+        labels = [label(client) for _ in range(A_PAGE)]
+        assert labels[-1] == 503
         filler.unlink()
-        clients.ask(client)
+        assert clients.ask(client).status == 200
+        labels.append(label(client))
+        assert labels[-1] == 202
         running.stop()
         assert clients.not_logged == []
-        assert clients.statuses[200]
         assert_exactly_once(clients.told, running.tables)
+        assert running.tables.read("feedback").num_rows == labels.count(202)
+
+
+def label(client: httpx.Client) -> int:
+    """Status of a label for a row named by its key."""
+    return client.post("/feedback", json={"penguin": 1, "label": "Gentoo"}).status_code
 
 
 CALL = re.compile(r"^(?P<thread>\d+) +(?P<name>\w+)\((?P<rest>.*)$")

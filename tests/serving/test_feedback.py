@@ -19,7 +19,7 @@ from serving.cargo import FEEDBACK
 from serving.feedback_record import Feedback
 from serving.record import FEEDBACK_FOLDER, Kind, Schema, encode
 from serving.shipper import Shipper, shippers
-from serving.spool import Entry
+from serving.spool import CLOSED, Entry
 from tests.conftest import made_use_case
 from tests.serving.answers import MOMENT, answer, spool_of, spooled
 from tests.serving.running import VERSION, app_of, current_of, running
@@ -186,13 +186,19 @@ def test_personal_columns_reach_the_tables_as_declared(hiding: Path, home: Path)
     assert [(row["prediction_id"], row["label"]) for row in found] == [(told, "Gentoo")]
 
 
-def test_what_can_not_be_hidden_is_not_served(hiding: Path, home: Path) -> None:
+def test_what_can_not_be_hidden_is_not_served_and_counted(hiding: Path, home: Path) -> None:
     current = current_of(hiding, home)
     assert current.served() is None
     assert "set FOURCYCLE_LOG_SECRET" in current.status().trouble[0]
+    with running(app_of(current, home)) as address:
+        text = httpx.get(f"{address}/metrics", timeout=20).text
+    assert 'fourcycle_reloads_total{result="failed"} 1.0' in text
 
 
 def test_labels_that_wait_and_that_were_taken_are_counted(package: Path, home: Path) -> None:
+    noise = home / "spool" / "penguins" / FEEDBACK_FOLDER / f"strange.00000001.0{CLOSED}"
+    noise.parent.mkdir(parents=True)
+    noise.write_bytes(b"noise")
     with running(app_of(current_of(package, home), home)) as address:
         assert post(address, json={"penguin": 1, "label": "Gentoo"}).status_code == 202
         found = shippers(home / "spool" / "penguins", Tables(str(home / "data"), "penguins"))
@@ -206,4 +212,5 @@ def test_labels_that_wait_and_that_were_taken_are_counted(package: Path, home: P
                 break
             time.sleep(0.1)
     assert waiting in text
+    assert 'fourcycle_log_quarantined{table="feedback"} 1.0' in text
     assert "fourcycle_feedback_rows_total 1.0" in text

@@ -9,10 +9,13 @@ COUNTING = """
 import sys
 from serving.current import Status
 from serving.metrics import Metrics
+from serving.shipper_status import ShipperStatus
 metrics = Metrics()
 metrics.request("/predict", 200, 0.003)
 metrics.rows("7", [[], ["unseen:island"]], 2, True)
-metrics.status(Status(None, None, False, (), 1.5, 3, 0, (), None))
+metrics.rows("7", [[]], 1, False)
+metrics.status(Status(None, None, False, (), 1.5, 3, 2, (), None))
+metrics.backlog("predictions", ShipperStatus(0, 1, 0, 40, 5000, 6.5, 7, ""))
 metrics._ready.set(1)
 print(metrics.text().decode())
 """
@@ -39,6 +42,12 @@ def test_counts_outlive_a_worker_and_its_readiness_does_not(home: Path) -> None:
         'fourcycle_rows_total{logged="yes",version="7"} 4.0',
         'fourcycle_flags_total{column="island",flag="unseen"} 2.0',
         'fourcycle_reloads_total{result="loaded"} 6.0',
+        'fourcycle_rows_total{logged="no",version="7"} 2.0',
+        'fourcycle_reloads_total{result="failed"} 4.0',
+        'fourcycle_log_backlog_rows{table="predictions"} 40.0',
+        'fourcycle_log_backlog_bytes{table="predictions"} 5000.0',
+        'fourcycle_log_backlog_age_seconds{table="predictions"} 6.5',
+        'fourcycle_log_quarantined{table="predictions"} 7.0',
         "fourcycle_workers_ready 1.0",
         "fourcycle_registry_age_seconds 1.5",
     ):
