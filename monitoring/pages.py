@@ -14,6 +14,11 @@ from monitoring.reference import Reference
 
 SAMPLE_ROWS = 10_000  # Evidently's plots, not its tests, take time that grows with the rows
 MAX_WORDS = 1_000  # a page with more bars than that can't be read and takes minutes
+# MLflow shows a page in a frame about 560 px wide, in which the right half would be cut off.
+NARROW = (
+    "<style>@media (max-width: 1100px) { html { zoom: 0.75 } } "
+    "@media (max-width: 700px) { html { zoom: 0.55 } }</style>"
+)
 
 
 @dataclass(frozen=True)
@@ -146,7 +151,8 @@ def _page(
 
     sides = [Dataset.from_pandas(f, data_definition=definition) for f in (window, reference)]
     done = Report(presets).run(*sides)
-    return Page(done.get_html_str(as_iframe=False) if as_html else "", done.json())
+    html = done.get_html_str(as_iframe=False) if as_html else ""
+    return Page(html.replace("</head>", f"{NARROW}</head>", 1), done.json())
 
 
 def _drawn(frame: pd.DataFrame, columns: list[str], words: list[str]) -> pd.DataFrame:
