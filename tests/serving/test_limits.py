@@ -7,6 +7,7 @@ import math
 import re
 import socket
 import struct
+import threading
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -21,7 +22,7 @@ import pytest
 import uvloop
 from msgspec import structs
 
-from serving.access_log import EVERY_S, AccessLog
+from serving.access_log import AccessLog
 from serving.answered import Answered, LogFull
 from serving.call import Message, read_body, read_head
 from serving.current import Current
@@ -162,10 +163,12 @@ def test_a_body_takes_the_memory_that_it_needs_whatever_else_is_in_work(
             held.enter_context(begun(address, told, b" "))
             huge = httpx.post(f"{address}/predict", content=b" " * 9 * largest, headers=JSON)
             assert (huge.status_code, huge.headers["connection"]) == (413, "close")
-            many = [held.enter_context(begun(address, untold, chunk(b" "))) for _ in range(9)]
+            first = chunk(b" " * 65_000)  # nearly what is booked for it
+            many = [held.enter_context(begun(address, untold, first)) for _ in range(10)]
             assert httpx.post(f"{address}/predict", content=BODY, headers=JSON).status_code == 200
+            time.sleep(0.2)  # what came is read, else a connection that is closed would be reset
             for one in many:  # together they outgrow the memory for eight of the largest
-                one.sendall(chunk(b" " * 90_000))
+                one.sendall(chunk(b" " * 6_000))
             refused = select(many, [], [], 10)[0][0].makefile("rb").read()  # to the end: closed
             assert refused.startswith(b"HTTP/1.1 503")
         for _ in range(500):
@@ -248,7 +251,7 @@ def test_what_fails_beside_the_answers_is_said_and_ends_nothing(
     assert (refused.status_code, refused.json()["reason"]) == (503, "log_full")
     assert (ready["ready"], ready["degraded"]) == (True, True)
     assert ready["reasons"] == ["Feedback can't be taken: Not a directory."]
-    assert 100 <= first < second - 1 < 110
+    assert 100 <= first < second - 0.5 < 200
     assert caplog.text.count("the metrics are not up to date: NotADirectoryError") == 1
 
 
@@ -257,9 +260,10 @@ def test_a_caller_who_goes_away_while_he_is_answered_makes_no_noise(
 ) -> None:
     served = current.served()
     assert served
-    run = served.scorer.run
+    run, begun_to_answer = served.scorer.run, threading.Event()
 
     def slow(columns: Any) -> Any:
+        begun_to_answer.set()
         time.sleep(0.1)
         return run(columns)
 
@@ -270,13 +274,16 @@ def test_a_caller_who_goes_away_while_he_is_answered_makes_no_noise(
         for body in (BODY, LARGE):
             with begun(address, HEAD % len(body), body) as gone:
                 gone.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-                time.sleep(0.05)  # it is being answered
+                assert begun_to_answer.wait(10)
+            begun_to_answer.clear()
         assert httpx.post(f"{address}/predict", content=BODY, headers=JSON).status_code == 200
     assert len(lines.getvalue().splitlines()) == 3
     assert (app.door._in_work, caplog.text) == (0, "")
 
 
 def test_lines_that_a_full_disk_does_not_take_end_nothing() -> None:
+    refused = threading.Event()
+
     class Disk(StringIO):
         full = True
 
@@ -284,6 +291,7 @@ def test_lines_that_a_full_disk_does_not_take_end_nothing() -> None:
             if self.full:
                 self.truncate(0)
                 self.seek(0)
+                refused.set()
                 raise OSError(errno.ENOSPC, "No space left on device")
 
     disk = Disk()
@@ -291,7 +299,7 @@ def test_lines_that_a_full_disk_does_not_take_end_nothing() -> None:
     log.start()
     call = read_head({"method": "GET", "path": "/", "headers": []})
     log.note(call, "during", 200, 0.1)
-    time.sleep(5 * EVERY_S)
+    assert refused.wait(10)
     disk.full = False
     log.note(call, "after", 200, 0.1)
     log.stop()
