@@ -4,7 +4,7 @@ What called for it stands on the run and the version, and the version on what ca
 """
 
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import UTC, datetime
 
 import mlflow
 
@@ -119,13 +119,18 @@ def _changed(workspace: Workspace, champion: Version, labels: Labels) -> UseCase
     return use_case.model_copy(update={"estimator": tuned})
 
 
+def as_of_text(now: datetime) -> str:
+    """How a version says as of when it was made, in UTC."""
+    return now.astimezone(UTC).isoformat(timespec="seconds")
+
+
 def _because(use_case: UseCase, call: Call) -> dict[str, str]:
     """Tags of run and version that say why it was made."""
     found = {
         "retrained_because": call.cause or BY_HAND,
         WHY_TAG: " ".join(call.decision.reasons),
         LABELS_TAG: f"{call.labels.start} to {call.labels.end}",
-        AS_OF_TAG: call.now.isoformat(timespec="seconds"),
+        AS_OF_TAG: as_of_text(call.now),
     }
     if cause := call.decision.cause:
         found["retrained_window"] = cause.window

@@ -62,7 +62,7 @@ def replay(
         first = replayed.seen[0].version if replayed.seen else ""
         seen = happen(scene, entry, seen, first)
         if scene.retrain and entry.what != "traffic":
-            seen = cure(scene, entry, seen)
+            seen = cure(scene, entry, seen, replayed.candidates)
         replayed = replayed.noting(str(entry), seen)
         keep(workspace, run_id, replayed)
         took = f"{time.monotonic() - started:5.1f} s"

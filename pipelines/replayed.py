@@ -102,6 +102,11 @@ class Replayed(Noted):
     done: tuple[str, ...] = ()
     seen: tuple[Seen, ...] = ()
 
+    @property
+    def candidates(self) -> frozenset[str]:
+        """Versions that were made meanwhile."""
+        return frozenset(cure.version for seen in self.seen for cure in seen.cures)
+
     def window(self, start: date, end: date) -> Seen:
         """A window as far as it is known."""
         known = (seen for seen in self.seen if seen.start == start)

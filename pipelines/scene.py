@@ -7,8 +7,9 @@ labels change nothing, the same content is reported once.
 import subprocess
 import sys
 import tempfile
+from collections.abc import Collection
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -24,9 +25,10 @@ from monitoring.read import served_versions
 from monitoring.window import Asked, resolve
 from pipelines.agenda import Due
 from pipelines.backtest import backtest
+from pipelines.candidate import AS_OF_TAG, as_of_text
 from pipelines.console import count
 from pipelines.feedback import feedback
-from pipelines.registry import Version, champion_of
+from pipelines.registry import Version, champion_of, find_version
 from pipelines.replayed import Cure, Report, Seen
 from pipelines.retrain import retrain
 from pipelines.service import free_port, post_rows, service, stop_left_over
@@ -65,15 +67,24 @@ def happen(scene: Scene, due: Due, seen: Seen, first_version: str) -> Seen:
             return _learn(scene, due.window, seen, first_version)
 
 
-def cure(scene: Scene, due: Due, seen: Seen) -> Seen:
-    """Retrain as on the day of a report, where it calls for that; what came of it."""
-    now = local_midnight(due.at, scene.use_case.time_zone)
+def cure(scene: Scene, due: Due, seen: Seen, known: Collection[str]) -> Seen:
+    """Retrain as on the day of a report, where it calls for that; what came of it.
+
+    A candidate of that day that is not `known` was made before this replay was killed.
+    """
+    # A window that ends these days has labels that come later than today.
+    now = min(local_midnight(due.at, scene.use_case.time_zone), datetime.now(UTC))
     done = retrain(scene.use_case, scene.root, now)
-    if not done.cause:
+    workspace = connected(scene.use_case, scene.settings, "training")
+    state, version = done.state, done.version
+    made = find_version(workspace, **{AS_OF_TAG: as_of_text(now)})
+    if not version and made and made.version not in known:
+        state, version = "RETRAIN", made.version
+    if not (done.cause or version):
         return seen
-    champion = champion_of(connected(scene.use_case, scene.settings, "training"))
-    live = champion is not None and champion.version == done.version
-    found = Cure(at=due.at, state=done.state, version=done.version, live=live)
+    champion = champion_of(workspace)
+    live = champion is not None and champion.version == version
+    found = Cure(at=due.at, state=state, version=version, live=live)
     return seen.model_copy(update={"cures": (*seen.cures, found)})
 
 

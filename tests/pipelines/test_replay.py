@@ -4,11 +4,13 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Sequence
+from datetime import date
 from pathlib import Path
 
 import mlflow
 import numpy as np
 import psutil
+import pyarrow as pa
 import pytest
 from mlflow.entities import Run
 
@@ -16,11 +18,16 @@ from contract.errors import BadInput
 from contract.labels import label_tables, labels_sql
 from contract.settings import read_settings
 from contract.tables import Tables
+from contract.use_case_file import load_use_case
 from monitoring.history import read_document
+from pipelines.agenda import Due
 from pipelines.closure import PROJECT
 from pipelines.main import pipeline
 from pipelines.rehearsal import Rehearsal
 from pipelines.replay import main
+from pipelines.replayed import Cure, Seen
+from pipelines.scene import Scene, cure
+from pipelines.unseen import Days
 from pipelines.workspace import connect, open_workspace
 from tests.conftest import MADE, deliver, settle
 from tests.monitoring import made
@@ -157,6 +164,19 @@ def test_the_run_tells_all_of_it(lived: Path, runs: list[Run]) -> None:
         [{"at": "2024-02-01", "state": "RETRAIN", "version": "2", "live": False}],
     ]
     assert (lived / "weeks.png").read_bytes()[:4] == b"\x89PNG"
+
+
+def test_a_candidate_of_a_replay_that_was_killed_before_it_noted_it_is_found(
+    lived: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(lived)
+    use_case = load_use_case("made.yaml")
+    scene = Scene("made.yaml", use_case, read_settings(), "", pa.table({}), None, 3, retrain=True)
+    due = Due(date(2024, 2, 1), "labels", Days(date(2024, 1, 22), date(2024, 1, 29)))
+    unnoted = Seen(start=due.window.start, end=due.window.end)
+    found = Cure(at=due.at, state="RETRAIN", version="2", live=False)
+    assert cure(scene, due, unnoted, known=()).cures == (found,)
+    assert cure(scene, due, unnoted, known={"2"}).cures == ()
 
 
 def test_again_it_does_nothing_and_otherwise_it_is_refused(tables: Tables) -> None:
