@@ -22,6 +22,7 @@ from serving.scorer import GRAPH_FILE, SCORER_FILE
 from tests.faults.rounds import rounds
 from tests.faults.service import Asked, Service, load, running, until
 from tests.faults.shop import ANSWERS, BODY, Case
+from tests.faults.traffic import assert_exactly_once
 
 
 def mixed(asked: list[Asked], answers: dict[str, list[str]]) -> list[Asked]:
@@ -50,6 +51,7 @@ def test_promotions_under_load_cost_no_request_and_mix_no_answer(case: Case) -> 
         assert {one.version for one in asking.asked} == set(answers)
         assert service.known().trouble == ""
         until(lambda: len(logged(service)) >= len(asking.told))
+        assert_exactly_once(asking.told, service.tables)
         rows = logged(service)
         for one in asking.asked:
             told = [row["prediction"] for row in one.body["predictions"]]
@@ -79,8 +81,15 @@ def test_all_workers_take_a_promotion_over_within_two_polls(case: Case) -> None:
 
 
 def all_answer(service: Service, version: str) -> bool:
-    """Whether fresh connections, which any worker may take, all get the version."""
-    return {service.version() for _ in range(10)} == {version}
+    """Whether fresh connections, which any worker may take, get the version, and both serve it."""
+    if {service.version() for _ in range(10)} != {version}:
+        return False
+    name = service.known().name
+    return f'workers_serving{{model="{name}",version="{version}"}} 2.0' in metrics(service)
+
+
+def metrics(service: Service) -> str:
+    return httpx.get(f"{service.address}/metrics", timeout=20).text
 
 
 def change(package: Path, file: str, content: bytes) -> None:
@@ -150,6 +159,7 @@ def test_a_bad_version_is_refused_with_its_reason_and_the_old_one_serves_on(case
                 until(refused, service, version)
                 assert reason in refused(service, version)
                 assert service.known().trouble.endswith(f"version {good} serves on.")
+            until(lambda: f"fourcycle_refused_versions {len(BAD)}.0" in metrics(service))
         assert asking.failed == []
         assert {one.version for one in asking.asked} == {good}
         better = case.promote(len(BAD) + 1)
@@ -210,26 +220,38 @@ def test_the_registry_is_away_at_the_start_and_while_serving(
         until(lambda: "does not answer" in service.known().trouble)
         assert not service.ready()
         assert service.process.poll() is None
-        with (
-            tracking_server(case.shop.uri, case.folder, port) as group,
-            load(service.address, BODY, clients=2, pause_s=0.05) as asking,
-        ):
-            until(service.ready)
-            ready = time.monotonic()
-            os.killpg(group, signal.SIGSTOP)
-            until(lambda: not service.known().reachable)
+        with load(service.address, BODY, clients=2, pause_s=0.05) as asking:
+            with tracking_server(case.shop.uri, case.folder, port) as group:
+                until(service.ready)
+                ready = time.monotonic()
+                os.killpg(group, signal.SIGSTOP)
+                until(lambda: not service.known().reachable)
+                time.sleep(rounds(few=1, full=60))
+                os.killpg(group, signal.SIGCONT)  # not later: it may hold a lock of the database
+                second = case.promote(1)
+                until(lambda: service.version() == second)
+            until(lambda: not service.known().reachable)  # killed: it refuses connections
             time.sleep(rounds(few=1, full=60))
-            os.killpg(group, signal.SIGCONT)  # not later: it may hold a lock of the database
-            second = case.promote(1)
-            until(lambda: service.version() == second)
+            versions = [first, second]
+            for _ in range(rounds(few=0, full=1)):  # a start of the server costs 10 s
+                versions.append(case.promote(2))
+                with tracking_server(case.shop.uri, case.folder, port):
+                    until(lambda: service.version() == versions[-1])
             asked = [one for one in asking.asked if one.began > ready]
-            assert {one.status for one in asked} == {200}
-            assert mixed(asked, {first: ANSWERS[0], second: ANSWERS[1]}) == []
+        assert {one.status for one in asked} == {200}
+        answers = {version: ANSWERS[which % 2] for which, version in enumerate(versions)}
+        assert mixed(asked, answers) == []
     with running(case.use_case, uri, case.folder) as service:
         until(service.ready)
-        assert service.version() == second
+        assert service.version() == versions[-1]
         until(lambda: "does not answer" in service.known().trouble)
-        assert service.ready()
+        until(lambda: degraded(service) == (True, True, versions[-1]))
+
+
+def degraded(service: Service) -> tuple[bool, bool, str]:
+    """What /ready says: ready, degraded, and the version."""
+    found = httpx.get(f"{service.address}/ready", timeout=20).json()
+    return found["ready"], found["degraded"], found["version"]
 
 
 def test_a_challenger_scores_beside_the_answers(case: Case) -> None:
@@ -242,7 +264,7 @@ def test_a_challenger_scores_beside_the_answers(case: Case) -> None:
             answer = httpx.post(f"{service.address}/predict", json=BODY)
             assert [row["prediction"] for row in answer.json()["predictions"]] == ANSWERS[0]
         counted = f'fourcycle_shadow_rows{{version="{challenger}",what="differ"}} 10.0'
-        until(lambda: counted in httpx.get(f"{service.address}/metrics").text)
+        until(lambda: counted in metrics(service))
     rows = service.tables.read("predictions").to_pylist()
     pairs = {(row["prediction"], row["shadow"]) for row in rows}
     assert pairs == {("a", "b"), ("b", "a")}

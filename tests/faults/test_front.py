@@ -112,8 +112,9 @@ def test_hostile_connections_end_and_a_good_client_is_answered(case: Case) -> No
             threading.Thread(target=send_too_much, args=(caller,), daemon=True).start()
         for caller in hostile:
             seconds, said = ended(caller, began)
-            assert seconds < LIMIT_S + MARGIN_S
+            assert seconds < LIMIT_S
             assert b" 200 " not in said
         until(lambda: len(good.asked) > 20)
         assert good.failed == []
+        assert "Traceback" not in served.said.read_text()
         assert max(asked.ended - asked.began for asked in good.asked) < MARGIN_S

@@ -2,31 +2,45 @@
 
 from typing import Any
 
+import httpx
 import pytest
 import schemathesis
 from hypothesis import HealthCheck, given, settings
-from schemathesis.specs.openapi.checks import positive_data_acceptance
+from schemathesis.specs.openapi.checks import positive_data_acceptance, status_code_conformance
 
 # JSON Schema can't say that tensors hold as many values as their shape, or rows as many as columns.
 BEYOND_SCHEMA = [positive_data_acceptance]
+OTHER_MODEL = [status_code_conformance]  # 404, which the document does not name
 
 
-@pytest.mark.parametrize(
-    ("path", "excluded"),
-    [
-        ("/predict", []),
-        ("/invocations", BEYOND_SCHEMA),
-        ("/v2/models/penguins/infer", BEYOND_SCHEMA),
-        ("/ready", []),
-    ],
-)
-def test_requests_by_the_document(address: str, path: str, excluded: list[Any]) -> None:
+PATHS: dict[str, list[Any]] = {
+    "/predict": [],
+    "/invocations": BEYOND_SCHEMA,
+    "/v2/models/penguins/infer": BEYOND_SCHEMA,
+    "/feedback": BEYOND_SCHEMA,
+    "/ready": [],
+    "/ping": [],
+    "/version": [],
+    "/v2": [],
+    "/v2/health/live": [],
+    "/v2/health/ready": [],
+    "/v2/models/{name}": OTHER_MODEL,
+    "/v2/models/{name}/ready": OTHER_MODEL,
+}
+
+
+@pytest.mark.parametrize("path", PATHS)
+def test_requests_by_the_document(address: str, path: str) -> None:
     document = schemathesis.openapi.from_url(f"{address}/openapi.json")
     strategies = document.include(path=path).as_strategy()
 
     @settings(max_examples=10, deadline=None, suppress_health_check=list(HealthCheck))
     @given(strategies)
     def hold(case: Any) -> None:
-        case.call_and_validate(excluded_checks=excluded)
+        case.call_and_validate(excluded_checks=PATHS[path])
 
     hold()
+
+
+def test_every_path_of_the_document_is_tried(address: str) -> None:
+    assert set(httpx.get(f"{address}/openapi.json").json()["paths"]) == set(PATHS)

@@ -58,6 +58,13 @@ def test_the_page_says_what_is_served(page: Page, address: str) -> None:
     said = page.inner_text("body")
     for fact in ("Species of Antarctic penguins", "penguins", VERSION, "multiclass", "344 birds"):
         assert fact in said
+    assert re.search(r"in production since\s+20\d\d-\d\d-\d\d \d\d:\d\d UTC", said, re.IGNORECASE)
+    links = {
+        "the model in MLflow": "http://127.0.0.1:5000/#/models/penguins?workflowType=machine_learning",
+        "API documentation": f"{address}/docs",
+    }
+    for text, target in links.items():
+        assert page.get_by_text(text).evaluate("link => link.href") == target
     look(page, "page")
 
 

@@ -167,6 +167,18 @@ def test_every_way_to_send_a_row_gets_the_same_answer(address: str) -> None:
     assert {answer.headers["X-Model-Version"] for answer in answers} == {VERSION}
 
 
+def test_no_page_of_another_host_may_read_an_answer(address: str) -> None:
+    """Sharing across origins is off: a browser finds no leave in any answer."""
+    origin = {"Origin": "https://example.org"}
+    asking = origin | {"Access-Control-Request-Method": "POST"}
+    for path in ("/predict", "/invocations", "/v2/models/penguins/infer", "/feedback", "/ready"):
+        assert httpx.options(address + path, headers=asking).status_code == 405
+    answer = httpx.post(f"{address}/predict", json={"rows": [ROW]}, headers=origin)
+    assert answer.status_code == 200
+    found = [answer, *(httpx.options(address + p, headers=asking) for p in ("/predict", "/ready"))]
+    assert [name for one in found for name in one.headers if name.startswith("access-")] == []
+
+
 def test_the_request_id_goes_through(address: str) -> None:
     own = httpx.post(f"{address}/predict", json={"rows": [ROW]})
     assert own.headers["X-Request-Id"] == own.json()["request_id"]
