@@ -14,7 +14,7 @@ from contract.tables import TableVersion
 from contract.use_case import UseCase
 from monitoring.publish import link
 from pipelines.ingest import ingest_labelled
-from pipelines.label_figures import Seen
+from pipelines.label_figures import SeenTables
 from pipelines.main import Outcome, after_ingest
 from pipelines.raw import raw_schema
 from pipelines.registry import Version
@@ -52,7 +52,7 @@ class Made:
     outcome: Outcome
 
 
-def seen_by(workspace: Workspace, champion: Version) -> Seen:
+def seen_by(workspace: Workspace, champion: Version) -> SeenTables:
     """The tables that the champion learned from and was measured on.
 
     Refused where the use case has changed since: a retraining adds rows, it adds no columns.
@@ -72,10 +72,10 @@ def seen_by(workspace: Workspace, champion: Version) -> Seen:
         rows = workspace.tables.read(name, version, columns=[key]).num_rows
         return TableVersion(name, version, rows, total)
 
-    return Seen(of("training"), of("holdout"))
+    return SeenTables(of("training"), of("holdout"))
 
 
-def make_candidate(workspace: Workspace, champion: Version, seen: Seen, call: Call) -> Made:
+def make_candidate(workspace: Workspace, champion: Version, seen: SeenTables, call: Call) -> Made:
     """Run the pipeline on the extended data, as far as gate and approval let it go.
 
     The report that called is told last: a crash before leaves its call open.

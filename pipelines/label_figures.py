@@ -27,14 +27,14 @@ QUARTER = "date_bin(INTERVAL '15 minutes', event_time, TIMESTAMP '1970-01-01')"
 
 
 @dataclass(frozen=True)
-class Seen:
+class SeenTables:
     """The tables of the champion: it has learned from the one and was measured on the other."""
 
     training: TableVersion
     holdout: TableVersion
 
 
-def label_figures(tables: Tables, use_case: UseCase, seen: Seen, now: datetime) -> Labels:
+def label_figures(tables: Tables, use_case: UseCase, seen: SeenTables, now: datetime) -> Labels:
     """The labels known by `now` of the newest `retraining.window_days` days of answers."""
     last = _newest_day(tables, use_case, now)
     if last is None:
@@ -68,7 +68,7 @@ def _newest_day(tables: Tables, use_case: UseCase, now: datetime) -> date | None
     return newest.astimezone(ZoneInfo(use_case.time_zone)).date() if newest else None
 
 
-def _counts(tables: Tables, use_case: UseCase, seen: Seen, traffic: Traffic) -> pd.DataFrame:
+def _counts(tables: Tables, use_case: UseCase, seen: SeenTables, traffic: Traffic) -> pd.DataFrame:
     """One row for each window, label (null: none), key_id and `seen`, with its number of rows `n`.
 
     A row that was asked several times counts once, with a label where one of the answers has one.
@@ -139,7 +139,7 @@ def _share(labelled: pd.DataFrame) -> tuple[str, float]:
 
 
 def _furthest(
-    tables: Tables, use_case: UseCase, seen: Seen, taught: pd.DataFrame
+    tables: Tables, use_case: UseCase, seen: SeenTables, taught: pd.DataFrame
 ) -> tuple[str, float]:
     """The window whose labels lie furthest from those of the champion's data, and how far.
 

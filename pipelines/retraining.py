@@ -58,7 +58,7 @@ class Labels:
     holdout: Holdout | None  # the newest window that may be held out
     shift: float = 0.0  # of the labels of one window against the champion's data, at most
     shifted: str = ""  # that window
-    key: str = ""  # the API key that said the largest share of the new labels of one window
+    key: str = ""  # the API key that said the largest share of the labels of one window
     key_share: float = 0.0
     key_window: str = ""  # that window
     read: Mapping[str, int] = field(default_factory=dict)  # versions of the tables, by their names
@@ -193,8 +193,7 @@ def suspicions(labels: Labels, policy: Retraining) -> tuple[str, ...]:
     if labels.key_share > policy.max_key_share:
         found.append(
             f"{labels.key_share:.0%} of the labels of {labels.key_window} were said by the "
-            f"API key {labels.key}; "
-            f"max_key_share is {policy.max_key_share:.0%}."
+            f"API key {labels.key}; max_key_share is {policy.max_key_share:.0%}."
         )
     return tuple(found)
 

@@ -18,7 +18,7 @@ from contract.schema import arrow_schema
 from contract.tables import Tables, TableVersion
 from contract.use_case import Column, GroupSplit, Monitoring, UseCase
 from pipelines.identity import process_identity
-from pipelines.label_figures import Seen, label_figures
+from pipelines.label_figures import SeenTables, label_figures
 from pipelines.lease import free, leased, newest, take
 from pipelines.retraining import (
     Before,
@@ -201,11 +201,11 @@ def published(tables: Tables, use_case: UseCase, name: TableName, rows: pd.DataF
     tables.publish(name, table.append_column(ROW_HASH, pa.array(hashes)), content_hash(hashes))
 
 
-def seen(tables: Tables, use_case: UseCase, *more: pd.DataFrame) -> Seen:
+def seen(tables: Tables, use_case: UseCase, *more: pd.DataFrame) -> SeenTables:
     """The champion's tables: rows of January, and `more` that it has learned from."""
     published(tables, use_case, "training", pd.concat([made.rows(300, 7, "2024-01-01"), *more]))
     published(tables, use_case, "holdout", made.rows(100, 8, "2024-01-05"))
-    return Seen(TableVersion("training", 1, 0, ""), TableVersion("holdout", 1, 0, ""))
+    return SeenTables(TableVersion("training", 1, 0, ""), TableVersion("holdout", 1, 0, ""))
 
 
 def answered(tables: Tables, use_case: UseCase, day: int, labelled: int = N_ROWS) -> pd.DataFrame:
