@@ -51,10 +51,10 @@ def reference(n_rows: int = 4000) -> Reference:
     return Reference(trained[FEATURES], answers, {"roc_auc": 0.8})
 
 
-def register(folder: Path, use_case: UseCase) -> None:
+def register(folder: Path, use_case: UseCase, known: Reference | None = None) -> None:
     """A champion in the folder's store, with nothing but use case and reference in its package."""
     client = connect(Settings(tracking_uri=f"sqlite:///{folder}/mlflow.db"))
-    package, known = folder / "package", reference()
+    package, known = folder / "package", known or reference()
     (package / "reference").mkdir(parents=True)
     freeze(package / "reference", known.inputs, known.holdout, known.figures)
     (package / "use_case.yaml").write_text(frozen(use_case), encoding="utf-8")
@@ -64,7 +64,7 @@ def register(folder: Path, use_case: UseCase) -> None:
 
 
 def answer(tables: Tables, use_case: UseCase, asked: pd.DataFrame, version: str = "1") -> None:
-    """Append records as the service writes them."""
+    """Append records as the service writes them: their own answers, or those of the chance."""
     known = Schema.of(use_case)
     inputs = pa.StructArray.from_arrays(
         [pa.array(asked[name]) for name in known.features], names=list(known.features)
@@ -81,8 +81,8 @@ def answer(tables: Tables, use_case: UseCase, asked: pd.DataFrame, version: str 
         "version": [version] * n_rows,
         "id": asked["id"],
         "inputs": inputs,
-        "prediction": asked["chance"] > 0.5,
-        "probability": [[1 - p, p] for p in asked["chance"]],
+        "prediction": asked.get("prediction", asked["chance"] > 0.5),
+        "probability": asked.get("probability", pd.Series([[1 - p, p] for p in asked["chance"]])),
     }
     schema = predictions_schema(known.features, known.keys, known.prediction)
     table = pa.table({f.name: columns.get(f.name, pa.nulls(n_rows, f.type)) for f in schema})
@@ -95,6 +95,7 @@ def label(
     by: str = "prediction_id",
     said: datetime = LATER,
     key_id: str | None = None,
+    kind: str = "boolean",
 ) -> None:
     """Append labels that name their prediction, or the keys of its row."""
     n_rows = len(known)
@@ -106,7 +107,7 @@ def label(
         "received_time": [said] * n_rows,
         "key_id": [key_id] * n_rows,
     }
-    schema = feedback_schema({"id": "integer"}, "boolean")
+    schema = feedback_schema({"id": "integer"}, kind)
     found = {
         f.name: pa.nulls(n_rows, f.type)
         if columns.get(f.name) is None
