@@ -9,7 +9,7 @@ import sys
 import tempfile
 from collections.abc import Collection
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -152,7 +152,7 @@ def _learn(scene: Scene, window: Days, seen: Seen, first_version: str) -> Seen:
         open_workspace(use_case, scene.root, "monitoring") as workspace,
     ):
         path = f"{folder}/labels.parquet"
-        write_table(_statements(labelled, use_case, scene.label_lag_days), path)
+        write_table(statements(labelled, use_case, window.end, scene.label_lag_days), path)
         feedback(workspace, path)
         other = None
         if seen.version != first_version:
@@ -166,10 +166,15 @@ def _learn(scene: Scene, window: Days, seen: Seen, first_version: str) -> Seen:
     return seen.model_copy(update=found)
 
 
-def _statements(labelled: pa.Table, use_case: UseCase, lag_days: int) -> pa.Table:
-    """Labels by keys and event time, each known so long after its event."""
-    time = str(use_case.event_time)
-    known = pc.add(labelled.column(time), pa.scalar(timedelta(days=lag_days)))
+def statements(labelled: pa.Table, use_case: UseCase, end: date, lag_days: int) -> pa.Table:
+    """Labels by keys and event time, each known so long after its event.
+
+    At the latest that long after the window's end: clocks that go forward take no label away.
+    """
+    time, lag = str(use_case.event_time), timedelta(days=lag_days)
+    known = pc.add(labelled.column(time), pa.scalar(lag))
+    last = pa.scalar(local_midnight(end + lag, use_case.time_zone), known.type)
+    known = pc.if_else(pc.greater(known, last), last, known)
     said = labelled.select([*use_case.keys, time, use_case.target])
     return said.append_column("label_time", known)
 

@@ -4,7 +4,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Sequence
-from datetime import date
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 import mlflow
@@ -26,10 +26,10 @@ from pipelines.main import pipeline
 from pipelines.rehearsal import Rehearsal
 from pipelines.replay import main
 from pipelines.replayed import Cure, Seen
-from pipelines.scene import Scene, cure
+from pipelines.scene import Scene, cure, statements
 from pipelines.unseen import Days
 from pipelines.workspace import connect, open_workspace
-from tests.conftest import MADE, deliver, settle
+from tests.conftest import MADE, deliver, made_use_case, settle
 from tests.monitoring import made
 
 WEEK = 504  # rows, one every 20 minutes
@@ -185,6 +185,14 @@ def test_again_it_does_nothing_and_otherwise_it_is_refused(tables: Tables) -> No
     with pytest.raises(BadInput, match="seen a replay with rows 300"):
         again(rows=5)
     assert (tables.version("predictions"), tables.version("feedback")) == before
+
+
+def test_all_labels_are_there_on_their_day_though_clocks_go_forward(home: Path) -> None:
+    days = pa.array([datetime(2024, 2, 20, tzinfo=UTC), datetime(2024, 3, 1, 4, 59, tzinfo=UTC)])
+    rows = pa.table({"id": [1, 2], "moment": days, "late": [True, False]})
+    york = made_use_case(home, {"time_zone": "America/New_York"})
+    known = statements(rows, york, date(2024, 3, 1), 30).column("label_time").to_pylist()
+    assert known == [datetime(2024, 3, 21, tzinfo=UTC), datetime(2024, 3, 31, 4, tzinfo=UTC)]
 
 
 def test_what_is_not_declared_can_t_be_replayed(home: Path) -> None:
