@@ -196,7 +196,7 @@ def test_what_can_not_be_hidden_is_not_served_and_counted(hiding: Path, home: Pa
 
 
 def test_labels_that_wait_and_that_were_taken_are_counted(package: Path, home: Path) -> None:
-    noise = home / "spool" / "penguins" / FEEDBACK_FOLDER / f"strange.00000001.0{CLOSED}"
+    noise = home / "spool" / "penguins" / FEEDBACK_FOLDER / f"{0:032x}.00000001.0{CLOSED}"
     noise.parent.mkdir(parents=True)
     noise.write_bytes(b"noise")
     with running(app_of(current_of(package, home), home)) as address:
