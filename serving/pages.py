@@ -25,6 +25,10 @@ STATIC = Path(fastapi_offline.__file__).parent / "static"
 PROMETHEUS = "text/plain; version=0.0.4; charset=utf-8"
 BY_STATUS = {404: "not_found", 405: "method"}
 
+Responses = dict[int | str, dict[str, Any]]
+NOT_READY: Responses = {503: {"description": "no version can answer"}}
+NOT_SERVED: Responses = NOT_READY | {404: {"description": "another model or version"}}
+
 
 def readiness(status: Status, log_problem: str, feedback_problem: str) -> dict[str, Any]:
     """Whether requests should be sent here, and everything that is not as it should be."""
@@ -50,7 +54,9 @@ def health_routes(current: Current, log: Log, feedback_log: Log, mlflow_version:
     """Is it alive, is it ready, and if not, why."""
     router = APIRouter(tags=["health"])
 
-    @router.get("/ping", summary="Ready, in MLflow's words", response_class=Response)
+    @router.get(
+        "/ping", summary="Ready, in MLflow's words", response_class=Response, responses=NOT_READY
+    )
     @router.get("/health", include_in_schema=False)
     async def ping() -> Response:
         status = current.status()
@@ -61,7 +67,7 @@ def health_routes(current: Current, log: Log, feedback_log: Log, mlflow_version:
     async def version() -> Response:
         return Response(mlflow_version, media_type="text/plain")
 
-    @router.get("/ready", summary="Readiness with reasons")
+    @router.get("/ready", summary="Readiness with reasons", responses=NOT_READY)
     async def ready() -> JSONResponse:
         found = readiness(current.status(), log.problem, feedback_log.problem)
         return JSONResponse(found, 200 if found["ready"] else 503)
@@ -70,7 +76,7 @@ def health_routes(current: Current, log: Log, feedback_log: Log, mlflow_version:
     async def live() -> dict[str, bool]:
         return {"live": True}
 
-    @router.get("/v2/health/ready", summary="Ready")
+    @router.get("/v2/health/ready", summary="Ready", responses=NOT_READY)
     async def v2_ready() -> JSONResponse:
         found = readiness(current.status(), log.problem, feedback_log.problem)
         return JSONResponse(found, 200 if found["ready"] else 503)
@@ -87,7 +93,7 @@ def metadata_routes(answering: Answering, version: str) -> APIRouter:
     async def server() -> dict[str, Any]:
         return {"name": oip.PLATFORM, "version": version, "extensions": oip.EXTENSIONS}
 
-    @router.get("/models/{name}", summary="Model metadata")
+    @router.get("/models/{name}", summary="Model metadata", responses=NOT_SERVED)
     @router.get("/models/{name}/versions/{version}", include_in_schema=False)
     async def model(request: Request, response: Response) -> dict[str, Any]:
         served = answering.named(request.url.path).served
@@ -95,7 +101,7 @@ def metadata_routes(answering: Answering, version: str) -> APIRouter:
         n_classes = len(served.scorer.classes)
         return oip.model_metadata(served.use_case, served.name, served.version, n_classes)
 
-    @router.get("/models/{name}/ready", summary="Model readiness")
+    @router.get("/models/{name}/ready", summary="Model readiness", responses=NOT_SERVED)
     @router.get("/models/{name}/versions/{version}/ready", include_in_schema=False)
     async def model_ready(request: Request, response: Response, name: str) -> dict[str, Any]:
         served = answering.named(request.url.path.removesuffix("/ready")).served
