@@ -65,9 +65,15 @@ class Drawn:
     late: Mask
 
 
+def _with_one_limit(use_case: UseCase) -> UseCase:
+    """Without limits of single columns: the simulated changes are those of weather columns."""
+    policy = use_case.monitoring.model_copy(update={"effect_limits": {}})
+    return use_case.model_copy(update={"monitoring": policy})
+
+
 def stage(resamples: int = 200, seed: int = 0) -> Stage:
     """Load the flights, fit a small model, and prepare every row of the pool."""
-    use_case = load_use_case("flights")
+    use_case = _with_one_limit(load_use_case("flights"))
     from use_cases.flights import load
 
     rows = load().dropna(subset="late")

@@ -64,6 +64,11 @@ def made_rows(n_rows: int = 200, seed: int = 0) -> pd.DataFrame:
     ).head(wanted)
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with what takes longest, so that no worker is left alone with it at the end."""
+    items.sort(key=lambda item: "system" not in item.path.parts)
+
+
 @pytest.fixture(autouse=True)
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A working folder of the test's own, where the embedded defaults put everything."""

@@ -105,9 +105,7 @@ def test_the_gate_refuses_and_the_champion_stays(workspace: Workspace, turned: T
     assert retrain(strict).state == "NOT_NEEDED"  # it had its candidate
     # Killed before the report was told of it: the same candidate once more, not a second one.
     workspace.client.delete_tag(turned.reports[1].run_id, "retrained_version")
-    policy = strict.retraining.model_copy(update={"cool_down_days": 0})
-    eager = strict.model_copy(update={"retraining": policy})
-    again = retrain(eager, wish=Wish(accept_labels=True, reason="we looked"))
+    again = retrain(strict, wish=Wish(force=True, accept_labels=True, reason="we looked"))
     assert (again.state, again.version) == ("RETRAIN", "2")
     assert versions(workspace) == {"1": PRODUCTION, "2": "Staging"}
     forced = retrain(changed(workspace, min_labels=10_000), wish=Wish(force=True, reason="again"))
