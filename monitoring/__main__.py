@@ -59,6 +59,7 @@ def main(
     # MLflow takes seconds to import; --help and a wrong option answer at once.
     from monitoring.channels import channels
     from monitoring.monitor import monitor
+    from monitoring.publish import link
 
     settings = read_settings(root)
     to = channels(settings)  # what is configured by half is said before the work
@@ -67,7 +68,8 @@ def main(
         first, *others = (asdict(m) for m in done)
         typer.echo(json.dumps(first | {"others": others}, indent=2))
     for monitored in done:
-        _summary(monitored)
+        place = link(monitored.experiment_id, monitored.run_id)
+        _summary(monitored, settings.ui_url.rstrip("/") + place)
     _alert(declared, settings, [m.version for m in done], to)
     if fail_on and any(m.status in DRIFT for m in done):
         raise typer.Exit(1)
@@ -81,16 +83,15 @@ def _warn(line: str) -> None:
     typer.echo(f"  WARNING: {line}", err=True)
 
 
-def _summary(monitored: "Monitored") -> None:
+def _summary(monitored: "Monitored", address: str) -> None:
     again = " (reported before, not again)" if monitored.already else ""
     revision = f", revision {monitored.revision}" if monitored.revision > 1 else ""
-    link = f"/#/experiments/{monitored.experiment_id}/runs/{monitored.run_id}"
     lines = [
         f"{monitored.status}{again}: version {monitored.version}, {monitored.window}{revision}, "
         f"{monitored.rows:,} rows",
         *(f"  - {reason}" for reason in monitored.reasons),
         f"  report: {monitored.report}",
-        f"  in make ui: {link}?workflowType=machine_learning",
+        f"  in MLflow, while make ui runs: {address}",
     ]
     typer.echo("\n".join(lines), err=True)
 

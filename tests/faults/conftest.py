@@ -1,10 +1,12 @@
 """What the fault tests of the service share: one registry, and a use case of each test's own."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.faults.shop import Case, Shop
+from tests.faults.store import Store
 from tests.serving.small import SMALL, client_of, register, save_model
 
 
@@ -21,3 +23,14 @@ def case(shop: Shop, home: Path) -> Case:
     use_case = home / f"{name}.yaml"
     use_case.write_text(SMALL.replace("name: small", f"name: {name}"), encoding="utf-8")
     return Case(shop, home, register(client_of(shop.folder), name), use_case)
+
+
+@pytest.fixture
+def store(home: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Store]:
+    """Running, and known to this process too."""
+    store = Store(home / "store")
+    for name, value in store.environment.items():
+        monkeypatch.setenv(name, value)
+    store.start()
+    yield store
+    store.kill()

@@ -22,7 +22,9 @@ class Store:
         ports = {part: free_port() for part in parts}
         options = [f"-{part}.port={port}" for part, port in ports.items()]
         options += [f"-{part}.port.grpc={free_port()}" for part in parts]
-        options += [f"-s3.port.iceberg={free_port()}", f"-s3.config={folder / 's3.json'}"]
+        options += [f"-s3.config={folder / 's3.json'}"]
+        # Catalogues that nobody asks, one of them on a port that is the same for all servers.
+        options += ["-s3.port.iceberg=0", "-s3.port.lance=0"]
         options += ["-volume.max=50", "-master.volumeSizeLimitMB=32"]
         options += ["-master.electionTimeout=1s"]  # a second start waits for it: 10 s by default
         self._command = ["weed", "server", f"-dir={folder}", "-ip=127.0.0.1", "-s3", *options]

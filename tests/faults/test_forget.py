@@ -6,11 +6,9 @@ import random
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pyarrow.parquet as pq
-import pytest
 from pyarrow import fs
 
 from contract.names import TableName
@@ -77,16 +75,6 @@ def test_killed_at_any_step_it_is_finished_by_the_next_one(
         assert files_with(fs.LocalFileSystem(), str(folder / "data"), subject) == []
         assert rows_of(again.tables) == gone
         shutil.rmtree(folder)
-
-
-@pytest.fixture
-def store(home: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Store]:
-    store = Store(home / "store")
-    for name, value in store.environment.items():
-        monkeypatch.setenv(name, value)
-    store.start()
-    yield store
-    store.kill()
 
 
 def test_no_object_of_an_s3_store_holds_the_subject(answered: Workspace, store: Store) -> None:

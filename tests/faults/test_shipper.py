@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import httpx
@@ -153,17 +153,6 @@ def test_what_the_command_can_not_read_is_set_apart_and_the_rest_shipped(home: P
     reasons = [json.loads(path.read_text())["reason"] for path in facts]
     assert ["record version 9" in reasons[0], "file is damaged" in reasons[1]] == [True, True]
     assert (len(reasons), closed_segments(folder)) == (2, [])
-
-
-@pytest.fixture
-def store(home: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Store]:
-    """Running, and known to this process too."""
-    store = Store(home / "store")
-    for name, value in store.environment.items():
-        monkeypatch.setenv(name, value)
-    store.start()
-    yield store
-    store.kill()
 
 
 def test_the_store_goes_away_and_comes_back_and_no_request_notices(
