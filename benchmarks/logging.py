@@ -32,8 +32,9 @@ from contract.use_case import UseCase
 from contract.use_case_file import load_use_case
 from pipelines.service import free_port, request_rows
 from serving.answered import Answered
+from serving.frames import Kind
 from serving.prediction_rows import prediction_rows
-from serving.record import Kind, Schema, encode
+from serving.record import Schema, encode
 from serving.shipper import Shipper
 from serving.spool import Entry, Spool
 

@@ -9,8 +9,9 @@ import pyarrow as pa
 from contract.names import TableName
 from contract.predictions import PARTITION
 from serving.feedback_rows import feedback_rows
+from serving.frames import Kind
 from serving.prediction_rows import prediction_rows
-from serving.record import Kind, Schema
+from serving.record import Schema
 
 
 @dataclass(frozen=True)

@@ -9,11 +9,22 @@ import struct
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
+from enum import IntEnum
 
+# A field added at the end of a record keeps the version; any other change needs the next one.
+VERSION = 1
 MAGIC = b"\xf4\xffCY"  # no text in UTF-8 holds these bytes
 HEAD = struct.Struct("<4sBBII")
 CHECK = struct.Struct("<I")
 HEADER_BYTES = HEAD.size + CHECK.size
+
+
+class Kind(IntEnum):
+    """What a frame's payload is."""
+
+    SCHEMA = 1
+    PREDICTIONS = 2
+    FEEDBACK = 3
 
 
 @dataclass(frozen=True, slots=True)

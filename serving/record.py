@@ -1,11 +1,9 @@
 """What the frames of a spool hold: answered requests or feedback, and the columns they have.
 
 Every segment describes itself: the first record of a schema follows a frame with its columns and
-their types, so that the shipper asks neither the registry nor today's use case. A field added at
-the end of a record keeps the version; any other change needs the next one.
+their types, so that the shipper asks neither the registry nor today's use case.
 """
 
-from enum import IntEnum
 from typing import Any
 
 import msgspec
@@ -13,20 +11,11 @@ import msgspec
 from contract.use_case import UseCase
 from serving.answered import Answered, schema_hash
 from serving.feedback_record import Feedback
-from serving.frames import Frame
+from serving.frames import VERSION, Frame, Kind
 
-VERSION = 1
 FEEDBACK_FOLDER = "feedback"  # in the folder of a use case's spools: feedback has spools of its own
 
 Record = Answered | Feedback
-
-
-class Kind(IntEnum):
-    """What a frame's payload is."""
-
-    SCHEMA = 1
-    PREDICTIONS = 2
-    FEEDBACK = 3
 
 
 class Schema(msgspec.Struct, frozen=True, array_like=True):

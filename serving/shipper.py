@@ -1,7 +1,7 @@
 """Shipper: move closed spool segments into `predictions` and `feedback`, each row exactly once.
 
 One per host and use case, under a file lock; a second one waits. What a pass does, in this order:
-close what dead workers left, read a batch of segments, put what can't be read into quarantine,
+close what dead writers left, read a batch of segments, put what can't be read into quarantine,
 commit the rows together with each spool's newest sequence number, sync the table's files, delete
 the segments. Killed anywhere, the next pass finds in the table how far this one came.
 """

@@ -1,9 +1,9 @@
-"""The spool of one worker: append-only segments in a folder that all workers of a host share.
+"""The spool of one writer: append-only segments in a folder that all writers of a host share.
 
-A segment is `<spool id>.<sequence>.open` while its worker writes it under a lock, and
+A segment is `<spool id>.<sequence>.open` while its writer holds it under a lock, and
 `<spool id>.<sequence>.<rows>.segment` when it is whole and synced. The lock ends with its process,
-so a segment that nobody holds was left by a dead worker and may be closed by anybody. A spool id
-is one run of one worker: it is never used again, so neither is a sequence number.
+so a segment that nobody holds was left by a dead writer and may be closed by anybody. A spool id
+is one run of one writer: it is never used again, so neither is a sequence number.
 """
 
 import fcntl
@@ -19,8 +19,7 @@ from pathlib import Path
 
 import msgspec
 
-from serving.frames import HEADER_BYTES, Frame, frame, scan
-from serving.record import VERSION, Kind
+from serving.frames import VERSION, Frame, Kind, frame, scan
 
 OPEN = ".open"
 CLOSED = ".segment"
@@ -46,7 +45,7 @@ class Segment:
         return cls(name[1], int(name[2]), int(name[3]), path) if name else None
 
 
-class Entry(msgspec.Struct, frozen=True):
+class Entry(msgspec.Struct, frozen=True, array_like=True):
     """One record on its way to the disk."""
 
     kind: Kind
@@ -111,13 +110,6 @@ class Spool:
         if segment.size >= self._max_bytes:
             self._retire(segment)
 
-    def has_room(self, entry: Entry) -> bool:
-        """Whether `write` only has to append: no segment to open or to close."""
-        segment = self._open
-        if segment is None or entry.schema_hash not in self._described:
-            return False
-        return segment.size + HEADER_BYTES + len(entry.payload) < self._max_bytes
-
     def close_due(self) -> float | None:
         """Close the open segment if it is old; seconds until it will be, None without one."""
         if self._open is None:
@@ -154,7 +146,7 @@ class Spool:
             self._sequence = sequence  # not before: a gap makes the shipper wait
             if _lock(descriptor, path):
                 break
-            os.close(descriptor)  # the shipper took the new, empty file for a dead worker's
+            os.close(descriptor)  # the shipper took the new, empty file for a dead writer's
         try:
             sync_folder(self.folder)
         except OSError:
@@ -169,7 +161,7 @@ class Spool:
         """Cut off what was written; its callers hear that it is not logged.
 
         Where even that fails, whole frames may stay and are shipped: a row too many in the table,
-        never one too few. The segment is left as a dead worker's is, which is closed by a count
+        never one too few. The segment is left as a dead writer's is, which is closed by a count
         of what it holds.
         """
         try:
@@ -180,7 +172,7 @@ class Spool:
             os.close(segment.descriptor)
 
     def _retire(self, segment: _Open) -> None:
-        """Write no more to a segment. One that can't be closed is left as a dead worker's is."""
+        """Write no more to a segment. One that can't be closed is left as a dead writer's is."""
         self._open = None
         try:
             try:
@@ -207,7 +199,7 @@ def closed_segments(folder: Path) -> list[Segment]:
 
 
 def close_leftovers(folder: Path) -> int:
-    """Close the segments of dead workers; how many there were."""
+    """Close the segments of dead writers; how many there were."""
     closed = 0
     for path in sorted(folder.glob(f"*{OPEN}")):
         name = OPEN_NAME.fullmatch(path.name)
@@ -215,7 +207,7 @@ def close_leftovers(folder: Path) -> int:
             continue
         try:
             descriptor = os.open(path, os.O_RDWR)
-        except FileNotFoundError:  # its worker closed it just now
+        except FileNotFoundError:  # its writer closed it just now
             continue
         try:
             if _lock(descriptor, path):

@@ -56,6 +56,7 @@ class Server(uvicorn.Server):
 
 async def work(name: str, settings: Settings, listener: socket.socket, parent: int) -> None:
     """Answer requests until a signal comes or the parent process is gone."""
+    listener.set_inheritable(False)  # else the address would be taken until the log's writer ends
     current = Current(
         Cache(settings.cache_root / name),
         name,
@@ -63,11 +64,13 @@ async def work(name: str, settings: Settings, listener: socket.socket, parent: i
         log_secret=settings.log_secret.get_secret_value(),
     )
     current.refresh()
+    log = open_log(settings, name)
+    await log.start()
     gc.freeze()
     gc.set_threshold(YOUNG_OBJECTS)
     app = create_app(
         current,
-        open_log(settings, name),
+        log,
         open_feedback_log(settings, name),
         settings,
         version("mlflow"),

@@ -33,6 +33,22 @@ def test_workers_killed_under_load(trained: Trained, home: Path) -> None:
     assert_exactly_once(clients.told, running.tables)
 
 
+def test_writers_killed_under_load(trained: Trained, home: Path) -> None:
+    """A worker goes on: of what its writer had, it says that it is not logged."""
+    chance = random.Random(0)
+    with service(trained[0], home, serve_workers="2") as running:
+        with load(running.address, BODY, pause_s=0) as clients:
+            for _ in range(rounds(3, 50)):
+                time.sleep(chance.uniform(0.2, 1.0))
+                until(running.parts, "serving.writer")
+                chance.choice(running.parts("serving.writer")).kill()
+        running.stop()
+    assert clients.statuses.keys() == {200}
+    assert clients.failed == []
+    assert clients.not_logged  # the kills were felt
+    assert_exactly_once(clients.told, running.tables)
+
+
 def test_sigterm_under_load_ships_the_last_answer(trained: Trained, home: Path) -> None:
     with (
         service(trained[0], home, serve_workers="2") as running,
@@ -122,8 +138,8 @@ def label(client: httpx.Client) -> int:
     return client.post("/feedback", json={"penguin": 1, "label": "Gentoo"}).status_code
 
 
-CALL = re.compile(r"^(?P<thread>\d+) +(?P<name>\w+)\((?P<rest>.*)$")
-RESUMED = re.compile(r"^(?P<thread>\d+) +<\.\.\. fdatasync resumed>.* = 0")
+CALL = re.compile(r"^(?P<thread>\d+) +(?P<name>\w+)\((?P<file>\d+)(?P<rest>.*)$")
+RESUMED = re.compile(r"^(?P<thread>\d+) +<\.\.\. fdatasync resumed>.* = 0$")
 
 
 def test_the_sync_returns_before_the_answer_is_written(trained: Trained, home: Path) -> None:
@@ -145,17 +161,21 @@ def test_the_sync_returns_before_the_answer_is_written(trained: Trained, home: P
 
 
 def _order(trace: str, request_id: str) -> tuple[int, int, int]:
-    """Lines where the record was written, the next sync had returned, the answer was written."""
-    written = synced = 0
-    descriptor = thread = ""
+    """Lines where the record was written, its sync had returned 0, the answer was written."""
+    written: dict[tuple[str, str], int] = {}  # by thread and file
+    syncing: dict[str, str] = {}  # files, by thread
+    found = 0, 0
     for number, line in enumerate(trace.splitlines(), 1):
-        call = CALL.match(line)
-        if not written and call and call["name"] == "write" and request_id in line:
-            written, thread = number, call["thread"]
-            descriptor = call["rest"].partition(",")[0]
-        elif written and not synced and line.startswith(thread):
-            done = call and call["rest"].startswith(f"{descriptor})") and line.endswith("= 0")
-            synced = number if done or RESUMED.match(line) else 0
-        elif "HTTP/1.1 200" in line and request_id in line:
-            return written, synced, number
+        call, resumed = CALL.match(line), RESUMED.match(line)
+        if "HTTP/1.1 200" in line and request_id in line:
+            return *found, number
+        if call and call["name"] == "write" and request_id in line:
+            written[call["thread"], call["file"]] = number
+        elif call and call["name"] == "fdatasync":
+            syncing[call["thread"]] = call["file"]
+        returned = resumed or (call if call and line.endswith("= 0") else None)
+        if returned and found == (0, 0):
+            thread = returned["thread"]
+            at = written.get((thread, syncing.get(thread, "")), 0)
+            found = (at, number) if at else found
     raise AssertionError(f"no answer with {request_id} in the trace")

@@ -66,7 +66,7 @@ def test_when_the_supervisor_is_killed_its_processes_end_and_the_port_is_free(ca
     case.warm()
     with running(case.use_case, case.shop.uri, case.folder, serve_workers="2") as service:
         until(service.ready)
-        children = psutil.Process(service.process.pid).children()
+        children = psutil.Process(service.process.pid).children(recursive=True)
         service.process.kill()
         service.process.wait()
         until(lambda: not any(child.is_running() for child in children))

@@ -16,8 +16,7 @@ import pytest
 from contract.tables import Tables
 from contract.use_case import UseCase
 from pipelines.closure import PROJECT
-from serving.frames import frame
-from serving.record import Kind
+from serving.frames import Kind, frame
 from serving.shipper_status import ShipperStatus, read_status
 from serving.spool import CLOSED, closed_segments, salt_of
 from tests.conftest import made_use_case

@@ -8,7 +8,8 @@ from typing import Any
 
 from contract.use_case import UseCase
 from serving.answered import Answered
-from serving.record import Kind, Schema, encode
+from serving.frames import Kind
+from serving.record import Schema, encode
 from serving.spool import Entry, Spool
 
 MOMENT = datetime(2024, 3, 1, 12, tzinfo=UTC)

@@ -17,7 +17,8 @@ from contract.use_case import UseCase
 from pipelines.package import seal
 from serving.cargo import FEEDBACK
 from serving.feedback_record import Feedback
-from serving.record import FEEDBACK_FOLDER, Kind, Schema, encode
+from serving.frames import Kind
+from serving.record import FEEDBACK_FOLDER, Schema, encode
 from serving.shipper import Shipper, shippers
 from serving.spool import CLOSED, Entry
 from tests.conftest import made_use_case

@@ -1,29 +1,27 @@
 """The log: what its settings promise, over real files."""
 
 import asyncio
-import errno
 import itertools
-import os
 import resource
 import time
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import psutil
 import pytest
 
 from contract.settings import LogFullPolicy, LogSync
-from contract.tables import Tables
 from contract.use_case import UseCase
 from serving.answered import LogFull
 from serving.cargo import PREDICTIONS
+from serving.group_commit import DIED, RESTART_S
 from serving.log import Log
 from serving.segment_rows import read_segment
-from serving.shipper import Shipper
-from serving.spool import closed_segments
+from serving.spool import close_leftovers, closed_segments
 from tests.conftest import made_use_case
-from tests.faults.traffic import logged_ids
-from tests.serving.answers import answer, spool_of
+from tests.serving.answers import ONE_SEGMENT, answer
 
 
 @pytest.fixture
@@ -38,7 +36,7 @@ def log_in(
     full: LogFullPolicy = "serve",
     max_age_s: float = 10,
 ) -> Log:
-    log = Log(spool_of(folder, use_case, max_age_s=max_age_s), sync, full)
+    log = Log(folder, ONE_SEGMENT, max_age_s, sync, full)
     log.declare(use_case)
     return log
 
@@ -57,7 +55,7 @@ def test_every_waiting_request_is_logged(home: Path, use_case: UseCase, sync: Lo
     async def work() -> list[bool]:
         log = log_in(home / "s", use_case, sync)
         done = await asyncio.gather(*map(log.append, answers))
-        assert (log.rows_logged, log.rows_not_logged, log.problem) == (100, 0, "")
+        assert log.problem == ""
         await log.close()
         return done
 
@@ -77,14 +75,20 @@ def test_off_writes_nothing_and_says_so(home: Path, use_case: UseCase) -> None:
 
 
 @contextmanager
-def no_file_larger_than(n_bytes: int) -> Iterator[None]:
-    """The disk is full for this process: a write beyond the size fails, in part or whole."""
-    before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (n_bytes, before[1]))
+def no_file_larger_than(n_bytes: int, process_id: int = 0) -> Iterator[None]:
+    """The disk is full for one process: a write beyond the size fails, in part or whole."""
+    before = resource.prlimit(process_id, resource.RLIMIT_FSIZE)
+    resource.prlimit(process_id, resource.RLIMIT_FSIZE, (n_bytes, before[1]))
     try:
         yield
     finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+        resource.prlimit(process_id, resource.RLIMIT_FSIZE, before)
+
+
+def writer() -> psutil.Process:
+    """The process that the log has started."""
+    (found,) = [p for p in psutil.Process().children() if "serving.writer" in p.cmdline()]
+    return found
 
 
 def test_policy_serve_counts_what_it_could_not_log_and_recovers(
@@ -93,10 +97,9 @@ def test_policy_serve_counts_what_it_could_not_log_and_recovers(
     async def work() -> list[bool]:
         log = log_in(home / "s", use_case)
         done = [await log.append(answer(use_case, "before"))]
-        with no_file_larger_than(600):
+        with no_file_larger_than(600, writer().pid):
             done.append(await log.append(answer(use_case, "during", n_rows=9)))
             assert log.problem
-            assert log.rows_not_logged == 9
         done.append(await log.append(answer(use_case, "after")))
         assert log.problem == ""
         await log.close()
@@ -112,47 +115,17 @@ def test_policy_serve_counts_what_it_could_not_log_and_recovers(
 def test_policy_reject_raises_and_recovers(home: Path, use_case: UseCase) -> None:
     async def work() -> None:
         log = log_in(home / "s", use_case, full="reject")
-        with no_file_larger_than(10), pytest.raises(LogFull, match="could not be logged"):
+        await log.start()
+        with (
+            no_file_larger_than(10, writer().pid),
+            pytest.raises(LogFull, match="could not be logged"),
+        ):
             await log.append(answer(use_case, "during"))
         assert await log.append(answer(use_case, "after"))
         await log.close()
 
     asyncio.run(work())
     assert ids_in(home / "s") == ["after-0"]
-
-
-def test_a_sync_that_fails_is_told_and_nothing_follows_it_in_its_segment(
-    home: Path, use_case: UseCase, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """What the disk holds of a write whose sync failed nobody knows."""
-    failing: list[int] = []
-
-    def fdatasync(descriptor: int) -> None:
-        if failing:
-            raise OSError(failing.pop(), "Input/output error")
-        sync(descriptor)
-
-    sync = os.fdatasync
-    monkeypatch.setattr(os, "fdatasync", fdatasync)
-
-    async def work() -> list[bool]:
-        log = log_in(home / "s", use_case)
-        done = [await log.append(answer(use_case, "before"))]
-        failing.append(errno.EIO)
-        done.append(await log.append(answer(use_case, "during")))
-        assert (log.problem, log.rows_not_logged) == ("Input/output error", 1)
-        assert len(closed_segments(home / "s")) == 1
-        done.append(await log.append(answer(use_case, "after")))
-        assert (log.problem, log.rows_logged) == ("", 2)
-        await log.close()
-        return done
-
-    assert asyncio.run(work()) == [True, False, True]
-    assert [(s.sequence, s.rows) for s in closed_segments(home / "s")] == [(1, 1), (2, 1)]
-    tables = Tables(str(home / "data"), use_case.name)
-    Shipper(home / "s", tables).drain()
-    assert sorted(logged_ids(tables)) == ["after-0", "before-0"]
-    assert not (home / "s" / "quarantine").exists()
 
 
 def test_an_old_segment_is_closed_though_nobody_asks(home: Path, use_case: UseCase) -> None:
@@ -185,39 +158,75 @@ def test_a_caller_who_goes_away_costs_nobody_an_answer(home: Path, use_case: Use
     assert "there-0" in ids_in(home / "s")
 
 
-def test_a_fault_of_ours_reaches_the_caller_and_ends_nothing(home: Path, use_case: UseCase) -> None:
-    async def work() -> bool:
-        log = log_in(home / "s", use_case)
-        with pytest.raises(KeyError):
-            await log.append(answer(use_case, "odd", schema_hash="never declared"))
-        done = await log.append(answer(use_case, "r"))
-        await log.close()
-        return done
-
-    assert asyncio.run(work())
-
-
-def test_a_fault_while_a_segment_is_closed_ends_nothing(
-    home: Path, use_case: UseCase, caplog: pytest.LogCaptureFixture
-) -> None:
-    looks = itertools.count()
-
-    def clock() -> float:
-        if next(looks) == 1:  # the first is when the segment is opened, this one how old it is
-            raise ValueError("no time")
-        return time.monotonic()
-
+def test_a_fault_of_ours_is_a_problem_and_ends_nothing(home: Path, use_case: UseCase) -> None:
     async def work() -> list[bool]:
-        log = Log(spool_of(home / "s", use_case, clock=clock), "fsync", "serve")
-        log.declare(use_case)
-        async with asyncio.timeout(20):
-            done = [await log.append(answer(use_case, request_id)) for request_id in "ab"]
+        log = log_in(home / "s", use_case)
+        done = [await log.append(answer(use_case, "odd", schema_hash="never declared"))]
+        assert log.problem == "a fault in its writer (KeyError)"
+        done.append(await log.append(answer(use_case, "r")))
         await log.close()
         return done
 
-    assert asyncio.run(work()) == [True, True]
-    assert ids_in(home / "s") == ["a-0", "b-0"]
-    assert "a segment can't be closed (ValueError)" in caplog.text
+    assert asyncio.run(work()) == [False, True]
+    assert ids_in(home / "s") == ["r-0"]
+
+
+def test_a_writer_that_dies_is_replaced_and_loses_nothing_that_was_told(
+    home: Path, use_case: UseCase
+) -> None:
+    async def work() -> list[str]:
+        log, told = log_in(home / "s", use_case), []
+        enough = asyncio.Event()
+
+        async def ask(client: int) -> None:
+            for number in itertools.count():
+                if enough.is_set():
+                    return
+                request = answer(use_case, f"{client}-{number}")
+                if await log.append(request):
+                    told.extend(request.prediction_ids)
+                elif log.problem == DIED:
+                    await asyncio.sleep(RESTART_S / 4)
+
+        await log.start()
+        asking = asyncio.gather(*map(ask, range(8)))
+        for _ in range(2):
+            await asyncio.sleep(RESTART_S * 1.1)
+            writer().kill()
+            await asyncio.sleep(RESTART_S / 4)
+        enough.set()
+        await asking
+        assert await log.append(answer(use_case, "last"))
+        await log.close()
+        return told
+
+    told = asyncio.run(work())
+    close_leftovers(home / "s")
+    counts = Counter(ids_in(home / "s"))
+    assert [i for i in told if counts[i] != 1] == []
+    assert set(counts.values()) == {1}
+    assert counts["last-0"] == 1
+
+
+def test_a_writer_that_dies_at_once_is_not_started_over_and_over(
+    home: Path, use_case: UseCase
+) -> None:
+    async def work() -> None:
+        log = log_in(home / "s", use_case)
+        await log.start()
+        first = writer()
+        first.kill()
+        first.wait()
+        began = time.monotonic()
+        done = [await log.append(answer(use_case, f"r{number}")) for number in range(3)]
+        assert (done, log.problem) == ([False] * 3, DIED)
+        assert psutil.Process().children() == []
+        await asyncio.sleep(began + RESTART_S - time.monotonic())
+        assert await log.append(answer(use_case, "later"))
+        await log.close()
+
+    asyncio.run(work())
+    assert ids_in(home / "s") == ["later-0"]
 
 
 @pytest.mark.parametrize("used", [False, True])

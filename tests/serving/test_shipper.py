@@ -10,8 +10,7 @@ import pytest
 
 from contract.tables import Tables
 from contract.use_case import Column, UseCase
-from serving.frames import frame
-from serving.record import Kind
+from serving.frames import Kind, frame
 from serving.shipper import Shipper
 from serving.shipper_status import read_status, status_now, write_status
 from serving.spool import closed_segments, salt_of
