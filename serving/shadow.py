@@ -36,23 +36,30 @@ class Shadow:
         self._loaded: tuple[Fetched, ServedVersion] | None = None
 
     def beside(self, rows: pa.Table) -> pa.Table:
-        """The rows of `predictions` with `shadow` and its version filled, as far as it came."""
+        """The rows of `predictions` with its answers, as far as it came; if it fails, without."""
         began = self._clock()
-        predictions: list[Any] = []
-        version, problem = None, ""
+        n_scored, version, problem = 0, None, ""
+        filled = rows
         try:
             challenger = self._challenger()
             if challenger is None:
                 self.status = msgspec.structs.replace(self.status, version=None)
                 return rows
             version = challenger.version
-            while len(predictions) < rows.num_rows and self._clock() - began < PASS_S:
-                part = rows.slice(len(predictions), CHUNK_ROWS)
-                predictions += challenger.scorer.score(_columns(part, challenger)).prediction
+            predictions = self._predictions(challenger, rows, began + PASS_S)
+            filled, n_scored = _filled(rows, predictions, version), len(predictions)
         except Exception as error:  # whatever a challenger does, the rows go their way
             problem = f"The challenger has no answer ({type(error).__name__}: {error})."
-        self._count(version, rows, predictions, self._clock() - began, problem)
-        return _filled(rows, predictions, version)
+        self._count(version, filled, n_scored, self._clock() - began, problem)
+        return filled
+
+    def _predictions(self, challenger: ServedVersion, rows: pa.Table, until: float) -> list[Any]:
+        """Its predictions of the first rows, as many as it answers until then."""
+        found: list[Any] = []
+        while len(found) < rows.num_rows and self._clock() < until:
+            part = rows.slice(len(found), CHUNK_ROWS)
+            found += challenger.scorer.score(_columns(part, challenger)).prediction
+        return found
 
     def _challenger(self) -> ServedVersion | None:
         announced = self._cache.read()
@@ -67,21 +74,22 @@ class Shadow:
     def _count(
         self,
         version: str | None,
-        rows: pa.Table,
-        predictions: list[Any],
+        filled: pa.Table,
+        n_scored: int,
         seconds: float,
         problem: str,
     ) -> None:
         before = self.status
         if problem and problem != before.problem:
             logger.warning("%s", problem)
-        champions = rows.column("prediction").to_pylist()[: len(predictions)]
-        differ = sum(a != b for a, b in zip(champions, predictions, strict=True))
+        scored = filled.slice(0, n_scored)
+        both = (scored.column(name).to_pylist() for name in ("prediction", "shadow"))
+        differ = sum(a != b for a, b in zip(*both, strict=True))
         self.status = ShadowStatus(
             version,
-            before.scored + len(predictions),
+            before.scored + n_scored,
             before.differ + differ,
-            before.skipped + rows.num_rows - len(predictions),
+            before.skipped + filled.num_rows - n_scored,
             before.seconds + seconds,
             problem,
         )

@@ -72,10 +72,13 @@ def test_a_slow_challenger_leaves_the_rest_without_a_shadow(cache: Cache) -> Non
     assert (shadow.status.scored, shadow.status.skipped) == (CHUNK_ROWS, CHUNK_ROWS)
 
 
-@pytest.mark.parametrize("damage", ["inputs", "folder", "announcement"])
+@pytest.mark.parametrize("damage", ["inputs", "folder", "announcement", "type"])
 def test_a_challenger_that_fails_costs_no_row(cache: Cache, damage: str) -> None:
     shadow, rows = Shadow(cache, "small"), answered([0], ["a"])
-    if damage == "inputs":
+    if damage == "type":
+        at, labels = rows.schema.get_field_index("shadow"), pa.array([None], pa.bool_())
+        rows = rows.set_column(at, "shadow", labels)
+    elif damage == "inputs":
         schema = predictions_schema({"width": "number"}, {"id": "integer"}, "string")
         rows = pa.Table.from_pylist([{"prediction": "a"}], schema=schema)
     elif damage == "announcement":
