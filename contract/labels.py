@@ -32,9 +32,12 @@ def label_tables(tables: Tables) -> dict[str, DeltaTable]:
 
 
 def shared_keys(opened: dict[str, DeltaTable], keys: Sequence[str]) -> list[str]:
-    """Keys by which feedback can find predictions: those that both tables hold."""
+    """Keys by which feedback can find predictions: all, or none where a table lacks one of them.
+
+    The rest would name rows that the label is not about.
+    """
     there = [{field.name for field in table.schema().fields} for table in opened.values()]
-    return [key for key in keys if all(key in names for names in there)]
+    return list(keys) if all(names.issuperset(keys) for names in there) else []
 
 
 def revisions_sql(
@@ -85,9 +88,13 @@ def pending(tables: Tables, keys: Sequence[str], deadline: datetime) -> Pending:
     waiting = "SELECT received_time FROM feedback"
     if tables.exists("predictions"):
         opened = label_tables(tables)
-        waiting = _without("f.prediction_id = p.prediction_id", "f.prediction_id IS NOT NULL")
-        if shared := shared_keys(opened, keys):
-            waiting += " UNION ALL " + _without(_same_row(shared), "f.prediction_id IS NULL")
+        by_key = _same_row(shared) if (shared := shared_keys(opened, keys)) else "false"
+        waiting = " UNION ALL ".join(
+            [
+                _without("f.prediction_id = p.prediction_id", "f.prediction_id IS NOT NULL"),
+                _without(by_key, "f.prediction_id IS NULL"),
+            ]
+        )
     early = f"received_time < {moment(deadline)}"
     found = tables.query(
         f"SELECT count(*) AS n, count(*) FILTER (WHERE {early}) AS late, "  # noqa: S608

@@ -404,6 +404,14 @@ class UseCase(Part):
             if column.logged != "drop"
         }
 
+    @property
+    def label_keys(self) -> tuple[str, ...]:
+        """Keys by which a label names a row: all, or none where one of them is not in the log.
+
+        The rest of the keys would name other rows too.
+        """
+        return self.keys if self.log_types.keys() >= set(self.keys) else ()
+
     @model_validator(mode="after")
     def _only_features_and_keys_are_hidden(self) -> Self:
         for name in (self.event_time, self.target):

@@ -14,7 +14,7 @@ from contract.privacy import Veil
 from contract.use_case import Column, Delta, Source, Sql, UseCase
 from pipelines.sources import read_source
 from serving.cells import Sent
-from serving.feedback import check, members
+from serving.feedback import check, keys_of, members, names_a_row
 from serving.problem import Problem
 from serving.tabular import read_text
 
@@ -51,11 +51,10 @@ def read_labels(source: str, query: str, use_case: UseCase) -> pa.Table:
         names = ["label" if n == use_case.target else n for n in rows.column_names]
         rows = rows.rename_columns(names)
     known = [name for name in members(use_case) if name in rows.column_names]
-    whole = "prediction_id" in known or set(use_case.keys) <= set(known)
-    if "label" not in known or not whole:
-        keys = " and ".join(use_case.keys)
+    by_key = bool(use_case.label_keys) and set(use_case.label_keys) <= set(known)
+    if "label" not in known or not ("prediction_id" in known or by_key):
         raise BadInput(
-            f"source: a column label (or {use_case.target}) and prediction_id or {keys} are "
+            f"source: a column label (or {use_case.target}) and {names_a_row(use_case)} are "
             f"needed, found {', '.join(rows.column_names)}."
         )
     return rows.select(known)
@@ -139,7 +138,7 @@ def _plain(values: pa.ChunkedArray, kind: str) -> list[Any]:
 
 def _table(columns: dict[str, list[Any]], use_case: UseCase, veil: Veil, now: datetime) -> pa.Table:
     n_rows = len(columns["label"])
-    keys = veil.cover({key: columns[key] for key in use_case.keys})
+    keys = veil.cover(keys_of(columns, use_case))
     schema = feedback_schema({key: use_case.log_types[key] for key in keys}, use_case.answer_type)
     event_time = columns[use_case.event_time] if use_case.event_time else [None] * n_rows
     ours = {"event_time": event_time, "received_time": [now] * n_rows, "key_id": [None] * n_rows}

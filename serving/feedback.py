@@ -73,7 +73,7 @@ class Labelling:
             request_id=call.own_id,
             schema_hash=schema_hash,
             prediction_id=columns["prediction_id"],
-            keys=veil.cover({key: columns[key] for key in use_case.keys}),
+            keys=veil.cover(keys_of(columns, use_case)),
             event_time=event_time or [None] * sent.n_rows,
             label=columns["label"],
             label_time=columns["label_time"],
@@ -94,7 +94,7 @@ def rows_of(body: Any) -> list[dict[str, Any]]:
 
 def members(use_case: UseCase) -> dict[str, Column]:
     """What a row of feedback may say: about what, the label, and when it was known."""
-    names = [*use_case.keys, *([use_case.event_time] if use_case.event_time else [])]
+    names = [*use_case.label_keys, *([use_case.event_time] if use_case.event_time else [])]
     beside = {name: Column(type=use_case.columns[name].type, nullable=True) for name in names}
     return {
         **beside,
@@ -104,12 +104,25 @@ def members(use_case: UseCase) -> dict[str, Column]:
     }
 
 
+def names_a_row(use_case: UseCase) -> str:
+    """What can say which prediction a label is about."""
+    return " or ".join(filter(None, ["prediction_id", " and ".join(use_case.label_keys)]))
+
+
+def keys_of(columns: dict[str, list[Any]], use_case: UseCase) -> dict[str, list[Any]]:
+    """Keys of checked columns, (n_rows,) each; null where they name no row."""
+    nothing = [None] * len(columns["label"])
+    return {key: columns.get(key, nothing) for key in use_case.keys}
+
+
 def check(sent: Sent, use_case: UseCase, now: datetime) -> dict[str, list[Any]]:
     """Every member as a column of its type; a Problem at the first row that does not fit."""
     declared = members(use_case)
     for name, values in sent.columns.items():
         if name not in declared:
             row = next(i for i, value in enumerate(values) if value is not MISSING)
+            if name in use_case.keys:
+                raise _nameless(row, use_case)
             hint = nearest(name[:LONGEST_HINT], list(declared))
             raise Problem("bad_cell", f"Row {row}: unknown member; {hint}", row)
     found: dict[str, list[Any]] = {}
@@ -124,14 +137,18 @@ def check(sent: Sent, use_case: UseCase, now: datetime) -> dict[str, list[Any]]:
 
 
 def _check_row(row: int, said: dict[str, Any], use_case: UseCase, now: datetime) -> None:
-    keys = [name for name in use_case.keys if said[name] is not None]
+    keys = [name for name in use_case.label_keys if said[name] is not None]
     prediction_id = said["prediction_id"]
     if prediction_id is not None and not PREDICTION_ID.fullmatch(prediction_id):
         refuse(row, "prediction_id", "the id of a prediction", "another text")
     if (prediction_id is not None) == bool(keys) or (keys and len(keys) < len(use_case.keys)):
-        wanted = f"prediction_id or {' and '.join(use_case.keys)}"
-        raise Problem("bad_cell", f"Row {row}: {wanted} is needed, and not both.", row)
+        raise _nameless(row, use_case)
     if problem := label_problem(use_case.columns[use_case.target], said["label"]):
         raise Problem("bad_cell", f"Row {row}, column 'label': {problem}.", row, "label")
     if said["label_time"] is not None and said["label_time"] > now + CLOCK_SKEW:
         refuse(row, "label_time", "a time that has passed", "a later one")
+
+
+def _nameless(row: int, use_case: UseCase) -> Problem:
+    why = ", and not both" if use_case.label_keys else ": the log leaves out a key"
+    return Problem("bad_cell", f"Row {row}: {names_a_row(use_case)} is needed{why}.", row)

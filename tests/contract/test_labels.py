@@ -124,6 +124,18 @@ def test_a_label_waits_for_its_prediction(tables: Tables) -> None:
     assert pending(tables, KEYS, hour(9)) == Pending(1, 1, hour(4))
 
 
+def test_keys_name_a_row_only_all_together(tmp_path: Path) -> None:
+    tables = Tables(str(tmp_path / "root"), "made")
+    tables.create("predictions", PREDICTIONS, [PARTITION])  # another key is not in the log
+    tables.create("feedback", FEEDBACK)
+    predict(tables, ("a-0", 1), ("b-0", 1))
+    say(tables, said(True, 1, id=1), said(False, 1, prediction_id="b-0"))
+    opened, keys = label_tables(tables), ["id", "ward"]
+    found = tables.query(labels_sql(shared_keys(opened, keys)), **opened).to_pylist()
+    assert [(row["prediction_id"], row["label"]) for row in found] == [("b-0", False)]
+    assert pending(tables, keys, hour(2)) == Pending(1, 1, hour(1))
+
+
 def test_without_predictions_everything_waits(tmp_path: Path) -> None:
     tables = Tables(str(tmp_path / "root"), "made")
     assert pending(tables, KEYS, DAY) == Pending(0, 0, None)

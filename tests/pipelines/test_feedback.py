@@ -187,6 +187,20 @@ def test_a_personal_key_is_hashed_on_both_sides(
     assert len(row["id"]) == len(set_apart["id"]) == 32
 
 
+def test_a_key_that_the_log_leaves_out_names_no_row(workspace: Workspace, home: Path) -> None:
+    dropped = {"id": Column(type="integer", personal=True, log="drop")}
+    columns = workspace.use_case.columns | dropped
+    use_case = made_use_case(home, {"columns": columns, "keys": ("id", "colour")})
+    hiding = replace(workspace, use_case=use_case)
+    with pytest.raises(BadInput, match="and prediction_id are needed"):
+        fed(hiding, id=[0], colour=["red"], late=[True])
+    name = "0198b5f2-6a3c-7c1e-9d52-1f0a6f0c9b11-0"
+    found = fed(hiding, prediction_id=[name, None], id=[0, 0], late=[True, True])
+    assert (counts(found), found.pending) == ((1, 0, 0, 1), 1)
+    (set_apart,) = workspace.tables.read("feedback_quarantine").to_pylist()
+    assert set_apart["reason"] == "prediction_id is needed: the log leaves out a key."
+
+
 def test_the_command_says_what_it_did_and_logs_it(
     home: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -13,11 +13,14 @@ from pydantic import SecretStr
 
 from contract.labels import label_tables, labels_sql
 from contract.tables import Tables
-from contract.use_case import UseCase
+from contract.use_case import Column, UseCase
 from pipelines.package import seal
 from serving.cargo import FEEDBACK
+from serving.cells import Sent
+from serving.feedback import check, keys_of
 from serving.feedback_record import Feedback
 from serving.frames import Kind
+from serving.problem import Problem
 from serving.record import FEEDBACK_FOLDER, Schema, encode
 from serving.shipper import Shipper, shippers
 from serving.spool import CLOSED, Entry
@@ -185,6 +188,19 @@ def test_personal_columns_reach_the_tables_as_declared(hiding: Path, home: Path)
     found = tables.query(labels_sql(["penguin"]), **label_tables(tables)).to_pylist()
     told = answer["predictions"][1]["prediction_id"]
     assert [(row["prediction_id"], row["label"]) for row in found] == [(told, "Gentoo")]
+
+
+@pytest.mark.parametrize("keys", [("id",), ("id", "colour")])
+def test_keys_that_the_log_leaves_out_name_no_row(home: Path, keys: tuple[str, ...]) -> None:
+    dropped = {"id": Column(type="integer", personal=True, log="drop")}
+    columns = made_use_case(home).columns | dropped
+    use_case = made_use_case(home, {"columns": columns, "keys": keys})
+    sent_keys: dict[str, list[Any]] = {"id": [7], "colour": ["red"]}
+    for named in ({}, {key: sent_keys[key] for key in keys[-1:]}):
+        with pytest.raises(Problem, match="0: prediction_id is needed: the log leaves out a key"):
+            check(Sent({**named, "label": [True]}, 1), use_case, MOMENT)
+    sent = check(Sent({"prediction_id": [ID], "label": [True]}, 1), use_case, MOMENT)
+    assert keys_of(sent, use_case) == {key: [None] for key in keys}
 
 
 def test_what_can_not_be_hidden_is_not_served_and_counted(hiding: Path, home: Path) -> None:
