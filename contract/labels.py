@@ -1,9 +1,10 @@
 """Labels: which label counts for each prediction, out of all that feedback ever said.
 
-Statements about a prediction stand in the order of their label times; equal neighbours are one
-revision, and the newest revision counts. So labels follow from the set of statements alone: it does
-not matter in which order they came, how often, or by which host. A statement whose prediction is
-not in the table yet is pending; it counts as soon as the prediction is there.
+Statements about a prediction stand in the order of their label times, those of one time in the
+order of their first arrival; equal neighbours are one revision, and the newest revision counts. So
+labels follow from the set of statements alone: it does not matter in which order they came, how
+often, or by which host. A statement whose prediction is not in the table yet is pending; it counts
+as soon as the prediction is there.
 """
 
 from collections.abc import Sequence
@@ -14,7 +15,9 @@ from deltalake import DeltaTable
 
 from contract.tables import Tables, quoted
 
-_ORDER = "PARTITION BY prediction_id ORDER BY label_time, received_time, label"
+# A label can't be known after it was said: a time ahead of its arrival is a clock that is ahead.
+_KNOWN = "least(label_time, received_time)"
+_ORDER = f"PARTITION BY prediction_id ORDER BY {_KNOWN}, received_time, label"
 
 
 @dataclass(frozen=True)
@@ -112,7 +115,7 @@ def moment(time: datetime) -> str:
 def _statements(
     keys: Sequence[str], where: str, as_of: datetime | None, true_by: datetime | None
 ) -> str:
-    """One row for each prediction and statement about it."""
+    """One row for each prediction and statement about it; a repetition is as old as the first."""
     said = "f.label, f.label_time, f.received_time, f.key_id"
     known = f"({where})" + (f" AND f.received_time <= {moment(as_of)}" if as_of else "")
     known += f" AND f.label_time <= {moment(true_by)}" if true_by else ""
@@ -125,7 +128,11 @@ def _statements(
             f"SELECT p.prediction_id, {said} FROM feedback f JOIN predictions p "  # noqa: S608
             f"ON {_same_row(keys)} WHERE f.prediction_id IS NULL AND {known}"
         )
-    return " UNION ALL ".join(parts)
+    return (
+        "SELECT prediction_id, label, label_time, min(received_time) AS received_time, "  # noqa: S608
+        "first_value(key_id ORDER BY received_time, key_id) AS key_id "
+        f"FROM ({' UNION ALL '.join(parts)}) GROUP BY prediction_id, label, label_time"
+    )
 
 
 def _without(match: str, where: str) -> str:

@@ -81,6 +81,21 @@ def test_an_older_label_that_comes_later_does_not_count(tables: Tables) -> None:
     assert labels(tables) == {"a-0": (2, False)}
 
 
+def test_a_repetition_does_not_undo_a_correction(tables: Tables) -> None:
+    first = said(True, 1, 2, prediction_id="a-0", key_id="crm")
+    say(tables, first, said(False, 1, 3, prediction_id="a-0", key_id="desk"))
+    say(tables, first | {"received_time": hour(4), "key_id": "retry"})
+    rows = tables.query(revisions_sql(KEYS), **label_tables(tables)).to_pylist()
+    found = sorted((r["revision"], r["label"], r["received_time"], r["key_id"]) for r in rows)
+    assert found == [(1, True, hour(2), "crm"), (2, False, hour(3), "desk")]
+
+
+def test_a_clock_that_is_ahead_does_not_outdo_a_correction(tables: Tables) -> None:
+    say(tables, said(True, 1.05, received=1, prediction_id="a-0"))
+    say(tables, said(False, 1.02, prediction_id="a-0"))
+    assert labels(tables) == {"a-0": (2, False)}
+
+
 def test_labels_follow_from_what_was_said_whatever_the_order(tables: Tables) -> None:
     statements = [said(h % 3 > 0, h, prediction_id="a-0") for h in range(7)]
     statements += [said(h % 2 > 0, h + 0.5, id=1) for h in range(7)]
