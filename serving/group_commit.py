@@ -1,9 +1,11 @@
 """Group commit: requests that wait at the same moment share one write and one fdatasync."""
 
 import asyncio
+import logging
+import socket
+import subprocess
 import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import cast
 
@@ -16,7 +18,9 @@ from serving.writer import LENGTH, Group, Spooling
 HERE = Path(__file__).resolve().parent.parent  # whence Python finds `serving.writer`
 RESTART_S = 1.0  # a writer that died is not started twice within
 CLOSED = "it is closed"  # of a log that its service has ended with
-DIED = "its writer died"
+GONE = "its writer is gone"
+
+logger = logging.getLogger(__name__)
 
 Waiting = tuple[Entry, asyncio.Future[str]]
 
@@ -29,7 +33,7 @@ class GroupCommit:
     """
 
     def __init__(self, spooling: Spooling) -> None:
-        self.spooling = spooling
+        self._spooling = spooling
         self._schemas: dict[str, bytes] = {}
         self._untold: dict[str, bytes] = {}  # schemas that this writer does not know yet
         self._next: list[Waiting] = []
@@ -39,6 +43,7 @@ class GroupCommit:
         self._closed = False
         self._writer: _Writer | None = None
         self._not_before_s = 0.0  # of time.monotonic()
+        self._starting: asyncio.Task[None] | None = None  # held, or it might be collected
 
     def describe(self, schema_hash: str, payload: bytes) -> None:
         """Make a schema known before the first entry of it."""
@@ -57,18 +62,26 @@ class GroupCommit:
             loop.call_soon(self._hand_over)  # and all that this turn of the loop still brings
         return written
 
-    async def start(self) -> None:
-        """Start the writer; a problem is told to those who need it."""
+    async def start(self) -> str:
+        """Start the writer; the problem, or "". The first entry tries again where it failed."""
         self._not_before_s = time.monotonic() + RESTART_S
-        arguments = "-m", "serving.writer", msgspec.json.encode(self.spooling).decode()
-        _, self._writer = await asyncio.get_running_loop().subprocess_exec(
-            lambda: _Writer(self._outcome, self._died),
-            *(sys.executable, *arguments),
-            stderr=None,
-            cwd=HERE,
-            start_new_session=True,  # Ctrl-C is for the supervisor, which stops in order
-        )
-        self._untold = dict(self._schemas)
+        spooling = msgspec.json.encode(self._spooling).decode()
+        ours, theirs = socket.socketpair()
+        try:
+            with theirs:
+                process = subprocess.Popen(
+                    [sys.executable, "-m", "serving.writer", spooling],
+                    cwd=HERE,
+                    stdin=theirs.fileno(),
+                    stdout=subprocess.DEVNULL,
+                    start_new_session=True,  # Ctrl-C is for the supervisor, which stops in order
+                )
+            loop = asyncio.get_running_loop()
+            await loop.connect_accepted_socket(lambda: _Writer(self, process), ours)
+        except Exception as error:  # whatever it is, those who wait must hear of it
+            ours.close()
+            return f"its writer can't be started ({error})"
+        return ""
 
     async def close(self) -> None:
         """Write what waits and close the segment; from now on nothing is written."""
@@ -77,33 +90,12 @@ class GroupCommit:
         if self._writer:
             await self._writer.end()
 
-    def _hand_over(self) -> None:
-        if self._writer is None:
-            self._starting = asyncio.ensure_future(self._start_again())
-            return
-        self._group, self._next = self._next, []
-        group = encode(Group(self._untold, [entry for entry, _ in self._group]))
-        self._untold = {}
-        self._writer.send(LENGTH.pack(len(group)) + group)
+    def began(self, writer: "_Writer") -> None:
+        """A writer takes groups."""
+        self._writer, self._untold = writer, dict(self._schemas)
 
-    async def _start_again(self) -> None:
-        problem = DIED
-        if time.monotonic() >= self._not_before_s:
-            try:
-                await self.start()
-                self._hand_over()
-                return
-            except OSError as error:
-                problem = f"its writer can't be started: {error.strerror}"
-        self._group, self._next = self._next, []
-        self._outcome(problem)
-
-    def _died(self) -> None:
-        self._writer = None
-        if self._group:  # whether it was written before, nobody knows
-            self._outcome(DIED)
-
-    def _outcome(self, problem: str) -> None:
+    def done(self, problem: str) -> None:
+        """The writer has written the group, or could not."""
         group, self._group = self._group, []
         if self._next:
             self._hand_over()
@@ -113,40 +105,68 @@ class GroupCommit:
             if not written.done():  # its caller has gone away
                 written.set_result(problem)
 
+    def died(self) -> None:
+        """There is no writer any more. Whether it has written its group, nobody knows."""
+        self._writer = None
+        if self._group:
+            self.done(GONE)
 
-class _Writer(asyncio.SubprocessProtocol):
-    """One run of the process."""
+    def _hand_over(self) -> None:
+        if self._writer is None:
+            self._starting = asyncio.ensure_future(self._start_again())
+            return
+        self._group, self._next = self._next, []
+        untold, self._untold = self._untold, {}
+        self._writer.send(Group(untold, [entry for entry, _ in self._group]))
 
-    def __init__(self, outcome: Callable[[str], None], died: Callable[[], None]) -> None:
-        self._outcome, self._died = outcome, died
+    async def _start_again(self) -> None:
+        too_soon = time.monotonic() < self._not_before_s
+        problem = GONE if too_soon else await self.start()
+        if self._writer:
+            self._hand_over()
+        else:
+            self._group, self._next = self._next, []
+            self.done(problem or GONE)
+
+
+class _Writer(asyncio.Protocol):
+    """One run of the process, by the socket that is its standard input."""
+
+    def __init__(self, commit: GroupCommit, process: "subprocess.Popen[bytes]") -> None:
+        self._commit, self._process = commit, process
         self._said = b""
-        self._ended = asyncio.Event()
+        self._lost = asyncio.Event()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """It runs."""
-        # By their interfaces: those of uvloop derive from nothing.
-        self._transport = cast("asyncio.SubprocessTransport", transport)
-        self._groups = cast("asyncio.WriteTransport", self._transport.get_pipe_transport(0))
-        self._groups.set_write_buffer_limits(0)  # uvloop else writes at the end of its turn
+        """It may still be starting: what it is sent waits for it."""
+        self._transport = cast("asyncio.Transport", transport)  # uvloop's derives from nothing
+        self._transport.set_write_buffer_limits(0)  # uvloop else writes at the end of its turn
+        self._commit.began(self)
 
-    def send(self, data: bytes) -> None:
-        """Hand it a group."""
-        self._groups.write(data)
+    def send(self, group: Group) -> None:
+        """Hand it a group; where that fails it is done with, and the group is told so."""
+        try:
+            body = encode(group)
+            self._transport.writelines([LENGTH.pack(len(body)), body])
+        except Exception:  # uvloop raises where the connection is about to be lost
+            logger.exception("a group could not be handed to the writer")
+            self._transport.abort()
 
-    def pipe_data_received(self, fd: int, data: bytes) -> None:
+    def data_received(self, data: bytes) -> None:
         """A line for each group."""
         self._said += data
         if self._said.endswith(b"\n"):
             problem, self._said = self._said[:-1].decode(), b""
-            self._outcome(problem)
+            self._commit.done(problem)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """It has ended and all it said was read."""
-        self._transport.close()
-        self._ended.set()
-        self._died()
+        """It has ended, and all that it said was read."""
+        self._reaped = asyncio.get_running_loop().run_in_executor(None, self._process.wait)
+        self._lost.set()
+        self._commit.died()
 
     async def end(self) -> None:
         """Let it close its segment and end."""
-        self._groups.close()
-        await self._ended.wait()
+        self._transport.write_eof()
+        await self._lost.wait()
+        await self._reaped

@@ -37,8 +37,8 @@ class Log:
 
     async def start(self) -> None:
         """Start its writer now, so that the first request does not wait for it."""
-        if self.sync != "off":
-            await self._commit.start()
+        if self.sync != "off" and (problem := await self._commit.start()):
+            logger.warning("the log: %s", problem)
 
     async def append(self, record: Record) -> bool:
         """Whether the record is as durable as `log_sync` asks; LogFull under policy `reject`."""

@@ -56,7 +56,6 @@ class Server(uvicorn.Server):
 
 async def work(name: str, settings: Settings, listener: socket.socket, parent: int) -> None:
     """Answer requests until a signal comes or the parent process is gone."""
-    listener.set_inheritable(False)  # else the address would be taken until the log's writer ends
     current = Current(
         Cache(settings.cache_root / name),
         name,

@@ -1,17 +1,18 @@
 """The process that writes a worker's records: one group after another, each told when it is safe.
 
-`serving.group_commit` starts it and speaks to it by its standard input and output. It is a process
+`serving.group_commit` starts it; its standard input is a socket to the worker. It is a process
 because a thread of the worker would need the interpreter's lock several times for each group, and
 take it from the answers. It ends when its input does: with its worker, however that one ends.
 """
 
 import contextlib
 import logging
-import os
 import select
 import signal
+import socket
 import struct
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import BinaryIO
 
@@ -44,20 +45,21 @@ class Group(msgspec.Struct, frozen=True, array_like=True):
 _read_group = msgspec.msgpack.Decoder(Group).decode
 
 
-def write_groups(spool: Spool, sync: bool, groups: BinaryIO, outcomes: int) -> None:
+def write_groups(spool: Spool, sync: bool, worker: socket.socket) -> None:
     """Write each group that comes and answer with a line: empty, or the problem.
 
     The next group comes after the answer. A segment that is old is closed whether or not one does.
     """
     due_s = None
-    while True:
-        if select.select([groups], [], [], due_s)[0]:
-            group = _next_group(groups)
-            if group is None:
-                return _close(spool)
-            with contextlib.suppress(BrokenPipeError):  # the worker is gone; the end comes next
-                os.write(outcomes, _write(spool, group, sync).encode() + b"\n")
-        due_s = _close_due(spool)
+    with worker.makefile("rb") as groups, contextlib.suppress(ConnectionError):  # it is gone
+        while True:
+            if select.select([worker], [], [], due_s)[0]:
+                group = _next_group(groups)
+                if group is None:
+                    break
+                worker.sendall(_write(spool, group, sync).encode() + b"\n")
+            due_s = _closed(spool.close_due)
+    _closed(spool.close)
 
 
 def _next_group(groups: BinaryIO) -> Group | None:
@@ -81,30 +83,24 @@ def _write(spool: Spool, group: Group, sync: bool) -> str:
     return ""
 
 
-def _close_due(spool: Spool) -> float | None:
-    """Close the segment when it is old; seconds until it will be, None without one."""
+def _closed(close: Callable[[], float | None]) -> float | None:
+    """What `close` says; seconds to the next attempt where it fails by a fault of ours."""
     try:
-        return spool.close_due()
+        return close()
     except Exception as error:
         logger.exception("a segment can't be closed (%s)", type(error).__name__)
         return RETRY_S
 
 
-def _close(spool: Spool) -> None:
-    try:
-        spool.close()
-    except Exception as error:
-        logger.exception("a segment can't be closed (%s)", type(error).__name__)
-
-
 def main() -> None:
-    """Serve the worker whose end of the pipes these are."""
+    """Serve the worker at the other end of standard input."""
     logging.basicConfig(format="%(asctime)s %(name)s %(message)s", level=logging.WARNING)
     for number in (signal.SIGINT, signal.SIGTERM):  # its worker ends after it has answered
         signal.signal(number, signal.SIG_IGN)
     asked = msgspec.json.decode(sys.argv[1], type=Spooling)
     spool = Spool(Path(asked.folder), asked.max_bytes, asked.max_age_s)
-    write_groups(spool, asked.sync, sys.stdin.buffer, sys.stdout.fileno())
+    with socket.socket(fileno=sys.stdin.fileno()) as worker:
+        write_groups(spool, asked.sync, worker)
 
 
 if __name__ == "__main__":

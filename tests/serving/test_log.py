@@ -3,20 +3,23 @@
 import asyncio
 import itertools
 import resource
+import signal
+import sys
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import psutil
 import pytest
+import uvloop
 
 from contract.settings import LogFullPolicy, LogSync
 from contract.use_case import UseCase
 from serving.answered import LogFull
 from serving.cargo import PREDICTIONS
-from serving.group_commit import DIED, RESTART_S
+from serving.group_commit import GONE, RESTART_S
 from serving.log import Log
 from serving.segment_rows import read_segment
 from serving.spool import close_leftovers, closed_segments
@@ -48,8 +51,11 @@ def ids_in(folder: Path) -> list[str]:
     return [value for table in tables for value in table.column("prediction_id").to_pylist()]
 
 
+@pytest.mark.parametrize("run", [uvloop.run, asyncio.run])
 @pytest.mark.parametrize("sync", ["fsync", "os"])
-def test_every_waiting_request_is_logged(home: Path, use_case: UseCase, sync: LogSync) -> None:
+def test_every_waiting_request_is_logged(
+    home: Path, use_case: UseCase, sync: LogSync, run: Callable[..., list[bool]]
+) -> None:
     answers = [answer(use_case, f"r{number}", n_rows=2) for number in range(50)]
 
     async def work() -> list[bool]:
@@ -59,7 +65,7 @@ def test_every_waiting_request_is_logged(home: Path, use_case: UseCase, sync: Lo
         await log.close()
         return done
 
-    assert asyncio.run(work()) == [True] * 50
+    assert run(work()) == [True] * 50
     assert ids_in(home / "s") == [i for a in answers for i in a.prediction_ids]
 
 
@@ -70,7 +76,7 @@ def test_off_writes_nothing_and_says_so(home: Path, use_case: UseCase) -> None:
         await log.close()
         return done
 
-    assert asyncio.run(work()) is False
+    assert uvloop.run(work()) is False
     assert not (home / "s").exists()
 
 
@@ -85,9 +91,15 @@ def no_file_larger_than(n_bytes: int, process_id: int = 0) -> Iterator[None]:
         resource.prlimit(process_id, resource.RLIMIT_FSIZE, before)
 
 
+def writers() -> list[psutil.Process]:
+    """Processes that logs of this process have started."""
+    alive = [p for p in psutil.Process().children() if p.status() != psutil.STATUS_ZOMBIE]
+    return [process for process in alive if "serving.writer" in process.cmdline()]
+
+
 def writer() -> psutil.Process:
-    """The process that the log has started."""
-    (found,) = [p for p in psutil.Process().children() if "serving.writer" in p.cmdline()]
+    """The only one."""
+    (found,) = writers()
     return found
 
 
@@ -105,7 +117,7 @@ def test_policy_serve_counts_what_it_could_not_log_and_recovers(
         await log.close()
         return done
 
-    assert asyncio.run(work()) == [True, False, True]
+    assert uvloop.run(work()) == [True, False, True]
     assert ids_in(home / "s") == ["before-0", "after-0"]
     assert [
         part for s in closed_segments(home / "s") for part in read_segment(s, PREDICTIONS).unread
@@ -124,7 +136,7 @@ def test_policy_reject_raises_and_recovers(home: Path, use_case: UseCase) -> Non
         assert await log.append(answer(use_case, "after"))
         await log.close()
 
-    asyncio.run(work())
+    uvloop.run(work())
     assert ids_in(home / "s") == ["after-0"]
 
 
@@ -140,7 +152,7 @@ def test_an_old_segment_is_closed_though_nobody_asks(home: Path, use_case: UseCa
             assert ids_in(home / "s") == [f"r{done}-0" for done in range(number + 1)]
         await log.close()
 
-    asyncio.run(work())
+    uvloop.run(work())
 
 
 def test_a_caller_who_goes_away_costs_nobody_an_answer(home: Path, use_case: UseCase) -> None:
@@ -154,7 +166,7 @@ def test_a_caller_who_goes_away_costs_nobody_an_answer(home: Path, use_case: Use
         await log.close()
         return done
 
-    assert asyncio.run(work())
+    assert uvloop.run(work())
     assert "there-0" in ids_in(home / "s")
 
 
@@ -167,7 +179,7 @@ def test_a_fault_of_ours_is_a_problem_and_ends_nothing(home: Path, use_case: Use
         await log.close()
         return done
 
-    assert asyncio.run(work()) == [False, True]
+    assert uvloop.run(work()) == [False, True]
     assert ids_in(home / "s") == ["r-0"]
 
 
@@ -185,7 +197,7 @@ def test_a_writer_that_dies_is_replaced_and_loses_nothing_that_was_told(
                 request = answer(use_case, f"{client}-{number}")
                 if await log.append(request):
                     told.extend(request.prediction_ids)
-                elif log.problem == DIED:
+                elif log.problem == GONE:
                     await asyncio.sleep(RESTART_S / 4)
 
         await log.start()
@@ -200,7 +212,7 @@ def test_a_writer_that_dies_is_replaced_and_loses_nothing_that_was_told(
         await log.close()
         return told
 
-    told = asyncio.run(work())
+    told = uvloop.run(work())
     close_leftovers(home / "s")
     counts = Counter(ids_in(home / "s"))
     assert [i for i in told if counts[i] != 1] == []
@@ -214,19 +226,95 @@ def test_a_writer_that_dies_at_once_is_not_started_over_and_over(
     async def work() -> None:
         log = log_in(home / "s", use_case)
         await log.start()
-        first = writer()
-        first.kill()
-        first.wait()
+        writer().kill()
+        await asyncio.sleep(0.1)
         began = time.monotonic()
         done = [await log.append(answer(use_case, f"r{number}")) for number in range(3)]
-        assert (done, log.problem) == ([False] * 3, DIED)
-        assert psutil.Process().children() == []
+        assert (done, log.problem) == ([False] * 3, GONE)
+        assert writers() == []
         await asyncio.sleep(began + RESTART_S - time.monotonic())
         assert await log.append(answer(use_case, "later"))
         await log.close()
 
-    asyncio.run(work())
+    uvloop.run(work())
     assert ids_in(home / "s") == ["later-0"]
+
+
+@pytest.mark.parametrize("python", ["/nowhere/python", "/bin/false"])
+def test_a_writer_that_can_not_start_is_told_and_tried_again(
+    home: Path, use_case: UseCase, python: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def work() -> None:
+        log = log_in(home / "s", use_case)
+        with monkeypatch.context() as broken:
+            broken.setattr(sys, "executable", python)
+            await log.start()
+            for number in range(3):
+                appending = asyncio.create_task(log.append(answer(use_case, f"r{number}")))
+                await asyncio.sleep(0)
+                time.sleep(0.02)  # the worker is busy while the writer dies
+                assert await asyncio.wait_for(appending, 20) is False
+                assert GONE in log.problem or "can't be started" in log.problem
+                await asyncio.sleep(RESTART_S / 2)
+        await asyncio.sleep(RESTART_S)
+        assert await log.append(answer(use_case, "later"))
+        await log.close()
+
+    uvloop.run(work())
+    assert ids_in(home / "s") == ["later-0"]
+
+
+def test_all_are_told_when_the_writer_dies_after_a_large_group(
+    home: Path, use_case: UseCase
+) -> None:
+    """Larger than a socket holds, and its outcome is not read yet when the writer dies."""
+
+    async def work() -> None:
+        log = log_in(home / "s", use_case)
+        await log.start()
+        large = asyncio.create_task(log.append(answer(use_case, "large", n_rows=20_000)))
+        while not list((home / "s").glob("*.open")):
+            await asyncio.sleep(0.001)
+        small = asyncio.create_task(log.append(answer(use_case, "small")))
+        await asyncio.sleep(0)
+        time.sleep(0.3)
+        writer().kill()
+        assert await asyncio.wait_for(asyncio.gather(large, small), 20) == [True, False]
+        await log.close()
+
+    uvloop.run(work())
+    close_leftovers(home / "s")
+    assert len(ids_in(home / "s")) == 20_000
+
+
+def test_a_writer_ends_with_its_log_and_not_by_a_signal(home: Path, use_case: UseCase) -> None:
+    async def work() -> None:
+        log = log_in(home / "s", use_case)
+        assert await log.append(answer(use_case, "before"))
+        process = writer()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            process.send_signal(number)
+        assert await log.append(answer(use_case, "after"))
+        assert writer() == process
+        await log.close()
+        assert not process.is_running()
+
+    uvloop.run(work())
+    assert ids_in(home / "s") == ["before-0", "after-0"]
+
+
+def test_a_log_that_is_closed_while_its_writer_starts_writes_what_waits(
+    home: Path, use_case: UseCase
+) -> None:
+    async def work() -> bool:
+        log = log_in(home / "s", use_case)
+        waiting = asyncio.create_task(log.append(answer(use_case, "r")))
+        await asyncio.sleep(0)
+        await log.close()
+        return await waiting
+
+    assert uvloop.run(work())
+    assert ids_in(home / "s") == ["r-0"]
 
 
 @pytest.mark.parametrize("used", [False, True])
@@ -245,5 +333,5 @@ def test_nothing_is_logged_after_the_end_and_nobody_waits_for_it(
                     await log.append(answer(use_case, "after"))
                 await closing
 
-    asyncio.run(work())
+    uvloop.run(work())
     assert ids_in(home / "s") == ["before-0"] * used

@@ -3,12 +3,12 @@
 import errno
 import itertools
 import os
+import socket
 import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO
 
 import pytest
 
@@ -30,18 +30,22 @@ def use_case(home: Path) -> UseCase:
 
 
 class Worker:
-    """A worker's end of the pipes."""
+    """A worker's end of the socket."""
 
-    def __init__(self, use_case: UseCase, groups: BinaryIO, outcomes: BinaryIO) -> None:
+    def __init__(self, use_case: UseCase, connection: socket.socket) -> None:
         schema = Schema.of(use_case)
         self.schemas = {schema.schema_hash: encode(schema)}
-        self.groups, self.outcomes = groups, outcomes
+        self.connection = connection
+
+    def send(self, *answers: Answered) -> None:
+        """One group."""
+        self.connection.sendall(framed(Group(self.schemas, [entry(a) for a in answers])))
+        self.schemas = {}
 
     def write(self, *answers: Answered) -> str:
         """What the writer says of a group."""
-        self.groups.write(framed(Group(self.schemas, [entry(a) for a in answers])))
-        self.schemas = {}
-        return self.outcomes.readline().decode()
+        self.send(*answers)
+        return self.connection.recv(4096).decode()
 
 
 def framed(group: Group) -> bytes:
@@ -52,17 +56,15 @@ def framed(group: Group) -> bytes:
 @contextmanager
 def working(spool: Spool, use_case: UseCase) -> Iterator[Worker]:
     """A writer at work; it ends when the block does."""
-    (their_in, our_out), (our_in, their_out) = os.pipe(), os.pipe()
-    with os.fdopen(their_in, "rb") as groups:
-        thread = threading.Thread(target=write_groups, args=(spool, True, groups, their_out))
-        thread.start()
-        with os.fdopen(our_out, "wb", buffering=0) as out, os.fdopen(our_in, "rb") as back:
-            try:
-                yield Worker(use_case, out, back)
-            finally:
-                out.close()
-                thread.join(timeout=20)
-    os.close(their_out)
+    ours, theirs = socket.socketpair()
+    thread = threading.Thread(target=write_groups, args=(spool, True, theirs))
+    thread.start()
+    try:
+        with ours:
+            yield Worker(use_case, ours)
+    finally:
+        thread.join(timeout=20)
+        theirs.close()
     assert not thread.is_alive()
 
 
@@ -123,14 +125,13 @@ def test_a_worker_that_dies_while_it_sends_leaves_what_it_sent_before(
 ) -> None:
     with working(Spool(home / "s", ONE_SEGMENT, 10), use_case) as worker:
         assert worker.write(answer(use_case, "whole")) == "\n"
-        worker.groups.write(framed(Group({}, [entry(answer(use_case, "part"))]))[:sent])
+        worker.connection.sendall(framed(Group({}, [entry(answer(use_case, "part"))]))[:sent])
     assert ids(home, use_case) == ["whole-0"]
 
 
 def test_a_worker_that_died_before_it_was_told_costs_nothing(home: Path, use_case: UseCase) -> None:
     with working(Spool(home / "s", ONE_SEGMENT, 10), use_case) as worker:
         assert worker.write(answer(use_case, "told")) == "\n"
-        worker.outcomes.close()
-        worker.groups.write(framed(Group({}, [entry(answer(use_case, "untold"))])))
+        worker.send(answer(use_case, "untold"))  # and it never reads the outcome
     assert segments(home / "s") == [(1, 2)]
     assert ids(home, use_case) == ["told-0", "untold-0"]
