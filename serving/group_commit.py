@@ -140,7 +140,6 @@ class _Writer(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """It may still be starting: what it is sent waits for it."""
         self._transport = cast("asyncio.Transport", transport)  # uvloop's derives from nothing
-        self._transport.set_write_buffer_limits(0)  # uvloop else writes at the end of its turn
         self._commit.began(self)
 
     def send(self, group: Group) -> None:

@@ -22,7 +22,7 @@ from pipelines.closure import PROJECT
 from pipelines.service import free_port
 from serving.cache import Announcement, Cache
 
-PATIENCE_S = 60  # for what a quiet machine does in two seconds
+PATIENCE_S = 120  # a quiet machine needs two seconds; a store that was away, up to a minute
 
 
 @dataclass(frozen=True)
