@@ -9,16 +9,15 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import pyarrow as pa
-from deltalake import CommitProperties, DeltaTable, QueryBuilder, Transaction, write_deltalake
+from deltalake import CommitProperties, DeltaTable, Transaction, write_deltalake
 from deltalake.exceptions import CommitFailedError, TableNotFoundError
 
+from contract import engine, upkeep
 from contract.errors import BadInput
 from contract.intake import Intake
 from contract.names import TableName
-from contract.upkeep import UPKEEP, whole
 
 CONTENT_HASH = "content_hash"
-PART_ROWS = 100_000
 
 
 @dataclass(frozen=True)
@@ -56,27 +55,35 @@ class Tables:
         try:
             return DeltaTable(self.uri(name), version=version, storage_options=self.options)
         except TableNotFoundError as error:
-            at = "" if version is None else f" at version {version}"
+            if version is not None and self.exists(name):
+                raise self._no_version(name, version) from error
             raise BadInput(
-                f"No table {name!r}{at} of {self.use_case!r} under {self.root}; "
+                f"No table {name!r} of {self.use_case!r} under {self.root}; "
                 "an ingest, or the run that wrote it, comes first."
             ) from error
         except Exception as error:  # deltalake answers a version that is not there in several types
             if version is None or "version" not in str(error).lower():
                 raise
-            newest = DeltaTable(self.uri(name), storage_options=self.options).version()
-            raise BadInput(
-                f"Table {name!r} of {self.use_case!r} has no version {version}; newest: {newest}."
-            ) from error
+            raise self._no_version(name, version) from error
+
+    def _no_version(self, name: TableName, version: int) -> BadInput:
+        newest = self.open(name).version()
+        return BadInput(
+            f"Table {name!r} of {self.use_case!r} has no version {version}; newest: {newest}."
+        )
 
     def version(self, name: TableName) -> int:
-        """Newest version that changed rows; upkeep makes versions that do not."""
-        changes = (e for e in self.history(name) if e.get("operation") not in UPKEEP)
-        return int(str(next(changes)["version"]))
+        """Newest version that changed rows; upkeep makes versions that do not.
+
+        Where the log remembers nothing but upkeep, the oldest version: it has the same rows.
+        """
+        history = self.history(name)
+        changes = (e for e in history if e.get("operation") not in upkeep.OPERATIONS)
+        return int(str(next(changes, history[-1])["version"]))
 
     def schema(self, name: TableName) -> pa.Schema:
         """Columns and types of the newest version."""
-        return _plain_schema(pa.schema(self.open(name).schema().to_arrow()))
+        return engine.plain_schema(pa.schema(self.open(name).schema().to_arrow()))
 
     def create(self, name: TableName, schema: pa.Schema, partition_by: Sequence[str] = ()) -> None:
         """Create an empty table unless it is there."""
@@ -86,6 +93,7 @@ class Tables:
             mode="ignore",
             partition_by=list(partition_by),
             name=name,
+            configuration=upkeep.properties(name),
             storage_options=self.options,
         )
 
@@ -176,7 +184,9 @@ class Tables:
     def intact(self, version: TableVersion) -> bool:
         """Whether a version has its content and its files; BadInput where there is no such."""
         known = self.metadata(version.table, version.version).get(CONTENT_HASH)
-        return known == version.content_hash and whole(self.open(version.table, version.version))
+        return known == version.content_hash and upkeep.whole(
+            self.open(version.table, version.version)
+        )
 
     def history(self, name: TableName) -> list[dict[str, object]]:
         """The commits of a table, newest first."""
@@ -199,25 +209,11 @@ class Tables:
 
     def query(self, sql: str, **tables: DeltaTable) -> pa.Table:
         """Answer of a query over opened tables, named as they are given."""
-        return _plain(pa.table(_over(tables).execute(sql).read_all()))
+        return engine.answer(sql, tables)
 
     def stream(self, sql: str, **tables: DeltaTable) -> Iterator[pa.Table]:
-        """Answer of a query in parts of about PART_ROWS rows; no more than a part is held."""
-        waiting: list[pa.RecordBatch] = []
-        for batch in _over(tables).execute(sql):
-            waiting.append(pa.record_batch(batch))
-            if sum(b.num_rows for b in waiting) >= PART_ROWS:
-                yield _plain(pa.Table.from_batches(waiting))
-                waiting = []
-        if waiting:
-            yield _plain(pa.Table.from_batches(waiting))
-
-
-def _over(tables: Mapping[str, DeltaTable]) -> QueryBuilder:
-    builder = QueryBuilder()
-    for name, table in tables.items():
-        builder = builder.register(name, table)
-    return builder
+        """Answer of a query in parts; no more than a part is held."""
+        return engine.parts(sql, tables)
 
 
 def storage_options(root: str) -> dict[str, str] | None:
@@ -242,20 +238,3 @@ def quoted(name: str) -> str:
 
 def _properties(metadata: Mapping[str, str]) -> CommitProperties:
     return CommitProperties(custom_metadata=dict(metadata))
-
-
-def _plain(table: pa.Table) -> pa.Table:
-    """The query engine answers with view types, which not every reader knows."""
-    return table.cast(_plain_schema(table.schema))
-
-
-def _plain_schema(schema: pa.Schema) -> pa.Schema:
-    return pa.schema([field.with_type(_plain_type(field.type)) for field in schema])
-
-
-def _plain_type(kind: pa.DataType) -> pa.DataType:
-    if pa.types.is_string_view(kind) or pa.types.is_large_string(kind):
-        return pa.string()
-    if pa.types.is_list(kind) or pa.types.is_large_list(kind):
-        return pa.list_(_plain_type(kind.value_type))
-    return kind

@@ -9,8 +9,31 @@ from deltalake import DeltaTable
 from deltalake.fs import DeltaStorageHandler
 from pyarrow.fs import FileType
 
-# Commits of these kinds move files and change no row.
-UPKEEP = frozenset({"OPTIMIZE", "VACUUM START", "VACUUM END"})
+from contract.names import TableName
+
+# Commits of these kinds change no row.
+OPERATIONS = frozenset({"OPTIMIZE", "VACUUM START", "VACUUM END", "SET TBLPROPERTIES"})
+
+# Runs and registered versions name versions of these.
+NAMED: tuple[TableName, ...] = ("raw", "quarantine", "training", "holdout", "labelled")
+
+
+def properties(name: TableName) -> dict[str, str]:
+    """What a table is created with: a log that is never cut is what versions are named in.
+
+    By default every hundredth commit drops entries older than 30 days. And what is never cut
+    should hold no value of any row, so files have no smallest and largest ones in it.
+    """
+    if name not in NAMED:
+        return {}
+    return {"delta.enableExpiredLogCleanup": "false", "delta.dataSkippingNumIndexedCols": "0"}
+
+
+def set_properties(table: DeltaTable, name: TableName) -> None:
+    """Give them to a table that was created without; the object shows the new version."""
+    wanted = properties(name)
+    if not wanted.items() <= table.metadata().configuration.items():
+        table.alter.set_table_properties(wanted)
 
 
 @dataclass(frozen=True)
@@ -59,7 +82,7 @@ def whole(table: DeltaTable) -> bool:
 def forget_log(table: DeltaTable) -> None:
     """Drop entries of the log older than the table's retention (30 days), behind a check point.
 
-    Only for tables whose old versions nobody names.
+    Only for tables whose old versions nobody names: not for NAMED.
     """
     table.create_checkpoint()
     table.cleanup_metadata()

@@ -5,6 +5,7 @@ table that a registered version names in its tags is kept whole, whatever its ag
 """
 
 import json
+from collections.abc import Collection
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, get_args
@@ -39,6 +40,7 @@ class Maintained:
     large_files: int
     files_deleted: int
     versions_kept: tuple[int, ...]  # because a registered version pins them
+    versions_lost: tuple[int, ...]  # pinned, and the table's log does not know them any more
 
     def line(self) -> str:
         """For people."""
@@ -49,6 +51,11 @@ class Maintained:
             done.insert(0, f"{self.small_files} small files became {self.large_files}")
         if self.versions_kept:
             done.append(f"kept for registered versions: {', '.join(map(str, self.versions_kept))}")
+        if self.versions_lost:
+            done.append(
+                "WARNING: named by registered versions, but not in the table any more: "
+                + ", ".join(map(str, self.versions_lost))
+            )
         return "; ".join(done)
 
 
@@ -86,11 +93,33 @@ def _maintain(
     tables: Tables, name: TableName, unused: timedelta, pins: set[int], expired: int
 ) -> Maintained:
     compacted = _compact(tables, name) if name in GROWING else upkeep.Compacted(0, 0)
-    deleted = upkeep.vacuum(tables.open(name), unused, pins)
+    upkeep.set_properties(tables.open(name), name)
+    kept = known_versions(tables, name, pins)
+    deleted = upkeep.vacuum(tables.open(name), unused, kept)
     if name in GROWING and not pins:
         upkeep.forget_log(tables.open(name))
-    before, after = compacted.files_before, compacted.files_after
-    return Maintained(name, expired, before, after, deleted, tuple(sorted(pins)))
+    return Maintained(
+        table=name,
+        rows_expired=expired,
+        small_files=compacted.files_before,
+        large_files=compacted.files_after,
+        files_deleted=deleted,
+        versions_kept=tuple(kept),
+        versions_lost=tuple(sorted(pins.difference(kept))),
+    )
+
+
+def known_versions(tables: Tables, name: TableName, versions: Collection[int]) -> list[int]:
+    """Those of the versions that the table's log still knows, in order."""
+    return [version for version in sorted(versions) if _known(tables, name, version)]
+
+
+def _known(tables: Tables, name: TableName, version: int) -> bool:
+    try:
+        tables.open(name, version)
+    except BadInput:
+        return False
+    return True
 
 
 def _compact(tables: Tables, name: TableName) -> upkeep.Compacted:

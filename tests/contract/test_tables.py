@@ -1,3 +1,6 @@
+import os
+import time
+from datetime import timedelta
 from pathlib import Path
 from random import Random
 
@@ -6,8 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from contract import upkeep
 from contract.errors import BadInput
 from contract.fingerprint import content_hash, row_hashes
+from contract.names import TableName
 from contract.tables import Tables
 
 
@@ -18,6 +23,13 @@ def tables(tmp_path: Path) -> Tables:
 
 def rows(*numbers: int) -> pa.Table:
     return pa.table({"n": pa.array(numbers, pa.int64()), "text": [f"t{n}" for n in numbers]})
+
+
+def age_log(tables: Tables, name: TableName, days: int) -> None:
+    """Make all entries of a table's log as old as that."""
+    then = time.time() - days * 86400
+    for path in Path(tables.uri(name), "_delta_log").iterdir():
+        os.utime(path, (then, then))
 
 
 def test_a_version_names_the_same_rows_forever(tables: Tables) -> None:
@@ -51,9 +63,9 @@ def test_overwriting_a_part_leaves_the_rest(tables: Tables) -> None:
     assert tables.read("quarantine", order_by=["n"]).column("n").to_pylist() == [1, 9]
 
 
-@pytest.mark.parametrize(("version", "said"), [(None, "No table 'raw'"), (7, "No table 'raw'")])
-def test_a_missing_table_is_named(tables: Tables, version: int | None, said: str) -> None:
-    with pytest.raises(BadInput, match=said):
+@pytest.mark.parametrize("version", [None, 7])
+def test_a_missing_table_is_named(tables: Tables, version: int | None) -> None:
+    with pytest.raises(BadInput, match="No table 'raw'"):
         tables.read("raw", version)
 
 
@@ -61,6 +73,39 @@ def test_a_missing_version_is_named(tables: Tables) -> None:
     tables.append("raw", rows(1))
     with pytest.raises(BadInput, match="no version 7; newest: 1"):
         tables.read("raw", 7)
+
+
+def test_a_version_that_runs_name_outlives_its_log_entries(tables: Tables) -> None:
+    tables.create("training", rows(0).schema)
+    often = {"delta.checkpointInterval": "5"}  # 100 where nothing is said
+    tables.open("training").alter.set_table_properties(often)
+    named = [tables.publish("training", rows(n), f"hash-{n}") for n in range(8)]
+    age_log(tables, "training", days=60)
+    for n in range(8, 20):
+        tables.publish("training", rows(n), f"hash-{n}")
+    assert [tables.intact(version) for version in named] == [True] * 8
+
+
+def test_the_log_that_is_never_cut_holds_no_value(tables: Tables) -> None:
+    for name in upkeep.NAMED:
+        tables.publish(name, pa.table({"text": ["a subject"]}), "hash")
+        log = Path(tables.uri(name), "_delta_log")
+        assert [path.name for path in log.iterdir() if b"a subject" in path.read_bytes()] == []
+
+
+def test_a_pause_that_leaves_upkeep_alone_in_the_log(tables: Tables) -> None:
+    for n in range(3):
+        tables.append("predictions", rows(n))
+    upkeep.compact(tables.open("predictions"))
+    upkeep.vacuum(tables.open("predictions"), timedelta(0), [])
+    age_log(tables, "predictions", days=60)
+    upkeep.forget_log(tables.open("predictions"))
+    assert {entry["operation"] for entry in tables.history("predictions")} <= upkeep.OPERATIONS
+    at = tables.version("predictions")
+    assert tables.read("predictions", at, order_by=["n"]).equals(rows(0, 1, 2))
+    assert tables.metadata("predictions")["operation"] == "VACUUM END"
+    more = tables.append("predictions", rows(3))
+    assert tables.version("predictions") == more
 
 
 @given(st.lists(st.integers(-(2**40), 2**40), max_size=30), st.randoms())

@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pyarrow as pa
 import pytest
+from deltalake import DeltaTable
 
+from contract import upkeep
 from contract.errors import BadInput
 from contract.feedback import feedback_schema
 from contract.tables import Tables
@@ -15,7 +17,7 @@ from contract.use_case import Privacy
 from pipelines.maintain import main, maintain, pinned_versions
 from pipelines.workspace import Workspace
 from serving.shipper import Shipper
-from tests.contract.test_tables import rows
+from tests.contract.test_tables import age_log, rows
 from tests.serving.answers import answer, spooled
 
 NOW, LATER = timedelta(0), timedelta(days=1)
@@ -77,6 +79,37 @@ def test_a_version_that_a_registered_version_names_is_kept(workspace: Workspace)
     assert tables.read("training", 2).equals(rows(1))
     assert tables.read("training", 4).equals(rows(3))
     assert tables.read("training").equals(rows(4))
+
+
+def test_a_table_of_an_older_release_keeps_its_log_from_then_on(workspace: Workspace) -> None:
+    tables = workspace.tables
+    DeltaTable.create(tables.uri("raw"), schema=rows(0).schema)
+    written = tables.append("raw", rows(1))
+    maintain(workspace, NOW)
+    assert tables.open("raw").metadata().configuration == upkeep.properties("raw")
+    assert tables.version("raw") == written
+    newest = tables.open("raw").version()
+    maintain(workspace, NOW)
+    assert tables.open("raw").version() == newest
+
+
+def test_a_pinned_version_that_is_lost_is_said_and_stops_nothing(workspace: Workspace) -> None:
+    tables = workspace.tables
+    cut = {"delta.checkpointInterval": "5"}
+    DeltaTable.create(tables.uri("training"), schema=rows(0).schema, configuration=cut)
+    for number in range(8):
+        tables.publish("training", rows(number), f"hash-{number}")
+    age_log(tables, "training", days=60)
+    for number in range(8, 12):
+        tables.publish("training", rows(number), f"hash-{number}")
+    register(workspace, training_version="2")
+    register(workspace, training_version="11")
+    (done,) = maintain(workspace, NOW)
+    assert (done.versions_kept, done.versions_lost) == ((11,), (2,))
+    assert "not in the table any more: 2" in done.line()
+    assert tables.read("training", 11).equals(rows(10))
+    with pytest.raises(BadInput, match="'training' of 'made' has no version 2; newest: "):
+        tables.read("training", 2)
 
 
 def test_upkeep_makes_no_new_data_version(workspace: Workspace) -> None:
