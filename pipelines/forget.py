@@ -28,7 +28,7 @@ from pipelines.step import Done, Result, Step, execute
 from pipelines.subject import LOGGED, PLAIN, Subject, by_ids, read_subject
 from pipelines.workspace import Workspace, open_workspace
 from serving.record import FEEDBACK_FOLDER
-from serving.spool import closed_segments
+from serving.spool import closed_segments, open_segments
 
 FROZEN: tuple[TableName, ...] = ("training", "holdout")
 REASON_TAG = "reproducible_reason"
@@ -63,16 +63,17 @@ def forget(workspace: Workspace, key: str) -> Done[Forgotten]:
 
 
 def _forget(workspace: Workspace, subject: Subject) -> Forgotten:
-    tables = workspace.tables
+    tables, waiting = workspace.tables, _waiting(workspace.settings, workspace.use_case.name)
     with working("rewriting tables"):
         marked = [version for name in FROZEN for version in _refreeze(workspace, subject, name)]
         rows = {**_plain_rows(tables, subject), **_logged_rows(tables, subject)}
         deleted = _drop_files(workspace, subject)
+    marked = sorted(set(marked), key=int)
     done = Forgotten(
         rows={name: n_rows for name, n_rows in rows.items() if n_rows},
-        versions_marked=tuple(sorted(set(marked), key=int)),
+        versions_marked=tuple(marked),
         files_deleted=deleted,
-        unreachable=tuple(_unreachable(workspace, subject, sorted(set(marked), key=int))),
+        unreachable=tuple(_unreachable(workspace, subject, marked, waiting)),
     )
     mlflow.log_metrics({"rows": sum(rows.values()), "files_deleted": deleted})
     return done
@@ -134,8 +135,8 @@ def _logged_rows(tables: Tables, subject: Subject) -> dict[str, int]:
         wheres = by_ids(ids) + ([] if subject.unlogged else [subject.where(name)])
         if tables.exists(name):
             rows[str(name)] = sum(delete(tables, name, where) for where in wheres)
-    if tables.exists("predictions") and not subject.unlogged:
-        rows["predictions"] = delete(tables, "predictions", subject.where("predictions"))
+    # By id: what was shipped meanwhile stays, with the feedback on it, until the next time.
+    rows["predictions"] = sum(delete(tables, "predictions", where) for where in by_ids(ids))
     return rows
 
 
@@ -158,7 +159,9 @@ def _drop(tables: Tables, name: TableName, subject: Subject, pins: set[int]) -> 
     return upkeep.vacuum(tables.open(name), timedelta(0), kept)
 
 
-def _unreachable(workspace: Workspace, subject: Subject, marked: list[str]) -> Iterator[str]:
+def _unreachable(
+    workspace: Workspace, subject: Subject, marked: list[str], waiting: str
+) -> Iterator[str]:
     """Where something of the subject may still be."""
     for version in marked:
         yield (
@@ -166,8 +169,9 @@ def _unreachable(workspace: Workspace, subject: Subject, marked: list[str]) -> I
             "and its package and runs may hold some (reference/, scorer/golden.json, input "
             "examples), in MLflow and in the caches of services"
         )
-    if n_rows := _spooled(workspace.settings, workspace.use_case.name):
-        yield f"{n_rows} rows in this host's spool are not shipped yet; forget again when they are"
+    if waiting:
+        yield waiting
+    yield "rows that were answered, labelled or shipped meanwhile; forget again in a minute"
     yield "spools of other hosts, quarantined pieces of spools, backups of tables and of MLflow"
     yield "the source: what it still delivers is ingested again"
     yield "rows that were answered or labelled without the key"
@@ -178,10 +182,19 @@ def _unreachable(workspace: Workspace, subject: Subject, marked: list[str]) -> I
         yield "the run that `mlflow run` made: it holds the key as a parameter; delete it"
 
 
-def _spooled(settings: Settings, use_case: str) -> int:
+def _waiting(settings: Settings, use_case: str) -> str:
+    """What this host's spool holds, to be asked before tables are looked at; "" for nothing."""
     folder = settings.spool_folder(use_case)
     folders = [path for path in (folder, folder / FEEDBACK_FOLDER) if path.is_dir()]
-    return sum(segment.rows for path in folders for segment in closed_segments(path))
+    # Open ones first: a segment that is closed meanwhile counts twice then, not never.
+    n_open = sum(len(open_segments(path)) for path in folders)
+    n_rows = sum(segment.rows for path in folders for segment in closed_segments(path))
+    if not n_open and not n_rows:
+        return ""
+    return (
+        f"{n_rows} rows and {n_open} segments that are being written, which this host's spool held "
+        "at the start; forget again when they are shipped"
+    )
 
 
 def main(

@@ -1,6 +1,7 @@
 """Retention: take rows out of the log that are older than the use case says they are kept."""
 
 from datetime import datetime, timedelta
+from time import sleep
 
 from deltalake.exceptions import CommitFailedError
 
@@ -11,6 +12,12 @@ from contract.tables import Tables
 from contract.use_case import UseCase
 
 ATTEMPTS = 5
+PAUSE_S = 0.2  # after the first attempt; twice as long after each further one
+ARRIVED: dict[TableName, str] = {  # when a row came, of tables that grow all the time
+    "predictions": "logged_time",
+    "feedback": "received_time",
+    "feedback_quarantine": "received_time",
+}
 
 
 def expire(tables: Tables, use_case: UseCase, now: datetime) -> dict[TableName, int]:
@@ -38,15 +45,29 @@ def first_id(time: datetime) -> str:
 
 def delete(tables: Tables, name: TableName, where: str, **metadata: str) -> int:
     """Take rows out; how many. A writer that comes between wins, and then it is done again."""
-    for _ in range(ATTEMPTS):
-        table = tables.open(name)
-        n_rows = tables.query(f"SELECT count(*) AS n FROM t WHERE {where}", t=table)  # noqa: S608
-        found = int(n_rows.column("n")[0].as_py())
-        if not found:
+    for attempt in range(ATTEMPTS):
+        n_rows, until_now = matching(tables, name, where)
+        if not n_rows:
             return 0
         try:
-            tables.delete(name, where, **metadata)
+            tables.delete(name, until_now, **metadata)
         except CommitFailedError:
+            sleep(PAUSE_S * 2**attempt)
             continue
-        return found
+        return n_rows
     raise Unavailable(f"Table {name!r} changed {ATTEMPTS} times during a deletion; try again.")
+
+
+def matching(tables: Tables, name: TableName, where: str) -> tuple[int, str]:
+    """How many rows there are, and a condition for them that no row of a later moment meets.
+
+    Delta refuses a deletion during which a file came that may hold such rows, and a file of the
+    shipper may hold any key. Its times tell that it is younger.
+    """
+    arrived = ARRIVED.get(name)
+    newest = f"max({arrived})" if arrived else "NULL"
+    sql = f"SELECT count(*) AS n, {newest} AS newest FROM t WHERE {where}"  # noqa: S608
+    (found,) = tables.query(sql, t=tables.open(name)).to_pylist()
+    if found["newest"] is not None:
+        where = f"({where}) AND ({arrived} <= {moment(found['newest'])} OR {arrived} IS NULL)"
+    return int(found["n"]), where

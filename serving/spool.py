@@ -198,20 +198,24 @@ def closed_segments(folder: Path) -> list[Segment]:
     return sorted(filter(None, map(Segment.read_name, folder.glob(f"*{CLOSED}"))))
 
 
+def open_segments(folder: Path) -> list[Path]:
+    """Segments that their writers have not closed yet, or never will."""
+    found = sorted(folder.glob(f"*{OPEN}"))
+    return [path for path in found if OPEN_NAME.fullmatch(path.name)]
+
+
 def close_leftovers(folder: Path) -> int:
     """Close the segments of dead writers; how many there were."""
     closed = 0
-    for path in sorted(folder.glob(f"*{OPEN}")):
-        name = OPEN_NAME.fullmatch(path.name)
-        if name is None:  # another's
-            continue
+    for path in open_segments(folder):
         try:
             descriptor = os.open(path, os.O_RDWR)
         except FileNotFoundError:  # its writer closed it just now
             continue
         try:
             if _lock(descriptor, path):
-                frames = scan(path.read_bytes(), salt_of(name[1], int(name[2])))
+                spool_id, sequence, _ = path.name.split(".")
+                frames = scan(path.read_bytes(), salt_of(spool_id, int(sequence)))
                 rows = sum(found.rows for found in frames if isinstance(found, Frame))
                 finish(path, descriptor, rows)
                 closed += 1

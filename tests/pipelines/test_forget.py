@@ -1,6 +1,12 @@
 """Forget: no file of any table holds the subject, and everything else goes on."""
 
 import json
+import threading
+import uuid
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -9,8 +15,10 @@ import pyarrow.parquet as pq
 import pytest
 
 from contract.errors import BadInput, Refused
+from contract.feedback import feedback_schema
 from contract.fingerprint import content_hash, row_hashes
 from contract.names import ROW_HASH, TableName
+from contract.predictions import predictions_schema
 from contract.privacy import Veil
 from contract.schema import arrow_schema
 from contract.tables import CONTENT_HASH, Tables, TableVersion
@@ -22,6 +30,7 @@ from pipelines.maintain import pinned_versions
 from pipelines.registry import Version, champion_of
 from pipelines.rehearsal import Rehearsal
 from pipelines.reproduce import reproduce
+from pipelines.retention import matching
 from pipelines.subject import Subject, read_subject
 from pipelines.training_set import training_set
 from pipelines.workspace import Workspace, connected
@@ -29,8 +38,8 @@ from serving.shipper import Shipper
 from tests.conftest import made_use_case
 from tests.pipelines.answered import REQUEST
 from tests.pipelines.test_maintain import register
+from tests.serving.answers import MOMENT, entry, spool_of, spooled
 from tests.serving.answers import answer as answer_of
-from tests.serving.answers import spooled
 
 
 def holders(tables: Tables, penguin: int) -> set[str]:
@@ -166,13 +175,77 @@ def test_the_run_and_the_report_do_not_name_the_subject(
 
 
 def test_what_waits_in_the_spool_is_counted(answered: Workspace) -> None:
-    spool = answered.settings.spool_folder("penguins")
-    spooled(
-        spool,
-        answered.use_case,
-        [answer_of(answered.use_case, "r", features=_row(), keys={"penguin": [1]})],
+    use_case, folder = answered.use_case, answered.settings.spool_folder("penguins")
+    given = answer_of(use_case, "r", features=_row(), keys={"penguin": [1]})
+    spooled(folder, use_case, [given])
+    open_too = spool_of(folder / "feedback", use_case)
+    open_too.write([entry(given)], sync=False)
+    said = forgotten(answered, 1).unreachable
+    assert any("1 rows and 1 segments that are being written" in text for text in said)
+    open_too.close()
+    said = forgotten(answered, 1).unreachable
+    assert any("2 rows and 0 segments" in text for text in said)
+    assert any("answered, labelled or shipped meanwhile" in text for text in said)
+
+
+@contextmanager
+def shipping(workspace: Workspace, folder: Path) -> Iterator[Shipper]:
+    """A shipper that commits answers about all kinds of subjects, one commit after the other."""
+    shipper, stop = Shipper(folder, workspace.tables), threading.Event()
+
+    def ship() -> None:
+        while not stop.is_set():
+            features = {name: 2 * values for name, values in _row().items()}
+            keys = {"penguin": [-1, 10_000]}
+            facts: dict[str, Any] = {"features": features, "keys": keys}
+            facts |= {"prediction": ["Adelie"] * 2, "probability": None}
+            facts |= {"event_time": [MOMENT] * 2, "logged_time": datetime.now(UTC)}
+            given = answer_of(workspace.use_case, uuid.uuid4().hex, 2, **facts)
+            spooled(folder, workspace.use_case, [given])
+            shipper.attempt()
+
+    with ThreadPoolExecutor(1) as pool:
+        done = pool.submit(ship)
+        try:
+            yield shipper
+        finally:
+            stop.set()
+    done.result()
+
+
+def test_beside_a_shipper_that_commits_without_a_pause(answered: Workspace, home: Path) -> None:
+    subject = trained_on(answered)[0]
+    with shipping(answered, home / "s") as shipper:
+        assert forgotten(answered, subject).rows["predictions"] == 1
+    assert holders(answered.tables, subject) == set()
+    assert shipper.rows_shipped > 10
+    there = answered.tables.read("predictions", where="penguin = 10000").num_rows
+    assert 2 * there == shipper.rows_shipped
+
+
+@pytest.mark.parametrize("name", ["predictions", "feedback"])
+def test_what_is_shipped_during_a_deletion_does_not_undo_it(home: Path, name: TableName) -> None:
+    tables, keys = Tables(str(home / "data"), "made"), {"id": "string"}
+    wide, narrow = (
+        predictions_schema({"size": "number"}, keys, "boolean"),
+        feedback_schema(keys, "boolean"),
     )
-    assert any("1 rows in this host's spool" in t for t in forgotten(answered, 1).unreachable)
+    schema = wide if name == "predictions" else narrow
+
+    def ship(hour: int, *keys: str) -> None:
+        came = MOMENT + timedelta(hours=hour)
+        times = dict.fromkeys(("logged_time", "received_time", "event_time"), came)
+        rows = [dict.fromkeys(schema.names) | times | {"id": key} for key in keys]
+        tables.append(name, pa.Table.from_pylist(rows, schema=schema))
+
+    ship(0, "00", "88", "ff")  # hashes: a file may hold any
+    n_rows, condition = matching(tables, name, "id = '88'")
+    opened = tables.open(name)
+    ship(1, "01", "fe")
+    opened.delete(condition)
+    assert n_rows == 1
+    found = tables.read(name, order_by=["id"]).column("id").to_pylist()
+    assert found == ["00", "01", "fe", "ff"]
 
 
 def _row() -> dict[str, Any]:
