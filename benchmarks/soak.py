@@ -54,6 +54,7 @@ class Size:
 MAX_GROWTH = Size(pss_mib=16, files=8, threads=2)
 # deltalake reads the log since the last checkpoint at once, a thread and a file for each of up to
 # 100 commits: measured over 330 commits, threads stop growing at the second checkpoint.
+EACH = ("serving.worker", "serving.writer")  # there are several
 SHIPPER_MAX_GROWTH = Size(pss_mib=64, files=100, threads=100)
 
 
@@ -63,12 +64,12 @@ def size_of(process: psutil.Process) -> Size:
 
 
 def parts(supervisor: psutil.Process) -> dict[str, psutil.Process]:
-    """The processes of a service by name; workers are numbered."""
+    """The processes of a service by name; workers and their writers are numbered."""
     found = {"supervisor": supervisor}
-    for child in supervisor.children():
+    for child in supervisor.children(recursive=True):
         name = next(word for word in child.cmdline() if word.startswith("serving."))
         number = sum(known.startswith(name) for known in found)
-        found[f"{name} {number + 1}" if name == "serving.worker" else name] = child
+        found[f"{name} {number + 1}" if name in EACH else name] = child
     return found
 
 
