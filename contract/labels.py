@@ -107,6 +107,20 @@ def pending(tables: Tables, keys: Sequence[str], deadline: datetime) -> Pending:
     return Pending(found["n"], found["late"], found["oldest"])
 
 
+def leaving_sql(keys: Sequence[str], before: datetime) -> str:
+    """Keys and event time of statements by keys whose predictions are all older than a moment."""
+    named = ", ".join(f"f.{quoted(name)}" for name in (*keys, "event_time"))
+    old, new = (
+        f"(SELECT * FROM predictions WHERE logged_time {sign} {moment(before)}) p "  # noqa: S608
+        f"ON {_same_row(keys)}"
+        for sign in ("<", ">=")
+    )
+    return (
+        f"SELECT DISTINCT {named} FROM (SELECT f.* FROM feedback f LEFT SEMI JOIN {old} "  # noqa: S608
+        f"WHERE f.prediction_id IS NULL) f LEFT ANTI JOIN {new}"
+    )
+
+
 def moment(time: datetime) -> str:
     """A time with its zone as SQL."""
     return f"arrow_cast('{time.isoformat()}', 'Timestamp(Microsecond, Some(\"UTC\"))')"

@@ -167,6 +167,11 @@ class Tables:
         table.delete(where, commit_properties=_properties(metadata))
         return int(table.version())
 
+    def delete_matching(self, name: TableName, rows: pa.Table, on: str) -> int:
+        """Take rows `t` out in one commit that match one of these rows `s`; how many."""
+        merge = self.open(name).merge(rows, on, source_alias="s", target_alias="t")
+        return int(merge.when_matched_delete().execute()["num_target_rows_deleted"])
+
     def restore(self, name: TableName, version: int) -> int:
         """Make an older version's rows the newest again; the new version number."""
         properties = _properties({CONTENT_HASH: self.metadata(name, version).get(CONTENT_HASH, "")})

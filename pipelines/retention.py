@@ -1,14 +1,16 @@
 """Retention: take rows out of the log that are older than the use case says they are kept."""
 
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from time import sleep
 
+import pyarrow as pa
 from deltalake.exceptions import CommitFailedError
 
 from contract.errors import Unavailable
-from contract.labels import moment
+from contract.labels import label_tables, leaving_sql, moment, shared_keys
 from contract.names import TableName
-from contract.tables import Tables
+from contract.tables import Tables, quoted
 from contract.use_case import UseCase
 
 ATTEMPTS = 5
@@ -34,7 +36,12 @@ def expire(tables: Tables, use_case: UseCase, now: datetime) -> dict[TableName, 
         "feedback": f"received_time < {moment(before)} OR prediction_id < '{first_id(before)}'",
         "feedback_quarantine": f"received_time < {moment(before)}",
     }
-    return {name: delete(tables, name, where) for name, where in due.items() if tables.exists(name)}
+    # Before the predictions: afterwards nobody knows which labels were theirs.
+    gone: dict[TableName, int] = {"feedback": _with_their_predictions(tables, use_case, before)}
+    for name, where in due.items():
+        if tables.exists(name):
+            gone[name] = gone.get(name, 0) + delete(tables, name, where)
+    return gone
 
 
 def first_id(time: datetime) -> str:
@@ -44,17 +51,42 @@ def first_id(time: datetime) -> str:
 
 
 def delete(tables: Tables, name: TableName, where: str, **metadata: str) -> int:
-    """Take rows out; how many. A writer that comes between wins, and then it is done again."""
-    for attempt in range(ATTEMPTS):
+    """Take rows out; how many."""
+
+    def act() -> int:
         n_rows, until_now = matching(tables, name, where)
-        if not n_rows:
-            return 0
-        try:
+        if n_rows:
             tables.delete(name, until_now, **metadata)
+        return n_rows
+
+    return _patiently(name, act)
+
+
+def _with_their_predictions(tables: Tables, use_case: UseCase, before: datetime) -> int:
+    """Take out labels by keys whose predictions are all older than a moment; how many."""
+    if not (tables.exists("feedback") and tables.exists("predictions")):
+        return 0
+
+    def act() -> int:
+        opened = label_tables(tables)
+        keys = shared_keys(opened, use_case.keys)
+        leaving = tables.query(leaving_sql(keys, before), **opened) if keys else pa.table({})
+        same = " AND ".join(f"t.{quoted(key)} = s.{quoted(key)}" for key in keys)
+        on = (
+            f"t.prediction_id IS NULL AND {same} AND t.event_time IS NOT DISTINCT FROM s.event_time"
+        )
+        return tables.delete_matching("feedback", leaving, on) if leaving.num_rows else 0
+
+    return _patiently("feedback", act)
+
+
+def _patiently(name: TableName, act: Callable[[], int]) -> int:
+    """Do what changes a table. A writer that comes between wins, and then it is done again."""
+    for attempt in range(ATTEMPTS):
+        try:
+            return act()
         except CommitFailedError:
             sleep(PAUSE_S * 2**attempt)
-            continue
-        return n_rows
     raise Unavailable(f"Table {name!r} changed {ATTEMPTS} times during a deletion; try again.")
 
 

@@ -12,9 +12,11 @@ from deltalake import DeltaTable
 from contract import upkeep
 from contract.errors import BadInput
 from contract.feedback import feedback_schema
+from contract.labels import pending
 from contract.tables import Tables
 from contract.use_case import Privacy
 from pipelines.maintain import main, maintain, pinned_versions
+from pipelines.retention import expire
 from pipelines.workspace import Workspace
 from serving.shipper import Shipper
 from tests.contract.test_tables import age_log, rows
@@ -176,6 +178,29 @@ def test_rows_older_than_the_declared_retention_go(workspace: Workspace, home: P
     assert tables.read("feedback").column("id").to_pylist() == [1]
     left = list(Path(tables.uri("predictions")).rglob("*.parquet"))
     assert len([path for path in left if "_delta_log" not in path.parts]) == 1
+
+
+def test_a_label_by_keys_goes_with_the_last_of_its_predictions(
+    workspace: Workspace, home: Path
+) -> None:
+    tables, now = workspace.tables, datetime.now(UTC)
+    kept = workspace.use_case.model_copy(update={"privacy": Privacy(retention_days=30)})
+    asked = [(5, 31, now), (6, 31, now), (6, 29, now), (7, 31, now - timedelta(days=32))]
+    for place, (key, age, event) in enumerate(asked):
+        logged, keys = now - timedelta(days=age), {"id": [key]}
+        made = answer(kept, f"r{place}", keys=keys, event_time=[event], logged_time=logged)
+        spooled(home / "s", kept, [made])
+    Shipper(home / "s", tables).drain()
+    late = {"label": True, "label_time": now, "received_time": now - timedelta(days=20)}
+    said = [late | {"id": key} for key in (5, 6, 7, 8)]
+    said += [late | {"id": 7, "event_time": time} for time in (asked[3][2], now)]
+    schema = feedback_schema({"id": "integer"}, "boolean")
+    tables.append("feedback", pa.Table.from_pylist(said, schema=schema))
+    assert expire(tables, kept, now) == {"predictions": 3, "feedback": 3}
+    left = tables.read("feedback", order_by=["id"]).to_pylist()
+    assert [(row["id"], row["event_time"]) for row in left] == [(6, None), (8, None), (7, now)]
+    assert pending(tables, ["id"], now).overdue == 2  # of 8, and of 7 at another time: unknown ever
+    assert expire(tables, kept, now) == {"predictions": 0, "feedback": 0}
 
 
 def test_a_version_whose_files_were_deleted_is_not_intact(workspace: Workspace) -> None:
