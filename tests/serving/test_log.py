@@ -279,7 +279,8 @@ def test_all_are_told_when_the_writer_dies_after_a_large_group(
         await asyncio.sleep(0)
         time.sleep(0.3)
         writer().kill()
-        assert await asyncio.wait_for(asyncio.gather(large, small), 20) == [True, False]
+        answers = await asyncio.wait_for(asyncio.gather(large, small), 20)
+        assert list(answers) == [True, False]
         await log.close()
 
     uvloop.run(work())
