@@ -51,10 +51,10 @@ class Size:
     threads: float
 
 
+EACH = ("serving.worker", "serving.writer")  # there are several
 MAX_GROWTH = Size(pss_mib=16, files=8, threads=2)
 # deltalake reads the log since the last checkpoint at once, a thread and a file for each of up to
 # 100 commits: measured over 330 commits, threads stop growing at the second checkpoint.
-EACH = ("serving.worker", "serving.writer")  # there are several
 SHIPPER_MAX_GROWTH = Size(pss_mib=64, files=100, threads=100)
 
 
