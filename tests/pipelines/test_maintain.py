@@ -198,7 +198,7 @@ def test_a_label_by_keys_goes_with_the_last_of_its_predictions(
     tables.append("feedback", pa.Table.from_pylist(said, schema=schema))
     assert expire(tables, kept, now) == {"predictions": 3, "feedback": 3}
     left = tables.read("feedback", order_by=["id"]).to_pylist()
-    assert [(row["id"], row["event_time"]) for row in left] == [(6, None), (8, None), (7, now)]
+    assert [(row["id"], row["event_time"]) for row in left] == [(6, None), (7, now), (8, None)]
     assert pending(tables, ["id"], now).overdue == 2  # of 8, and of 7 at another time: unknown ever
     assert expire(tables, kept, now) == {"predictions": 0, "feedback": 0}
 
