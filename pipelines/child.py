@@ -83,6 +83,8 @@ def _judged(code: int, answer: str, said: str) -> Ended:
         return Ended(f"ended with exit code {code}", said=said, failed=True, away=away)
     if found_another(answer):
         return Ended("another process is at this work", said=said)
+    if overdue := _overdue(answer):
+        return Ended(notice=f"labels overdue: {overdue}")
     return Ended()
 
 
@@ -148,11 +150,22 @@ def found_another(said: str) -> bool:
 
 def _state(answer: str) -> str:
     """The state that a command's JSON names; empty where there is none."""
-    try:
-        found = json.loads(answer)
-    except ValueError:
-        return ""
+    found = _read(answer)
     return str(found.get("state", "")) if isinstance(found, dict) else ""
+
+
+def _overdue(answer: str) -> int:
+    """Labels that `maintain` found overdue; its JSON is a list of tables."""
+    found = _read(answer)
+    return sum(one.get("labels_overdue", 0) for one in found) if isinstance(found, list) else 0
+
+
+def _read(answer: str) -> object:
+    try:
+        found: object = json.loads(answer)
+        return found
+    except ValueError:
+        return None
 
 
 def _last_line(log: Path) -> str:

@@ -6,7 +6,7 @@ table that a registered version names in its tags is kept whole, whatever its ag
 
 import json
 from collections.abc import Collection
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, get_args
 
@@ -19,6 +19,7 @@ from contract.names import TableName
 from contract.tables import Tables
 from pipelines import cli
 from pipelines.console import summary, working
+from pipelines.feedback import waiting
 from pipelines.retention import ATTEMPTS, expire
 from pipelines.workspace import Workspace, open_workspace
 
@@ -41,6 +42,7 @@ class Maintained:
     files_deleted: int
     versions_kept: tuple[int, ...]  # because a registered version pins them
     versions_lost: tuple[int, ...]  # pinned, and the table's log does not know them any more
+    labels_overdue: int = 0  # of feedback: no prediction is known for them after the deadline
 
     def line(self) -> str:
         """For people."""
@@ -56,20 +58,26 @@ class Maintained:
                 "WARNING: named by registered versions, but not in the table any more: "
                 + ", ".join(map(str, self.versions_lost))
             )
+        if self.labels_overdue:
+            overdue = f"labels overdue: {self.labels_overdue}"
+            done.append(f"WARNING: {overdue}; no known prediction has their id or keys")
         return "; ".join(done)
 
 
 def maintain(workspace: Workspace, unused: timedelta) -> list[Maintained]:
     """Expire rows, compact and vacuum every table of the use case that there is."""
-    expired = expire(workspace.tables, workspace.use_case, datetime.now(UTC))
+    now = datetime.now(UTC)
+    expired = expire(workspace.tables, workspace.use_case, now)
     pins = pinned_versions(workspace)
     names: tuple[TableName, ...] = get_args(TableName)
     tables = workspace.tables
-    return [
+    done = [
         _maintain(tables, name, unused, pins.get(name, set()), expired.get(name, 0))
         for name in names
         if tables.exists(name)
     ]
+    overdue = waiting(workspace, now).overdue
+    return [replace(d, labels_overdue=overdue) if d.table == "feedback" else d for d in done]
 
 
 def pinned_versions(workspace: Workspace) -> dict[TableName, set[int]]:

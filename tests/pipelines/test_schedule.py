@@ -165,6 +165,7 @@ ENDS = [  # what a command answers, its exit code, how it ended
     ('{"state": "RETRAIN"}', 1, Ended("ended with exit code 1", failed=True)),
     ("", 3, Ended("ended with exit code 3", failed=True, away=True)),
     ("{}", 0, Ended()),
+    ('[{"labels_overdue": 0}, {"labels_overdue": 3}]', 0, Ended(notice="labels overdue: 3")),
 ]
 
 
