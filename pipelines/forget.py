@@ -115,14 +115,23 @@ def _holds(tables: Tables, name: TableName, version: int, where: str) -> bool:
 
 
 def _plain_rows(tables: Tables, subject: Subject) -> dict[str, int]:
-    """Rows taken out of the newest version of tables that hold keys as they are."""
+    """Rows taken out of the newest version of tables that hold keys as they are.
+
+    By hash: the condition of a deletion stands in the table's log, which is never cut.
+    """
     rows = {}
     for name in PLAIN:
         if tables.exists(name):
             where = subject.where(name)
-            kept = tables.read(name, columns=[ROW_HASH], where=f"({where}) IS NOT TRUE")
-            total = content_hash(kept.column(ROW_HASH).to_numpy())
-            rows[str(name)] = delete(tables, name, where, **{CONTENT_HASH: total})
+            gone, kept = (
+                tables.read(name, columns=[ROW_HASH], where=condition).column(ROW_HASH)
+                for condition in (where, f"({where}) IS NOT TRUE")
+            )
+            if len(gone):
+                named = ", ".join(map(str, set(gone.to_pylist())))
+                total = content_hash(kept.to_numpy())
+                by_hash = f"{ROW_HASH} IN ({named})"
+                rows[str(name)] = delete(tables, name, by_hash, **{CONTENT_HASH: total})
     return rows
 
 
@@ -132,7 +141,7 @@ def _logged_rows(tables: Tables, subject: Subject) -> dict[str, int]:
     rows: dict[str, int] = {}
     feedback: tuple[TableName, ...] = ("feedback", "feedback_quarantine")
     for name in feedback:  # before the predictions: a run that was cut off finds the ids again
-        wheres = by_ids(ids) + ([] if subject.unlogged else [subject.where(name)])
+        wheres = by_ids(ids) + ([] if subject.unlogged else subject.spellings(name))
         if tables.exists(name):
             rows[str(name)] = sum(delete(tables, name, where) for where in wheres)
     # By id: what was shipped meanwhile stays, with the feedback on it, until the next time.
@@ -175,9 +184,15 @@ def _unreachable(
     yield "spools of other hosts, quarantined pieces of spools, backups of tables and of MLflow"
     yield "the source: what it still delivers is ingested again"
     yield "rows that were answered or labelled without the key"
-    yield "logs of tables: smallest and largest values of columns, for up to 30 days"
+    yield (
+        "logs of predictions and feedback: smallest and largest values of columns, and by which "
+        "key rows were deleted, for up to 30 days"
+    )
+    if subject.hashed:
+        yield "rows whose key was hashed with another secret"
     if subject.unlogged:
-        yield f"predictions and feedback: the log leaves out {', '.join(subject.unlogged)}"
+        left_out = ", ".join(subject.unlogged)
+        yield f"predictions and feedback, also of earlier: the log leaves out {left_out}"
     if "MLFLOW_RUN_ID" in os.environ:
         yield "the run that `mlflow run` made: it holds the key as a parameter; delete it"
 

@@ -13,7 +13,7 @@ from contract.feedback import feedback_schema
 from contract.privacy import Veil
 from contract.use_case import Column, Delta, Source, Sql, UseCase
 from pipelines.sources import read_source
-from serving.cells import Sent
+from serving.cells import READ, Sent
 from serving.feedback import check, keys_of, members, names_a_row
 from serving.problem import Problem
 from serving.tabular import read_text
@@ -154,7 +154,8 @@ def refusal_rows(
     names = ["prediction_id", *keys, "label"]
 
     def text(name: str, value: Any) -> str | None:
-        hidden = veil.value(name, value)
+        read = READ[use_case.columns[name].type](value) if name in keys else None
+        hidden = veil.value(name, value if read is None else read)  # 7, however it was said
         return None if hidden is None else str(hidden)
 
     columns: dict[str, pa.Array] = {

@@ -33,13 +33,37 @@ class Subject:
         """Keys that the log leaves out: by them it can't be searched."""
         return [name for name in self.values if name in self.veil.dropped]
 
+    @property
+    def hashed(self) -> list[str]:
+        """Keys that the log holds as a hash."""
+        return [name for name in self.values if name in self.veil.hashed]
+
     def where(self, table: TableName) -> str:
-        """The condition for rows of a table with the subject's keys."""
+        """The condition for rows of a table with the subject's keys, however it spells them."""
+        first, *more = self.spellings(table)
+        return " OR ".join(f"({one})" for one in (first, *more)) if more else first
+
+    def spellings(self, table: TableName) -> list[str]:
+        """Conditions, one for each way in which a table may spell the subject's keys.
+
+        The log may hold rows from before a column was hidden.
+        """
+        plain = self._condition(table, self.values)
+        if table in PLAIN or not self.hashed:
+            return [plain]
+        covered = {name: self.veil.value(name, value) for name, value in self.values.items()}
+        return [self._condition(table, covered), plain]
+
+    def _condition(self, table: TableName, values: Mapping[str, Any]) -> str:
         terms = []
-        for name, value in self.values.items():
-            found = value if table in PLAIN else self.veil.value(name, value)
-            spelled = literal(str(found)) if table == "feedback_quarantine" else as_sql(found)
-            terms.append(f"{quoted(name)} = {spelled}")
+        for name, value in values.items():
+            column = quoted(name)
+            if table == "feedback_quarantine":
+                terms.append(f"{column} = {literal(str(value))}")
+            elif table in LOGGED and name in self.hashed:  # of whichever type the column is
+                terms.append(f"CAST({column} AS VARCHAR) = CAST({as_sql(value)} AS VARCHAR)")
+            else:
+                terms.append(f"{column} = {as_sql(value)}")
         return " AND ".join(terms)
 
     def prediction_ids(self, tables: Tables) -> list[str]:
