@@ -4,6 +4,7 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, time
+from decimal import Decimal
 from typing import Any
 
 import pyarrow as pa
@@ -131,9 +132,16 @@ def _plain(values: pa.ChunkedArray, kind: str) -> list[Any]:
     found = values.to_pylist()
     if pa.types.is_floating(values.type):
         return [None if value is None or math.isnan(value) else value for value in found]
+    if pa.types.is_decimal(values.type):
+        return [value if value is None else _from_decimal(value, kind) for value in found]
     if pa.types.is_date(values.type):
         return [value and datetime.combine(value, time(), UTC) for value in found]
     return [read_text(kind, value) if isinstance(value, str) else value for value in found]
+
+
+def _from_decimal(value: Decimal, kind: str) -> int | float:
+    """A key may be longer than float64 holds."""
+    return int(value) if kind == "integer" and value == value.to_integral_value() else float(value)
 
 
 def _table(columns: dict[str, list[Any]], use_case: UseCase, veil: Veil, now: datetime) -> pa.Table:

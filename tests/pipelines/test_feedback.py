@@ -5,20 +5,24 @@ import sqlite3
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import timedelta
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import mlflow
 import pandas as pd
+import pyarrow as pa
 import pytest
 from deltalake import write_deltalake
 
 from contract.errors import BadInput
 from contract.labels import label_tables, labels_sql
+from contract.privacy import Veil
 from contract.settings import read_settings
 from contract.tables import Tables
 from contract.use_case import Column
 from pipelines.feedback import Fed, feedback, main
+from pipelines.statements import statements
 from pipelines.workspace import Workspace, open_workspace
 from serving.shipper import Shipper
 from tests.conftest import MADE, made_use_case, settle
@@ -154,6 +158,17 @@ def test_every_kind_of_source_is_read(workspace: Workspace, home: Path) -> None:
     address, query = f"sqlite:///{home}/labels.db", "SELECT id, late = 1 AS late FROM labels"
     # sqlite has no booleans: 1 is none, which is said and not guessed
     assert feedback(workspace, address, query).result.rows_quarantined == 1
+
+
+def test_decimals_are_numbers(home: Path) -> None:
+    columns = made_use_case(home).columns | {"late": Column(type="number")}
+    use_case = made_use_case(home, {"task": "regression", "columns": columns})
+    exact = 2**53 + 1  # float64 does not hold it
+    ids = pa.array([Decimal(exact), Decimal("1.5"), None], pa.decimal128(20, 1))
+    rows = pa.table({"id": ids, "label": pa.array([Decimal("3.5")] * 3)})
+    found = statements(rows, use_case, Veil.of(use_case, ""), MOMENT)
+    assert found.rows.select(["id", "label"]).to_pylist() == [{"id": exact, "label": 3.5}]
+    assert [refusal.row for refusal in found.refused] == [1, 2]
 
 
 @pytest.mark.parametrize(
