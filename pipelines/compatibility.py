@@ -1,6 +1,7 @@
 """Compatibility: whether what callers send the champion today would still be answered.
 
-Every difference that can turn an answer into an error, or change what an answer means, is named.
+Every difference that can turn an answer into an error, change what an answer means, or keep its
+record out of the table, is named.
 """
 
 from collections.abc import Iterator
@@ -18,7 +19,7 @@ def breaks(
     challenger_classes: tuple[object, ...],
 ) -> tuple[str, ...]:
     """What the challenger would break for callers of the champion, one sentence each."""
-    found = list(_inputs(champion, challenger))
+    found = [*_inputs(champion, challenger), *_records(champion, challenger)]
     if challenger.task != champion.task:
         found.append(f"the task was {champion.task} and is {challenger.task}")
     answered, answers = (case.answer_type for case in (champion, challenger))
@@ -59,6 +60,19 @@ def _inputs(champion: UseCase, challenger: UseCase) -> Iterator[str]:
         yield "the order of the columns changed, which rows sent as plain lists rely on"
 
 
+def _records(champion: UseCase, challenger: UseCase) -> Iterator[str]:
+    """Columns whose values would no longer fit the tables of the log, where callers notice none."""
+    after = challenger.log_types
+    for name, before in champion.log_types.items():
+        if name not in after or after[name] == before or (after[name], before) in WIDENED:
+            continue
+        if not _retyped(champion.columns[name], challenger.columns[name]):
+            yield (
+                f"column {name}: the log holds it as {before}, so as {after[name]} no record of it "
+                "would reach the table; give it a new name, or move the table away"
+            )
+
+
 def _in_order(case: UseCase, other: UseCase) -> list[str]:
     return [name for name in case.features if name in other.features]
 
@@ -70,8 +84,12 @@ def _accepted(case: UseCase) -> dict[str, Column]:
     return {name: case.columns[name] for name in case.features} | loose
 
 
+def _retyped(old: Column, new: Column) -> bool:
+    return new.type != old.type and (old.type, new.type) not in WIDENED
+
+
 def _narrowed(old: Column, new: Column) -> Iterator[str]:
-    if new.type != old.type and (old.type, new.type) not in WIDENED:
+    if _retyped(old, new):
         yield f"its type was {old.type} and is {new.type}"
     if new.unit != old.unit:
         yield f"its unit was {old.unit or 'none'} and is {new.unit or 'none'}"

@@ -32,6 +32,9 @@ BREAKING = [
     ("size", {"unit": "cm"}, "its unit was none and is cm"),
     ("group", {"type": "number"}, "its type was string and is number"),
     ("id", {"type": "string"}, "its type was integer and is string"),
+    ("id", {"type": "number"}, "the log holds it as integer, so as number no record"),
+    ("id", {"personal": True}, "the log holds it as integer, so as string no record"),
+    ("size", {"log": "hash"}, "the log holds it as number, so as string no record"),
     ("weight", {"type": "number", "nullable": True}, "weight is needed from now on"),
 ]
 HARMLESS = [
@@ -39,7 +42,7 @@ HARMLESS = [
     ("size", {"min": -1}),  # outside is allowed, only counted
     ("group", {"nullable": True}),
     ("group", {"description": "which", "personal": True}),
-    ("id", {"type": "number"}),
+    ("id", {"personal": True, "log": "drop"}),
     ("moment", {"nullable": True}),
 ]
 
