@@ -12,6 +12,7 @@ import yaml
 from pydantic import SecretStr
 
 from contract.labels import label_tables, labels_sql
+from contract.privacy import Veil
 from contract.tables import Tables
 from contract.use_case import Column, UseCase
 from pipelines.package import seal
@@ -19,6 +20,7 @@ from serving.cargo import FEEDBACK
 from serving.cells import Sent
 from serving.feedback import check, keys_of
 from serving.feedback_record import Feedback
+from serving.feedback_rows import feedback_rows
 from serving.frames import Kind
 from serving.problem import Problem
 from serving.record import FEEDBACK_FOLDER, Schema, encode
@@ -200,7 +202,13 @@ def test_keys_that_the_log_leaves_out_name_no_row(home: Path, keys: tuple[str, .
         with pytest.raises(Problem, match="0: prediction_id is needed: the log leaves out a key"):
             check(Sent({**named, "label": [True]}, 1), use_case, MOMENT)
     sent = check(Sent({"prediction_id": [ID], "label": [True]}, 1), use_case, MOMENT)
-    assert keys_of(sent, use_case) == {key: [None] for key in keys}
+    logged = Veil.of(use_case, "").cover(keys_of(sent, use_case))
+    record = said(use_case, "f", prediction_id=[ID], keys=logged)
+    (row,) = feedback_rows(Schema.of(use_case), [record]).to_pylist()
+    assert {name: row.get(name) for name in (*keys, "prediction_id")} == {
+        **dict.fromkeys(keys),
+        "prediction_id": ID,
+    }
 
 
 def test_what_can_not_be_hidden_is_not_served_and_counted(hiding: Path, home: Path) -> None:
