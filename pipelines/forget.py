@@ -21,7 +21,7 @@ from contract.settings import Settings
 from contract.tables import CONTENT_HASH, Tables
 from pipelines import cli
 from pipelines.console import count, summary, working
-from pipelines.maintain import pinned_versions
+from pipelines.maintain import known_versions, pinned_versions
 from pipelines.registry import Version, read_shown, tag
 from pipelines.retention import delete
 from pipelines.step import Done, Result, Step, execute
@@ -93,7 +93,7 @@ def _refreeze(workspace: Workspace, subject: Subject, name: TableName) -> Iterat
     for version in shown.versions.values():
         if f"{name}_version" in version.tags:
             pins.setdefault(int(version.tags[f"{name}_version"]), []).append(version)
-    for pinned in sorted(pins):
+    for pinned in known_versions(tables, name, pins):
         if not _holds(tables, name, pinned, where):
             continue
         for version in pins[pinned]:
@@ -162,7 +162,7 @@ def _drop(tables: Tables, name: TableName, subject: Subject, pins: set[int]) -> 
     where = subject.where(name)
     kept = [
         version
-        for version in pins
+        for version in known_versions(tables, name, pins)
         if upkeep.whole(tables.open(name, version)) and not _holds(tables, name, version, where)
     ]
     return upkeep.vacuum(tables.open(name), timedelta(0), kept)

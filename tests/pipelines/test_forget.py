@@ -135,6 +135,13 @@ def test_tables_without_the_subject_stay_as_they_are(workspace: Workspace) -> No
     assert tables.metadata("training")[CONTENT_HASH] == newest.content_hash
 
 
+def test_a_pinned_version_that_is_lost_holds_nothing_up(answered: Workspace) -> None:
+    subject = trained_on(answered)[0]
+    register(answered, training_version="9999", holdout_version="9999", raw_version="9999")
+    assert forgotten(answered, subject).versions_marked == (champion(answered).version,)
+    assert holders(answered.tables, subject) == set()
+
+
 def test_the_same_again_finds_nothing(answered: Workspace) -> None:
     subject = trained_on(answered)[0]
     forgotten(answered, subject)
