@@ -135,7 +135,7 @@ def test_a_wrong_type_is_refused_and_leaves_nothing(served: Service) -> None:
     assert statements(served.tables, name) == 1
 
 
-def test_a_thousand_at_once_are_one_row(served: Service) -> None:
+def test_a_thousand_at_once_are_one_label(served: Service) -> None:
     name = ask(served)
     with (
         httpx.Client(base_url=served.address, timeout=60) as client,
