@@ -54,6 +54,7 @@ class Shipper:
         self.folder, self.tables, self.cargo, self.batch_bytes = folder, tables, cargo, batch_bytes
         self.shadow = shadow
         self.rows_shipped = 0
+        self.stuck: dict[str, str] = {}  # by spool id: what could not be read, and why
         self._gaps: set[tuple[str, int]] = set()  # spool, sequence: what a listing did not show
 
     def drain(self) -> None:
@@ -64,8 +65,10 @@ class Shipper:
 
     def ship(self) -> int:
         """One pass; how many segments it took off the spool."""
-        close_leftovers(self.folder)
-        batch = [read_segment(segment, self.cargo) for segment in self._batch()]
+        batch, stuck = self._batch()
+        for _, why in sorted(stuck.items() - self.stuck.items()):
+            logger.warning("%s; its spool waits, others go on", why)
+        self.stuck = stuck
         if not batch:
             return 0
         done = self._commit(batch)
@@ -82,7 +85,7 @@ class Shipper:
         except Exception as error:  # whatever the store says, the spool is safe: try again
             problem = f"{type(error).__name__}: {error}"
             logger.warning("%s not shipped, to be tried again: %s", self.cargo.table, problem)
-        self._say(problem)
+        self._say("; ".join(filter(None, [problem, *self.stuck.values()])))
         return problem
 
     def _say(self, problem: str) -> None:
@@ -95,16 +98,25 @@ class Shipper:
         shadow = self.shadow.status if self.shadow else None
         return status_now(self.folder, self.rows_shipped, problem, shadow)
 
-    def _batch(self) -> list[Segment]:
-        """The oldest segments, those of one spool in order, up to a size but one at least."""
+    def _batch(self) -> tuple[list[SegmentRows], dict[str, str]]:
+        """Segments, those of one spool in order, up to a size but one at least; and what is stuck.
+
+        Nothing of a spool is passed over: what came after it would count it as shipped.
+        """
         size = 0
-        batch: list[Segment] = []
+        batch: list[SegmentRows] = []
+        stuck = close_leftovers(self.folder)
         for segment in closed_segments(self.folder):
-            size += segment.path.stat().st_size
-            if batch and size > self.batch_bytes:
-                break
-            batch.append(segment)
-        return batch
+            if segment.spool_id in stuck:
+                continue
+            try:
+                size += segment.path.stat().st_size
+                if batch and size > self.batch_bytes:
+                    break
+                batch.append(read_segment(segment, self.cargo))
+            except OSError as error:
+                stuck[segment.spool_id] = f"{segment.path.name} can't be read: {error.strerror}"
+        return batch, stuck
 
     def _commit(self, batch: list[SegmentRows]) -> list[Segment]:
         """Bring what is due into the table; the segments that may go."""
@@ -173,13 +185,14 @@ class Shipper:
 
 
 def keep_shipping(shippers: Sequence[Shipper], every_s: float, stop: threading.Event) -> str:
-    """Ship until told to stop, and once more then; why that last time failed, "" else."""
+    """Ship until told to stop, and once more then; what that last time left and why, or ""."""
     pause_s = every_s
     while True:
         last = stop.is_set()
         problem = "; ".join(filter(None, [shipper.attempt() for shipper in shippers]))
         if last:
-            return problem
+            stuck = [why for shipper in shippers for why in shipper.stuck.values()]
+            return "; ".join(filter(None, [problem, *stuck]))
         pause_s = min(2 * pause_s, LONGEST_PAUSE_S) if problem else every_s
         stop.wait(pause_s)
 

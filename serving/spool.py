@@ -204,24 +204,30 @@ def open_segments(folder: Path) -> list[Path]:
     return [path for path in found if OPEN_NAME.fullmatch(path.name)]
 
 
-def close_leftovers(folder: Path) -> int:
-    """Close the segments of dead writers; how many there were."""
-    closed = 0
+def close_leftovers(folder: Path) -> dict[str, str]:
+    """Close the segments of dead writers; by spool id, what could not be closed and why."""
+    stuck = {}
     for path in open_segments(folder):
         try:
-            descriptor = os.open(path, os.O_RDWR)
-        except FileNotFoundError:  # its writer closed it just now
-            continue
-        try:
-            if _lock(descriptor, path):
-                spool_id, sequence, _ = path.name.split(".")
-                frames = scan(path.read_bytes(), salt_of(spool_id, int(sequence)))
-                rows = sum(found.rows for found in frames if isinstance(found, Frame))
-                finish(path, descriptor, rows)
-                closed += 1
-        finally:
-            os.close(descriptor)
-    return closed
+            _close_leftover(path)
+        except OSError as error:  # another's by its mode, or a broken sector: costs its spool alone
+            stuck[path.name.partition(".")[0]] = f"{path.name} can't be closed: {error.strerror}"
+    return stuck
+
+
+def _close_leftover(path: Path) -> None:
+    try:
+        descriptor = os.open(path, os.O_RDWR)
+    except FileNotFoundError:  # its writer closed it just now
+        return
+    try:
+        if _lock(descriptor, path):
+            spool_id, sequence, _ = path.name.split(".")
+            frames = scan(path.read_bytes(), salt_of(spool_id, int(sequence)))
+            rows = sum(found.rows for found in frames if isinstance(found, Frame))
+            finish(path, descriptor, rows)
+    finally:
+        os.close(descriptor)
 
 
 def salt_of(spool_id: str, sequence: int) -> int:

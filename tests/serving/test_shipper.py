@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import threading
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, cast
@@ -11,9 +12,9 @@ import pytest
 from contract.tables import Tables
 from contract.use_case import Column, UseCase
 from serving.frames import Kind, frame
-from serving.shipper import Shipper
-from serving.shipper_status import read_status, status_now, write_status
-from serving.spool import closed_segments, salt_of
+from serving.shipper import Shipper, keep_shipping
+from serving.shipper_status import ShipperStatus, read_status, status_now, write_status
+from serving.spool import CLOSED, OPEN, closed_segments, salt_of
 from tests.conftest import made_use_case
 from tests.serving.answers import MOMENT, answer, entry, spool_of, spooled
 
@@ -36,6 +37,12 @@ def rows(shipper: Shipper) -> list[dict[str, Any]]:
 
 def ids(shipper: Shipper) -> list[str]:
     return [row["prediction_id"] for row in rows(shipper)]
+
+
+def status_of(shipper: Shipper) -> ShipperStatus:
+    status = read_status(shipper.folder)
+    assert status is not None
+    return status
 
 
 def reasons(folder: Path) -> list[str]:
@@ -257,6 +264,32 @@ def test_files_of_others_in_the_spool_are_left_alone(shipper: Shipper, use_case:
     assert all(path.exists() for path in strange)
 
 
+@pytest.mark.parametrize(("suffix", "n_shipped"), [(CLOSED, 9), (OPEN, 8)])
+def test_a_segment_that_can_not_be_read_holds_up_its_own_spool_alone(
+    shipper: Shipper, use_case: UseCase, home: Path, suffix: str, n_shipped: int
+) -> None:
+    spools = {name: spool_of(shipper.folder, use_case, max_bytes=1) for name in "abc"}
+    for name, spool in spools.items():
+        for number in range(4):
+            spool.write([entry(answer(use_case, f"{name}{number}"))], sync=True)
+    second = closed_segments(shipper.folder)[1]
+    whole = second.path.rename(home / "whole")
+    stuck = (
+        second.path if suffix == CLOSED else shipper.folder / f"{second.spool_id}.00000002{OPEN}"
+    )
+    stuck.mkdir()  # a folder can't be read, not even by root
+    stop = threading.Event()
+    stop.set()
+    for _ in range(2):
+        assert stuck.name in keep_shipping([shipper], 0, stop)
+    assert stuck.name in status_of(shipper).problem
+    assert len(ids(shipper)) == n_shipped
+    stuck.rmdir()
+    whole.rename(second.path)
+    assert keep_shipping([shipper], 0, stop) == ""
+    assert len(set(ids(shipper))) == len(ids(shipper)) == 12
+
+
 def test_a_status_that_can_not_be_written_ends_nothing(
     shipper: Shipper, use_case: UseCase, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -281,8 +314,7 @@ def test_the_backlog_is_said(shipper: Shipper, use_case: UseCase) -> None:
     assert read_status(shipper.folder) is None
     spooled(shipper.folder, use_case, [answer(use_case, "r", n_rows=3)])
     write_status(shipper.folder, status_now(shipper.folder, 0, "the store is away"))
-    status = read_status(shipper.folder)
-    assert status is not None
+    status = status_of(shipper)
     assert (status.backlog_rows, status.problem) == (3, "the store is away")
     assert status.backlog_bytes > 300
     shipper.drain()
