@@ -105,7 +105,8 @@ def _prediction(workspace: Workspace, prediction_id: str) -> dict[str, Any]:
     if not found:
         raise BadInput(
             f"No prediction {prediction_id!r} of {workspace.use_case.name!r} is in the table. An "
-            "id is <request id>-<row>; a new one may still be on its way from a spool."
+            "id is <request id>-<row>; a new one may still be on its way from a spool, an old one "
+            "was taken out, by its retention or by forget."
         )
     return found[0]
 

@@ -11,11 +11,13 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.csv
 import pyarrow.parquet
-from deltalake import DeltaTable, QueryBuilder
+from deltalake import DeltaTable
 from deltalake.exceptions import TableNotFoundError
 
+from contract import engine
 from contract.errors import BadInput, Unavailable
 from contract.schema import TYPES
+from contract.tables import storage_options
 from contract.use_case import Sql, UseCase
 
 if TYPE_CHECKING:  # only a source that is a database pays for it
@@ -108,12 +110,12 @@ def _connected(address: str) -> "Connection":
 def _read_delta(use_case: UseCase) -> pa.Table:
     delta = use_case.source.delta
     assert delta is not None, "the kind is delta"
+    options = storage_options(delta.path)
     try:
-        table = DeltaTable(delta.path, version=delta.version)
+        table = DeltaTable(delta.path, version=delta.version, storage_options=options)
     except TableNotFoundError as error:
         raise BadInput(f"source.delta: no Delta table at {delta.path}.") from error
-    answer = QueryBuilder().register("t", table).execute("SELECT * FROM t").read_all()
-    return pa.table(answer)
+    return engine.answer("SELECT * FROM t", {"t": table})
 
 
 def _from_pandas(frame: pd.DataFrame) -> pa.Table:

@@ -14,8 +14,10 @@ from pyarrow import fs
 from contract.names import TableName
 from contract.settings import read_settings
 from contract.tables import Tables
+from contract.use_case import Delta, Source
 from pipelines.closure import PROJECT
 from pipelines.forget import forget
+from pipelines.sources import read_source
 from pipelines.workspace import Workspace, connected
 from tests.conftest import copy_world
 from tests.faults.dying_forget import KILLED, counted
@@ -86,6 +88,9 @@ def test_no_object_of_an_s3_store_holds_the_subject(answered: Workspace, store: 
     )
     far = connected(answered.use_case, settings, "monitoring")
     before = rows_of(far.tables)
+    stored = Source(delta=Delta(path=far.tables.uri("raw")))  # plain http, as this server speaks
+    read = read_source(far.use_case.model_copy(update={"source": stored}))
+    assert read.num_rows == before["raw"]
     assert files_with(s3, store.root.removeprefix("s3://"), subject)
     done = forget(far, str(subject)).result
     assert files_with(s3, store.root.removeprefix("s3://"), subject) == []

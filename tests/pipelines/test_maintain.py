@@ -1,5 +1,6 @@
 """Maintain: fewer files, the same rows, and every pinned version whole."""
 
+import shutil
 import threading
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -53,10 +54,19 @@ def test_small_files_become_one_and_no_row_is_lost(workspace: Workspace, home: P
 
 
 def test_shipping_goes_on_exactly_once_after_it(workspace: Workspace, home: Path) -> None:
-    ship(workspace, home / "s", "a")
-    maintain(workspace, NOW)
+    tables = workspace.tables
+    spooled(home / "s", workspace.use_case, [answer(workspace.use_case, "a")])
+    shutil.copytree(home / "s", home / "again")  # as a shipper leaves it that dies after its commit
+    Shipper(home / "s", tables).drain()
     ship(workspace, home / "s", "b")
-    assert workspace.tables.read("predictions").num_rows == 2
+    maintain(workspace, NOW)
+    age_log(tables, "predictions", days=60)
+    maintain(workspace, NOW)
+    assert "WRITE" not in [entry["operation"] for entry in tables.history("predictions")]
+    Shipper(home / "again", tables).drain()
+    assert tables.read("predictions").num_rows == 2
+    ship(workspace, home / "s", "c")
+    assert tables.read("predictions").num_rows == 3
 
 
 def test_files_younger_than_the_retention_stay(workspace: Workspace, home: Path) -> None:

@@ -56,7 +56,7 @@ def test_lineage_shows_every_revision_of_a_label(answered: Workspace) -> None:
 
 
 def test_lineage_says_what_it_cannot_know(answered: Workspace) -> None:
-    with pytest.raises(BadInput, match=r"No prediction 'x-0'.*on its way from a spool"):
+    with pytest.raises(BadInput, match=r"No prediction 'x-0'.*on its way.*was taken out"):
         lineage(answered, "x-0")
     champion = champion_of(answered)
     assert champion

@@ -3,6 +3,7 @@
 import json
 import shutil
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, cast
@@ -119,6 +120,22 @@ def test_a_segment_that_was_shipped_is_not_shipped_again(
     assert len(ids(shipper)) == 5
     assert again.rows_shipped == 0
     assert closed_segments(again.folder) == []
+
+
+def test_two_hosts_fill_one_table(home: Path, use_case: UseCase) -> None:
+    tables = Tables(str(home / "data"), "made")
+    hosts = [Shipper(home / name, tables, batch_bytes=1) for name in ("one", "two")]
+    for host in hosts:
+        for number in range(5):
+            spooled(host.folder, use_case, [answer(use_case, f"{host.folder.name}-{number}")])
+
+    def fill(host: Shipper) -> str:
+        """As the command does it: what failed is tried again."""
+        return next((done for _ in range(20) if not (done := host.attempt())), "never shipped")
+
+    with ThreadPoolExecutor(2) as pool:
+        assert list(pool.map(fill, hosts)) == ["", ""]
+    assert ids(hosts[0]) == [f"{name}-{n}-0" for name in ("one", "two") for n in range(5)]
 
 
 def test_a_segment_that_a_listing_missed_is_not_passed_over(
