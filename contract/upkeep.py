@@ -30,7 +30,7 @@ def properties(name: TableName) -> dict[str, str]:
 
 
 def set_properties(table: DeltaTable, name: TableName) -> None:
-    """Give them to a table that was created without; the object shows the new version."""
+    """Give them to a table that was created without."""
     wanted = properties(name)
     if not wanted.items() <= table.metadata().configuration.items():
         table.alter.set_table_properties(wanted)
