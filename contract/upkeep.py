@@ -19,10 +19,10 @@ NAMED: tuple[TableName, ...] = ("raw", "quarantine", "training", "holdout", "lab
 
 
 def properties(name: TableName) -> dict[str, str]:
-    """What a table is created with: a log that is never cut is what versions are named in.
+    """What a table is created with: where versions are named, a log that is never cut.
 
-    By default every hundredth commit drops entries older than 30 days. And what is never cut
-    should hold no value of any row, so files have no smallest and largest ones in it.
+    By default every hundredth commit drops entries older than 30 days, and the versions with them.
+    What is kept for good holds no value of a row: no smallest and largest ones of files.
     """
     if name not in NAMED:
         return {}
