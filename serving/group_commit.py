@@ -5,6 +5,7 @@ import logging
 import socket
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 from typing import cast
@@ -160,7 +161,9 @@ class _Writer(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         """It has ended, and all that it said was read."""
-        self._reaped = asyncio.get_running_loop().run_in_executor(None, self._process.wait)
+        # A daemon: a loop that ends without `end` must not wait for a process that waits for it.
+        self._reaping = threading.Thread(target=self._process.wait, daemon=True)
+        self._reaping.start()
         self._lost.set()
         self._commit.died()
 
@@ -168,4 +171,4 @@ class _Writer(asyncio.Protocol):
         """Let it close its segment and end."""
         self._transport.write_eof()
         await self._lost.wait()
-        await self._reaped
+        await asyncio.to_thread(self._reaping.join)

@@ -91,15 +91,15 @@ def no_file_larger_than(n_bytes: int, process_id: int = 0) -> Iterator[None]:
         resource.prlimit(process_id, resource.RLIMIT_FSIZE, before)
 
 
-def writers() -> list[psutil.Process]:
-    """Processes that logs of this process have started."""
+def writers(folder: Path) -> list[psutil.Process]:
+    """Processes that write a spool of ours."""
     alive = [p for p in psutil.Process().children() if p.status() != psutil.STATUS_ZOMBIE]
-    return [process for process in alive if "serving.writer" in process.cmdline()]
+    return [process for process in alive if any(str(folder) in word for word in process.cmdline())]
 
 
-def writer() -> psutil.Process:
+def writer(folder: Path) -> psutil.Process:
     """The only one."""
-    (found,) = writers()
+    (found,) = writers(folder)
     return found
 
 
@@ -109,7 +109,7 @@ def test_policy_serve_counts_what_it_could_not_log_and_recovers(
     async def work() -> list[bool]:
         log = log_in(home / "s", use_case)
         done = [await log.append(answer(use_case, "before"))]
-        with no_file_larger_than(600, writer().pid):
+        with no_file_larger_than(600, writer(home / "s").pid):
             done.append(await log.append(answer(use_case, "during", n_rows=9)))
             assert log.problem
         done.append(await log.append(answer(use_case, "after")))
@@ -129,7 +129,7 @@ def test_policy_reject_raises_and_recovers(home: Path, use_case: UseCase) -> Non
         log = log_in(home / "s", use_case, full="reject")
         await log.start()
         with (
-            no_file_larger_than(10, writer().pid),
+            no_file_larger_than(10, writer(home / "s").pid),
             pytest.raises(LogFull, match="could not be logged"),
         ):
             await log.append(answer(use_case, "during"))
@@ -204,7 +204,7 @@ def test_a_writer_that_dies_is_replaced_and_loses_nothing_that_was_told(
         asking = asyncio.gather(*map(ask, range(8)))
         for _ in range(2):
             await asyncio.sleep(RESTART_S * 1.1)
-            writer().kill()
+            writer(home / "s").kill()
             await asyncio.sleep(RESTART_S / 4)
         enough.set()
         await asking
@@ -226,12 +226,12 @@ def test_a_writer_that_dies_at_once_is_not_started_over_and_over(
     async def work() -> None:
         log = log_in(home / "s", use_case)
         await log.start()
-        writer().kill()
+        writer(home / "s").kill()
         await asyncio.sleep(0.1)
         began = time.monotonic()
         done = [await log.append(answer(use_case, f"r{number}")) for number in range(3)]
         assert (done, log.problem) == ([False] * 3, GONE)
-        assert writers() == []
+        assert writers(home / "s") == []
         await asyncio.sleep(began + RESTART_S - time.monotonic())
         assert await log.append(answer(use_case, "later"))
         await log.close()
@@ -278,7 +278,7 @@ def test_all_are_told_when_the_writer_dies_after_a_large_group(
         small = asyncio.create_task(log.append(answer(use_case, "small")))
         await asyncio.sleep(0)
         time.sleep(0.3)
-        writer().kill()
+        writer(home / "s").kill()
         answers = await asyncio.wait_for(asyncio.gather(large, small), 20)
         assert list(answers) == [True, False]
         await log.close()
@@ -292,11 +292,11 @@ def test_a_writer_ends_with_its_log_and_not_by_a_signal(home: Path, use_case: Us
     async def work() -> None:
         log = log_in(home / "s", use_case)
         assert await log.append(answer(use_case, "before"))
-        process = writer()
+        process = writer(home / "s")
         for number in (signal.SIGINT, signal.SIGTERM):
             process.send_signal(number)
         assert await log.append(answer(use_case, "after"))
-        assert writer() == process
+        assert writer(home / "s") == process
         await log.close()
         assert not process.is_running()
 
