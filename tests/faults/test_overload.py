@@ -30,7 +30,7 @@ def test_who_is_too_many_is_told_to_come_again_and_the_rest_is_answered(
         address = f"{serving.address}/predict"
         with httpx.Client(headers={"Content-Type": "application/json"}, timeout=30) as client:
             many = crowd(address, script, 3 * PLACES, seconds=3)
-            told = [client.post(address, content=BODY) for _ in range(20)]
+            told = [client.post(address, content=BODY) for _ in range(60)]
             good, refused = answered(many)
             until(lambda: client.post(address, content=BODY).status_code == httpx.codes.OK)
         assert good > refused / 100 > 0
