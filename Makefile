@@ -19,13 +19,13 @@ export MLFLOW_DISABLE_TELEMETRY := true
 export DO_NOT_TRACK := 1
 export GX_ANALYTICS_ENABLED := false
 
-.PHONY: help run train serve monitor replay ui test faults soak check bench lock clean
+.PHONY: help run train serve monitor replay ui test faults soak lint bench lock clean
 
 help:  ## This list
 	@echo 'make <target> [USE_CASE=flights] [PORT=...]'
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  %-9s %s\n", $$1, $$2 }' Makefile
 
-$(INSTALLED): requirements.lock scripts/setup
+$(INSTALLED): requirements.lock pyproject.toml scripts/setup
 	@sh scripts/setup
 
 run: train  ## Data to a served and monitored model, then a summary
@@ -49,13 +49,13 @@ ui: $(INSTALLED)  ## MLflow's user interface (127.0.0.1:5000; PORT=)
 	@echo 'http://127.0.0.1:$(or $(PORT),5000)/#/experiments?workflowType=machine_learning'
 	@mlflow ui --backend-store-uri "$$MLFLOW_TRACKING_URI" --host 127.0.0.1 --port '$(or $(PORT),5000)'
 
-test: check  ## Lint, types and every test
+test: lint  ## Lint, types and every test
 	@OMP_NUM_THREADS=1 pytest -n 2
 
 faults: $(INSTALLED)  ## Every race and kill in full count (make test runs a few)
 	@FOURCYCLE_FAULT_ROUNDS=full OMP_NUM_THREADS=1 pytest -n 2 tests/faults
 
-check: $(INSTALLED)  ## Lint, format and types only
+lint: $(INSTALLED)  ## Lint, format and types only
 	@ruff check $(CODE)
 	@ruff format --check $(CODE)
 	@mypy --strict $(CODE)

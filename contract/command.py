@@ -17,9 +17,7 @@ def run(main: Callable[..., None], environment: Mapping[str, str] = NOTHING) -> 
 
     `environment` holds defaults of variables that libraries read while they are imported.
     """
-    for name, value in environment.items():
-        os.environ.setdefault(name, value)
-    logging.basicConfig(format="%(asctime)s %(name)s %(message)s", level=logging.WARNING)
+    prepare(environment)
     app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
     app.command()(main)
     try:
@@ -27,3 +25,10 @@ def run(main: Callable[..., None], environment: Mapping[str, str] = NOTHING) -> 
     except FourcycleError as error:
         typer.echo(str(error), err=True)
         sys.exit(error.exit_code)
+
+
+def prepare(environment: Mapping[str, str] = NOTHING) -> None:
+    """Defaults of the environment, and a service's warnings with their time on standard error."""
+    for name, value in environment.items():
+        os.environ.setdefault(name, value)
+    logging.basicConfig(format="%(asctime)s %(name)s %(message)s", level=logging.WARNING)

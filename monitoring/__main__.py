@@ -42,7 +42,7 @@ def main(
     fail_on: Annotated[str, typer.Option(help="drift: end with 1 when there is.")] = "",
     as_json: Annotated[str, typer.Option("--json", help="yes: print JSON to stdout.")] = "",
 ) -> None:
-    """Judge a window of predictions (none given: the newest declared one); log the report."""
+    """Monitor: judge a window of predictions (empty: the newest declared one), log the report."""
     if as_json not in ("", "yes", "no"):
         raise BadInput(f"json: yes or no is needed, found {as_json!r}.")
     if fail_on not in ("", "drift"):

@@ -27,17 +27,19 @@ USAGE_EXIT_CODE = 2
 
 def run(main: Callable[..., None]) -> None:
     """Run a command to its exit code: 0 done, 1 no or failed, 2 bad input, 3 try later."""
-    quieten()
     app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
     app.command()(main)
+    execute(app)
+
+
+def execute(command: Callable[[], object]) -> None:
+    """Run what parses the command line; an error of ours is one sentence and an exit code."""
+    quieten()
     try:
-        app()
-    except Busy as error:
-        console().print(str(error), markup=False)
-        sys.exit(error.exit_code)
+        command()
     except FourcycleError as error:
-        console().print(f"[bold red]{type(error).__name__}:[/bold red]", end=" ")
-        console().print(str(error), markup=False)
+        colour = "" if isinstance(error, Busy) else "red"
+        console().print(str(error), markup=False, style=colour)
         sys.exit(error.exit_code)
 
 

@@ -155,7 +155,7 @@ def main(
     sample: SampleOption = "",
     rows_multiple: RowsMultipleOption = "",
 ) -> None:
-    """Collect: read the source and append new rows to the table raw."""
+    """Ingest: read the source and append new rows to the table raw."""
     rehearsal = read_rehearsal(sample, rows_multiple)
     with open_workspace(rehearsal.of(load_use_case(use_case)), root) as workspace:
         ingest(workspace, rehearsal)

@@ -141,7 +141,7 @@ def main(
     tune: TuneOption = "0",
     allow_breaking: AllowBreakingOption = "",
 ) -> None:
-    """The whole pipeline, from a look at the source to a gated and promoted version."""
+    """Main: the whole pipeline, from the source to a gated and promoted version."""
     started = time.monotonic()
     rehearsal = read_rehearsal(sample, rows_multiple)
     declared = with_windows(load_use_case(use_case), train_from, train_until, holdout_until)

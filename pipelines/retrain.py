@@ -173,7 +173,7 @@ def main(
     reason: ReasonOption = "",
     as_json: cli.JsonOption = "",
 ) -> None:
-    """Retrain, if monitoring calls for it; exit code 1: the labels look suspicious."""
+    """Retrain: train again if monitoring calls for it; exit code 1: suspicious labels."""
     declared = load_use_case(use_case)
     wish = read_wish(force, accept_labels, reason)
     done = retrain(declared, root, read_as_of(as_of, declared), wish)

@@ -31,7 +31,7 @@ def main(
     root: Annotated[str, typer.Option(help="Where tables live; empty: FOURCYCLE_ROOT.")] = "",
     port: Annotated[str, typer.Option(help="Port; empty: FOURCYCLE_SERVE_PORT or 8080.")] = "",
 ) -> None:
-    """Serve the champion over HTTP on 127.0.0.1."""
+    """Serve: answer over HTTP with the champion, on 127.0.0.1."""
     settings = read_settings(root)
     if port:
         if not port.isdecimal() or int(port) > MAX_PORT:

@@ -16,6 +16,7 @@ from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 
+from pipelines.__main__ import CYCLES, module_of
 from pipelines.closure import PROJECT, own_imports
 
 # Which rooms a room may import: pipelines → serving | monitoring → contract.
@@ -35,7 +36,6 @@ NOT_FOR_CONTRACT = {
     "starlette",
     "uvicorn",
 }
-SERVICES = {"serve": "serving.__main__", "monitor": "monitoring.__main__"}
 ENTRY_POINTS: dict[str, EntryPoint] = load_project(str(PROJECT))._entry_points
 SOURCES = sorted(path for room in ARROWS for path in (PROJECT / room).rglob("*.py"))
 
@@ -46,10 +46,6 @@ def text(name: str) -> str:
 
 def pyproject() -> dict[str, Any]:
     return tomllib.loads(text("pyproject.toml"))
-
-
-def module_of(entry_point: str) -> str:
-    return SERVICES.get(entry_point, f"pipelines.{entry_point}")
 
 
 def relative(path: Path) -> str:
@@ -83,6 +79,21 @@ def test_an_entry_point_passes_every_parameter_under_its_own_name(name: str) -> 
     module = module_of(name).removesuffix(".__main__")
     assert entry_point.command == f"python -m {module} {' '.join(passed)}"
     assert {p.type for p in entry_point.parameters.values()} == {"string"}
+
+
+def test_fourcycle_lists_every_entry_point_once() -> None:
+    listed = [name.replace("-", "_") for names in CYCLES.values() for name in names]
+    assert sorted(listed) == sorted({*ENTRY_POINTS, "turn"})
+    assert pyproject()["project"]["scripts"] == {"fourcycle": "pipelines.__main__:main"}
+
+
+@pytest.mark.parametrize("name", [name for names in CYCLES.values() for name in names])
+def test_a_command_says_what_it_does_after_its_name(name: str) -> None:
+    spec = find_spec(module_of(name))
+    assert spec and spec.origin
+    tree = ast.parse(Path(spec.origin).read_text(encoding="utf-8"))
+    (main,) = (n for n in tree.body if isinstance(n, ast.FunctionDef) and n.name == "main")
+    assert (ast.get_docstring(main) or "").startswith(f"{name.replace('-', ' ').capitalize()}: ")
 
 
 # The environment: pyproject.toml, conda.yaml and the lock
