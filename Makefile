@@ -9,7 +9,7 @@ MLFLOW_TRACKING_URI ?= sqlite:///mlflow.db
 
 VENV := .venv
 INSTALLED := $(VENV)/.installed
-CODE := contract pipelines serving monitoring use_cases tests benchmarks
+CODE := contract pipelines serving monitoring tracking use_cases tests benchmarks
 
 # Bytecode caches halve every import; telemetry and analytics stay off.
 unexport PYTHONDONTWRITEBYTECODE
@@ -74,7 +74,7 @@ clean:  ## Remove caches; ALL=yes also removes runs, models and tables
 	@find . -path './$(VENV)' -prune -o -name __pycache__ -type d -exec rm -rf {} +
 	@rm -rf .mypy_cache .pytest_cache .ruff_cache .hypothesis build *.egg-info
 ifeq ($(ALL),yes)
-	@rm -rf mlflow.db mlflow.db-* mlruns mlartifacts data .serving
+	@rm -rf mlflow.db mlflow.db-* mlflow.db.lock mlruns mlartifacts data .serving
 	@echo 'Removed: caches, mlflow.db, mlruns, data, .serving. Kept: $(VENV).'
 else
 	@echo 'Removed: caches. Kept: mlflow.db, mlruns, data, .serving (make clean ALL=yes removes them) and $(VENV).'

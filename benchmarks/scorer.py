@@ -36,9 +36,9 @@ def ways(use_case: str, root: str) -> Callable[[int], Ways]:
     from contract.settings import read_settings
     from contract.tables import Tables
     from contract.use_case_file import load_use_case
-    from pipelines.workspace import connect
     from serving.fallback import MODEL_FILE, load_pipeline, pipeline_scorer
     from serving.model import load_version
+    from tracking.store import connect
 
     settings, declared = read_settings(root), load_use_case(use_case)
     connect(settings)

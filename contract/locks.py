@@ -7,6 +7,7 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
+from contract.addresses import SQLITE, sqlite_file
 from contract.errors import Busy
 from contract.settings import Settings
 
@@ -23,8 +24,12 @@ def lock_folder(settings: Settings) -> Path:
 
 
 def store_lock(settings: Settings) -> FileLock:
-    """Held around the first call to a tracking store: two first migrations at once break it."""
-    return FileLock(lock_folder(settings) / "store.lock")
+    """One per tracking store: beside a sqlite file, whatever tables are worked on with it."""
+    if not settings.store_uri.startswith(SQLITE):
+        return FileLock(lock_folder(settings) / "store.lock")
+    settings.home.mkdir(parents=True, exist_ok=True)
+    file = sqlite_file(settings.store_uri)
+    return FileLock(file.with_name(f"{file.name}.lock"))
 
 
 @contextmanager

@@ -8,9 +8,8 @@ from typing import Literal
 from pydantic import AliasChoices, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from contract.addresses import SQLITE, check_sqlite, check_tables, sqlite_address, sqlite_file
 from contract.errors import BadInput
-
-SQLITE = "sqlite:///"
 
 LogSync = Literal["fsync", "os", "off"]
 LogFullPolicy = Literal["serve", "reject"]
@@ -156,14 +155,14 @@ class Settings(BaseSettings):
     def home(self) -> Path:
         """Folder of a sqlite tracking database; the working folder for any other store."""
         if self.tracking_uri.startswith(SQLITE):
-            return Path(self.tracking_uri.removeprefix(SQLITE)).expanduser().resolve().parent
+            return sqlite_file(self.tracking_uri).parent
         return Path.cwd()
 
     @property
     def store_uri(self) -> str:
         """The tracking store, absolute where it is a sqlite file."""
         if self.tracking_uri.startswith(SQLITE):
-            return SQLITE + str(self.home / Path(self.tracking_uri.removeprefix(SQLITE)).name)
+            return sqlite_address(self.tracking_uri)
         return self.tracking_uri
 
     @property
@@ -201,4 +200,8 @@ def read_settings(root: str = "") -> Settings:
             f"{'.'.join(str(part) for part in e['loc'])}: {e['msg']}" for e in error.errors()
         )
         raise BadInput(f"The environment holds unusable settings: {found}.") from error
-    return settings.model_copy(update={"root": root}) if root else settings
+    settings = settings.model_copy(update={"root": root}) if root else settings
+    if settings.tracking_uri.startswith(SQLITE):
+        check_sqlite(settings.tracking_uri)
+    check_tables(settings.table_root)
+    return settings

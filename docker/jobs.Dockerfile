@@ -19,6 +19,7 @@ COPY contract contract
 COPY monitoring monitoring
 COPY pipelines pipelines
 COPY serving serving
+COPY tracking tracking
 COPY use_cases use_cases
 # A named volume takes over the owner of the folder that it covers.
 RUN install -d -o 10001 -g 10001 /data

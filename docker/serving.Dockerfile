@@ -17,6 +17,7 @@ COPY --from=build /opt/venv /opt/venv
 WORKDIR /app
 COPY contract contract
 COPY serving serving
+COPY tracking tracking
 COPY use_cases use_cases
 # A named volume takes over the owner of the folder that it covers.
 RUN install -d -o 10001 -g 10001 /data

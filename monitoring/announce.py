@@ -16,7 +16,8 @@ from monitoring.history import Unreadable, read_document, read_history, read_ver
 from monitoring.message import Grounds, Message, compose
 from monitoring.outbox import ALERT_TAG, Pending, delivered, last_told, pending, record
 from monitoring.publish import link
-from monitoring.served import asking, connect, monitoring_experiment
+from monitoring.served import asking, monitoring_experiment
+from tracking.store import connect
 
 PATIENCE_S = 300.0  # with another run that delivers
 

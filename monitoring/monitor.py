@@ -28,11 +28,11 @@ from monitoring.served import (
     Served,
     asking,
     champion_version,
-    connect,
     monitoring_experiment,
     read_served,
 )
 from monitoring.window import Asked, Window, resolve
+from tracking.store import connect
 
 PATIENCE_S = 900.0  # with another run on the same use case
 

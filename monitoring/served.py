@@ -9,13 +9,14 @@ from pathlib import Path
 import mlflow
 from mlflow import MlflowClient
 
-from contract.database import POSTGRESQL, await_database
+from contract import names
 from contract.errors import Unavailable
-from contract.names import CHAMPION, REFERENCE_DIR, USE_CASE_FILE, experiment
-from contract.settings import SQLITE, Settings
+from contract.names import CHAMPION, REFERENCE_DIR, USE_CASE_FILE
+from contract.settings import Settings
 from contract.use_case import UseCase
 from contract.use_case_file import parse_use_case
 from monitoring.reference import Reference, load
+from tracking.store import experiment
 
 NOT_THERE = ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE")
 
@@ -39,29 +40,9 @@ def asking() -> Iterator[None]:
         raise Unavailable(f"MLflow did not answer: {error.error_code}.") from error
 
 
-def connect(settings: Settings) -> MlflowClient:
-    """Point MLflow at the tracking store and registry of the settings."""
-    uri = settings.tracking_uri
-    if uri.startswith(SQLITE):
-        uri = SQLITE + str(settings.home / Path(uri.removeprefix(SQLITE)).name)
-    elif uri.startswith(POSTGRESQL):
-        await_database(uri, settings.store_wait_s)
-    mlflow.set_tracking_uri(uri)
-    mlflow.set_registry_uri(uri)
-    return MlflowClient(uri, uri)
-
-
 def monitoring_experiment(client: MlflowClient, settings: Settings, name: str) -> str:
-    """Id of the experiment that holds the monitoring runs, created on first use."""
-    title = experiment(name, "monitoring")
-    found = client.get_experiment_by_name(title)
-    if found:
-        return str(found.experiment_id)
-    beside = None
-    if settings.tracking_uri.startswith(SQLITE):
-        beside = (settings.home / "mlruns" / title.replace("/", "-")).as_uri()
-    tags = {"mlflow.experimentKind": "custom_model_development"}
-    return str(client.create_experiment(title, artifact_location=beside, tags=tags))
+    """Id of the experiment that holds the monitoring runs of a use case."""
+    return experiment(client, settings, names.experiment(name, "monitoring"))
 
 
 def champion_version(client: MlflowClient, name: str) -> str:

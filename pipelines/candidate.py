@@ -112,7 +112,7 @@ def _changed(workspace: Workspace, champion: Version, labels: Labels) -> UseCase
     if labels.holdout is not None:
         start, end = str(labels.holdout.start), str(labels.holdout.end)
         use_case = with_windows(use_case, "", start, end)
-    trained = load_result(workspace, TRAIN, champion.tags["train_run"])
+    trained = load_result(workspace, TRAIN, champion.train_run)
     if not trained.tune or trained.estimator != use_case.estimator.path.rpartition(".")[2]:
         return use_case
     tuned = use_case.estimator.model_copy(update={"parameters": trained.parameters})

@@ -6,7 +6,7 @@ from functools import cache
 from pathlib import Path
 
 PROJECT = Path(__file__).resolve().parent.parent
-ROOMS = ("contract", "monitoring", "pipelines", "serving", "use_cases")
+ROOMS = ("contract", "monitoring", "pipelines", "serving", "tracking", "use_cases")
 
 
 def code_hash(module: str) -> str:

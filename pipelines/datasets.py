@@ -60,7 +60,7 @@ def last_validation(use_case: UseCase, root: str = "") -> dict[str, Any] | None:
     # MLflow takes seconds to import, and no other question here needs it.
     from contract.names import experiment
     from pipelines.validate import STEP
-    from pipelines.workspace import connect
+    from tracking.store import connect
 
     client = connect(read_settings(root))
     found = client.get_experiment_by_name(experiment(use_case.name, "training"))

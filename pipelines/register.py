@@ -88,9 +88,7 @@ def _register(
     if version is None:
         card = model_card(workspace.use_case, validated, trained, evaluated, tags)
         mlflow.log_text(card, "model_card.md")
-        version = create_version(
-            workspace, packaged.source, trained.run_id, trained.model_id, card, tags
-        )
+        version = create_version(workspace, packaged.source, packaged.run_id, card, tags)
     if version.stage == UNSTAGED:  # new, or a crash came between the version and its move
         why = f"trained in run {trained.run_id[:8]}, {evaluated.line()}"
         if cause := because.get(WHY_TAG, "").rstrip("."):

@@ -26,6 +26,11 @@ class Version:
     source: str
     tags: dict[str, str] = field(default_factory=dict)
 
+    @property
+    def train_run(self) -> str:
+        """The run that trained it; `run_id` is that of its package, or this one in an old version."""
+        return self.tags.get("train_run", self.run_id)
+
     @classmethod
     def of(cls, found: ModelVersion, settings: Settings) -> "Version":
         """From MLflow's own entity."""
@@ -108,18 +113,19 @@ def version_of_run(workspace: Workspace, train_run: str) -> Version | None:
 
 
 def create_version(
-    workspace: Workspace, source: str, run_id: str, model_id: str, card: str, tags: dict[str, str]
+    workspace: Workspace, source: str, run_id: str, card: str, tags: dict[str, str]
 ) -> Version:
-    """A new version with its tags and card in one transaction of the registry."""
+    """A new version with its tags and card in one transaction of the registry.
+
+    A tracking server takes it only if `source` lies among the artifacts of the run that it names.
+    """
     client, name = workspace.client, workspace.model_name
     try:
         client.create_registered_model(name, description=workspace.use_case.description)
     except MlflowException as error:
         if error.error_code != "RESOURCE_ALREADY_EXISTS":
             raise
-    made = client.create_model_version(
-        name, source, run_id, tags=tags, description=card, model_id=model_id or None
-    )
+    made = client.create_model_version(name, source, run_id, tags=tags, description=card)
     return Version.of(made, workspace.settings)
 
 

@@ -9,7 +9,8 @@ from contract.names import experiment as experiment_name
 from pipelines.identity import process_identity
 from pipelines.ledger import Entry
 from pipelines.noticeboard import moment, sentence
-from pipelines.workspace import PROCESS_TAG, STEP_TAG, Workspace, experiment
+from pipelines.workspace import PROCESS_TAG, STEP_TAG, Workspace
+from tracking.store import experiment
 
 ENTRY_TAG = "ledger_hash"
 ENTRY_FILE = "ledger_entry.json"

@@ -56,7 +56,7 @@ def reproduce(workspace: Workspace, version: Version) -> Done[Reproduced]:
 
 def _reproduce(workspace: Workspace, version: Version) -> Reproduced:
     check_reproducible(version)
-    trained = load_result(workspace, TRAIN, version.tags["train_run"])
+    trained = load_result(workspace, TRAIN, version.train_run)
     differences = [*_data_differences(workspace, trained), *_code_differences(workspace, trained)]
     if any(d.startswith("data:") for d in differences):
         raise Refused(f"Version {version.version} can't be trained again: {'; '.join(differences)}")
@@ -178,7 +178,7 @@ def main(
         if asked is None:
             raise BadInput(f"{workspace.model_name!r} has no champion; name a version.")
         check_reproducible(asked)
-        tags = workspace.client.get_run(asked.tags["train_run"]).data.tags
+        tags = workspace.client.get_run(asked.train_run).data.tags
         same_lock = tags.get("lock_hash") == lock_hash()
         here = same_lock and tags.get("code_hash") == code_hash("pipelines.train")
         if here:

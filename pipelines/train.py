@@ -45,7 +45,6 @@ class Trained(Result):
 
     run_id: str
     model_uri: str
-    model_id: str
     estimator: str
     parameters: dict[str, Any]
     training: TableVersion
@@ -120,7 +119,6 @@ def fit(workspace: Workspace, split: SplitMade, tune: int) -> Trained:
     return Trained(
         run_id=run.info.run_id if run else "",
         model_uri=logged.model_uri,
-        model_id=logged.model_id or "",
         estimator=estimator,
         parameters=parameters,
         training=split.training,

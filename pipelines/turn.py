@@ -125,7 +125,7 @@ def _facts(
 
 def evaluate_run(workspace: Workspace, version: Version) -> str:
     """The run whose metrics are those of the version."""
-    return version.tags.get("evaluate_run", version.run_id)
+    return version.tags.get("evaluate_run", version.train_run)
 
 
 def _drift(report: dict[str, Any]) -> str:

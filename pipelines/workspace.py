@@ -6,26 +6,22 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-import mlflow
 from filelock import FileLock, Timeout
 from mlflow import MlflowClient
 from mlflow.entities import RunStatus, ViewType
 
 from contract import names
-from contract.database import POSTGRESQL, await_database
 from contract.errors import Busy
-from contract.locks import lock_folder, store_lock
-from contract.settings import SQLITE, Settings, read_settings
+from contract.locks import lock_folder
+from contract.settings import Settings, read_settings
 from contract.tables import Tables
 from contract.use_case import UseCase
 from contract.use_case_file import load_use_case
 from pipelines.identity import is_gone
+from tracking.store import connect, experiment
 
 PROCESS_TAG = "process"
 STEP_TAG = "step"
-# Without the kind, the user interface opens an experiment in its view for language models.
-KIND_TAG = "mlflow.experimentKind"
-KIND = "custom_model_development"
 
 
 @dataclass(frozen=True)
@@ -75,37 +71,6 @@ def connected(use_case: UseCase, settings: Settings, cycle: names.Cycle) -> Work
         client=client,
         experiment_id=experiment(client, settings, names.experiment(use_case.name, cycle)),
     )
-
-
-def connect(settings: Settings) -> MlflowClient:
-    """Point MLflow at the tracking store; a new sqlite file is migrated by one process only."""
-    uri = settings.store_uri
-    if uri.startswith(SQLITE):
-        settings.home.mkdir(parents=True, exist_ok=True)
-    elif uri.startswith(POSTGRESQL):
-        await_database(uri, settings.store_wait_s)
-    mlflow.set_tracking_uri(uri)
-    mlflow.set_registry_uri(uri)
-    client = MlflowClient(uri, uri)
-    with store_lock(settings):
-        client.search_experiments(max_results=1)
-    return client
-
-
-def experiment(client: MlflowClient, settings: Settings, name: str) -> str:
-    """Id of the experiment, created on first use; a deleted one is brought back."""
-    found = client.get_experiment_by_name(name)
-    if found:
-        if found.lifecycle_stage == "deleted":
-            client.restore_experiment(found.experiment_id)
-        if KIND_TAG not in found.tags:  # `mlflow run --experiment-name` made it
-            client.set_experiment_tag(found.experiment_id, KIND_TAG, KIND)
-        return str(found.experiment_id)
-    beside = None
-    if settings.tracking_uri.startswith(SQLITE):
-        beside = (settings.home / "mlruns" / name.replace("/", "-")).as_uri()
-    tags = {KIND_TAG: KIND}
-    return str(client.create_experiment(name, artifact_location=beside, tags=tags))
 
 
 def close_orphans(workspace: Workspace) -> list[str]:

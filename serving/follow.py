@@ -22,7 +22,6 @@ from filelock import FileLock, Timeout
 
 from contract.command import run
 from contract.errors import FourcycleError, Refused
-from contract.locks import store_lock
 from contract.names import CHALLENGER, CHAMPION
 from contract.settings import Settings, read_settings
 from serving.cache import Announcement, Cache, Fetched, Refusal
@@ -228,23 +227,15 @@ def follow(name: str, settings: Settings, parent: int) -> None:
             lock.acquire(timeout=settings.serve_poll_s, poll_interval=LOCK_POLL_S)
         except Timeout:
             logger.info("another follower of this host is at work")
-    follower = Follower(lambda: connect(settings), cache, name, settings.serve_shadow)
+    from tracking.store import client_of
+
+    follower = Follower(lambda: client_of(settings), cache, name, settings.serve_shadow)
     while os.getppid() == parent:
         try:
             follower.look()
         except OSError as error:  # a full disk: what was announced before stays true
             logger.warning("nothing can be announced: %s", error)
         time.sleep(settings.serve_poll_s * random.uniform(1 - JITTER, 1 + JITTER))  # noqa: S311
-
-
-def connect(settings: Settings) -> "MlflowClient":
-    """A client of the registry, and MLflow's own defaults set to it: artifacts go by those."""
-    import mlflow
-
-    mlflow.set_tracking_uri(settings.store_uri)
-    mlflow.set_registry_uri(settings.store_uri)
-    with store_lock(settings):
-        return mlflow.MlflowClient(settings.store_uri, settings.store_uri)
 
 
 def main(

@@ -16,7 +16,8 @@ from contract.use_case_file import parse_use_case
 from pipelines import cli
 from pipelines.main import Outcome, pipeline
 from pipelines.rehearsal import Rehearsal
-from pipelines.workspace import Workspace, connect, open_workspace
+from pipelines.workspace import Workspace, open_workspace
+from tracking.store import connect
 
 if TYPE_CHECKING:
     from tests.pipelines.turned import Turned

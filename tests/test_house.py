@@ -19,12 +19,13 @@ from packaging.utils import canonicalize_name
 from pipelines.__main__ import CYCLES, module_of
 from pipelines.closure import PROJECT, own_imports
 
-# Which rooms a room may import: pipelines → serving | monitoring → contract.
+# Which rooms a room may import: pipelines → serving | monitoring → tracking → contract.
 ARROWS = {
     "contract": {"contract"},
-    "serving": {"serving", "contract"},
-    "monitoring": {"monitoring", "contract"},
-    "pipelines": {"pipelines", "serving", "monitoring", "contract"},
+    "tracking": {"tracking", "contract"},
+    "serving": {"serving", "tracking", "contract"},
+    "monitoring": {"monitoring", "tracking", "contract"},
+    "pipelines": {"pipelines", "serving", "monitoring", "tracking", "contract"},
     "use_cases": {"use_cases"},
 }
 NOT_FOR_CONTRACT = {

@@ -14,7 +14,7 @@ from pipelines.closure import PROJECT, import_closure
 
 DOCKER = PROJECT / "docker"
 IMAGES = sorted(DOCKER.glob("*.Dockerfile"))
-ROOMS = {"contract", "monitoring", "pipelines", "serving", "use_cases"}
+ROOMS = {"contract", "monitoring", "pipelines", "serving", "tracking", "use_cases"}
 
 
 @pytest.fixture(scope="module")

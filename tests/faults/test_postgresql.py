@@ -6,27 +6,24 @@ import subprocess
 import sys
 import tempfile
 import threading
-import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 
-import httpx
 import pytest
 from mlflow import MlflowClient
 
 from contract.errors import Unavailable
 from contract.settings import read_settings
-from monitoring.served import connect as connect_monitoring
 from pipelines.closure import PROJECT
 from pipelines.moves import settle
-from pipelines.service import free_port
-from pipelines.workspace import Workspace, connect
+from pipelines.workspace import Workspace
 from tests.conftest import MADE
 from tests.faults.rounds import rounds
 from tests.pipelines.versions import check, make, now, register, releases_on
+from tests.system.tracking import tracking_server
+from tracking.store import connect
 
 BACK_AFTER_S = 1.5
 SERVED = ("postgresql", "sqlite")[: rounds(few=1, full=2)]  # a server takes long to start
@@ -62,34 +59,6 @@ def database() -> Iterator[Database]:
         found = Database(Path(folder) / "data")
         yield found
         found.stop()
-
-
-@contextmanager
-def tracking_server(store: str, home: Path) -> Iterator[str]:
-    """A real `mlflow server` in front of a store."""
-    port = free_port()
-    command = [str(Path(sys.executable).with_name("mlflow")), "server", "--workers", "1"]
-    command += ["--backend-store-uri", store, "--artifacts-destination", str(home / "artifacts")]
-    process = subprocess.Popen(
-        [*command, "--host", "127.0.0.1", "--port", str(port)],
-        cwd=home,
-        env=os.environ | {"MLFLOW_DISABLE_TELEMETRY": "true"},
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
-    address = f"http://127.0.0.1:{port}"
-    try:
-        with httpx.Client(transport=httpx.HTTPTransport(retries=0)) as client:
-            for _ in range(300):
-                try:
-                    if client.get(f"{address}/health").status_code == httpx.codes.OK:
-                        break
-                except httpx.TransportError:
-                    time.sleep(0.2)
-        yield address
-    finally:
-        process.terminate()
-        process.wait(timeout=30)
 
 
 def a_life(workspace: Workspace) -> None:
@@ -187,7 +156,7 @@ def test_monitoring_waits_for_the_database_with_a_deadline(
     database.stop()
     try:
         with pytest.raises(Unavailable, match=r"was away for 0\.5 s"):
-            connect_monitoring(read_settings())
+            connect(read_settings())
     finally:
         database.start()
 

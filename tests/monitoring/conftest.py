@@ -9,9 +9,9 @@ from mlflow import MlflowClient
 from contract.settings import read_settings
 from contract.tables import Tables
 from contract.use_case import UseCase
-from monitoring.served import connect
 from tests.conftest import made_use_case
 from tests.monitoring import made
+from tracking.store import connect
 
 
 @pytest.fixture(scope="session")

@@ -13,9 +13,9 @@ from contract.settings import Settings
 from contract.tables import Tables
 from contract.use_case import UseCase
 from monitoring.reference import Reference, freeze
-from monitoring.served import connect
 from pipelines.package import frozen
 from serving.record import Schema
+from tracking.store import connect
 
 FEATURES = ["colour", "size", "group"]
 LATER = datetime(2024, 6, 1, tzinfo=UTC)

@@ -14,10 +14,10 @@ from contract.use_case_file import parse_use_case
 from monitoring.history import read_document
 from monitoring.monitor import monitor
 from monitoring.reference import Reference
-from monitoring.served import connect
 from monitoring.window import Asked
 from tests.conftest import MADE
 from tests.monitoring import made
+from tracking.store import connect
 
 CLASSES = ["low", "mid", "top"]
 TARGETS = {  # task: type of the target, main metric

@@ -20,10 +20,11 @@ from contract.tables import Tables
 from contract.use_case import UseCase
 from contract.use_case_file import load_use_case
 from monitoring.history import read_history
-from monitoring.served import connect, monitoring_experiment
+from monitoring.served import monitoring_experiment
 from pipelines.closure import PROJECT
 from tests.conftest import MADE
 from tests.monitoring import made
+from tracking.store import connect
 
 DAILY = MADE.replace("monitoring: {", "monitoring: {every: day, ")
 PATIENCE_S = 60

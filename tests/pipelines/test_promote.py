@@ -45,7 +45,7 @@ def again(workspace: Workspace) -> Version:
     """The champion's package as a further version, which passed the gate against the champion."""
     first = Version.read(workspace, "1")
     tags = first.tags | GATE | {"trained_by": "anna"}
-    made = create_version(workspace, first.source, first.run_id, "", "card", tags)
+    made = create_version(workspace, first.source, first.run_id, "card", tags)
     nominate(workspace, made, "a test")
     return Version.read(workspace, made.version)
 

@@ -28,9 +28,10 @@ from pipelines.replay import main
 from pipelines.replayed import Cure, Seen
 from pipelines.scene import Scene, cure, statements
 from pipelines.unseen import Days
-from pipelines.workspace import connect, open_workspace
+from pipelines.workspace import open_workspace
 from tests.conftest import MADE, deliver, made_use_case, settle
 from tests.monitoring import made
+from tracking.store import connect
 
 WEEK = 504  # rows, one every 20 minutes
 ASKED = 300  # of them

@@ -33,7 +33,7 @@ def register(workspace: Workspace) -> str:
     """A new version that became the challenger; its number."""
     run = workspace.client.create_run("0")  # not among the runs of moves
     source = f"{run.info.artifact_uri}/model"
-    version = create_version(workspace, source, run.info.run_id, "", "", {}).version
+    version = create_version(workspace, source, run.info.run_id, "", {}).version
     make(workspace, "register", version)
     return version
 

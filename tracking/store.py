@@ -1,0 +1,73 @@
+"""A client of the tracking store and the registry, and the experiments in it.
+
+Several processes of ours may be the first that meet a store; each finds it as if it were alone.
+"""
+
+import os
+
+import mlflow
+from mlflow import MlflowClient, MlflowException
+from mlflow.entities import Experiment, LifecycleStage
+
+from contract.addresses import SQLITE
+from contract.database import POSTGRESQL, await_database
+from contract.locks import store_lock
+from contract.settings import Settings
+
+# Without the kind, the user interface opens an experiment in its view for language models.
+KIND_TAG = "mlflow.experimentKind"
+KIND = "custom_model_development"
+
+
+def connect(settings: Settings) -> MlflowClient:
+    """A client of the store, which is waited for if it is a database that is away."""
+    if settings.store_uri.startswith(POSTGRESQL):
+        await_database(settings.store_uri, settings.store_wait_s)
+    return client_of(settings)
+
+
+def client_of(settings: Settings) -> MlflowClient:
+    """A client of the store, and MLflow's own defaults set to it: artifacts go by those.
+
+    The first client that is built makes the tables of a new database; two at once break it.
+    """
+    uri = settings.store_uri
+    # Else a server's client prints links between the lines of what is asked for as JSON.
+    os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
+    mlflow.set_tracking_uri(uri)
+    mlflow.set_registry_uri(uri)
+    with store_lock(settings):
+        return MlflowClient(uri, uri)
+
+
+def experiment(client: MlflowClient, settings: Settings, name: str) -> str:
+    """Id of the experiment, created on first use; a deleted one is brought back."""
+    found = client.get_experiment_by_name(name) or _created(client, settings, name)
+    if found.lifecycle_stage == LifecycleStage.DELETED:
+        _restore(client, found.experiment_id)
+    if KIND_TAG not in found.tags:  # `mlflow run --experiment-name` made it
+        client.set_experiment_tag(found.experiment_id, KIND_TAG, KIND)
+    return str(found.experiment_id)
+
+
+def _created(client: MlflowClient, settings: Settings, name: str) -> Experiment:
+    beside = None
+    if settings.store_uri.startswith(SQLITE):
+        beside = (settings.home / "mlruns" / name.replace("/", "-")).as_uri()
+    try:
+        made = client.create_experiment(name, artifact_location=beside, tags={KIND_TAG: KIND})
+    except MlflowException as error:
+        found = client.get_experiment_by_name(name)
+        if error.error_code != "RESOURCE_ALREADY_EXISTS" or found is None:
+            raise
+        return found  # another process has made it since we looked
+    return client.get_experiment(made)
+
+
+def _restore(client: MlflowClient, experiment_id: str) -> None:
+    try:
+        client.restore_experiment(experiment_id)
+    except MlflowException:
+        if client.get_experiment(experiment_id).lifecycle_stage == LifecycleStage.DELETED:
+            raise
+        # Another process has brought it back since we looked.
