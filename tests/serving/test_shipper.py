@@ -344,13 +344,15 @@ def test_the_strangest_values_that_a_request_may_hold_are_shipped(
 ) -> None:
     """One record that the table refused would hold up all that follow."""
     times = [datetime(1, 1, 1, tzinfo=UTC), datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC)]
-    features = {"colour": ["\0/%=\n", "😀" * 1000], "size": [1e308, -0.0], "group": ["", "'"]}
+    texts = ["\0/%=\n", "😀" * 1000]
+    features = {"colour": texts, "size": [1e308, -0.0], "group": ["\u2028", "\u2029\x85"]}
     keys = {"id": [-(2**63), 2**63 - 1]}
     odd = answer(use_case, "odd", 2, event_time=times, features=features, keys=keys)
     spooled(shipper.folder, use_case, [odd])
-    shipper.drain()
+    assert shipper.attempt() == ""
     found = rows(shipper)
     assert [row["event_time"] for row in found] == times
+    assert [row["inputs"]["group"] for row in found] == features["group"]
     assert [row["inputs"]["colour"] for row in found] == features["colour"]
     assert [row["id"] for row in found] == keys["id"]
     assert reasons(shipper.folder) == []
