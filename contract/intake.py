@@ -67,10 +67,10 @@ def _files_of(table: Path, version: int) -> Iterator[Path]:
     checkpoint = log / f"{version:020d}.checkpoint.parquet"
     if checkpoint.exists():
         yield from (checkpoint, log / "_last_checkpoint")
-    for line in entry.read_text(encoding="utf-8").splitlines():
-        added = json.loads(line).get("add")
-        if added:
-            yield table / unquote(added["path"])
+    with entry.open("rb") as lines:  # of bytes: values may hold what ends a line of text
+        for line in lines:
+            if added := json.loads(line).get("add"):
+                yield table / unquote(added["path"])
 
 
 def _sync(path: Path) -> None:

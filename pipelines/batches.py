@@ -42,7 +42,9 @@ def open_batches(source: str, use_case: UseCase, tables: Tables) -> Batches:
         if path.suffix == ".parquet":
             file = pq.ParquetFile(path)
             return Batches(file.metadata.num_rows, file.iter_batches(BATCH_ROWS))
-        return Batches(None, iter(pyarrow.csv.open_csv(path, convert_options=_types(use_case))))
+        lines, types = pyarrow.csv.ParseOptions(newlines_in_values=True), _types(use_case)
+        read = pyarrow.csv.open_csv(path, parse_options=lines, convert_options=types)
+        return Batches(None, iter(read))
     except pa.ArrowInvalid as error:
         raise BadInput(f"source: {source} can't be read: {error}") from error
 

@@ -169,6 +169,6 @@ def _read(answer: str) -> object:
 
 
 def _last_line(log: Path) -> str:
-    said = log.read_text(encoding="utf-8", errors="replace").splitlines()
+    said = log.read_text(encoding="utf-8", errors="replace").split("\n")
     last = next((line for line in reversed(said) if line.strip()), "")
     return last.strip()[:SHOWN]

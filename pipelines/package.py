@@ -98,7 +98,10 @@ def _add_scorer(folder: Path, workspace: Workspace, trained: Trained) -> str:
 def frozen(use_case: UseCase) -> str:
     """The use case as YAML that reads back as the same value."""
     plain = use_case.model_dump(mode="json", exclude_defaults=True)
-    return yaml.safe_dump(plain, sort_keys=False, allow_unicode=True)
+    text: str = yaml.safe_dump(plain, sort_keys=False, allow_unicode=True)
+    if "\x85" in text:  # where it stands as it is, PyYAML reads a space
+        text = yaml.safe_dump(plain, sort_keys=False)
+    return text
 
 
 def seal(folder: Path) -> str:

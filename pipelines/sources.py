@@ -60,8 +60,11 @@ def _read_csv(use_case: UseCase) -> pa.Table:
     # Cells are read by the declared type: an identifier like 007 stays text.
     types = {n: TYPES[c.type] for n, c in use_case.columns.items() if c.type == "string"}
     options = pyarrow.csv.ConvertOptions(column_types=types, strings_can_be_null=True)
+    lines = pyarrow.csv.ParseOptions(newlines_in_values=True)
     try:
-        return pyarrow.csv.read_csv(use_case.source.csv, convert_options=options)
+        return pyarrow.csv.read_csv(
+            use_case.source.csv, parse_options=lines, convert_options=options
+        )
     except (OSError, pa.ArrowInvalid) as error:
         raise BadInput(f"source.csv: {use_case.source.csv} can't be read: {error}") from error
 

@@ -1,16 +1,18 @@
 """Shipper: move closed spool segments into `predictions` and `feedback`, each row exactly once.
 
 One per host and use case, under a file lock; a second one waits. What a pass does, in this order:
-close what dead writers left, read a batch of segments, put what can't be read into quarantine,
-commit the rows together with each spool's newest sequence number, sync the table's files, delete
-the segments. Killed anywhere, the next pass finds in the table how far this one came.
+close what dead writers left, and for one batch of segments after another: read it, put what can't
+be read into quarantine, commit the rows together with each spool's newest sequence number, sync the
+table's files, delete the segments. Killed anywhere, the next pass finds in the table how far this
+one came. A segment of which something can't be copied into quarantine stays when its rows are in
+the table: what others leave makes room for the copy.
 """
 
 import logging
 import os
 import signal
 import threading
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -20,19 +22,20 @@ from filelock import FileLock, Timeout
 
 from contract.command import run
 from contract.errors import BadInput, Busy, Unavailable
+from contract.intake import Intake
 from contract.settings import read_settings
 from contract.tables import Tables
 from serving import quarantine
+from serving.batch import Limits, batches, collector_off, columns, fit
 from serving.cache import Cache
 from serving.cargo import FEEDBACK, PREDICTIONS, Cargo
-from serving.prediction_rows import conform, widened
 from serving.record import FEEDBACK_FOLDER
-from serving.segment_rows import SegmentRows, read_segment, set_apart
+from serving.segment_rows import SegmentRecords, read_segment, set_apart
 from serving.shadow import Shadow
 from serving.shipper_status import STATUS_FILE, ShipperStatus, status_now, write_status
 from serving.spool import Segment, close_leftovers, closed_segments, make_folder, sync_folder
 
-BATCH_BYTES = 64 * 1024 * 1024
+REASONS_TOLD = 5
 LONGEST_PAUSE_S = 60.0
 LOCK_POLL_S = 1.0
 PARENT_POLL_S = 0.5
@@ -48,13 +51,13 @@ class Shipper:
         folder: Path,
         tables: Tables,
         cargo: Cargo = PREDICTIONS,
-        batch_bytes: int = BATCH_BYTES,
+        most: Limits = Limits(),  # noqa: B008, it is frozen
         shadow: Shadow | None = None,
     ) -> None:
-        self.folder, self.tables, self.cargo, self.batch_bytes = folder, tables, cargo, batch_bytes
+        self.folder, self.tables, self.cargo, self.most = folder, tables, cargo, most
         self.shadow = shadow
         self.rows_shipped = 0
-        self.stuck: dict[str, str] = {}  # by spool id: what could not be read, and why
+        self.stuck: dict[str, str] = {}  # by spool id, or by segment whose rows are shipped: why
         self._gaps: set[tuple[str, int]] = set()  # spool, sequence: what a listing did not show
 
     def drain(self) -> None:
@@ -64,18 +67,23 @@ class Shipper:
             gaps = set(self._gaps)
 
     def ship(self) -> int:
-        """One pass; how many segments it took off the spool."""
-        batch, stuck = self._batch()
-        for _, why in sorted(stuck.items() - self.stuck.items()):
-            logger.warning("%s; its spool waits, others go on", why)
-        self.stuck = stuck
-        if not batch:
-            return 0
-        done = self._commit(batch)
-        for segment in done:
-            segment.path.unlink(missing_ok=True)
-        sync_folder(self.folder)
-        return len(done)
+        """One pass over all that is closed now; how many segments it took off the spool.
+
+        Nothing of a spool is passed over: what came after it would count it as shipped.
+        """
+        before, self.stuck = self.stuck, close_leftovers(self.folder)
+        known, self._gaps = self._gaps, set()
+        taken = 0
+        for batch in batches(closed_segments(self.folder), self.most):
+            with collector_off():
+                done = self._commit(self._read(batch), known)
+            for segment in done:
+                segment.path.unlink(missing_ok=True)
+            sync_folder(self.folder)
+            taken += len(done)
+        for _, why in sorted(self.stuck.items() - before.items()):
+            logger.warning("%s; others go on", why)
+        return taken
 
     def attempt(self) -> str:
         """Ship what is there; why that failed, "" when it did not."""
@@ -85,8 +93,15 @@ class Shipper:
         except Exception as error:  # whatever the store says, the spool is safe: try again
             problem = f"{type(error).__name__}: {error}"
             logger.warning("%s not shipped, to be tried again: %s", self.cargo.table, problem)
-        self._say("; ".join(filter(None, [problem, *self.stuck.values()])))
+        self._say("; ".join(filter(None, [problem, self.waiting])))
         return problem
+
+    @property
+    def waiting(self) -> str:
+        """What stays in the spool until somebody or something helps, and why; "" for nothing."""
+        told = list(self.stuck.values())
+        more = [f"{len(told) - REASONS_TOLD} more wait"] if len(told) > REASONS_TOLD else []
+        return "; ".join([*told[:REASONS_TOLD], *more])
 
     def _say(self, problem: str) -> None:
         try:
@@ -98,90 +113,90 @@ class Shipper:
         shadow = self.shadow.status if self.shadow else None
         return status_now(self.folder, self.rows_shipped, problem, shadow)
 
-    def _batch(self) -> tuple[list[SegmentRows], dict[str, str]]:
-        """Segments, those of one spool in order, up to a size but one at least; and what is stuck.
-
-        Nothing of a spool is passed over: what came after it would count it as shipped.
-        """
-        size = 0
-        batch: list[SegmentRows] = []
-        stuck = close_leftovers(self.folder)
-        for segment in closed_segments(self.folder):
-            if segment.spool_id in stuck:
+    def _read(self, batch: list[Segment]) -> list[SegmentRecords]:
+        parts = []
+        for segment in batch:
+            if segment.spool_id in self.stuck:
                 continue
             try:
-                size += segment.path.stat().st_size
-                if batch and size > self.batch_bytes:
-                    break
-                batch.append(read_segment(segment, self.cargo))
+                parts.append(read_segment(segment, self.cargo))
             except OSError as error:
-                stuck[segment.spool_id] = f"{segment.path.name} can't be read: {error.strerror}"
-        return batch, stuck
+                why = f"{segment.path.name} can't be read, its spool waits: {error.strerror}"
+                self.stuck[segment.spool_id] = why
+        return parts
 
-    def _commit(self, batch: list[SegmentRows]) -> list[Segment]:
+    def _commit(self, parts: list[SegmentRecords], known: set[tuple[str, int]]) -> list[Segment]:
         """Bring what is due into the table; the segments that may go."""
-        schemas = [table.schema for part in batch for table in part.tables.values()]
-        if not schemas:  # nothing to commit, so no mark either
-            self._keep(batch)
-            return [part.segment for part in batch]
-        self.tables.create(self.cargo.table, schemas[0], self.cargo.partition_by)
+        described = columns(parts, self.cargo, pa.schema([]))
+        if not described:  # nothing to commit, so no mark either
+            return self._copied(parts, {})
+        self.tables.create(self.cargo.table, described, self.cargo.partition_by)
         intake = self.tables.intake(self.cargo.table)
-        already, due = self._split(batch, intake.last)
-        if already:  # an earlier pass ended between its commit and its sync
+        already, due = self._split(parts, intake.last, known)
+        wanted = columns(parts, self.cargo, intake.schema)
+        again, fitted = fit(already, self.cargo, wanted), fit(due, self.cargo, wanted)
+        going = self._copied(already, again.misfits)
+        if going:  # an earlier pass ended between its commit and its sync
             intake.settle([])
-        self._keep(due)
-        wanted = intake.schema
-        for schema in schemas:
-            wanted = widened(wanted, schema)
-        rows = pa.concat_tables([wanted.empty_table(), *self._conformed(due, wanted)])
-        if rows.num_rows:
-            if self.shadow:
-                rows = self.shadow.beside(rows)
-            before = int(intake.table.version())
-            upto = {part.segment.spool_id: part.segment.sequence for part in due}
-            version = intake.append(rows, upto)
-            intake.settle(range(before + 1, version + 1))
-            self.rows_shipped += rows.num_rows
-        return [*already, *(part.segment for part in due)]
+        going += self._copied(due, fitted.misfits)
+        if fitted.rows.num_rows:
+            self._append(intake, fitted.rows, due)
+        return going
+
+    def _append(self, intake: Intake, rows: pa.Table, due: list[SegmentRecords]) -> None:
+        if self.shadow:
+            rows = self.shadow.beside(rows)
+        before = int(intake.table.version())
+        upto = {part.segment.spool_id: part.segment.sequence for part in due}
+        version = intake.append(rows, upto)
+        intake.settle(range(before + 1, version + 1))
+        self.rows_shipped += rows.num_rows
 
     def _split(
-        self, batch: list[SegmentRows], last: Callable[[str], int]
-    ) -> tuple[list[Segment], list[SegmentRows]]:
+        self,
+        parts: list[SegmentRecords],
+        last: Callable[[str], int],
+        known: set[tuple[str, int]],
+    ) -> tuple[list[SegmentRecords], list[SegmentRecords]]:
         """What the table holds already, and what follows it without a gap.
 
         A listing of a folder in which names change may miss one. A number passed over would count
         as shipped, so what lies behind a gap waits for the next listing to show the same.
         """
-        already, due, gaps = [], [], set()
+        already, due = [], []
         upto: dict[str, int] = {}
-        for part in batch:
+        for part in parts:
             spool_id, sequence = part.segment.spool_id, part.segment.sequence
-            reached = upto.get(spool_id, last(spool_id))
+            if spool_id not in upto:  # the table is slow to answer
+                upto[spool_id] = last(spool_id)
+            reached = upto[spool_id]
             if sequence <= reached:
-                already.append(part.segment)
+                already.append(part)
                 continue
             if sequence > reached + 1:
-                gaps.add((spool_id, sequence))
-                if (spool_id, sequence) not in self._gaps:
+                self._gaps.add((spool_id, sequence))
+                if (spool_id, sequence) not in known:
                     continue
             upto[spool_id] = sequence
             due.append(part)
-        self._gaps = gaps
         return already, due
 
-    def _conformed(self, due: list[SegmentRows], wanted: pa.Schema) -> Iterable[pa.Table]:
-        """Rows in the table's columns; a schema whose types are others goes into quarantine."""
-        for part in due:
-            for schema_hash, table in part.tables.items():
-                try:
-                    yield conform(table, wanted)
-                except pa.ArrowException as error:
-                    unread = set_apart(part.segment, schema_hash, f"the table differs: {error}")
-                    quarantine.keep(self.folder / "quarantine", part.segment, unread)
-
-    def _keep(self, parts: list[SegmentRows]) -> None:
+    def _copied(
+        self, parts: list[SegmentRecords], misfits: Mapping[Segment, Mapping[int, str]]
+    ) -> list[Segment]:
+        """Copy into quarantine what does not reach the table; the segments that need not stay."""
+        copied = []
         for part in parts:
-            quarantine.keep(self.folder / "quarantine", part.segment, part.unread)
+            segment = part.segment
+            try:
+                apart = set_apart(segment, misfits.get(segment, {}))
+                quarantine.keep(self.folder / "quarantine", segment, [*part.unread, *apart])
+            except OSError as error:
+                why = f"{segment.path.name} holds what can't be read, nor copied to quarantine"
+                self.stuck[segment.path.name] = f"{why}: {error.strerror}"
+            else:
+                copied.append(segment)
+        return copied
 
 
 def keep_shipping(shippers: Sequence[Shipper], every_s: float, stop: threading.Event) -> str:
@@ -191,8 +206,8 @@ def keep_shipping(shippers: Sequence[Shipper], every_s: float, stop: threading.E
         last = stop.is_set()
         problem = "; ".join(filter(None, [shipper.attempt() for shipper in shippers]))
         if last:
-            stuck = [why for shipper in shippers for why in shipper.stuck.values()]
-            return "; ".join(filter(None, [problem, *stuck]))
+            waiting = [shipper.waiting for shipper in shippers]
+            return "; ".join(filter(None, [problem, *waiting]))
         pause_s = min(2 * pause_s, LONGEST_PAUSE_S) if problem else every_s
         stop.wait(pause_s)
 

@@ -167,6 +167,12 @@ def test_contract_imports_no_library_of_one_room(path: Path) -> None:
     assert imported & NOT_FOR_CONTRACT == set()
 
 
+@pytest.mark.parametrize("path", SOURCES, ids=relative)
+def test_lines_end_at_a_line_feed_alone(path: Path) -> None:
+    """`splitlines` also cuts at U+2028, U+2029 and U+0085, which any value may hold."""
+    assert ".splitlines(" not in path.read_text(encoding="utf-8")
+
+
 def test_no_folder_shadows_a_package() -> None:
     assert list((PROJECT / "tests").rglob("__init__.py")) == []  # tests/serving is not serving
     assert not (PROJECT / "docker/__init__.py").exists()  # mlflow.projects imports the docker SDK

@@ -39,6 +39,17 @@ def test_a_version_names_the_same_rows_forever(tables: Tables) -> None:
     assert tables.read("raw", order_by=["n"]).equals(rows(1, 2, 3))
 
 
+def test_a_version_is_settled_whatever_its_values_hold(tables: Tables) -> None:
+    """Delta's log holds the smallest and largest values of a column as they are."""
+    odd = pa.table({"text": [f"a{end}b" for end in "\u2028\u2029\x85\x0b\x0c\x1c\x1e\r\n"]})
+    for row in range(odd.num_rows):
+        one = odd.slice(row, 1)
+        tables.create("feedback", one.schema)
+        intake = tables.intake("feedback")
+        intake.settle([intake.append(one, {})])
+    assert tables.read("feedback", order_by=["text"]).equals(odd.sort_by("text"))
+
+
 def test_publishing_the_same_content_makes_no_new_version(tables: Tables) -> None:
     first = tables.publish("training", rows(1, 2), "hash-a")
     assert tables.publish("training", rows(1, 2), "hash-a") == first

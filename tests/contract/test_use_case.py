@@ -39,6 +39,14 @@ def test_a_shipped_use_case_reads_and_freezes_to_itself(name: str) -> None:
     assert again == use_case
 
 
+@pytest.mark.parametrize("end", list("\u2028\u2029\x85\r\n"))
+def test_a_text_that_holds_what_ends_a_line_freezes_to_itself(end: str) -> None:
+    use_case = load_use_case("penguins")
+    odd = use_case.model_copy(update={"description": f"a{end}b"})
+    again = parse_use_case(frozen(odd), "penguins", Path(use_case.source.folder))
+    assert again == odd
+
+
 @pytest.mark.parametrize(("right", "wrong", "said"), WRONG)
 def test_an_error_names_its_path_and_the_nearest_word(right: str, wrong: str, said: str) -> None:
     text = FLIGHTS.read_text(encoding="utf-8").replace(right, wrong, 1)

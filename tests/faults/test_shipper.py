@@ -16,7 +16,9 @@ import pytest
 from contract.tables import Tables
 from contract.use_case import UseCase
 from pipelines.closure import PROJECT
+from serving.batch import Limits
 from serving.frames import Kind, frame
+from serving.shipper import Shipper
 from serving.shipper_status import ShipperStatus, read_status
 from serving.spool import CLOSED, closed_segments, salt_of
 from tests.conftest import made_use_case
@@ -25,6 +27,7 @@ from tests.faults.service import Service, load, running, until
 from tests.faults.ship import KILLED
 from tests.faults.shop import BODY, Case
 from tests.faults.store import Store
+from tests.faults.test_predictions import small_disk
 from tests.faults.traffic import assert_exactly_once, logged_ids
 from tests.serving.answers import answer, entry, spool_of, spooled
 
@@ -38,6 +41,9 @@ class Writer:
         self.told: list[str] = []
         self._use_case = use_case
         self._spool = spool_of(folder, use_case, max_bytes=1)
+
+    def close(self) -> None:
+        self._spool.close()
 
     def write(self, n_segments: int) -> None:
         for _ in range(n_segments):
@@ -90,6 +96,27 @@ def test_two_shippers_without_their_lock_and_kills(writer: Writer, home: Path) -
             process.communicate(timeout=60)  # the other may find a segment gone, and end
     assert ended(ship(home))[0] == 0
     assert_exactly_once(writer.told, Tables(str(home / "data"), "made"))
+
+
+def test_a_disk_that_its_own_segments_fill_drains_by_itself(home: Path) -> None:
+    """A writer that died left half a frame, and there is no room to set it apart."""
+    with small_disk(home / "disk") as disk:
+        use_case, folder = made_use_case(home), disk / "s"
+        spooled(folder, use_case, [answer(use_case, "dead", n_rows=2)])
+        (torn,) = closed_segments(folder)
+        with torn.path.open("ab") as file:
+            file.write(b"torn" * 500)
+        writer = Writer(folder, use_case)
+        with pytest.raises(OSError, match="No space left"):
+            writer.write(10_000)
+        writer.close()
+        told = [*writer.told, "dead-0", "dead-1"]
+        one = Shipper(folder, Tables(str(home / "data"), "made"), most=Limits(segments=100))
+        assert one.attempt() == ""
+        assert_exactly_once(told, one.tables)
+        assert closed_segments(folder) == []
+        (kept,) = (folder / "quarantine").glob("*.unread")
+        assert kept.read_bytes() == b"torn" * 500
 
 
 def shipper(home: Path, root: str, *options: str, **environment: str) -> "subprocess.Popen[str]":

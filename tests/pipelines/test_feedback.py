@@ -77,6 +77,15 @@ def test_a_file_in_which_no_row_fits_is_set_apart(workspace: Workspace) -> None:
     assert counts(fed(workspace, id=[0, 1], late=["perhaps", "perhaps"])) == (0, 0, 0, 2)
 
 
+def test_a_text_may_hold_what_ends_a_line(workspace: Workspace) -> None:
+    names = [f"a{end}b" for end in "\u2028\u2029\x85\n"]
+    said: dict[str, Any] = {"prediction_id": names, "label": [True] * 4}
+    for _ in range(2):  # none of them is an id
+        assert counts(fed(workspace, **said)) == (0, 0, 0, 4)
+    kept = workspace.tables.read("feedback_quarantine", order_by=["row"])
+    assert kept.column("prediction_id").to_pylist() == names
+
+
 def test_the_same_file_again_changes_nothing(workspace: Workspace) -> None:
     said: dict[str, Any] = {"id": [0, 1], "late": [True, False]}
     assert counts(fed(workspace, **said)) == (2, 0, 0, 0)

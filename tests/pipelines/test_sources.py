@@ -52,6 +52,17 @@ def test_every_source_gives_the_same_rows(sources: dict[str, UseCase], kind: str
     pd.testing.assert_frame_equal(found, made_rows(50), check_dtype=False, check_exact=False)
 
 
+def test_a_cell_of_a_large_csv_file_may_hold_line_breaks(home: Path) -> None:
+    rows = (
+        made_rows(1)
+        .drop(columns="colour")
+        .merge(pd.DataFrame({"colour": [f"a\n{n}\u2028b" for n in range(50_000)]}), how="cross")
+    )
+    rows.to_csv(home / "rows.csv", index=False)
+    found = read_source(reading(home, csv=str(home / "rows.csv")))
+    assert found.column("colour").to_pylist() == rows["colour"].tolist()
+
+
 def test_sql_reads_by_query(sources: dict[str, UseCase]) -> None:
     found = read_source(sources["sql"])
     assert found.num_rows == 50

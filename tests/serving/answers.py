@@ -8,9 +8,11 @@ from typing import Any
 
 from contract.use_case import UseCase
 from serving.answered import Answered
+from serving.cargo import PREDICTIONS
 from serving.frames import Kind
 from serving.record import Schema, encode
-from serving.spool import Entry, Spool
+from serving.segment_rows import read_segment
+from serving.spool import Entry, Spool, closed_segments
 
 MOMENT = datetime(2024, 3, 1, 12, tzinfo=UTC)
 ONE_SEGMENT = 2**30
@@ -53,6 +55,13 @@ def spool_of(
 def entry(answered: Answered) -> Entry:
     """The record as a spool takes it."""
     return Entry(Kind.PREDICTIONS, answered.schema_hash, answered.n_rows, encode(answered))
+
+
+def records_in(folder: Path) -> list[Answered]:
+    """What the closed segments of a folder hold, in order."""
+    read = [read_segment(segment, PREDICTIONS) for segment in closed_segments(folder)]
+    found = [placed.record for part in read for _, group in part.groups for placed in group]
+    return [one for one in found if isinstance(one, Answered)]
 
 
 def spooled(folder: Path, use_case: UseCase, answers: Sequence[Answered]) -> None:

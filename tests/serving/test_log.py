@@ -24,7 +24,7 @@ from serving.log import Log
 from serving.segment_rows import read_segment
 from serving.spool import close_leftovers, closed_segments
 from tests.conftest import made_use_case
-from tests.serving.answers import ONE_SEGMENT, answer
+from tests.serving.answers import ONE_SEGMENT, answer, records_in
 
 
 @pytest.fixture
@@ -45,10 +45,7 @@ def log_in(
 
 
 def ids_in(folder: Path) -> list[str]:
-    tables = [
-        t for s in closed_segments(folder) for t in read_segment(s, PREDICTIONS).tables.values()
-    ]
-    return [value for table in tables for value in table.column("prediction_id").to_pylist()]
+    return [name for one in records_in(folder) for name in one.prediction_ids]
 
 
 @pytest.mark.parametrize("run", [uvloop.run, asyncio.run])
@@ -119,9 +116,8 @@ def test_policy_serve_counts_what_it_could_not_log_and_recovers(
 
     assert uvloop.run(work()) == [True, False, True]
     assert ids_in(home / "s") == ["before-0", "after-0"]
-    assert [
-        part for s in closed_segments(home / "s") for part in read_segment(s, PREDICTIONS).unread
-    ] == []
+    (segment,) = closed_segments(home / "s")
+    assert read_segment(segment, PREDICTIONS).unread == []
 
 
 def test_policy_reject_raises_and_recovers(home: Path, use_case: UseCase) -> None:

@@ -4,20 +4,26 @@ import json
 import shutil
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, cast
 
+import psutil
 import pytest
 
 from contract.tables import Tables
 from contract.use_case import Column, UseCase
+from serving.batch import Limits
 from serving.frames import Kind, frame
+from serving.quarantine import Unread, keep
+from serving.record import Schema, encode
 from serving.shipper import Shipper, keep_shipping
 from serving.shipper_status import ShipperStatus, read_status, status_now, write_status
-from serving.spool import CLOSED, OPEN, closed_segments, salt_of
+from serving.spool import CLOSED, OPEN, Segment, closed_segments, make_folder, salt_of
 from tests.conftest import made_use_case
 from tests.serving.answers import MOMENT, answer, entry, spool_of, spooled
+from tests.serving.test_log import no_file_larger_than
 
 
 @pytest.fixture
@@ -99,14 +105,20 @@ def test_many_segments_of_many_workers_are_one_commit(shipper: Shipper, use_case
     assert len(set(ids(shipper))) == 12
 
 
-def test_a_batch_is_bounded_and_all_of_it_arrives(home: Path, use_case: UseCase) -> None:
-    shipper = Shipper(home / "s", Tables(str(home / "data"), "made"), batch_bytes=1)
+@pytest.mark.parametrize(
+    ("limit", "number", "commits"), [("bytes", 1, 10), ("rows", 7, 4), ("segments", 4, 3)]
+)
+def test_a_batch_is_bounded_and_all_of_it_arrives(
+    home: Path, use_case: UseCase, limit: str, number: int, commits: int
+) -> None:
+    most, tables = replace(Limits(), **{limit: number}), Tables(str(home / "data"), "made")
+    shipper = Shipper(home / "s", tables, most=most)
     spool = spool_of(shipper.folder, use_case, max_bytes=1)
-    for number in range(3):
-        spool.write([entry(answer(use_case, f"r{number}"))], sync=True)
-    assert shipper.ship() == 1
-    shipper.drain()
-    assert ids(shipper) == ["r0-0", "r1-0", "r2-0"]
+    for request in range(10):
+        spool.write([entry(answer(use_case, f"r{request}", n_rows=2))], sync=True)
+    assert shipper.ship() == 10
+    assert tables.version("predictions") == commits
+    assert ids(shipper) == [f"r{request}-{row}" for request in range(10) for row in range(2)]
 
 
 def test_a_segment_that_was_shipped_is_not_shipped_again(
@@ -124,7 +136,7 @@ def test_a_segment_that_was_shipped_is_not_shipped_again(
 
 def test_two_hosts_fill_one_table(home: Path, use_case: UseCase) -> None:
     tables = Tables(str(home / "data"), "made")
-    hosts = [Shipper(home / name, tables, batch_bytes=1) for name in ("one", "two")]
+    hosts = [Shipper(home / name, tables, most=Limits(segments=1)) for name in ("one", "two")]
     for host in hosts:
         for number in range(5):
             spooled(host.folder, use_case, [answer(use_case, f"{host.folder.name}-{number}")])
@@ -307,6 +319,81 @@ def test_a_segment_that_can_not_be_read_holds_up_its_own_spool_alone(
     assert len(set(ids(shipper))) == len(ids(shipper)) == 12
 
 
+def torn(shipper: Shipper, use_case: UseCase, n_segments: int) -> Path:
+    """One writer's segments of three requests each; a frame of the first is damaged: its file."""
+    spool = spool_of(shipper.folder, use_case)
+    for number in range(n_segments):
+        spool.write([entry(answer(use_case, f"r{number}{place}")) for place in "abc"], sync=True)
+        spool.close()
+    path = closed_segments(shipper.folder)[0].path
+    path.write_bytes(path.read_bytes().replace(b"r0b", b"r0x"))
+    return path
+
+
+def test_what_can_not_be_copied_to_quarantine_holds_up_its_own_segment_alone(
+    shipper: Shipper, use_case: UseCase
+) -> None:
+    damaged = torn(shipper, use_case, 3)
+    retyped = changed(use_case, size=Column(type="string"))
+    features = {"colour": ["red"], "size": ["12"], "group": ["a"]}
+    spooled(shipper.folder, retyped, [answer(retyped, "odd", features=features)])
+    place = shipper.folder / "quarantine"
+    place.write_bytes(b"")  # a file in its place: there is no room for a folder
+    shipped = ["r0a-0", "r0c-0", *(f"r{n}{p}-0" for n in (1, 2) for p in "abc")]
+    for _ in range(3):
+        assert shipper.attempt() == ""
+        assert ids(shipper) == shipped
+        left = [segment.path for segment in closed_segments(shipper.folder)]
+        assert (len(left), damaged in left) == (2, True)
+        assert all(f"{path.name} holds" in status_of(shipper).problem for path in left)
+    place.unlink()
+    assert shipper.attempt() == ""
+    assert (ids(shipper), status_of(shipper).problem) == (shipped, "")
+    assert closed_segments(shipper.folder) == []
+    assert len(reasons(shipper.folder)) == 2
+
+
+def test_many_that_can_not_be_copied_hold_up_no_other(shipper: Shipper, use_case: UseCase) -> None:
+    shipper.most = Limits(segments=2)
+    spool = spool_of(shipper.folder, use_case, max_bytes=1)
+    for number in range(9):
+        spool.write([entry(answer(use_case, f"r{number}"))], sync=True)
+    for segment in closed_segments(shipper.folder)[:7]:
+        with segment.path.open("ab") as file:
+            file.write(b"torn")
+    (shipper.folder / "quarantine").write_bytes(b"")
+    assert shipper.attempt() == ""
+    assert ids(shipper) == [f"r{number}-0" for number in range(9)]
+    assert len(closed_segments(shipper.folder)) == 7
+    assert status_of(shipper).problem.endswith("2 more wait")
+
+
+def test_half_a_copy_is_none(home: Path) -> None:
+    segment = Segment("a", 1, 1, home / "a.00000001.1.segment")
+    with no_file_larger_than(600), pytest.raises(OSError, match="File too large"):
+        keep(home / "quarantine", segment, [Unread(0, b"x" * 1000, "torn")])
+    assert [path.suffix for path in (home / "quarantine").iterdir()] == [".json"]
+
+
+def test_a_backlog_of_small_segments_takes_little_memory(
+    shipper: Shipper, use_case: UseCase
+) -> None:
+    """An arrow table for each of them took 200 MiB."""
+    schema = Schema.of(use_case)
+    make_folder(shipper.folder)
+    for number in range(1, 2001):
+        record, salt = answer(use_case, f"r{number}"), salt_of("ab", number)
+        described = frame(Kind.SCHEMA, 1, 0, encode(schema), salt)
+        content = described + frame(Kind.PREDICTIONS, 1, 1, encode(record), salt)
+        (shipper.folder / f"ab.{number:08d}.1.segment").write_bytes(content)
+    shipper.most = Limits(segments=500)
+    before = psutil.Process().memory_info().rss
+    assert shipper.ship() == 2000
+    assert psutil.Process().memory_info().rss - before < 100 * 2**20
+    assert shipper.tables.version("predictions") == 4
+    assert len(set(ids(shipper))) == 2000
+
+
 def test_a_status_that_can_not_be_written_ends_nothing(
     shipper: Shipper, use_case: UseCase, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -344,13 +431,15 @@ def test_the_strangest_values_that_a_request_may_hold_are_shipped(
 ) -> None:
     """One record that the table refused would hold up all that follow."""
     times = [datetime(1, 1, 1, tzinfo=UTC), datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC)]
-    features = {"colour": ["\0/%=\n", "😀" * 1000], "size": [1e308, -0.0], "group": ["", "'"]}
+    texts = ["\0/%=\n", "😀" * 1000]
+    features = {"colour": texts, "size": [1e308, -0.0], "group": ["\u2028", "\u2029\x85"]}
     keys = {"id": [-(2**63), 2**63 - 1]}
     odd = answer(use_case, "odd", 2, event_time=times, features=features, keys=keys)
     spooled(shipper.folder, use_case, [odd])
-    shipper.drain()
+    assert shipper.attempt() == ""
     found = rows(shipper)
     assert [row["event_time"] for row in found] == times
+    assert [row["inputs"]["group"] for row in found] == features["group"]
     assert [row["inputs"]["colour"] for row in found] == features["colour"]
     assert [row["id"] for row in found] == keys["id"]
     assert reasons(shipper.folder) == []

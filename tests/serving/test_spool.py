@@ -7,11 +7,9 @@ from pathlib import Path
 import pytest
 
 from contract.use_case import UseCase
-from serving.cargo import PREDICTIONS
-from serving.segment_rows import read_segment
 from serving.spool import OPEN, close_leftovers, closed_segments
 from tests.conftest import made_use_case
-from tests.serving.answers import answer, entry, spool_of
+from tests.serving.answers import answer, entry, records_in, spool_of
 from tests.serving.test_log import no_file_larger_than
 
 
@@ -21,11 +19,8 @@ def use_case(home: Path) -> UseCase:
 
 
 def requests_in(folder: Path) -> list[str]:
-    """Request ids of all closed segments, in order."""
-    tables = [
-        t for s in closed_segments(folder) for t in read_segment(s, PREDICTIONS).tables.values()
-    ]
-    return [value for table in tables for value in table.column("request_id").to_pylist()]
+    """Request ids of all rows in closed segments, in order."""
+    return [one.request_id for one in records_in(folder) for _ in range(one.n_rows)]
 
 
 def test_a_segment_is_closed_by_size(home: Path, use_case: UseCase) -> None:
