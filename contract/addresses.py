@@ -46,13 +46,19 @@ def check_sqlite(address: str) -> None:
 
 
 def check_tables(root: str) -> None:
-    """BadInput where tables under a local folder could not be read back."""
-    if "://" not in root and (found := MISREAD.search(root)):
+    """BadInput where tables under a root could not be read back."""
+    if found := misread(root):
         raise BadInput(
-            f"Tables can't lie in {root!r}, for Delta reads {found[0]!r} in a path as something "
+            f"Tables can't lie in {root!r}, for Delta reads {found!r} in a path as something "
             "else; FOURCYCLE_ROOT names a folder without % before two digits, [ ] \\ ^ | and "
             "control characters in its path."
         )
+
+
+def misread(path: str) -> str:
+    """What Delta reads as something else in a local path; "" where it is read as it stands."""
+    found = None if "://" in path else MISREAD.search(path)
+    return found[0] if found else ""
 
 
 def _absolute(path: str) -> Path:

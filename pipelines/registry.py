@@ -28,7 +28,7 @@ class Version:
 
     @property
     def train_run(self) -> str:
-        """The run that trained it; `run_id` is that of its package, or this one in an old version."""
+        """The run that trained it; `run_id` is its package's, or in an old version this one."""
         return self.tags.get("train_run", self.run_id)
 
     @classmethod

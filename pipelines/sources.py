@@ -15,6 +15,7 @@ from deltalake import DeltaTable
 from deltalake.exceptions import TableNotFoundError
 
 from contract import engine
+from contract.addresses import misread
 from contract.errors import BadInput, Unavailable
 from contract.schema import TYPES
 from contract.tables import storage_options
@@ -113,6 +114,11 @@ def _connected(address: str) -> "Connection":
 def _read_delta(use_case: UseCase) -> pa.Table:
     delta = use_case.source.delta
     assert delta is not None, "the kind is delta"
+    if found := misread(delta.path):
+        raise BadInput(
+            f"source.delta: {delta.path!r} can't be read, for Delta reads {found!r} in a path as "
+            "something else; name a folder without it."
+        )
     options = storage_options(delta.path)
     try:
         table = DeltaTable(delta.path, version=delta.version, storage_options=options)

@@ -22,6 +22,7 @@ from prometheus_client import (
     disable_created_metrics,
     generate_latest,
 )
+from prometheus_client.metrics_core import Metric
 from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
 
 if TYPE_CHECKING:
@@ -179,8 +180,25 @@ class Metrics:
             return generate_latest(self._registry)
         _forget_the_dead(Path(folder))
         everybody = CollectorRegistry()
-        MultiProcessCollector(everybody, folder)  # type: ignore[no-untyped-call]
+        everybody.register(WholeFiles(None, folder))  # type: ignore[no-untyped-call]
         return generate_latest(everybody)
+
+
+class WholeFiles(MultiProcessCollector):
+    """Merges the files that can be read: a worker that is killed may leave a torn or empty one."""
+
+    def collect(self) -> Iterable[Metric]:
+        """All counts of all whole files."""
+        whole = filter(self._reads, map(str, Path(self._path).glob("*.db")))
+        merged: Iterable[Metric] = self.merge(whole)  # type: ignore[no-untyped-call]
+        return merged
+
+    def _reads(self, file: str) -> bool:
+        try:
+            self.merge([file])  # type: ignore[no-untyped-call]
+        except Exception:  # the library tells no damage from another: five types by its bytes
+            return False
+        return True
 
 
 def _forget_the_dead(folder: Path) -> None:

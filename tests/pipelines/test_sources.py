@@ -86,6 +86,7 @@ def test_sql_reads_from_postgresql(home: Path, postgresql: str) -> None:
         ({"python": "nowhere:load"}, "nowhere"),
         ({"python": "math:sqrt2"}, "sqrt2"),
         ({"delta": {"path": "/nowhere"}}, "/nowhere"),
+        ({"delta": {"path": "/no%20where"}}, "for Delta reads .%20. in a path"),
         ({"sql": {"url": "sqlite://", "query": "select * from absent"}}, "absent|no such table"),
         ({"sql": {"url": "nodb://x", "query": "select 1"}}, "nodb"),
         ({"sql": {"url": "${ABSENT_URL}", "query": "select 1"}}, "ABSENT_URL"),

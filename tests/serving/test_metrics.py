@@ -1,9 +1,14 @@
 """Several workers count in shared files: each tells all counts, and a dead one is not ready."""
 
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
+
+import pytest
+
+from serving.metrics import Metrics
 
 COUNTING = """
 import sys
@@ -52,3 +57,27 @@ def test_counts_outlive_a_worker_and_its_readiness_does_not(home: Path) -> None:
         "fourcycle_registry_age_seconds 1.5",
     ):
         assert line in told
+
+
+@pytest.fixture(scope="module")
+def counts(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("counts")
+    counted(folder)
+    return folder
+
+
+@pytest.mark.parametrize(
+    "left",
+    [b"", b"\x2c", (300).to_bytes(4, "little") + bytes(12), b"\xff" * 4096, b"not counts" * 99],
+    ids=["empty", "cut", "zeros", "ones", "foreign"],
+)
+@pytest.mark.parametrize("kind", ["counter", "histogram", "gauge_livesum", "gauge_livemax"])
+def test_what_a_killed_worker_left_half_written_hides_no_other_s_counts(
+    monkeypatch: pytest.MonkeyPatch, home: Path, counts: Path, kind: str, left: bytes
+) -> None:
+    shutil.copytree(counts, home, dirs_exist_ok=True)
+    (home / f"{kind}_{os.getpid()}.db").write_bytes(left)
+    monkeypatch.setenv("PROMETHEUS_MULTIPROC_DIR", str(home))
+    told = Metrics().text().decode().splitlines()
+    assert 'fourcycle_requests_total{route="/predict",status="200"} 1.0' in told
+    assert 'fourcycle_request_seconds_count{route="/predict"} 1.0' in told

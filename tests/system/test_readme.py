@@ -52,8 +52,11 @@ def start(folder: Path, command: str) -> "subprocess.Popen[str]":
 
 @pytest.fixture(scope="module")
 def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The project without its data, with the environment that runs this test."""
-    folder = tmp_path_factory.mktemp("readme") / "fourcycle"
+    """The project without its data, with the environment that runs this test.
+
+    MLflow hands the steps an address in which the space of its folder's name is encoded.
+    """
+    folder = tmp_path_factory.mktemp("readme") / "four cycle"
     left_out = (
         ".venv",
         ".git",
