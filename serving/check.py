@@ -23,17 +23,19 @@ REQUIREMENTS_FILE = "requirements.txt"
 HERE = Path(__file__).resolve().parent.parent  # where Python finds our modules
 CHECK_S = 60
 
-Check = Callable[[Path, str, str, bool], object]  # folder, name, version, whether it is new here
+# Folder, name, version, digest that the registry knows, whether the package is new here.
+Check = Callable[[Path, str, str, str, bool], object]
 
 
 def main(
     folder: Annotated[Path, typer.Argument(help="Folder of the version's package.")],
     name: Annotated[str, typer.Option(help="Registered model.")] = "model",
     number: Annotated[str, typer.Option("--version", help="Version number.")] = "0",
+    registered: Annotated[str, typer.Option(help="Digest it must have; empty: any.")] = "",
     types: Annotated[str, typer.Option(help="yes: inspect the scikit-learn file too.")] = "",
 ) -> None:
     """Load a package, compare its answers on its golden rows, look for what it would need."""
-    served = load_version(folder, name, number)
+    served = load_version(folder, name, number, registered or None)
     check_golden(served)
     if missing := missing_requirements(folder):
         raise Refused(f"It needs what is not installed here: {', '.join(missing)}.")
@@ -65,7 +67,12 @@ def _installed(name: str) -> bool:
 
 
 def check_apart(
-    folder: Path, name: str, version: str, new: bool, limit_s: float | None = None
+    folder: Path,
+    name: str,
+    version: str,
+    registered: str,
+    new: bool,
+    limit_s: float | None = None,
 ) -> int:
     """Load and ask a package in a process of its own, so that it can break nothing here.
 
@@ -75,7 +82,7 @@ def check_apart(
     """
     limit = CHECK_S if limit_s is None else limit_s
     command = [sys.executable, "-m", "serving.check", str(folder), "--name", name]
-    command += ["--version", version, "--types", "yes" if new else "no"]
+    command += ["--version", version, "--registered", registered, "--types", "yes" if new else "no"]
     try:
         done = subprocess.run(
             command, cwd=HERE, capture_output=True, text=True, timeout=limit, check=False

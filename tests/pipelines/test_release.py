@@ -13,11 +13,12 @@ from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import FunctionTransformer
 
 from contract.errors import Refused
+from contract.package import PACKAGE_TAG
 from contract.settings import read_settings
 from pipelines.main import Outcome
 from pipelines.package import seal
 from pipelines.registry import Version
-from pipelines.release import PACKAGE_TAG, check_release
+from pipelines.release import check_release
 from pipelines.workspace import Workspace, connected, open_releases
 
 Change = Callable[[Path], None]
