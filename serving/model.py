@@ -77,11 +77,17 @@ def check_golden(served: ServedVersion) -> None:
     what = f"Version {served.version} of {served.name}"
     if served.golden is None:
         raise Refused(f"{what} can't be served: its package holds no {SCORER_DIR}/{GOLDEN_FILE}.")
-    agreement = compare(served.scorer.score(served.golden.columns), served.golden.expected)
+    check_answers(served, served.scorer.score(served.golden.columns), served.golden.expected)
+
+
+def check_answers(served: ServedVersion, found: Answers, expected: Answers, by: str = "") -> None:
+    """Compare answers to golden rows, given `by` a route; Refused unless they are as expected."""
+    agreement = compare(found, expected)
     if not agreement.holds:
         raise Refused(
-            f"{what} can't be served: on its {agreement.rows} golden rows the answers are up to "
-            f"{agreement.max_difference:.3g} off and {agreement.labels_differ} labels differ."
+            f"Version {served.version} of {served.name} can't be served: on its {agreement.rows} "
+            f"golden rows the answers{by} are up to {agreement.max_difference:.3g} off and "
+            f"{agreement.labels_differ} labels differ."
         )
 
 

@@ -352,8 +352,12 @@ def test_damage_while_the_registry_is_away_is_said_and_mended_once_it_answers(
     running, restarted = (Current(cache, registry.name, 60) for _ in range(2))
     running.refresh()
     flip_graph(cache.version_folder(champion.digest))
-    answering: list[Callable[[], MlflowClient]] = [lambda: MlflowClient("bad://", "bad://")]
-    follower = Follower(lambda: answering[0](), cache, registry.name, check=check_here)
+    away = True
+
+    def connect() -> MlflowClient:
+        return MlflowClient("bad://", "bad://") if away else registry.client
+
+    follower = Follower(connect, cache, registry.name, check=check_here)
     restarted.refresh()
     follower.look()
     for current in (running, restarted):
@@ -363,7 +367,7 @@ def test_damage_while_the_registry_is_away_is_said_and_mended_once_it_answers(
         assert "Version 1 is damaged in the cache, to be fetched anew" in said
         assert "differing: scorer/model.onnx" in said
     assert (running.served() is not None, restarted.served()) == (True, None)
-    answering[0] = lambda: registry.client
+    away = False
     follower.look()
     for current in (running, restarted):
         current.refresh()
