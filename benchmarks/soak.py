@@ -127,9 +127,9 @@ def promotions(uri: str) -> Iterator[None]:
     from mlflow import MlflowClient
 
     client, stop = MlflowClient(uri, uri), threading.Event()
-    source = client.get_model_version("penguins", "1").source
-    assert source
-    client.create_model_version("penguins", source)
+    first = client.get_model_version("penguins", "1")
+    assert first.source
+    client.create_model_version("penguins", first.source, tags=first.tags)
 
     def promote() -> None:
         turn = 0

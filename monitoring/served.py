@@ -1,5 +1,6 @@
 """What MLflow knows of the versions that answered: use case, reference, the champion's number."""
 
+import logging
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,15 +11,19 @@ import mlflow
 from mlflow import MlflowClient
 
 from contract import names
-from contract.errors import Unavailable
+from contract.errors import Refused, Unavailable
 from contract.names import CHAMPION, REFERENCE_DIR, USE_CASE_FILE
+from contract.package import MANIFEST_FILE, PACKAGE_TAG, verify
 from contract.settings import Settings
 from contract.use_case import UseCase
 from contract.use_case_file import parse_use_case
 from monitoring.reference import Reference, load
 from tracking.store import experiment
 
+PARTS = (MANIFEST_FILE, USE_CASE_FILE, REFERENCE_DIR)  # of a package, that monitoring reads
 NOT_THERE = ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE")
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -62,16 +67,20 @@ def read_served(client: MlflowClient, today: UseCase, version: str) -> Served:
     to say: limits are tuned more often than models are trained.
     """
     try:
+        registered = client.get_model_version(today.name, version).tags.get(PACKAGE_TAG, "")
         source = client.get_model_version_download_uri(today.name, version)
-        text = mlflow.artifacts.load_text(f"{source}/{USE_CASE_FILE}")
-        made = parse_use_case(text, USE_CASE_FILE, Path.cwd())
-        with tempfile.TemporaryDirectory() as folder:
-            uri = f"{source}/{REFERENCE_DIR}"
-            reference = load(Path(mlflow.artifacts.download_artifacts(uri, dst_path=folder)))
+        with tempfile.TemporaryDirectory() as into:
+            for part in PARTS:
+                mlflow.artifacts.download_artifacts(f"{source}/{part}", dst_path=into)
+            verify(Path(into), registered, PARTS)
+            text = (Path(into) / USE_CASE_FILE).read_text(encoding="utf-8")
+            made = parse_use_case(text, USE_CASE_FILE, Path.cwd())
+            reference = load(Path(into) / REFERENCE_DIR)
     except mlflow.MlflowException as error:
         if error.error_code not in NOT_THERE:
             raise Unavailable(f"MLflow did not answer: {error.error_code}.") from error
         return Served(version, today, None, registered=False)
-    except OSError:  # the package lacks a file, or one that is damaged
+    except (Refused, OSError) as error:  # the package lacks a file, or is not what was registered
+        logger.warning("version %s is not judged: %s", version, error)
         return Served(version, today, None)
     return Served(version, made.model_copy(update={"monitoring": today.monitoring}), reference)

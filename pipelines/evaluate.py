@@ -3,6 +3,9 @@
 Every figure comes with its bootstrap interval; the baseline and the champion see the same rows.
 """
 
+import tempfile
+from pathlib import Path
+
 import mlflow
 import numpy as np
 import pyarrow as pa
@@ -17,6 +20,7 @@ from contract.use_case import UseCase
 from pipelines import cli
 from pipelines.baseline import baseline
 from pipelines.console import console, working
+from pipelines.fetch import fetch
 from pipelines.model import labels, load_model, score
 from pipelines.plots import Measured, figures
 from pipelines.registry import Version, champion_of, version_of_run
@@ -25,6 +29,7 @@ from pipelines.tracking import log_input
 from pipelines.train import STEP as TRAIN
 from pipelines.train import Trained, read_rows
 from pipelines.workspace import Workspace, open_workspace
+from serving.fallback import MODEL_FILE, load_pipeline
 
 IMPORTANCE_ROWS = 4000
 IMPORTANCE_REPEATS = 3
@@ -172,9 +177,10 @@ def _champion_figures(
     if champion is None:
         return {}
     try:
-        theirs = load_model(f"models:/{workspace.model_name}/{champion.version}")
+        with tempfile.TemporaryDirectory() as into:
+            theirs = load_pipeline(fetch(champion, Path(into)) / MODEL_FILE)
         return point(workspace.use_case, score(theirs, rows, workspace.use_case))
-    except (FourcycleError, mlflow.MlflowException, KeyError, ValueError) as error:
+    except (FourcycleError, mlflow.MlflowException, OSError, KeyError, ValueError) as error:
         # Whether an unreadable champion stops a promotion is for the gate to say.
         console().print(f"  champion version {champion.version} can't be measured: {error}")
         mlflow.set_tag("champion_unreadable", str(error)[:500])

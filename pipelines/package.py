@@ -15,6 +15,7 @@ import mlflow
 import yaml
 
 from contract.names import REFERENCE_DIR, SCORER_DIR, USE_CASE_FILE
+from contract.package import MANIFEST_FILE, NOT_SEALED
 from contract.use_case import UseCase
 from pipelines import cli
 from pipelines.console import count, working
@@ -23,7 +24,7 @@ from pipelines.step import Done, Result, Step, execute, latest_run, load_result
 from pipelines.train import STEP as TRAIN
 from pipelines.train import Trained, read_rows
 from pipelines.workspace import Workspace, open_workspace
-from serving.model import MANIFEST_FILE, NOT_SEALED, PARITY_FILE
+from serving.model import PARITY_FILE
 
 ARTIFACT = "model"
 

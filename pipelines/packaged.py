@@ -5,7 +5,6 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-import mlflow
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
@@ -13,14 +12,16 @@ import pyarrow as pa
 from contract.errors import Refused
 from contract.metrics import Scored
 from contract.names import SCORER_DIR, USE_CASE_FILE
+from contract.package import MANIFEST_FILE
 from contract.use_case import UseCase
 from pipelines.decision import Latency
 from pipelines.evaluate import point
+from pipelines.fetch import fetch
 from pipelines.model import labels
 from pipelines.registry import Version
 from pipelines.workspace import Workspace
 from serving.fallback import MODEL_FILE
-from serving.model import MANIFEST_FILE, ServedVersion, load_version
+from serving.model import ServedVersion, load_version
 from serving.scorer import GRAPH_FILE, Columns, Scorer
 
 LATENCY_CALLS = 1000
@@ -49,15 +50,10 @@ class Measured:
 
 def load(workspace: Workspace, version: Version) -> Loaded:
     """The registered package, verified and loaded as the service does; Refused if it is another."""
-    name = workspace.model_name
     with tempfile.TemporaryDirectory() as target:
-        uri = f"models:/{name}/{version.version}"
-        folder = Path(mlflow.artifacts.download_artifacts(uri, dst_path=target))
-        served = load_version(folder, name, version.version)
+        folder = fetch(version, Path(target))
+        served = load_version(folder, workspace.model_name, version.version)
         size = sum(path.stat().st_size for path in served_files(folder))
-    registered = version.tags.get("package_digest")
-    if served.digest != registered:
-        raise Refused(f"its package was registered as {registered}, found {served.digest}")
     return Loaded(served, size / 1e6)
 
 

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 import mlflow
 
+from contract.package import PACKAGE_TAG
 from pipelines import cli
 from pipelines.card import model_card
 from pipelines.commit import commit
@@ -13,7 +14,6 @@ from pipelines.moves import move
 from pipelines.package import STEP as PACKAGE
 from pipelines.package import Packaged
 from pipelines.registry import Version, create_version, find_version
-from pipelines.release import PACKAGE_TAG
 from pipelines.retraining import WHY_TAG
 from pipelines.standing import UNSTAGED, Ask
 from pipelines.step import (

@@ -4,7 +4,6 @@ It is loaded the way the service loads it, and must answer its golden rows as it
 packaged, within the time that the use case declares. Nothing of the package is executed.
 """
 
-import hashlib
 import tempfile
 import time
 from pathlib import Path
@@ -14,14 +13,14 @@ from mlflow.models import Model
 
 from contract.errors import FourcycleError, Refused
 from contract.names import USE_CASE_FILE
+from contract.package import PACKAGE_TAG
 from contract.use_case_file import parse_use_case
+from pipelines.fetch import fetch
 from pipelines.registry import Version
 from pipelines.step import Result
 from pipelines.workspace import Workspace
 from serving.check import check_apart
-from serving.model import MANIFEST_FILE
 
-PACKAGE_TAG = "package_digest"  # of a version: the SHA-256 of its manifest when it was registered
 PYFUNC = "python_function"
 LOADER = "mlflow.sklearn"  # the code that MLflow's own clients load our packages with
 
@@ -46,25 +45,17 @@ def check_release(workspace: Workspace, version: Version, known: bool = False) -
     started = time.monotonic()
     try:
         with tempfile.TemporaryDirectory() as into:
-            folder = _fetched(version, Path(into))
+            folder = fetch(version, Path(into))
             _check_declared(folder)
             limit_s = workspace.use_case.release.check_s
-            name = workspace.model_name
-            rows = check_apart(folder, name, version.version, not known, limit_s)
+            name, registered = workspace.model_name, version.tags[PACKAGE_TAG]
+            rows = check_apart(folder, name, version.version, registered, not known, limit_s)
     except (FourcycleError, OSError, ValueError, mlflow.MlflowException) as error:
         raise Refused(
             f"Version {version.version} failed the release check: {' '.join(str(error).split())}"
         ) from error
     took = time.monotonic() - started
     return Checked(version=version.version, seconds=took, golden_rows=rows)
-
-
-def _fetched(version: Version, into: Path) -> Path:
-    folder = Path(mlflow.artifacts.download_artifacts(version.source, dst_path=str(into)))
-    digest = hashlib.sha256((folder / MANIFEST_FILE).read_bytes()).hexdigest()
-    if digest != version.tags.get(PACKAGE_TAG, ""):
-        raise Refused("its package is not the one that was registered.")
-    return folder
 
 
 def _check_declared(folder: Path) -> None:

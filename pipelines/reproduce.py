@@ -22,6 +22,7 @@ from contract.use_case_file import parse_use_case
 from pipelines import cli
 from pipelines.closure import PROJECT, code_hash
 from pipelines.console import console, summary
+from pipelines.fetch import fetch
 from pipelines.gate import VersionOption
 from pipelines.registry import Version, champion_of
 from pipelines.split import SplitMade
@@ -87,8 +88,10 @@ def check_reproducible(version: Version) -> None:
 
 def _frozen_workspace(workspace: Workspace, version: Version, trained: Trained) -> Workspace:
     """The use case as it was, with the parameters that training settled on (tuned or declared)."""
-    folder = Path(mlflow.artifacts.download_artifacts(f"{version.source}/{USE_CASE_FILE}"))
-    use_case = parse_use_case(folder.read_text(encoding="utf-8"), folder.name, folder.parent)
+    with tempfile.TemporaryDirectory() as into:
+        folder = fetch(version, Path(into))
+        text = (folder / USE_CASE_FILE).read_text(encoding="utf-8")
+        use_case = parse_use_case(text, USE_CASE_FILE, folder)
     estimator = use_case.estimator.model_copy(update={"parameters": trained.parameters})
     fixed = use_case.model_copy(update={"estimator": estimator})
     return Workspace(

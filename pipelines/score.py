@@ -20,6 +20,7 @@ from contract.use_case_file import load_use_case
 from pipelines import cli
 from pipelines.batches import Batches, check_output, open_batches, open_output
 from pipelines.console import console, count, summary
+from pipelines.fetch import fetch
 from pipelines.registry import Version, champion_of
 from pipelines.step import Done, Result, Step, execute
 from pipelines.workspace import Workspace, connected
@@ -82,7 +83,7 @@ def _score(workspace: Workspace, source: str, output: str, version: str) -> Scor
 def _load(workspace: Workspace, version: Version) -> ServedVersion:
     """The version, verified and checked the way the service does."""
     with TemporaryDirectory() as name:
-        folder = Path(mlflow.artifacts.download_artifacts(version.source, dst_path=name))
+        folder = fetch(version, Path(name))
         served = load_version(folder, workspace.model_name, version.version)
     check_golden(served)
     return served

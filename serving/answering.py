@@ -131,7 +131,7 @@ class Answering:
                 tensors = oip.output_tensors(
                     endpoint.use_case, classes, answered.prediction, answered.probability
                 )
-                named = {"id": request["id"]} if "id" in request else {}
+                named = {} if request.get("id") is None else {"id": request["id"]}
                 return {
                     "model_name": answered.model,
                     "model_version": answered.version,

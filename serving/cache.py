@@ -1,5 +1,8 @@
 """The cache of one host: fetched versions by digest, and `current.json`, which names the one
 that answers. One follower writes it, every worker reads it; each change is one atomic rename.
+
+Back to the follower goes one word: an empty file beside the versions names one that a worker could
+not load, so that it is looked at and fetched anew where it is damaged.
 """
 
 import os
@@ -13,6 +16,7 @@ import msgspec
 from contract.errors import Refused
 
 CURRENT_FILE = "current.json"
+DOUBTED = ".doubted"  # how the name of such a file ends; it begins with the digest
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +62,21 @@ class Cache:
         """Where the package with this digest is kept."""
         return self.folder / "versions" / digest
 
+    def doubt(self, digest: str) -> None:
+        """Ask the follower to look at a package again: it could not be loaded here."""
+        self._doubt(digest).touch()
+
+    def doubted(self, digest: str) -> bool:
+        """Whether somebody has asked for that."""
+        return self._doubt(digest).exists()
+
+    def trust(self, digest: str) -> None:
+        """Say that a package is whole."""
+        self._doubt(digest).unlink(missing_ok=True)
+
+    def _doubt(self, digest: str) -> Path:
+        return self.folder / f"{digest}{DOUBTED}"
+
     def read(self) -> Announcement | None:
         """The newest announcement; None before the first. Refused when the file is damaged."""
         path = self.folder / CURRENT_FILE
@@ -92,3 +111,6 @@ class Cache:
         for folder in (self.folder / "versions").glob("*"):
             if folder.name not in wanted:
                 shutil.rmtree(folder)
+        for doubt in self.folder.glob(f"*{DOUBTED}"):
+            if doubt.name.removesuffix(DOUBTED) not in wanted:
+                doubt.unlink(missing_ok=True)

@@ -1,10 +1,11 @@
-"""Check a version's folder: load it as the service does and let it answer its golden rows.
+"""Check a version's folder: a worker loads it and answers its golden rows over HTTP.
 
 `python -m serving.check <folder>` is the clean process of the release check: exit code 0 and a line
 of JSON, or exit code 1 and the reason as the last line on stderr. Nothing of the folder is run.
 """
 
 import json
+import os
 import re
 import signal
 import subprocess
@@ -17,24 +18,27 @@ from typing import Annotated
 import typer
 
 from contract.errors import Refused, Unavailable
-from serving.model import check_golden, load_version
+from serving.metrics import SHARED
 
 REQUIREMENTS_FILE = "requirements.txt"
 HERE = Path(__file__).resolve().parent.parent  # where Python finds our modules
 CHECK_S = 60
 
-Check = Callable[[Path, str, str, bool], object]  # folder, name, version, whether it is new here
+# Folder, name, version, digest that the registry knows, whether the package is new here.
+Check = Callable[[Path, str, str, str, bool], object]
 
 
 def main(
     folder: Annotated[Path, typer.Argument(help="Folder of the version's package.")],
     name: Annotated[str, typer.Option(help="Registered model.")] = "model",
     number: Annotated[str, typer.Option("--version", help="Version number.")] = "0",
+    registered: Annotated[str, typer.Option(help="Digest it must have; empty: any.")] = "",
     types: Annotated[str, typer.Option(help="yes: inspect the scikit-learn file too.")] = "",
 ) -> None:
-    """Load a package, compare its answers on its golden rows, look for what it would need."""
-    served = load_version(folder, name, number)
-    check_golden(served)
+    """Let a worker answer the golden rows of a package; look for what it would need."""
+    from serving.by_http import ask  # the web framework, which nobody needs who starts a check
+
+    served = ask(folder, name, number, registered)
     if missing := missing_requirements(folder):
         raise Refused(f"It needs what is not installed here: {', '.join(missing)}.")
     if types == "yes":
@@ -65,20 +69,31 @@ def _installed(name: str) -> bool:
 
 
 def check_apart(
-    folder: Path, name: str, version: str, new: bool, limit_s: float | None = None
+    folder: Path,
+    name: str,
+    version: str,
+    registered: str,
+    new: bool,
+    limit_s: float | None = None,
 ) -> int:
     """Load and ask a package in a process of its own, so that it can break nothing here.
 
     The number of golden rows that it answered; Refused with its reason; Unavailable when the
     process was stopped before it could say. A package that is not `new` to this host is not
-    searched for foreign types again.
+    searched for foreign types again. What its worker counts is not the service's.
     """
     limit = CHECK_S if limit_s is None else limit_s
     command = [sys.executable, "-m", "serving.check", str(folder), "--name", name]
-    command += ["--version", version, "--types", "yes" if new else "no"]
+    command += ["--version", version, "--registered", registered, "--types", "yes" if new else "no"]
     try:
         done = subprocess.run(
-            command, cwd=HERE, capture_output=True, text=True, timeout=limit, check=False
+            command,
+            cwd=HERE,
+            env={name: value for name, value in os.environ.items() if name != SHARED},
+            capture_output=True,
+            text=True,
+            timeout=limit,
+            check=False,
         )
     except subprocess.TimeoutExpired:
         raise Unavailable(f"its check took longer than {limit:g} s") from None

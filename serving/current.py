@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from contract.errors import Refused
 from contract.privacy import Veil
 from serving.cache import Announcement, Cache, Fetched, Refusal
-from serving.model import ServedVersion, load_version
+from serving.model import ServedVersion, load_fetched
 
 MAX_WATCH_S = 0.5  # between two looks at the announcement: one `stat` each
 KEEP_S = 600  # how long the old version stays in memory for an instant way back
@@ -127,8 +127,7 @@ class Current:
             return
         kept = self._kept
         if kept is None or not _is(kept, champion):
-            folder = self._cache.version_folder(champion.digest)
-            kept = load_version(folder, self._name, champion.version)
+            kept = load_fetched(self._cache, self._name, champion)
             Veil.of(kept.use_case, self._log_secret)  # what can't be hidden in the log must not be
         self._kept, self._kept_until = self._served, time.monotonic() + KEEP_S
         self._served = kept

@@ -4,10 +4,10 @@ It runs beside the workers (`python -m serving.follow`), so that nothing of thei
 and a version that is slow to fetch or to check costs no request anything.
 """
 
-import hashlib
 import logging
 import os
 import random
+import re
 import shutil
 import tempfile
 import time
@@ -23,10 +23,10 @@ from filelock import FileLock, Timeout
 from contract.command import run
 from contract.errors import FourcycleError, Refused
 from contract.names import CHALLENGER, CHAMPION
+from contract.package import PACKAGE_TAG, verify
 from contract.settings import Settings, read_settings
 from serving.cache import Announcement, Cache, Fetched, Refusal
 from serving.check import Check, check_apart
-from serving.model import MANIFEST_FILE, verify
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -38,6 +38,7 @@ CLIENT_LIMITS = {
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "5",
 }
+SHA256 = re.compile(r"[0-9a-f]{64}")  # nothing else may name a folder of the cache
 ABSENT = ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE")
 REMEMBERED = 50  # refused versions; more are more than anybody reads
 LOCK_POLL_S = 0.5
@@ -66,7 +67,6 @@ class Follower:
         self._connect, self._cache, self._name = connect, cache, name
         self._shadow, self._check, self._clock = shadow, check, clock
         self._client: MlflowClient | None = None
-        self._digests: dict[tuple[str, int], str] = {}
         self._announced = self._remembered()
 
     def look(self) -> Announcement:
@@ -76,6 +76,7 @@ class Follower:
         except Exception as error:  # whatever it is, the next poll may be answered
             trouble = f"The registry does not answer ({_what(error)})."
             self._say_once(trouble, error)
+            trouble = " ".join(filter(None, (trouble, self._damage(self._announced.champion))))
             return self._announce(replace(self._announced, reachable=False, trouble=trouble))
         known = replace(self._announced, reachable=True, polled=self._clock(), trouble="")
         known = self._follow_champion(known, aliases.get(CHAMPION))
@@ -84,19 +85,28 @@ class Follower:
         return self._announce(known)
 
     def _remembered(self) -> Announcement:
-        """What was announced before this process; a champion that is damaged is fetched anew."""
+        """What was announced before this process; what of it is damaged will be fetched anew."""
         try:
             known = self._cache.read() or Announcement(self._name)
         except Refused as error:
             logger.warning("%s", error)
             known = Announcement(self._name)
-        try:
-            if known.champion:
-                verify(self._cache.version_folder(known.champion.digest))
-        except (Refused, OSError, ValueError) as error:
-            logger.warning("the cached version is damaged: %s", error)
-            known = replace(known, champion=None)
+        for held in filter(None, (known.champion, known.challenger)):
+            self._cache.doubt(held.digest)
+            if damage := self._damage(held):
+                logger.warning("%s", damage)
         return replace(known, reachable=False)
+
+    def _damage(self, held: Fetched | None) -> str:
+        """What is wrong with a version of the cache that was doubted; "" where nothing is."""
+        if held is None or not self._cache.doubted(held.digest):
+            return ""
+        try:
+            verify(self._cache.version_folder(held.digest), held.digest)
+        except (Refused, OSError) as error:
+            return f"Version {held.version} is damaged in the cache, to be fetched anew: {error}"
+        self._cache.trust(held.digest)
+        return ""
 
     def _aliases(self) -> dict[str, str]:
         """Version numbers by alias; none where the model is not registered yet."""
@@ -118,6 +128,8 @@ class Follower:
             return replace(known, trouble=f"{gone}; {_on(old)}") if old else known
         known, found = self._obtain(known, version, old)
         if found is None:
+            if old and old.version != version and self._cache.doubted(old.digest):
+                self._obtain(known, old.version, old)  # what serves on must be whole, too
             return replace(known, trouble=f"{known.trouble} {_on(old)}".strip())
         return known if found is old else replace(known, champion=found, previous=old)
 
@@ -132,10 +144,12 @@ class Follower:
     ) -> tuple[Announcement, Fetched | None]:
         """The checked version, `held` if it is that; or None, and what is known now of why."""
         try:
-            digest = self._digest(version)
-        except Exception as error:  # the store of artifacts is away: the next poll tries again
+            digest = self._registered(version)
+        except Exception as error:  # the registry is away by now: the next poll tries again
             return self._unfetched(known, version, error), None
-        if held and _same(held, version, digest):
+        held = held if held and _same(held, version, digest) else None
+        damage = self._damage(held)
+        if held and not damage:
             return known, held
         for refusal in known.refused:
             if _same(refusal, version, digest):
@@ -146,43 +160,43 @@ class Follower:
             refusal = Refusal(version, digest, str(error), self._clock())
             refused = (*known.refused, refusal)[-REMEMBERED:]
             return replace(known, refused=refused, trouble=refusal.reason), None
-        except Exception as error:
-            return self._unfetched(known, version, error), None
-        return known, Fetched(version, digest, self._clock())
+        except Exception as error:  # the store of artifacts is away
+            return self._unfetched(known, version, error, damage), None
+        return known, held or Fetched(version, digest, self._clock())
 
-    def _digest(self, version: str) -> str:
-        """SHA-256 of a version's manifest; read once, for a version's artifacts do not change."""
+    def _registered(self, version: str) -> str:
+        """The digest that a version's package was registered with; "" where the tag is missing."""
         assert self._client is not None
-        # A registry that was set up anew gives the same number to another version.
-        key = (version, self._client.get_model_version(self._name, version).creation_timestamp)
-        if key not in self._digests:
-            with tempfile.TemporaryDirectory() as folder:
-                manifest = self._download(f"{version}/{MANIFEST_FILE}", folder)
-                self._digests[key] = hashlib.sha256(manifest.read_bytes()).hexdigest()
-        return self._digests[key]
+        found = self._client.get_model_version(self._name, version)
+        return str(found.tags.get(PACKAGE_TAG, ""))
 
     def _fetch(self, version: str, digest: str) -> None:
         """Bring a version into the cache by one rename, after its checks."""
+        from mlflow.artifacts import download_artifacts
+
+        if not SHA256.fullmatch(digest):
+            without = f"it was registered without its digest, the tag {PACKAGE_TAG}"
+            raise Refused(f"Version {version} of {self._name} can't be served: {without}.")
         place = self._cache.version_folder(digest)
         try:
             if place.is_dir():
-                self._check(place, self._name, version, False)
+                self._check(place, self._name, version, digest, False)
+                self._cache.trust(digest)
                 return
         except Refused:
             shutil.rmtree(place)  # damaged on this disk, perhaps only here
         place.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=place.parent) as partial:
-            found = self._download(version, partial)
-            self._check(found, self._name, version, True)
+            uri = f"models:/{self._name}/{version}"
+            found = Path(download_artifacts(uri, dst_path=partial))
+            self._check(found, self._name, version, digest, True)
             found.rename(place)
+        self._cache.trust(digest)
 
-    def _download(self, path: str, folder: str) -> Path:
-        from mlflow.artifacts import download_artifacts
-
-        return Path(download_artifacts(f"models:/{self._name}/{path}", dst_path=folder))
-
-    def _unfetched(self, known: Announcement, version: str, error: Exception) -> Announcement:
-        trouble = f"Version {version} can't be fetched ({_what(error)})."
+    def _unfetched(
+        self, known: Announcement, version: str, error: Exception, damage: str = ""
+    ) -> Announcement:
+        trouble = f"Version {version} can't be fetched ({_what(error)}). {damage}".strip()
         self._say_once(trouble, error)
         return replace(known, trouble=trouble)
 

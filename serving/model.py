@@ -8,14 +8,13 @@ from typing import Any
 
 from contract.errors import FourcycleError, Refused
 from contract.names import SCORER_DIR, USE_CASE_FILE
+from contract.package import verify
 from contract.use_case import UseCase
 from contract.use_case_file import parse_use_case
 from serving.agreement import compare
+from serving.cache import Cache, Fetched
 from serving.scorer import SCORER_FILE, Answers, Scorer, load_scorer
 
-MANIFEST_FILE = "manifest.json"
-# MLflow writes the second one anew for each registration.
-NOT_SEALED = {MANIFEST_FILE, "registered_model_meta"}
 GOLDEN_FILE = "golden.json"
 PARITY_FILE = "parity.json"
 
@@ -40,14 +39,18 @@ class ServedVersion:
     golden: Golden | None = None
 
 
-def load_version(folder: Path, name: str, version: str) -> ServedVersion:
+def load_version(
+    folder: Path, name: str, version: str, registered: str | None = None
+) -> ServedVersion:
     """Verify the package in `folder` and load it; Refused says what is not right.
+
+    `registered` is the digest that it must have, None where nobody knows one.
 
     The compiled scorer answers; the scikit-learn pipeline does only where there is none and the
     use case says `serving.allow_sklearn: true`. No code of the package runs.
     """
     try:
-        digest = verify(folder)
+        digest = verify(folder, registered)
         text = (folder / USE_CASE_FILE).read_text(encoding="utf-8")
         use_case = parse_use_case(text, USE_CASE_FILE, folder)
         scorer = _scorer(folder, use_case)
@@ -59,34 +62,33 @@ def load_version(folder: Path, name: str, version: str) -> ServedVersion:
         raise Refused(f"Version {version} of {name} can't be served: {error}") from error
 
 
+def load_fetched(cache: Cache, name: str, fetched: Fetched) -> ServedVersion:
+    """A version of the cache; what can't be loaded is doubted, so that the follower looks at it."""
+    folder = cache.version_folder(fetched.digest)
+    try:
+        return load_version(folder, name, fetched.version, fetched.digest)
+    except Refused:
+        cache.doubt(fetched.digest)
+        raise
+
+
 def check_golden(served: ServedVersion) -> None:
     """Let the version answer its golden rows; Refused unless it answers as it must."""
     what = f"Version {served.version} of {served.name}"
     if served.golden is None:
         raise Refused(f"{what} can't be served: its package holds no {SCORER_DIR}/{GOLDEN_FILE}.")
-    agreement = compare(served.scorer.score(served.golden.columns), served.golden.expected)
+    check_answers(served, served.scorer.score(served.golden.columns), served.golden.expected)
+
+
+def check_answers(served: ServedVersion, found: Answers, expected: Answers, by: str = "") -> None:
+    """Compare answers to golden rows, given `by` a route; Refused unless they are as expected."""
+    agreement = compare(found, expected)
     if not agreement.holds:
         raise Refused(
-            f"{what} can't be served: on its {agreement.rows} golden rows the answers are up to "
-            f"{agreement.max_difference:.3g} off and {agreement.labels_differ} labels differ."
+            f"Version {served.version} of {served.name} can't be served: on its {agreement.rows} "
+            f"golden rows the answers{by} are up to {agreement.max_difference:.3g} off and "
+            f"{agreement.labels_differ} labels differ."
         )
-
-
-def verify(folder: Path) -> str:
-    """Compare every file with the manifest and answer its SHA-256; Refused names what differs."""
-    text = (folder / MANIFEST_FILE).read_bytes()
-    sealed = json.loads(text)
-    if not isinstance(sealed, dict):
-        raise Refused(f"{MANIFEST_FILE} is no mapping of file names to SHA-256.")
-    there = {
-        name: hashlib.sha256((folder / name).read_bytes()).hexdigest()
-        for name in (p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.is_file())
-        if name not in NOT_SEALED  # at the top alone: deeper, the same name is a stranger
-    }
-    wrong = sorted(name for name in {*sealed, *there} if sealed.get(name) != there.get(name))
-    if wrong:
-        raise Refused(f"The artifact is not what was registered; differing: {', '.join(wrong)}.")
-    return hashlib.sha256(text).hexdigest()
 
 
 def _scorer(folder: Path, use_case: UseCase) -> Scorer:

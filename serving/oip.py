@@ -62,7 +62,7 @@ def tensor_columns(body: Any, use_case: UseCase) -> Sent:
         raise _bad("The body must be a JSON object with a list of inputs.")
     if not set(body) <= REQUEST:
         raise _bad(f"A request may hold {', '.join(sorted(REQUEST))} and nothing else.")
-    if not isinstance(body.get("id", ""), str):
+    if not isinstance(body.get("id"), str | None):
         raise _bad("id must be a text.")
     columns: dict[str, list[Any]] = {}
     for at, tensor in enumerate(body["inputs"]):
@@ -132,7 +132,7 @@ def _bad(message: str) -> Problem:
 
 def _data(tensor: dict[str, Any], place: str) -> list[Any]:
     shape, kind, data = tensor["shape"], tensor["datatype"], tensor["data"]
-    if kind not in KNOWN:
+    if not isinstance(kind, str) or kind not in KNOWN:
         raise _bad(f"{place}: datatype must be one of {', '.join(sorted(KNOWN))}.")
     whole = isinstance(shape, list) and all(type(n) is int and n >= 0 for n in shape)
     if not whole or shape[1:] not in ([], [1]) or not shape:

@@ -90,7 +90,8 @@ def _field(name: str, column: Column, example: object) -> str:
 
 
 def _input(name: str, column: Column, example: object) -> str:
-    shared = f'name="{escape(name)}" data-type="{column.type}"'
+    told = escape(name).replace("\r", "&#13;")  # HTML reads a bare one as a line feed
+    shared = f'name="{told}" data-type="{column.type}"'
     shared += "" if column.nullable else " required"
     value = escape(str(example).lower() if isinstance(example, bool) else str(example))
     choices = ("true", "false") if column.type == "boolean" else column.categories

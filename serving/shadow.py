@@ -16,7 +16,7 @@ import pyarrow.compute as pc
 
 from contract.privacy import altered
 from serving.cache import Cache, Fetched
-from serving.model import ServedVersion, load_version
+from serving.model import ServedVersion, load_fetched
 from serving.shipper_status import ShadowStatus
 
 PASS_S = 2.0  # of each pass: the table must not fall behind because of a slow challenger
@@ -67,8 +67,7 @@ class Shadow:
         if wanted is None:
             self._loaded = None
         elif self._loaded is None or self._loaded[0] != wanted:
-            folder = self._cache.version_folder(wanted.digest)
-            self._loaded = wanted, load_version(folder, self._name, wanted.version)
+            self._loaded = wanted, load_fetched(self._cache, self._name, wanted)
         return self._loaded[1] if self._loaded else None
 
     def _count(

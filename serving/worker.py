@@ -38,11 +38,11 @@ class Server(uvicorn.Server):
 
     def __init__(self, config: uvicorn.Config, current: Current, drain_s: float) -> None:
         super().__init__(config)
-        self._current, self._drain_s = current, drain_s
+        self.current, self._drain_s = current, drain_s
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """Drain: not ready from now on, and stop a little later."""
-        self._current.drain()
+        self.current.drain()
         # Each connection ends with its next answer, so none is cut between two requests.
         self.config.encoded_headers.append((b"connection", b"close"))
         self.server_state.default_headers.append((b"connection", b"close"))
@@ -54,8 +54,8 @@ class Server(uvicorn.Server):
         self.should_exit = True
 
 
-async def work(name: str, settings: Settings, listener: socket.socket, parent: int) -> None:
-    """Answer requests until a signal comes or the parent process is gone."""
+async def open_server(name: str, settings: Settings) -> Server:
+    """A worker's server, put together and not yet started."""
     current = Current(
         Cache(settings.cache_root / name),
         name,
@@ -87,9 +87,14 @@ async def work(name: str, settings: Settings, listener: socket.socket, parent: i
         timeout_keep_alive=KEEP_ALIVE_S,
         timeout_graceful_shutdown=FINISH_S,
     )
-    server = Server(config, current, settings.serve_drain_s)
+    return Server(config, current, settings.serve_drain_s)
+
+
+async def work(name: str, settings: Settings, listener: socket.socket, parent: int) -> None:
+    """Answer requests until a signal comes or the parent process is gone."""
+    server = await open_server(name, settings)
     beside = [
-        asyncio.create_task(current.watch(), name="watch"),
+        asyncio.create_task(server.current.watch(), name="watch"),
         asyncio.create_task(_outlive_nobody(server, parent), name="parent"),
     ]
     await server.serve([listener])

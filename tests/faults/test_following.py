@@ -284,6 +284,24 @@ def test_a_follower_that_dies_is_started_again(case: Case) -> None:
         assert "follower ended with exit code -9" in service.said.read_text()
 
 
+def test_a_worker_that_finds_its_package_damaged_answers_again(case: Case) -> None:
+    version = case.promote(0)
+    case.warm()
+    with running(case.use_case, case.shop.uri, case.folder) as service:
+        until(service.ready)
+        champion = service.known().champion
+        assert champion
+        file = service.cache.version_folder(champion.digest) / SCORER_DIR / GRAPH_FILE
+        whole = file.read_bytes()
+        file.write_bytes(whole[:-1] + bytes([whole[-1] ^ 1]))
+        (worker,) = service.parts("serving.worker")
+        worker.kill()
+        until(lambda: "differing: scorer/model.onnx" in service.said.read_text())
+        until(lambda: service.version() == version)
+        assert file.read_bytes() == whole
+        assert httpx.post(f"{service.address}/predict", json=BODY, timeout=20).status_code == 200
+
+
 def test_two_services_of_one_host_share_a_follower(case: Case) -> None:
     case.promote(0)
     case.warm()

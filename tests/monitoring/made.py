@@ -8,12 +8,13 @@ import pandas as pd
 import pyarrow as pa
 
 from contract.feedback import feedback_schema
+from contract.package import PACKAGE_TAG
 from contract.predictions import PARTITION, predictions_schema
 from contract.settings import Settings
 from contract.tables import Tables
 from contract.use_case import UseCase
 from monitoring.reference import Reference, freeze
-from pipelines.package import frozen
+from pipelines.package import frozen, seal
 from serving.record import Schema
 from tracking.store import connect
 
@@ -59,7 +60,8 @@ def register(folder: Path, use_case: UseCase, known: Reference | None = None) ->
     freeze(package / "reference", known.inputs, known.holdout, known.figures)
     (package / "use_case.yaml").write_text(frozen(use_case), encoding="utf-8")
     client.create_registered_model(use_case.name)
-    version = client.create_model_version(use_case.name, package.as_uri())
+    tags = {PACKAGE_TAG: seal(package)}
+    version = client.create_model_version(use_case.name, package.as_uri(), tags=tags)
     client.set_registered_model_alias(use_case.name, "champion", version.version)
 
 

@@ -14,6 +14,7 @@ from mlflow.entities import Run
 from typer.testing import CliRunner
 
 from contract.errors import Unavailable
+from contract.package import PACKAGE_TAG
 from contract.settings import read_settings
 from contract.tables import Tables
 from contract.use_case import Column, UseCase
@@ -22,7 +23,7 @@ from monitoring.history import read_document
 from monitoring.monitor import Monitored, monitor
 from monitoring.window import Asked, read_day
 from pipelines.main import Outcome
-from pipelines.package import frozen
+from pipelines.package import frozen, seal
 from tests.conftest import MADE, made_use_case
 from tests.monitoring import made
 
@@ -295,7 +296,8 @@ def test_what_the_log_hides_is_not_judged(
     package = home / "package"
     shutil.copytree(store / "package", package)
     (package / "use_case.yaml").write_text(frozen(use_case), encoding="utf-8")
-    version = str(client.create_model_version(use_case.name, package.as_uri()).version)
+    tags = {PACKAGE_TAG: seal(package)}
+    version = str(client.create_model_version(use_case.name, package.as_uri(), tags=tags).version)
     asked = made.rows(DAY, 1)
     asked["colour"] = "0123456789abcdef0123456789abcdef"
     made.answer(tables, use_case, asked, version)

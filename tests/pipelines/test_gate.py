@@ -213,7 +213,7 @@ def test_a_holdout_whose_files_are_gone_is_a_problem(opened: Workspace) -> None:
     [
         ("holdout_version", "99", "the holdout of version 2 can't be read"),
         ("training_hash", "0", "does not hold the rows that it was trained on"),
-        ("package_digest", "0", "its package was registered as 0, found"),
+        ("package_digest", "0", "Its package is not the one that was registered: found"),
         ("raw_hash", "0", "no finished validation of raw rows 0"),
         ("training_version", "", "version 2 has no tag training_version"),
     ],

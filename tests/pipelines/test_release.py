@@ -13,11 +13,12 @@ from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import FunctionTransformer
 
 from contract.errors import Refused
+from contract.package import PACKAGE_TAG
 from contract.settings import read_settings
 from pipelines.main import Outcome
 from pipelines.package import seal
 from pipelines.registry import Version
-from pipelines.release import PACKAGE_TAG, check_release
+from pipelines.release import check_release
 from pipelines.workspace import Workspace, connected, open_releases
 
 Change = Callable[[Path], None]
@@ -86,6 +87,14 @@ def other_signature(folder: Path) -> None:
     (folder / "MLmodel").write_text(yaml.safe_dump(declared))
 
 
+def stricter(folder: Path) -> None:
+    """The service refuses rows that the scorer answers."""
+    file = folder / "use_case.yaml"
+    declared = yaml.safe_load(file.read_text())
+    declared["columns"]["body_mass_g"] |= {"max": 1001, "out_of_range": "reject"}
+    file.write_text(yaml.safe_dump(declared, sort_keys=False))
+
+
 def touch(path: str) -> str:
     """The trap: who runs it leaves a trace."""
     Path(path).touch()
@@ -126,6 +135,7 @@ def test_a_version_as_it_was_packaged_passes(
         (remove("use_case.yaml"), True, "No such file"),
         (remove("scorer/golden.json"), True, "holds no scorer/golden.json"),
         (other_answers, True, "on its .* golden rows the answers are up to"),
+        (stricter, True, "golden rows by POST /predict: 422 .*column 'body_mass_g'"),
         (missing_requirement, True, "not installed here: no-such-package-of-ours"),
         (other_signature, True, "its signature is not that of its use case"),
         (foreign_type, True, "types that are not trusted: .*touch"),

@@ -1,5 +1,6 @@
 """A small model in a real registry: saved once in seconds, registered as often as a test likes."""
 
+import hashlib
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +14,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from contract.names import CHAMPION, SCORER_DIR, USE_CASE_FILE
+from contract.package import MANIFEST_FILE, PACKAGE_TAG
 from contract.use_case_file import parse_use_case
 from pipelines.compile import write_scorer
 from pipelines.package import seal
@@ -63,9 +65,9 @@ def client_of(folder: Path) -> MlflowClient:
     return MlflowClient(uri, uri)
 
 
-def check_here(folder: Path, name: str, version: str, _: bool) -> None:
+def check_here(folder: Path, name: str, version: str, registered: str, _: bool) -> None:
     """The same check as the follower's, without the seconds that a process of its own costs."""
-    check_golden(load_version(folder, name, version))
+    check_golden(load_version(folder, name, version, registered))
 
 
 @dataclass(frozen=True)
@@ -76,8 +78,10 @@ class Registry:
     name: str
 
     def add(self, package: Path) -> str:
-        """Register a package; the number of its version."""
-        return str(self.client.create_model_version(self.name, str(package)).version)
+        """Register a package as it is now; the number of its version."""
+        manifest = (package / MANIFEST_FILE).read_bytes()
+        tags = {PACKAGE_TAG: hashlib.sha256(manifest).hexdigest()}
+        return str(self.client.create_model_version(self.name, str(package), tags=tags).version)
 
     def point(self, version: str, alias: str = CHAMPION) -> None:
         """Let the alias point at a version."""

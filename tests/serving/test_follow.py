@@ -1,6 +1,7 @@
 """A small package in a real registry: followed, refused when it is changed, and logged."""
 
 import os
+import shutil
 import socket
 import subprocess
 import sys
@@ -15,7 +16,8 @@ from mlflow import MlflowClient
 from skops.io import dump
 
 from contract.errors import BadInput
-from contract.names import CHALLENGER, CHAMPION, USE_CASE_FILE
+from contract.names import CHALLENGER, CHAMPION, SCORER_DIR, USE_CASE_FILE
+from contract.package import PACKAGE_TAG
 from contract.settings import Settings
 from contract.tables import Tables
 from pipelines.package import seal
@@ -29,6 +31,8 @@ from serving.follow import Follower
 from serving.keys import Keys
 from serving.log import open_feedback_log, open_log
 from serving.metrics import Metrics
+from serving.model import GOLDEN_FILE, check_golden, load_version
+from serving.scorer import GRAPH_FILE, SCORER_FILE
 from serving.shipper import Shipper
 from tests.serving.running import running
 from tests.serving.small import SMALL, Registry, check_here, client_of, pack, register, save_model
@@ -109,8 +113,8 @@ def test_only_versions_that_may_be_asked_for_stay_in_the_cache(
     [
         ("model.skops", b"PK", "differing: model.skops"),
         ("stranger/manifest.json", b"{}", "differing: stranger/manifest.json"),
-        ("manifest.json", b"[]", "no mapping"),
-        ("manifest.json", b"{", "can't be served"),
+        ("manifest.json", b"[]", "not the one that was registered"),
+        ("manifest.json", b"{", "not the one that was registered"),
     ],
 )
 def test_a_changed_package_is_refused_once_and_the_old_version_stays(
@@ -136,6 +140,51 @@ def test_a_changed_package_is_refused_once_and_the_old_version_stays(
     assert [(r.version, said in r.reason) for r in announced.refused] == [(bad, True)]
     assert announced.trouble.endswith(f"version {good} serves on.")
     assert said in caplog.records[0].getMessage()
+
+
+def other_classes(package: Path) -> str:
+    """Other answers, golden rows that agree with them, and a manifest of all that."""
+    for name in (SCORER_FILE, GOLDEN_FILE):
+        file = package / SCORER_DIR / name
+        swapped = file.read_text().replace('"a"', '"?"').replace('"b"', '"a"').replace('"?"', '"b"')
+        file.write_text(swapped)
+    return seal(package)
+
+
+@pytest.mark.parametrize("alias", [CHAMPION, CHALLENGER])
+def test_a_package_that_was_sealed_anew_is_refused_for_the_registry_knows_its_digest(
+    registry: Registry, cache: Cache, model: Path, home: Path, alias: str
+) -> None:
+    good = registry.promote(pack(model, home / "good"))
+    follower = follower_of(registry, cache, shadow=True)
+    follower.look()
+    bad = registry.add(pack(model, home / "bad", SMALL + "owner: another\n"))
+    other_classes(home / "bad")
+    check_golden(load_version(home / "bad", "small", bad))  # it agrees with itself
+    registry.point(bad, alias)
+    announced = follower.look()
+    assert (champion_of(announced), announced.challenger) == (good, None)
+    (refusal,) = announced.refused
+    assert refusal.version == bad
+    assert "Its package is not the one that was registered: found" in refusal.reason
+    follower_of(registry, cache, shadow=True).look()
+    current = Current(cache, registry.name, 60)
+    current.refresh()
+    assert (current.served() is not None, len(current.status().refused)) == (True, 1)
+
+
+@pytest.mark.parametrize("said", ["", "../../elsewhere"])
+def test_a_version_that_was_registered_without_a_digest_is_refused(
+    registry: Registry, cache: Cache, model: Path, home: Path, said: str
+) -> None:
+    tags = {PACKAGE_TAG: said} if said else {}
+    package = pack(model, home / "one")
+    version = registry.client.create_model_version(registry.name, str(package), tags=tags).version
+    registry.point(str(version))
+    announced = follower_of(registry, cache).look()
+    assert champion_of(announced) is None
+    assert "without its digest, the tag package_digest" in announced.trouble
+    assert not (cache.folder / "versions").exists()
 
 
 def test_a_package_with_an_unreadable_use_case_is_refused(
@@ -245,6 +294,119 @@ def test_a_cached_version_that_was_damaged_is_fetched_anew(
     (place / USE_CASE_FILE).write_text("")
     assert champion_of(follower_of(registry, cache).look()) == promoted
     assert (place / USE_CASE_FILE).read_text() == SMALL
+
+
+def flip(file: Path) -> bytes:
+    """Change one bit of a file; what it was before."""
+    whole = file.read_bytes()
+    middle = len(whole) // 2
+    file.write_bytes(whole[:middle] + bytes([whole[middle] ^ 1]) + whole[middle + 1 :])
+    return whole
+
+
+def reseal(package: Path) -> None:
+    other_classes(package)
+
+
+def remove(package: Path) -> None:
+    shutil.rmtree(package)
+
+
+def flip_graph(package: Path) -> None:
+    flip(package / SCORER_DIR / GRAPH_FILE)
+
+
+@pytest.mark.parametrize("damage", [flip_graph, reseal, remove])
+def test_what_a_worker_finds_damaged_is_fetched_anew_by_a_follower_that_lives(
+    registry: Registry, cache: Cache, model: Path, home: Path, damage: Callable[[Path], None]
+) -> None:
+    version = registry.promote(pack(model, home / "one"))
+    follower = follower_of(registry, cache)
+    first = follower.look().champion
+    assert first
+    place = cache.version_folder(first.digest)
+    running, restarted = (Current(cache, registry.name, 60) for _ in range(2))
+    running.refresh()
+    damage(place)
+    running.refresh()
+    assert running.status().trouble == ()  # what is in memory is whole
+    follower.look()  # nobody has asked for a look yet
+    restarted.refresh()
+    assert restarted.served() is None
+    announced = follower.look()
+    restarted.refresh()
+    served = restarted.served()
+    assert served
+    assert (served.version, served.digest) == (version, first.digest)
+    assert (announced.champion, announced.trouble) == (first, "")
+    assert restarted.status().trouble == ()
+    assert not cache.doubted(first.digest)
+
+
+def test_damage_while_the_registry_is_away_is_said_and_mended_once_it_answers(
+    registry: Registry, cache: Cache, model: Path, home: Path
+) -> None:
+    version = registry.promote(pack(model, home / "one"))
+    champion = follower_of(registry, cache).look().champion
+    assert champion
+    running, restarted = (Current(cache, registry.name, 60) for _ in range(2))
+    running.refresh()
+    flip_graph(cache.version_folder(champion.digest))
+    away = True
+
+    def connect() -> MlflowClient:
+        return MlflowClient("bad://", "bad://") if away else registry.client
+
+    follower = Follower(connect, cache, registry.name, check=check_here)
+    restarted.refresh()
+    follower.look()
+    for current in (running, restarted):
+        current.refresh()
+        said = " ".join(current.status().trouble)
+        assert "The registry does not answer" in said
+        assert "Version 1 is damaged in the cache, to be fetched anew" in said
+        assert "differing: scorer/model.onnx" in said
+    assert (running.served() is not None, restarted.served()) == (True, None)
+    away = False
+    follower.look()
+    for current in (running, restarted):
+        current.refresh()
+        served = current.served()
+        assert served
+        assert (served.version, current.status().trouble) == (version, ())
+
+
+def test_a_doubt_without_a_cause_costs_no_download(
+    registry: Registry, cache: Cache, model: Path, home: Path
+) -> None:
+    registry.promote(pack(model, home / "one"))
+    follower = follower_of(registry, cache)
+    champion = follower.look().champion
+    assert champion
+    place = cache.version_folder(champion.digest)
+    known = place.stat().st_ino
+    cache.doubt(champion.digest)
+    assert follower.look().champion == champion
+    assert (cache.doubted(champion.digest), place.stat().st_ino) == (False, known)
+
+
+def test_the_old_version_that_serves_on_is_mended_beside_a_new_one_that_is_refused(
+    registry: Registry, cache: Cache, model: Path, home: Path
+) -> None:
+    good = registry.promote(pack(model, home / "good"))
+    follower = follower_of(registry, cache)
+    champion = follower.look().champion
+    assert champion
+    registry.promote(pack(model, home / "bad", SMALL + "owner: another\n"))
+    (home / "bad" / USE_CASE_FILE).write_text("")
+    flip_graph(cache.version_folder(champion.digest))
+    restarted = Current(cache, registry.name, 60)
+    restarted.refresh()
+    assert follower.look().trouble.endswith(f"version {good} serves on.")
+    restarted.refresh()
+    served = restarted.served()
+    assert served
+    assert served.version == good
 
 
 def test_a_damaged_announcement_is_replaced(

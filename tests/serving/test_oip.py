@@ -59,6 +59,38 @@ def test_tritons_client_works(address: str) -> None:
         client.close()
 
 
+def test_what_is_null_is_as_good_as_left_out(address: str) -> None:
+    plain = infer(address).json()
+    bare = [part | {"parameters": None} for part in tensors()]
+    found = infer(address, inputs=bare, id=None, parameters=None, outputs=None)
+    assert found.status_code == 200, found.text
+    assert found.json() | {"parameters": {}} == plain | {"parameters": {}}
+
+
+TENSOR = ("name", "shape", "datatype", "data", "parameters")
+ANY = (
+    None, True, 0, -1, 1.5, 10**400, 1e308, "", "FP64", "77123", [], [[]], [None], [1], ["a"],
+    [[1]], [[], []], [{}], {}, {"name": []}, [{"name": []}], [{"name": {}}], [{"name": "sex"}],
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("place", ["id", "parameters", "inputs", "outputs", *TENSOR, "cell"])
+def test_any_json_in_any_place_is_answered_or_refused(address: str, place: str) -> None:
+    first, *rest = tensors(island={"datatype": "INT64"} if place == "cell" else {})
+    for value in ANY:
+        body: dict[str, Any] = {"inputs": [first, *rest]}
+        if place == "cell":
+            body["inputs"] = [first | {"data": [value]}, *rest]
+        elif place in TENSOR:
+            body["inputs"] = [first | {place: value}, *rest]
+        else:
+            body[place] = value
+        answer = infer(address, **body)
+        assert answer.status_code in (200, 400), (value, answer.text)
+        assert "77123" not in answer.text or place == "id"
+    assert infer(address, inputs=ANY).status_code == 400
+
+
 def test_null_in_data_and_the_wanted_outputs(address: str) -> None:
     answer = infer(address, outputs=[{"name": "prediction"}], id="a").json()
     assert [output["name"] for output in answer["outputs"]] == ["prediction"]

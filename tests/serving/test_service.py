@@ -13,12 +13,13 @@ import pytest
 from mlflow.pyfunc.scoring_server.client import ScoringServerClient
 
 from contract.errors import Refused
+from contract.package import verify
 from contract.tables import Tables
 from contract.use_case_file import load_use_case
 from pipelines.main import Outcome
 from pipelines.service import free_port, service
 from pipelines.workspace import open_workspace
-from serving.model import check_golden, load_version, verify
+from serving.model import check_golden, load_version
 
 ROW: dict[str, Any] = {
     "island": "Biscoe",

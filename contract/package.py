@@ -1,0 +1,46 @@
+"""What seals a version's package: a manifest with the SHA-256 of every file.
+
+Artifacts have no digest of their own, and whoever can write to their store can write a manifest
+too. So the SHA-256 of the manifest stands in the registry, as a tag of the version, and a package
+is used only where the two agree.
+"""
+
+import hashlib
+import json
+from collections.abc import Iterable
+from pathlib import Path
+
+from contract.errors import Refused
+
+MANIFEST_FILE = "manifest.json"
+PACKAGE_TAG = "package_digest"  # of a version: the SHA-256 of its manifest when it was registered
+# MLflow writes the second one anew for each registration.
+NOT_SEALED = {MANIFEST_FILE, "registered_model_meta"}
+
+
+def verify(folder: Path, registered: str | None = None, parts: Iterable[str] = ("",)) -> str:
+    """Compare files with the manifest and answer its SHA-256; Refused names what differs.
+
+    `registered` is what the registry says of the version, "" where it says nothing; None where
+    there is no registry to ask. `parts` begin the names of the files that are there to compare.
+    """
+    text = (folder / MANIFEST_FILE).read_bytes()
+    digest = hashlib.sha256(text).hexdigest()
+    if registered is not None and registered != digest:
+        known = f"as {registered[:12]}" if registered else f"without the tag {PACKAGE_TAG}"
+        raise Refused(
+            f"Its package is not the one that was registered: found {digest[:12]}, registered "
+            f"{known}."
+        )
+    sealed = json.loads(text)
+    if not isinstance(sealed, dict):
+        raise Refused(f"{MANIFEST_FILE} is no mapping of file names to SHA-256.")
+    there = {
+        name: hashlib.sha256((folder / name).read_bytes()).hexdigest()
+        for name in (p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.is_file())
+        if name not in NOT_SEALED  # at the top alone: deeper, the same name is a stranger
+    }
+    wrong = [name for name in {*sealed, *there} if sealed.get(name) != there.get(name)]
+    if wrong := sorted(name for name in wrong if name.startswith(tuple(parts))):
+        raise Refused(f"The artifact is not what was registered; differing: {', '.join(wrong)}.")
+    return digest
