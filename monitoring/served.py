@@ -14,7 +14,7 @@ from contract.errors import Unavailable
 from contract.names import CHAMPION, REFERENCE_DIR, USE_CASE_FILE, experiment
 from contract.settings import SQLITE, Settings
 from contract.use_case import UseCase
-from contract.use_case_file import parse_use_case
+from contract.use_case_file import parse_frozen
 from monitoring.reference import Reference, load
 
 NOT_THERE = ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE")
@@ -83,7 +83,7 @@ def read_served(client: MlflowClient, today: UseCase, version: str) -> Served:
     try:
         source = client.get_model_version_download_uri(today.name, version)
         text = mlflow.artifacts.load_text(f"{source}/{USE_CASE_FILE}")
-        made = parse_use_case(text, USE_CASE_FILE, Path.cwd())
+        made = parse_frozen(text, Path.cwd())
         with tempfile.TemporaryDirectory() as folder:
             uri = f"{source}/{REFERENCE_DIR}"
             reference = load(Path(mlflow.artifacts.download_artifacts(uri, dst_path=folder)))

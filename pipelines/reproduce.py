@@ -18,7 +18,7 @@ import mlflow
 from contract.errors import BadInput, Refused
 from contract.names import USE_CASE_FILE, experiment
 from contract.tables import CONTENT_HASH, TableVersion
-from contract.use_case_file import parse_use_case
+from contract.use_case_file import parse_frozen
 from pipelines import cli
 from pipelines.closure import PROJECT, code_hash
 from pipelines.console import console, summary
@@ -87,8 +87,8 @@ def check_reproducible(version: Version) -> None:
 
 def _frozen_workspace(workspace: Workspace, version: Version, trained: Trained) -> Workspace:
     """The use case as it was, with the parameters that training settled on (tuned or declared)."""
-    folder = Path(mlflow.artifacts.download_artifacts(f"{version.source}/{USE_CASE_FILE}"))
-    use_case = parse_use_case(folder.read_text(encoding="utf-8"), folder.name, folder.parent)
+    file = Path(mlflow.artifacts.download_artifacts(f"{version.source}/{USE_CASE_FILE}"))
+    use_case = parse_frozen(file.read_text(encoding="utf-8"), file.parent)
     estimator = use_case.estimator.model_copy(update={"parameters": trained.parameters})
     fixed = use_case.model_copy(update={"estimator": estimator})
     return Workspace(
