@@ -19,11 +19,11 @@ export MLFLOW_DISABLE_TELEMETRY := true
 export DO_NOT_TRACK := 1
 export GX_ANALYTICS_ENABLED := false
 
-.PHONY: help run train serve monitor replay ui test faults soak lint bench lock clean
+.PHONY: help run train serve monitor replay ui test docs-check faults soak lint bench lock clean
 
 help:  ## This list
 	@echo 'make <target> [USE_CASE=flights] [PORT=...]'
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  %-9s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-10s %s\n", $$1, $$2 }' Makefile
 
 $(INSTALLED): requirements.lock pyproject.toml scripts/setup
 	@sh scripts/setup
@@ -51,6 +51,9 @@ ui: $(INSTALLED)  ## MLflow's user interface (127.0.0.1:5000; PORT=)
 
 test: lint  ## Lint, types and every test
 	@OMP_NUM_THREADS=1 pytest -n 2
+
+docs-check: $(INSTALLED)  ## Every command of the documents, also those that take minutes
+	@FOURCYCLE_DOCS=full OMP_NUM_THREADS=1 pytest -rs tests/system/test_docs.py
 
 faults: $(INSTALLED)  ## Every race and kill in full count (make test runs a few)
 	@FOURCYCLE_FAULT_ROUNDS=full OMP_NUM_THREADS=1 pytest -n 2 tests/faults

@@ -190,7 +190,6 @@ class Evaluation(Part):
     metric: str
     slices: tuple[str, ...] = ()
     resamples: int = Field(default=1000, ge=100, le=100_000)
-    threshold: float = Field(default=0.5, gt=0, lt=1)
 
 
 class Gates(Part):

@@ -9,6 +9,8 @@ import yaml
 from pydantic import BaseModel, ValidationError
 
 from contract.errors import BadInput
+from contract.names import USE_CASE_FILE
+from contract.retired import renewed
 from contract.use_case import UseCase
 
 SHIPPED = Path(__file__).resolve().parent.parent / "use_cases"
@@ -22,13 +24,32 @@ def load_use_case(reference: str) -> UseCase:
 
 def parse_use_case(text: str, name: str, folder: Path) -> UseCase:
     """The use case in `text`; `name` is what errors call it, `folder` anchors relative paths."""
+    return _validated(_mapping(text, name), name, folder)
+
+
+def parse_frozen(text: str, folder: Path) -> UseCase:
+    """The copy in a version's package, whatever release of Fourcycle wrote it."""
+    return _validated(renewed(_mapping(text, USE_CASE_FILE)), USE_CASE_FILE, folder)
+
+
+def nearest(word: str, known: list[str]) -> str:
+    """A hint that names the nearest known word, or all of them when none is near."""
+    close = get_close_matches(word, known, n=1)
+    return f"did you mean {close[0]!r}?" if close else f"known here: {', '.join(sorted(known))}"
+
+
+def _mapping(text: str, name: str) -> dict[str, Any]:
     try:
         raw = yaml.load(text, Loader=_NoDuplicates)  # noqa: S506, it is a SafeLoader
     except yaml.YAMLError as error:
         raise BadInput(f"{name} is not readable YAML: {error}") from error
     if not isinstance(raw, dict):
         raise BadInput(f"{name} must hold a mapping of names to values.")
-    problems = list(_unknown_columns(raw))
+    return raw
+
+
+def _validated(raw: dict[str, Any], name: str, folder: Path) -> UseCase:
+    problems = [*_not_of_files(raw), *_unknown_columns(raw)]
     try:
         use_case = UseCase.model_validate(raw)
     except ValidationError as error:
@@ -37,12 +58,6 @@ def parse_use_case(text: str, name: str, folder: Path) -> UseCase:
         lines = "\n".join(f"  - {problem}" for problem in dict.fromkeys(problems))
         raise BadInput(f"{name} is not a usable use case:\n{lines}")
     return _anchor(use_case, folder)
-
-
-def nearest(word: str, known: list[str]) -> str:
-    """A hint that names the nearest known word, or all of them when none is near."""
-    close = get_close_matches(word, known, n=1)
-    return f"did you mean {close[0]!r}?" if close else f"known here: {', '.join(sorted(known))}"
 
 
 def _locate(reference: str) -> Path:
@@ -72,6 +87,13 @@ def _anchor(use_case: UseCase, folder: Path) -> UseCase:
 
 def _absolute(path: str, folder: Path) -> str:
     return path if "://" in path else str(folder / Path(path).expanduser())
+
+
+def _not_of_files(raw: dict[str, Any]) -> Iterator[str]:
+    """The one field that is set by who reads a file, in a file."""
+    source = raw.get("source")
+    if isinstance(source, dict) and "folder" in source:
+        yield f"source.folder: unknown key; {nearest('folder', _fields_at(('source',), ()))}"
 
 
 def _unknown_columns(raw: dict[str, Any]) -> Iterator[str]:

@@ -16,7 +16,7 @@ from contract.names import CHAMPION, REFERENCE_DIR, USE_CASE_FILE
 from contract.package import MANIFEST_FILE, PACKAGE_TAG, verify
 from contract.settings import Settings
 from contract.use_case import UseCase
-from contract.use_case_file import parse_use_case
+from contract.use_case_file import parse_frozen
 from monitoring.reference import Reference, load
 from tracking.store import experiment
 
@@ -74,7 +74,7 @@ def read_served(client: MlflowClient, today: UseCase, version: str) -> Served:
                 mlflow.artifacts.download_artifacts(f"{source}/{part}", dst_path=into)
             verify(Path(into), registered, PARTS)
             text = (Path(into) / USE_CASE_FILE).read_text(encoding="utf-8")
-            made = parse_use_case(text, USE_CASE_FILE, Path.cwd())
+            made = parse_frozen(text, Path.cwd())
             reference = load(Path(into) / REFERENCE_DIR)
     except mlflow.MlflowException as error:
         if error.error_code not in NOT_THERE:

@@ -78,7 +78,7 @@ def offer(standing: Standing, use_case: str) -> str:
     """What can be done while there is no champion."""
     if not standing.previous:
         return "no version was in Production before it"
-    command = f"mlflow run . -e rollback -P use_case={use_case}"
+    command = f"mlflow run . --env-manager local -e rollback -P use_case={use_case}"
     return f"rollback brings back version {standing.previous}: {command}"
 
 

@@ -125,4 +125,4 @@ def _by(entry: Entry) -> str:
 
 def _command(use_case: UseCase, entry_point: str, **parameters: str) -> str:
     given = "".join(f" -P {k}={v}" for k, v in {"use_case": use_case.name, **parameters}.items())
-    return f"`mlflow run . -e {entry_point}{given}`"
+    return f"`mlflow run . --env-manager local -e {entry_point}{given}`"

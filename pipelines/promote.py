@@ -129,9 +129,10 @@ def conclude(workspace: Workspace, version: Version, gated: Gated) -> Conclusion
     if workspace.use_case.release.approval == "manual":
         tag(workspace, version, **{APPROVAL_TAG: PENDING})
         refresh(workspace)
-        command = f"mlflow run . -e promote -P use_case={workspace.use_case.name} -P version={v}"
+        given = f"-P use_case={workspace.use_case.name} -P version={v} -P reason='...'"
         return Conclusion(
-            f"{short} yet, it passed the gate and waits for approval: {command} -P reason='...'"
+            f"{short} yet, it passed the gate and waits for approval: "
+            f"mlflow run . --env-manager local -e promote {given}"
         )
     # The first reason says how it compares; the gate's run, which the ledger names, holds all.
     done = promote(workspace, version, f"the gate passed: {gated.reasons[0]}")

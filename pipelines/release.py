@@ -14,7 +14,7 @@ from mlflow.models import Model
 from contract.errors import FourcycleError, Refused
 from contract.names import USE_CASE_FILE
 from contract.package import PACKAGE_TAG
-from contract.use_case_file import parse_use_case
+from contract.use_case_file import parse_frozen
 from pipelines.fetch import fetch
 from pipelines.registry import Version
 from pipelines.step import Result
@@ -63,9 +63,7 @@ def _check_declared(folder: Path) -> None:
     from pipelines.model import signature
 
     model = Model.load(str(folder))
-    use_case = parse_use_case(
-        (folder / USE_CASE_FILE).read_text(encoding="utf-8"), USE_CASE_FILE, folder
-    )
+    use_case = parse_frozen((folder / USE_CASE_FILE).read_text(encoding="utf-8"), folder)
     asked = signature(use_case)
     if model.signature is None or model.signature.inputs != asked.inputs:
         found = model.signature.inputs if model.signature else "none"

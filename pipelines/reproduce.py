@@ -18,7 +18,7 @@ import mlflow
 from contract.errors import BadInput, Refused
 from contract.names import USE_CASE_FILE, experiment
 from contract.tables import CONTENT_HASH, TableVersion
-from contract.use_case_file import parse_use_case
+from contract.use_case_file import parse_frozen
 from pipelines import cli
 from pipelines.closure import PROJECT, code_hash
 from pipelines.console import console, summary
@@ -90,8 +90,7 @@ def _frozen_workspace(workspace: Workspace, version: Version, trained: Trained) 
     """The use case as it was, with the parameters that training settled on (tuned or declared)."""
     with tempfile.TemporaryDirectory() as into:
         folder = fetch(version, Path(into))
-        text = (folder / USE_CASE_FILE).read_text(encoding="utf-8")
-        use_case = parse_use_case(text, USE_CASE_FILE, folder)
+        use_case = parse_frozen((folder / USE_CASE_FILE).read_text(encoding="utf-8"), folder)
     estimator = use_case.estimator.model_copy(update={"parameters": trained.parameters})
     fixed = use_case.model_copy(update={"estimator": estimator})
     return Workspace(

@@ -164,8 +164,6 @@ def log_reference(
 
     In-sample predictions flatter, so predictions and figures are the holdout's.
     """
-    n = min(use_case.monitoring.reference_rows, len(features))
-    sample = features.sample(n, random_state=SEED).reset_index(drop=True)
     answers = feature_frame(holdout, use_case).assign(
         label=scored.label, prediction=scored.prediction
     )
@@ -175,8 +173,15 @@ def log_reference(
     ones = np.ones((1, len(scored.label)))
     figures = {n: float(m(ones)[0]) for n, m in metrics_for(use_case, scored).items()}
     with tempfile.TemporaryDirectory() as folder:
-        reference.freeze(Path(folder), sample, answers, figures)
+        inputs = reference_inputs(use_case, features)
+        reference.freeze(Path(folder), inputs, answers, figures)
         mlflow.log_artifacts(folder, REFERENCE_DIR)
+
+
+def reference_inputs(use_case: UseCase, features: pd.DataFrame) -> pd.DataFrame:
+    """A sample of the training inputs."""
+    n = min(use_case.monitoring.reference_rows, len(features))
+    return features.sample(n, random_state=SEED).reset_index(drop=True)
 
 
 def read_tune(text: str) -> int:

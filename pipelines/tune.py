@@ -69,6 +69,16 @@ def tune(rows: pa.Table, use_case: UseCase, trials: int) -> Best:
     return Best(study.best_params, study.best_value, finished, pruned)
 
 
+def suggest(trial: optuna.Trial, name: str, space: Range) -> Any:
+    """The value of a searched parameter that a trial is to try."""
+    if space.choices is not None:
+        return trial.suggest_categorical(name, list(space.choices))
+    low, high = float(space.low or 0), float(space.high or 0)
+    if space.integer:
+        return trial.suggest_int(name, int(low), int(high), log=space.log)
+    return trial.suggest_float(name, low, high, log=space.log)
+
+
 class _Search:
     """The objective of a search; its trials run in threads, so it writes by client alone."""
 
@@ -84,7 +94,7 @@ class _Search:
 
     def objective(self, trial: optuna.Trial) -> float:
         suggested = {
-            name: _suggest(trial, name, space)
+            name: suggest(trial, name, space)
             for name, space in self.use_case.estimator.search.items()
         }
         run_id = self._start(trial.number, suggested)
@@ -153,12 +163,3 @@ def _declared(use_case: UseCase) -> dict[str, Any]:
     """The parameters that stand in the file: the first trial, for the search must beat them."""
     given = use_case.estimator.parameters
     return {name: given[name] for name in use_case.estimator.search if name in given}
-
-
-def _suggest(trial: optuna.Trial, name: str, space: Range) -> Any:
-    if space.choices is not None:
-        return trial.suggest_categorical(name, list(space.choices))
-    low, high = float(space.low or 0), float(space.high or 0)
-    if space.integer:
-        return trial.suggest_int(name, int(low), int(high), log=space.log)
-    return trial.suggest_float(name, low, high, log=space.log)

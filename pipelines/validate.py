@@ -133,7 +133,7 @@ def _validate(workspace: Workspace, raw: TableVersion) -> Validated:
             "rows_quarantined": validated.rows_quarantined,
         }
     )
-    if why := _refusal(use_case, findings, validated):
+    if why := refusal(use_case, findings, validated):
         _take_back(workspace, after)
         raise Refused(f"Validation stopped: {why} The delivery was taken out of raw again.")
     return validated
@@ -213,7 +213,8 @@ def _quarantine(
     return TableVersion("quarantine", version, len(hashes), total)
 
 
-def _refusal(use_case: UseCase, findings: "list[Finding]", validated: Validated) -> str:
+def refusal(use_case: UseCase, findings: "list[Finding]", validated: Validated) -> str:
+    """Why a delivery may not be used; "" where it may."""
     critical = [
         f
         for f in findings

@@ -10,7 +10,7 @@ from contract.errors import FourcycleError, Refused
 from contract.names import SCORER_DIR, USE_CASE_FILE
 from contract.package import verify
 from contract.use_case import UseCase
-from contract.use_case_file import parse_use_case
+from contract.use_case_file import parse_frozen
 from serving.agreement import compare
 from serving.cache import Cache, Fetched
 from serving.scorer import SCORER_FILE, Answers, Scorer, load_scorer
@@ -52,7 +52,7 @@ def load_version(
     try:
         digest = verify(folder, registered)
         text = (folder / USE_CASE_FILE).read_text(encoding="utf-8")
-        use_case = parse_use_case(text, USE_CASE_FILE, folder)
+        use_case = parse_frozen(text, folder)
         scorer = _scorer(folder, use_case)
         if set(scorer.features) != set(use_case.features):
             read, declared = ", ".join(scorer.features), ", ".join(use_case.features)

@@ -196,7 +196,7 @@ def commands(path: Path) -> list[str]:
 
 def complaint(command: str) -> str:
     """What a command of a document names that is not there; "" when all of it is."""
-    if match := re.match(r"(?:\w+=\S+ )*make(?: ([a-z]+))?", command):
+    if match := re.match(r"(?:\w+=\S+ )*make(?: ([a-z-]+))?", command):
         target = match[1] or "help"
         there = re.search(rf"^{target}:", text("Makefile"), re.MULTILINE)
         return "" if there else f"no make target {target}"
@@ -205,6 +205,8 @@ def complaint(command: str) -> str:
         entry_point = ENTRY_POINTS.get(named[1] if named else "main")
         if entry_point is None:
             return "no such entry point"
+        if "--env-manager" not in command:
+            return "no --env-manager: it would look for conda"
         given = re.findall(r" -P '?(\w+)=", command)
         return ", ".join(f"no parameter {p}" for p in given if p not in entry_point.parameters)
     if match := re.search(r"python -m ([\w.]+)", command):
@@ -240,5 +242,5 @@ def test_decisions_have_numbers_of_their_own() -> None:
 def test_make_help_lists_every_target() -> None:
     makefile = text("Makefile")
     (phony,) = re.findall(r"^\.PHONY: (.+)$", makefile, re.MULTILINE)
-    explained = re.findall(r"^([a-z]+):.*## \S", makefile, re.MULTILINE)
+    explained = re.findall(r"^([a-z-]+):.*## \S", makefile, re.MULTILINE)
     assert sorted(phony.split()) == sorted(explained)

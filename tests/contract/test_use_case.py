@@ -21,6 +21,7 @@ WRONG = [
     ("min_rows: 1000", "min_rows: many", r"validation.min_rows: .*'many'"),
     ("min: 0, max: 23", "min: 30, max: 23", r"columns.hour: min 30 is above max 23"),
     ("python: use_cases", "csv: a.csv\n  python: use_cases", r"source: exactly one of"),
+    ("python: use_cases", "folder: /\n  python: use_cases", r"source.folder: unknown key; known"),
     ("slices: [origin", "slices: [orign", r"evaluation.slices\[0\]: no column 'orign'"),
     ("event_time: scheduled", "event_tim: scheduled", r"event_tim: unknown key.*'event_time'"),
     ("task: binary", "task: binary\ntask: binary", r"the key 'task' stands twice"),

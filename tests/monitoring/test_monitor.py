@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import typer
+import yaml
 from mlflow import MlflowClient
 from mlflow.entities import Run
 from typer.testing import CliRunner
@@ -306,6 +307,20 @@ def test_what_the_log_hides_is_not_judged(
     metrics = run_of(client, found).data.metrics
     assert "effect/size" in metrics
     assert not {"effect/colour", "effect/group"} & set(metrics)
+
+
+def test_a_version_of_before_a_key_was_retired_is_judged_by_its_own_columns(
+    client: MlflowClient, home: Path, store: Path, use_case: UseCase, tables: Tables
+) -> None:
+    package = home / "package"
+    shutil.copytree(store / "package", package)
+    declared = yaml.safe_load((package / "use_case.yaml").read_text(encoding="utf-8"))
+    declared["evaluation"]["threshold"] = 0.4
+    (package / "use_case.yaml").write_text(yaml.safe_dump(declared), encoding="utf-8")
+    version = str(client.create_model_version(use_case.name, package.as_uri()).version)
+    made.answer(tables, use_case, made.rows(DAY, 1), version)
+    found = monitor(use_case, read_settings(str(home / "data")), Asked(), version)[0]
+    assert found.status == "OK"
 
 
 @pytest.mark.filterwarnings("ignore::RuntimeWarning")  # of numpy, in Evidently

@@ -201,7 +201,8 @@ def test_a_pipeline_says_why_its_version_is_live_or_not(folder: Path) -> None:
         "Version 2 did not reach Production, the gate refused it: it is as it is."
     )
     waits = concluded(Release(approval="manual"))
-    assert "waits for approval: mlflow run . -e promote -P use_case=penguins -P version=2" in waits
+    assert "waits for approval: mlflow run . --env-manager local -e promote " in waits
+    assert "-P use_case=penguins -P version=2 -P reason=" in waits
     assert stages(workspace)["2"] == STAGING
     shown = read_shown(workspace)
     assert shown is not None

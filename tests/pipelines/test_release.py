@@ -117,10 +117,18 @@ def own_code(folder: Path) -> None:
     (folder / "MLmodel").write_text(yaml.safe_dump(declared))
 
 
-def test_a_version_as_it_was_packaged_passes(
-    package: Path, workspace: Workspace, home: Path
+def retired_key(folder: Path) -> None:
+    file = folder / "use_case.yaml"
+    declared = yaml.safe_load(file.read_text())
+    declared["evaluation"]["threshold"] = 0.4
+    file.write_text(yaml.safe_dump(declared, sort_keys=False))
+
+
+@pytest.mark.parametrize("change", [nothing, retired_key])
+def test_a_version_as_it_was_packaged_passes_though_a_key_of_its_time_is_retired(
+    package: Path, workspace: Workspace, home: Path, change: Change
 ) -> None:
-    checked = check_release(workspace, version_of(package, home, nothing, sealed=True))
+    checked = check_release(workspace, version_of(package, home, change, sealed=True))
     assert checked.golden_rows > 0
 
 

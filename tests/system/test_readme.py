@@ -2,19 +2,15 @@
 
 import os
 import re
-import shutil
 import signal
-import subprocess
-import sys
 from pathlib import Path
 
 import httpx
 import pytest
 
 from pipelines.service import free_port
+from tests.system.newcomer import PROJECT, copied, start
 
-PROJECT = Path(__file__).parents[2]
-ENVIRONMENT = Path(sys.prefix)
 LINES = [
     line.partition("#")[0].strip()
     for block in re.findall(r"```sh\n(.*?)```", (PROJECT / "README.md").read_text(), re.S)
@@ -35,41 +31,10 @@ ELSEWHERE = {
 }
 
 
-def start(folder: Path, command: str) -> "subprocess.Popen[str]":
-    environment = {k: v for k, v in os.environ.items() if not k.startswith(("MLFLOW_", "PYTEST"))}
-    environment["PATH"] = f"{ENVIRONMENT / 'bin'}{os.pathsep}{environment['PATH']}"
-    environment.pop("PYTHONPATH", None)
-    return subprocess.Popen(
-        ["sh", "-c", command],
-        cwd=folder,
-        env=environment,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        start_new_session=True,
-    )
-
-
 @pytest.fixture(scope="module")
 def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The project without its data, with the environment that runs this test.
-
-    MLflow hands the steps an address in which the space of its folder's name is encoded.
-    """
-    folder = tmp_path_factory.mktemp("readme") / "four cycle"
-    left_out = (
-        ".venv",
-        ".git",
-        ".cache",
-        "data",
-        "mlruns",
-        "mlflow.db*",
-        "__pycache__",
-        ".*_cache",
-    )
-    shutil.copytree(PROJECT, folder, ignore=shutil.ignore_patterns(*left_out))
-    (folder / ".venv").symlink_to(ENVIRONMENT)
-    return folder
+    # MLflow hands the steps an address in which the space of its folder's name is encoded.
+    return copied(tmp_path_factory.mktemp("readme") / "four cycle")
 
 
 def test_every_command_of_the_readme_runs(copy: Path) -> None:

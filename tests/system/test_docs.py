@@ -1,0 +1,232 @@
+"""The shell blocks of the documents, executed in a copy of the project with a small store.
+
+A block that stands in no table below runs in `make test`; `make docs-check` runs the others, too.
+"""
+
+import os
+import shutil
+import signal
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+import httpx
+import pytest
+from deltalake import DeltaTable
+
+from contract.engine import answer
+from pipelines.service import free_port, service
+from tests.conftest import copy_world
+from tests.monitoring.receiver import Receiver, listening
+from tests.system.documents import Block, keep_labels, shell_blocks, thin_out, train
+from tests.system.newcomer import copied, start
+from tests.system.test_readme import LINES
+
+FULL = os.environ.get("FOURCYCLE_DOCS") == "full"
+# Documents and first commands of blocks that `make docs-check` alone runs, and why.
+LATER = {
+    ("docs/feedback.md", "python -m pipelines.feedback --use-case flights --source labels.csv"): (
+        "three imports, test_feedback imports from each kind of source"
+    ),
+    (
+        "docs/feedback.md",
+        "python -m pipelines.lineage --use-case flights "
+        "--prediction-id 0198b5f2-6a3c-7c1e-9d52-1f0a6f0c9b11-0",
+    ): "needs a month of answers",
+    ("docs/feedback.md", "python -m pipelines.maintain --use-case flights"): (
+        "rewrites every table three times"
+    ),
+    ("docs/gate.md", "python -m benchmarks.gate --rows 500,2500 --metrics roc_auc"): "minutes",
+    ("docs/monitoring.md", "make monitor"): "five reports, with a month of answers",
+    ("docs/predictions.md", "python -m pipelines.maintain --use-case flights"): "half a minute",
+    (
+        "docs/releases.md",
+        "mlflow run . --env-manager local -e rollback -P use_case=flights "
+        '-P reason="too many late alarms"',
+    ): "two rollbacks with their checks",
+    (
+        "docs/releases.md",
+        "mlflow run . --env-manager local -e promote -P use_case=flights -P version=3 "
+        '-P reason="checked the slices"',
+    ): "two moves with their checks",
+    ("docs/replay.md", "make replay"): "minutes",
+    ("docs/retraining.md", "python -m pipelines.retrain --use-case flights"): "five retrainings",
+    ("docs/schedule.md", "python -m pipelines.schedule --use-case flights"): "runs all jobs",
+    (
+        "docs/scorer.md",
+        "python -m pipelines.score --use-case penguins --source holdout --output answers.parquet",
+    ): "trains another use case first; test_readme scores flights",
+    ("docs/serving.md", "FOURCYCLE_SERVE_KEYS=keys.json make serve"): "test_readme starts it",
+    ("CONTRIBUTING.md", "make lock"): "asks a package index for every package",
+}
+# Blocks that no copy can run by itself, what they need, and what says whether it is there.
+ENGINES = {
+    (
+        "docs/schedule.md",
+        "docker compose --env-file .env -f docker/compose.yaml up -d schedule",
+    ): ("a container engine", "docker info"),
+    (
+        "docs/schedule.md",
+        "kubectl create secret generic fourcycle --from-literal=log-secret=... "
+        "--from-literal=alert-slack-url=... \\\n  --from-literal=aws-access-key-id=... "
+        "--from-literal=aws-secret-access-key=...",
+    ): ("a Kubernetes cluster", "kubectl cluster-info"),
+}
+# Blocks whose commands are alternatives: each begins with the store as it was.
+ALTERNATIVES = {
+    ("docs/feedback.md", "python -m pipelines.maintain --use-case flights"),
+    *(
+        key
+        for key in LATER
+        if key[0] in ("docs/releases.md", "docs/replay.md", "docs/retraining.md")
+    ),
+}
+# What runs until it is stopped, and the path that says it is well; "": it only has to live.
+SERVERS = {
+    "FOURCYCLE_SERVE_KEYS=keys.json make serve": "/ping",
+    "python -m pipelines.schedule --use-case flights": "/health",
+    "python -m serving.shipper --name flights": "",
+}
+# Commands that may also answer no.
+MAY_SAY_NO = {"python -m monitoring --fail-on drift"}
+ID = "0198b5f2-6a3c-7c1e-9d52-1f0a6f0c9b11-0"  # stands for an answer that a reader was given
+LIVES_S = 5  # a server that fails has ended by then
+BLOCKS = shell_blocks()
+
+
+def by_readme(block: Block) -> bool:
+    """Whether test_readme runs it, or says why not."""
+    return all(command in LINES for command in block.commands)
+
+
+def due(block: Block) -> bool:
+    """Whether this run executes a block."""
+    if block.key in ENGINES or by_readme(block):
+        return False
+    return FULL or block.key not in LATER
+
+
+class Desk:
+    """Where commands are typed: a copy of the project, a store, and what answers beside it."""
+
+    def __init__(self, folder: Path, slack: str) -> None:
+        self.folder, self.example = folder, ID
+        self.given = {"FOURCYCLE_ALERT_SLACK_URL": slack, "CURL_HOME": str(folder)}
+        self.given["OPS_DATABASE"] = f"sqlite:///{folder}/ops.db"
+        (folder / ".curlrc").write_text("fail-with-body\n")
+
+    def complaint(self, command: str, **given: str) -> str:
+        """Run a command; what it said if it failed, "" where it did what it should."""
+        if command in SERVERS:
+            return self._served(command)
+        typed = command.replace(ID, self.example)
+        process = start(self.folder, typed, self.given | given)
+        said, _ = process.communicate(timeout=900)
+        fine = {0, 1} if command in MAY_SAY_NO else {0}
+        return "" if process.returncode in fine else f"{process.returncode}: {said[-2000:]}"
+
+    def alone(self, command: str, store: Path) -> str:
+        """The same with a store of its own, as the desk's is now."""
+        store.mkdir()
+        copy_world(self.folder, store)
+        return self.complaint(command, MLFLOW_TRACKING_URI=f"sqlite:///{store}/mlflow.db")
+
+    @contextmanager
+    def answering(self) -> Iterator[None]:
+        """The service, at the address that documents name."""
+        port = free_port()
+        with pytest.MonkeyPatch.context() as patch:
+            patch.chdir(self.folder)
+            with service("flights", "", port):
+                to = f'connect-to = "localhost:8080:127.0.0.1:{port}"\n'
+                (self.folder / ".curlrc").write_text(f"fail-with-body\n{to}")
+                yield
+
+    def _served(self, command: str) -> str:
+        port = str(free_port())
+        ports = {"FOURCYCLE_SERVE_PORT": port, "FOURCYCLE_SCHEDULE_PORT": port}
+        process = start(self.folder, command, self.given | ports)
+        try:
+            if not (path := SERVERS[command]):
+                time.sleep(LIVES_S)
+            elif not _answers(f"http://127.0.0.1:{port}{path}"):
+                return f"{path} never answered 200"
+            if process.poll() is not None:
+                return f"it ended by itself with exit code {process.returncode}"
+        finally:
+            os.killpg(process.pid, signal.SIGTERM)
+            said, _ = process.communicate(timeout=60)
+        return "" if "Traceback" not in said else said[-2000:]
+
+
+def _answers(address: str) -> bool:
+    end = time.monotonic() + 60
+    while time.monotonic() < end:
+        try:
+            if httpx.get(address, timeout=5).status_code == httpx.codes.OK:
+                return True
+        except httpx.TransportError:
+            pass  # not yet
+        time.sleep(0.2)
+    return False
+
+
+@pytest.fixture
+def desk(tmp_path: Path) -> Iterator[Desk]:
+    folder = copied(tmp_path / "fourcycle")
+    rows = thin_out(folder)
+    train(folder)
+    keep_labels(folder, rows)
+    with listening(Receiver()) as slack:
+        found = Desk(folder, slack.url)
+        if FULL:
+            assert found.complaint("git init --quiet") == ""
+            assert found.complaint("python -m pipelines.main --use-case penguins") == ""
+            assert found.complaint("python -m pipelines.turn --use-case flights") == ""
+            found.example = an_answer(folder)
+        yield found
+
+
+def an_answer(folder: Path) -> str:
+    table = DeltaTable(folder / "data" / "flights" / "predictions")
+    found = answer(
+        "SELECT min(prediction_id) AS id FROM t WHERE flight_id IS NOT NULL", {"t": table}
+    )
+    return str(found.column("id")[0].as_py())
+
+
+def test_every_block_runs(desk: Desk, tmp_path: Path) -> None:
+    failed = {}
+    for document in dict.fromkeys(block.document for block in BLOCKS):
+        with ExitStack() as stack:
+            served = False
+            for block in (b for b in BLOCKS if b.document == document and due(b)):
+                for number, command in enumerate(block.commands):
+                    if "localhost:8080" in command and not served:
+                        stack.enter_context(desk.answering())
+                        served = True
+                    if block.key in ALTERNATIVES:
+                        said = desk.alone(command, tmp_path / f"{len(failed)}-{number}")
+                        shutil.rmtree(tmp_path / f"{len(failed)}-{number}")
+                    else:
+                        said = desk.complaint(command)
+                    if said:
+                        failed[f"{document}: {command}"] = said
+    assert not failed, "\n\n".join(f"{command}\n{said}" for command, said in failed.items())
+
+
+@pytest.mark.skipif(not FULL, reason="make docs-check looks for engines")
+@pytest.mark.parametrize("block", [b for b in BLOCKS if b.key in ENGINES], ids=lambda b: b.document)
+def test_a_block_that_needs_an_engine_runs_where_it_is(block: Block, tmp_path: Path) -> None:
+    what, probe = ENGINES[block.key]
+    if start(tmp_path, probe).wait(timeout=60):
+        pytest.skip(f"{block.commands[0]} needs {what}; here is none")
+
+
+def test_the_tables_name_blocks_and_commands_that_stand_there() -> None:
+    keys = {block.key for block in BLOCKS}
+    assert {*LATER, *ENGINES, *ALTERNATIVES} <= keys
+    said = {command for block in BLOCKS for command in block.commands}
+    assert {*SERVERS, *MAY_SAY_NO} <= said
+    assert any(ID in command for command in said)
