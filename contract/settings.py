@@ -1,7 +1,9 @@
 """Settings from the environment, read in one place. `.env.example` lists them all."""
 
 import getpass
+import hashlib
 import os
+import re
 from pathlib import Path
 from typing import Literal
 
@@ -10,6 +12,8 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from contract.addresses import SQLITE, check_sqlite, check_tables, sqlite_address, sqlite_file
 from contract.errors import BadInput
+
+ROOT_SHOWN = 60  # characters
 
 LogSync = Literal["fsync", "os", "off"]
 LogFullPolicy = Literal["serve", "reject"]
@@ -90,8 +94,8 @@ class Settings(BaseSettings):
     )
     log_spool: str = Field(
         default="",
-        description="Local folder of the spools; empty: .spool in the tables' folder, else "
-        "beside the database",
+        description="Local folder of the spools, one for each root of tables; empty: .spool in "
+        "the tables' folder, else beside the database",
     )
     log_segment_bytes: int = Field(
         default=8 * 1024 * 1024, ge=1, description="Size at which a spool segment is closed, bytes"
@@ -184,11 +188,27 @@ class Settings(BaseSettings):
     def spool_folder(self, use_case: str) -> Path:
         """Where the workers of this host leave the answers of a use case for the shipper.
 
-        It lies with the tables that it feeds, so that two folders of tables never share a spool.
+        It lies in the folder of tables that it feeds; elsewhere the root is in its path. So tables
+        of two roots never share a spool, and those of one root have the same one, however the
+        folder is spelt.
         """
-        beside = self.home if "://" in self.root else Path(self.table_root)
-        root = Path(self.log_spool).expanduser().resolve() if self.log_spool else beside / ".spool"
-        return root / use_case
+        shared = self.shared_spools
+        spools = shared / self._root_name if shared else Path(self.table_root) / ".spool"
+        return spools / use_case
+
+    @property
+    def shared_spools(self) -> Path | None:
+        """The folder in which spools of several roots may meet; None where there is none."""
+        if self.log_spool:
+            return Path(self.log_spool).expanduser().resolve()
+        return self.home / ".spool" if "://" in self.table_root else None
+
+    @property
+    def _root_name(self) -> str:
+        """The root as the name of a folder: people can read it, and no other root has it."""
+        digest = hashlib.sha256(self.table_root.encode()).hexdigest()[:16]
+        readable = re.sub(r"[^A-Za-z0-9]+", "-", self.table_root)[-ROOT_SHOWN:].strip("-")
+        return f"{readable}-{digest}"
 
 
 def read_settings(root: str = "") -> Settings:

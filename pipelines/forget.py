@@ -199,8 +199,11 @@ def _unreachable(
 
 def _waiting(settings: Settings, use_case: str) -> str:
     """What this host's spool holds, to be asked before tables are looked at; "" for nothing."""
-    folder = settings.spool_folder(use_case)
-    folders = [path for path in (folder, folder / FEEDBACK_FOLDER) if path.is_dir()]
+    spools = [settings.spool_folder(use_case)]
+    if settings.shared_spools:  # of an older release, and of whichever root
+        spools.append(settings.shared_spools / use_case)
+    folders = [path for spool in spools for path in (spool, spool / FEEDBACK_FOLDER)]
+    folders = [path for path in folders if path.is_dir()]
     # Open ones first: a segment that is closed meanwhile counts twice then, not never.
     n_open = sum(len(open_segments(path)) for path in folders)
     n_rows = sum(segment.rows for path in folders for segment in closed_segments(path))

@@ -10,32 +10,31 @@ import pyarrow as pa
 
 from serving.cargo import Cargo
 from serving.prediction_rows import conform, widened
-from serving.record import Schema, encode
+from serving.quarantine import Unread
+from serving.record import Schema, decode, encode
 from serving.segment_rows import Placed, SegmentRecords
-from serving.spool import Segment
+from serving.spool import SEGMENT_ROWS, Segment
 
+UNPACKED_ROWS = 10_000
 # What arrow and plain Python say of a value of another type, a missing column, a wrong length.
 _DOES_NOT_FIT = (pa.ArrowException, TypeError, KeyError, ValueError, OverflowError)
 
 
 @dataclass(frozen=True)
 class Limits:
-    """What one commit takes at most, but one segment at least: it is all in memory at once.
+    """What one commit takes at most, but one segment at least: it is all in memory at once."""
 
-    A value in a record takes some ten times the memory that it takes in the file.
-    """
-
-    bytes: int = 32 * 1024 * 1024
-    rows: int = 50_000
+    bytes: int = 16 * 1024 * 1024
+    rows: int = SEGMENT_ROWS
     segments: int = 2_000
 
 
 @dataclass(frozen=True)
 class Fitted:
-    """Rows in the table's columns, and by segment and offset why a record is none of them."""
+    """Rows in the table's columns, and by segment the records that are none of them."""
 
     rows: pa.Table
-    misfits: dict[Segment, dict[int, str]]
+    misfits: dict[Segment, list[Unread]]
 
 
 def batches(segments: Iterable[Segment], most: Limits) -> Iterator[list[Segment]]:
@@ -64,14 +63,14 @@ def columns(parts: Sequence[SegmentRecords], cargo: Cargo, table: pa.Schema) -> 
 def fit(parts: Sequence[SegmentRecords], cargo: Cargo, wanted: pa.Schema) -> Fitted:
     """The records of all segments as rows with these columns."""
     tables = [wanted.empty_table()]
-    misfits: dict[Segment, dict[int, str]] = defaultdict(dict)
+    misfits: dict[Segment, list[Unread]] = defaultdict(list)
     for schema, group in _together(parts):
         for found in _fit(schema, group, cargo, wanted):
             if isinstance(found, pa.Table):
                 tables.append(found)
             else:
                 placed, reason = found
-                misfits[placed.segment][placed.offset] = reason
+                misfits[placed.segment].append(placed.unread(reason))
     return Fitted(pa.concat_tables(tables), misfits)
 
 
@@ -111,11 +110,11 @@ def _fit(
     except pa.ArrowException as error:
         yield from ((placed, f"the table differs: {error}") for placed in group)
         return
-    waiting = [group]
+    waiting = list(_few_rows(group))[::-1]
     while waiting:
         some = waiting.pop()
         try:
-            rows = conform(cargo.rows(schema, [placed.record for placed in some]), wanted)
+            rows = conform(cargo.rows(schema, [decode(placed.frame) for placed in some]), wanted)
         except _DOES_NOT_FIT as error:
             if len(some) == 1:
                 yield some[0], f"a value does not fit: {error}"
@@ -124,6 +123,17 @@ def _fit(
                 waiting += [some[middle:], some[:middle]]
         else:
             yield rows
+
+
+def _few_rows(group: Sequence[Placed]) -> Iterator[Sequence[Placed]]:
+    """The group in parts of so many rows: unpacked, and as lists of values, they take the most."""
+    start = rows = 0
+    for at, placed in enumerate(group):
+        rows += placed.frame.rows
+        if rows > UNPACKED_ROWS and at > start:
+            yield group[start:at]
+            start, rows = at, placed.frame.rows
+    yield group[start:]
 
 
 def _conformed_nulls(schema: pa.Schema, wanted: pa.Schema) -> pa.Table:

@@ -1,28 +1,36 @@
 """What a closed segment holds: records, and what of it can't be read."""
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from serving.cargo import Cargo
 from serving.frames import Damage, Frame, frame, scan
 from serving.quarantine import Unread
-from serving.record import Record, Schema, Unreadable, decode, kind_of
+from serving.record import Schema, Unreadable, decode, kind_of
 from serving.spool import Segment, salt_of
 
 
 @dataclass(frozen=True, slots=True)
 class Placed:
-    """A record, and where it stands."""
+    """A frame that holds a record, and where it stands."""
 
     segment: Segment
-    offset: int
-    record: Record
+    frame: Frame
+
+    def unread(self, reason: str) -> Unread:
+        """It as what does not reach the table."""
+        segment, found = self.segment, self.frame
+        salt = salt_of(segment.spool_id, segment.sequence)
+        content = frame(found.kind, found.version, found.rows, found.payload, salt)
+        return Unread(found.offset, content, reason)
 
 
 @dataclass(frozen=True, slots=True)
 class SegmentRecords:
-    """Records of a segment with their columns, and what is left over."""
+    """Records of a segment with their columns, and what is left over.
+
+    Records stay packed: as lists of values they take ten times the memory.
+    """
 
     segment: Segment
     groups: list[tuple[Schema, list[Placed]]]
@@ -34,51 +42,28 @@ def read_segment(segment: Segment, cargo: Cargo) -> SegmentRecords:
     schemas: dict[str, Schema] = {}
     records: dict[str, list[Placed]] = defaultdict(list)
     unread: list[Unread] = []
-    for found in _scan(segment):
+    for found in scan(segment.path.read_bytes(), salt_of(segment.spool_id, segment.sequence)):
         if isinstance(found, Damage):
             unread.append(Unread(found.offset, found.content, _what(found)))
             continue
+        placed = Placed(segment, found)
         try:
             value = decode(found)
         except Unreadable as error:
-            unread.append(_unread(segment, found, str(error)))
+            unread.append(placed.unread(str(error)))
             continue
         if isinstance(value, Schema):
             schemas[value.schema_hash] = value
         elif kind_of(value) != cargo.kind:
             reason = f"{kind_of(value).name.lower()} in a spool of {cargo.kind.name.lower()}"
-            unread.append(_unread(segment, found, reason))
+            unread.append(placed.unread(reason))
         else:
-            records[value.schema_hash].append(Placed(segment, found.offset, value))
-    undescribed = {
-        placed.offset: f"the columns of schema {name} are not in this segment"
-        for name in records.keys() - schemas.keys()
-        for placed in records[name]
-    }
-    groups = [(schemas[name], group) for name, group in records.items() if name in schemas]
-    return SegmentRecords(segment, groups, [*unread, *set_apart(segment, undescribed)])
-
-
-def set_apart(segment: Segment, reasons: Mapping[int, str]) -> list[Unread]:
-    """The frames at these offsets as unread, out of a segment that was read before."""
-    if not reasons:
-        return []
-    return [
-        _unread(segment, found, reasons[found.offset])
-        for found in _scan(segment)
-        if isinstance(found, Frame) and found.offset in reasons
-    ]
-
-
-def _scan(segment: Segment) -> Iterator[Frame | Damage]:
-    salt = salt_of(segment.spool_id, segment.sequence)
-    return scan(segment.path.read_bytes(), salt)
-
-
-def _unread(segment: Segment, found: Frame, reason: str) -> Unread:
-    salt = salt_of(segment.spool_id, segment.sequence)
-    content = frame(found.kind, found.version, found.rows, found.payload, salt)
-    return Unread(found.offset, content, reason)
+            records[value.schema_hash].append(placed)
+    for name in records.keys() - schemas.keys():
+        reason = f"the columns of schema {name} are not in this segment"
+        unread += [placed.unread(reason) for placed in records.pop(name)]
+    groups = [(schemas[name], group) for name, group in records.items()]
+    return SegmentRecords(segment, groups, unread)
 
 
 def _what(damage: Damage) -> str:

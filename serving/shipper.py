@@ -29,8 +29,10 @@ from serving import quarantine
 from serving.batch import Limits, batches, collector_off, columns, fit
 from serving.cache import Cache
 from serving.cargo import FEEDBACK, PREDICTIONS, Cargo
+from serving.old_spool import LOCK_FILE, OldSpool, left_alone
+from serving.quarantine import Unread
 from serving.record import FEEDBACK_FOLDER
-from serving.segment_rows import SegmentRecords, read_segment, set_apart
+from serving.segment_rows import SegmentRecords, read_segment
 from serving.shadow import Shadow
 from serving.shipper_status import STATUS_FILE, ShipperStatus, status_now, write_status
 from serving.spool import Segment, close_leftovers, closed_segments, make_folder, sync_folder
@@ -56,7 +58,9 @@ class Shipper:
     ) -> None:
         self.folder, self.tables, self.cargo, self.most = folder, tables, cargo, most
         self.shadow = shadow
+        self.old: OldSpool | None = None
         self.rows_shipped = 0
+        self.elsewhere = ""  # what waits in the old spool, and why
         self.stuck: dict[str, str] = {}  # by spool id, or by segment whose rows are shipped: why
         self._gaps: set[tuple[str, int]] = set()  # spool, sequence: what a listing did not show
 
@@ -89,6 +93,7 @@ class Shipper:
         """Ship what is there; why that failed, "" when it did not."""
         problem = ""
         try:
+            self._take_over()
             self.drain()
         except Exception as error:  # whatever the store says, the spool is safe: try again
             problem = f"{type(error).__name__}: {error}"
@@ -99,9 +104,16 @@ class Shipper:
     @property
     def waiting(self) -> str:
         """What stays in the spool until somebody or something helps, and why; "" for nothing."""
-        told = list(self.stuck.values())
+        told = [*filter(None, [self.elsewhere]), *self.stuck.values()]
         more = [f"{len(told) - REASONS_TOLD} more wait"] if len(told) > REASONS_TOLD else []
         return "; ".join([*told[:REASONS_TOLD], *more])
+
+    def _take_over(self) -> None:
+        before = self.elsewhere
+        if self.old:
+            self.elsewhere = self.old.take_over(self.folder, self.tables, self.cargo.table)
+        if self.elsewhere not in ("", before):
+            logger.warning("%s", self.elsewhere)
 
     def _say(self, problem: str) -> None:
         try:
@@ -182,15 +194,15 @@ class Shipper:
         return already, due
 
     def _copied(
-        self, parts: list[SegmentRecords], misfits: Mapping[Segment, Mapping[int, str]]
+        self, parts: list[SegmentRecords], misfits: Mapping[Segment, Sequence[Unread]]
     ) -> list[Segment]:
         """Copy into quarantine what does not reach the table; the segments that need not stay."""
         copied = []
         for part in parts:
             segment = part.segment
+            unread = [*part.unread, *misfits.get(segment, [])]
             try:
-                apart = set_apart(segment, misfits.get(segment, {}))
-                quarantine.keep(self.folder / "quarantine", segment, [*part.unread, *apart])
+                quarantine.keep(self.folder / "quarantine", segment, unread)
             except OSError as error:
                 why = f"{segment.path.name} holds what can't be read, nor copied to quarantine"
                 self.stuck[segment.path.name] = f"{why}: {error.strerror}"
@@ -233,13 +245,16 @@ def main(
     if parent:
         watch = threading.Thread(target=_end_after, args=(int(parent), stop), daemon=True)
         watch.start()
-    lock = FileLock(folder / "shipper.lock")
+    lock = FileLock(folder / LOCK_FILE)
     if not _locked(lock, stop):
         raise Busy(f"Another shipper works on {folder}; nothing was done here.")
+    for waiting in left_alone(settings.shared_spools, folder) if settings.shared_spools else ():
+        logger.warning("%s", waiting)
     try:
         shadow = Shadow(Cache(settings.cache_root / name), name) if settings.serve_shadow else None
         tables = Tables(settings.table_root, name)
-        problem = keep_shipping(shippers(folder, tables, shadow), settings.ship_every_s, stop)
+        ours = shippers(folder, tables, shadow, settings.shared_spools)
+        problem = keep_shipping(ours, settings.ship_every_s, stop)
     finally:
         lock.release()
     if problem:
@@ -264,12 +279,19 @@ def _locked(lock: FileLock, stop: threading.Event) -> bool:
             return True
 
 
-def shippers(folder: Path, tables: Tables, shadow: Shadow | None = None) -> list[Shipper]:
-    """One for each kind of record."""
-    return [
+def shippers(
+    folder: Path, tables: Tables, shadow: Shadow | None = None, shared: Path | None = None
+) -> list[Shipper]:
+    """One for each kind of record; `shared` holds the spools of several roots, once all in one."""
+    ours = [
         Shipper(folder, tables, shadow=shadow),
         Shipper(folder / FEEDBACK_FOLDER, tables, FEEDBACK),
     ]
+    if shared:
+        place = shared / folder.name
+        for shipper, old in zip(ours, (place, place / FEEDBACK_FOLDER), strict=True):
+            shipper.old = OldSpool(old, place / LOCK_FILE)
+    return ours
 
 
 if __name__ == "__main__":

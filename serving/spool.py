@@ -21,6 +21,7 @@ import msgspec
 
 from serving.frames import VERSION, Frame, Kind, frame, scan
 
+SEGMENT_ROWS = 50_000  # a commit takes whole segments, and all rows of it are in memory at once
 OPEN = ".open"
 CLOSED = ".segment"
 OPEN_NAME = re.compile(r"([0-9a-f]+)\.(\d{8,18})\.open", re.ASCII)
@@ -107,7 +108,7 @@ class Spool:
         segment.size += len(data)
         segment.rows += sum(entry.rows for entry in entries)
         self._described |= described
-        if segment.size >= self._max_bytes:
+        if segment.size >= self._max_bytes or segment.rows >= SEGMENT_ROWS:
             self._retire(segment)
 
     def close_due(self) -> float | None:

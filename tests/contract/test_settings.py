@@ -69,3 +69,30 @@ def test_a_given_root_wins_over_the_environment(
 ) -> None:
     monkeypatch.setenv("FOURCYCLE_ROOT", "/elsewhere")
     assert read_settings(root).table_root == expected
+
+
+def test_tables_of_two_roots_never_share_a_spool(tmp_path: Path) -> None:
+    places = ["s3://bucket/prod", "s3://bucket/staging", "s3://bucket-prod", "/srv/a", "/srv/b"]
+    long = [f"s3://bucket/{'x' * 200}/{end}" for end in "ab"]
+    for shared in ("", str(tmp_path)):
+        folders = {
+            Settings().model_copy(update={"root": root, "log_spool": shared}).spool_folder("made")
+            for root in places + long
+        }
+        assert len(folders) == len(places + long)
+        assert all(len(part) < 100 for folder in folders for part in folder.parts)
+
+
+def test_a_root_has_one_spool_however_it_is_spelt(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "data").mkdir()
+    (tmp_path / "link").symlink_to("data")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    spelt = ["data", "./data/", f"{tmp_path}/data", "~/data", "link", "data/../data"]
+    for shared in ("", str(tmp_path / "spools")):
+        monkeypatch.setenv("FOURCYCLE_LOG_SPOOL", shared)
+        assert len({read_settings(root).spool_folder("made") for root in spelt}) == 1
+        buckets = {read_settings(root).spool_folder("made") for root in ("s3://b/p", "s3://b/p/")}
+        assert len(buckets) == 1

@@ -17,6 +17,7 @@ from typing import Any
 import httpx
 import psutil
 
+from contract.settings import Settings
 from contract.tables import Tables
 from pipelines.closure import PROJECT
 from pipelines.service import free_port
@@ -94,7 +95,9 @@ def running(
         f"http://127.0.0.1:{port}",
         Cache(Path(settings["serve_cache"]) / name),
         Tables(settings["root"], name),
-        Path(settings.get("log_spool", f"{settings['root']}/.spool")) / name,
+        Settings.model_validate(
+            {"root": settings["root"], "log_spool": settings.get("log_spool", "")}
+        ).spool_folder(name),
         said,
     )
     try:

@@ -107,7 +107,7 @@ def test_a_full_disk_under_policy_serve(trained: Trained, home: Path) -> None:
         running.stop()
         assert set(clients.statuses) == {200}
         assert_exactly_once(clients.told, running.tables)
-        assert not (disk / "penguins" / "quarantine").exists()
+        assert not (running.spool / "quarantine").exists()
 
 
 def test_a_full_disk_under_policy_reject(trained: Trained, home: Path) -> None:

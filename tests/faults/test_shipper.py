@@ -13,6 +13,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from contract.settings import Settings
 from contract.tables import Tables
 from contract.use_case import UseCase
 from pipelines.closure import PROJECT
@@ -119,6 +120,12 @@ def test_a_disk_that_its_own_segments_fill_drains_by_itself(home: Path) -> None:
         assert kept.read_bytes() == b"torn" * 500
 
 
+def spool(home: Path) -> Path:
+    """The spool of the tables in `data` where all spools are in the home."""
+    settings = Settings.model_validate({"root": str(home / "data"), "log_spool": str(home)})
+    return settings.spool_folder("made")
+
+
 def shipper(home: Path, root: str, *options: str, **environment: str) -> "subprocess.Popen[str]":
     """The command as an operator runs it."""
     command = [sys.executable, "-m", "serving.shipper", "--name", "made", "--root", root, *options]
@@ -134,7 +141,7 @@ def shipper(home: Path, root: str, *options: str, **environment: str) -> "subpro
 def wait_for(home: Path, wanted: Callable[[ShipperStatus], bool]) -> ShipperStatus:
     """What the shipper says, once it is what is wanted."""
     for _ in range(600):
-        status = read_status(home / "made")
+        status = read_status(spool(home))
         if status and wanted(status):
             return status
         time.sleep(0.1)
@@ -142,7 +149,7 @@ def wait_for(home: Path, wanted: Callable[[ShipperStatus], bool]) -> ShipperStat
 
 
 def test_a_second_one_waits_and_takes_over(home: Path) -> None:
-    writer = Writer(home / "made", made_use_case(home))
+    writer = Writer(spool(home), made_use_case(home))
     root = str(home / "data")
     first = shipper(home, root)
     wait_for(home, lambda status: status.process == first.pid)
@@ -162,7 +169,7 @@ def test_a_second_one_waits_and_takes_over(home: Path) -> None:
 
 
 def test_what_the_command_can_not_read_is_set_apart_and_the_rest_shipped(home: Path) -> None:
-    use_case, folder, root = made_use_case(home), home / "made", str(home / "data")
+    use_case, folder, root = made_use_case(home), spool(home), str(home / "data")
     answers = [answer(use_case, f"r{number}") for number in range(9)]
     spooled(folder, use_case, answers)
     (segment,) = closed_segments(folder)

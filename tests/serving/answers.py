@@ -10,7 +10,7 @@ from contract.use_case import UseCase
 from serving.answered import Answered
 from serving.cargo import PREDICTIONS
 from serving.frames import Kind
-from serving.record import Schema, encode
+from serving.record import Schema, decode, encode
 from serving.segment_rows import read_segment
 from serving.spool import Entry, Spool, closed_segments
 
@@ -60,7 +60,7 @@ def entry(answered: Answered) -> Entry:
 def records_in(folder: Path) -> list[Answered]:
     """What the closed segments of a folder hold, in order."""
     read = [read_segment(segment, PREDICTIONS) for segment in closed_segments(folder)]
-    found = [placed.record for part in read for _, group in part.groups for placed in group]
+    found = [decode(placed.frame) for part in read for _, group in part.groups for placed in group]
     return [one for one in found if isinstance(one, Answered)]
 
 

@@ -38,11 +38,21 @@ def current_of(package: Path, folder: Path, log_secret: str = "") -> Current:
     return current
 
 
+def settings_in(folder: Path, **changes: object) -> Settings:
+    """Settings by which the spool is in the folder."""
+    return Settings().model_copy(update={"log_spool": str(folder / "spool"), **changes})
+
+
+def spool_in(folder: Path) -> Path:
+    """Where the application leaves answers then."""
+    return settings_in(folder).spool_folder("penguins")
+
+
 def app_of(
     current: Current, folder: Path, lines: StringIO | None = None, **changes: object
 ) -> Service:
     """The application with its spool in the folder; `changes` are settings."""
-    settings = Settings().model_copy(update={"log_spool": str(folder / "spool"), **changes})
+    settings = settings_in(folder, **changes)
     return create_app(
         current,
         open_log(settings, "penguins"),

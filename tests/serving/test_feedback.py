@@ -28,7 +28,7 @@ from serving.shipper import Shipper, shippers
 from serving.spool import CLOSED, Entry
 from tests.conftest import made_use_case
 from tests.serving.answers import MOMENT, answer, spool_of, spooled
-from tests.serving.running import VERSION, app_of, current_of, running
+from tests.serving.running import VERSION, app_of, current_of, running, spool_in
 from tests.serving.test_requests import ROW
 
 ID = "0198b5f2-6a3c-7c1e-9d52-1f0a6f0c9b11-0"
@@ -42,7 +42,7 @@ def post(address: str, **body: Any) -> httpx.Response:
 def shipped(folder: Path) -> list[dict[str, Any]]:
     """The table after everything in the spool of the folder has been shipped."""
     tables = Tables(str(folder / "data"), "penguins")
-    Shipper(folder / "spool" / "penguins" / FEEDBACK_FOLDER, tables, FEEDBACK).drain()
+    Shipper(spool_in(folder) / FEEDBACK_FOLDER, tables, FEEDBACK).drain()
     rows: list[dict[str, Any]] = tables.read("feedback", order_by=["label_time"]).to_pylist()
     return rows
 
@@ -181,7 +181,7 @@ def test_personal_columns_reach_the_tables_as_declared(hiding: Path, home: Path)
     assert segments
     assert [content for content in segments if ROW["island"].encode() in content] == []
     tables = Tables(str(home / "data"), "penguins")
-    for shipper in shippers(home / "spool" / "penguins", tables):
+    for shipper in shippers(spool_in(home), tables):
         assert shipper.attempt() == ""
     rows = tables.read("predictions", order_by=["row"]).to_pylist()
     assert "sex" not in rows[0]["inputs"]
@@ -221,12 +221,12 @@ def test_what_can_not_be_hidden_is_not_served_and_counted(hiding: Path, home: Pa
 
 
 def test_labels_that_wait_and_that_were_taken_are_counted(package: Path, home: Path) -> None:
-    noise = home / "spool" / "penguins" / FEEDBACK_FOLDER / f"{0:032x}.00000001.0{CLOSED}"
+    noise = spool_in(home) / FEEDBACK_FOLDER / f"{0:032x}.00000001.0{CLOSED}"
     noise.parent.mkdir(parents=True)
     noise.write_bytes(b"noise")
     with running(app_of(current_of(package, home), home)) as address:
         assert post(address, json={"penguin": 1, "label": "Gentoo"}).status_code == 202
-        found = shippers(home / "spool" / "penguins", Tables(str(home / "data"), "penguins"))
+        found = shippers(spool_in(home), Tables(str(home / "data"), "penguins"))
         for shipper in found:
             shipper.folder.mkdir(parents=True, exist_ok=True)
             shipper.attempt()

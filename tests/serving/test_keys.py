@@ -15,7 +15,7 @@ from serving import keys
 from serving.keys import Keys, make
 from serving.problem import Problem
 from serving.shipper import shippers
-from tests.serving.running import app_of, current_of, running
+from tests.serving.running import app_of, current_of, running, spool_in
 from tests.serving.test_requests import ROW
 
 NOW = datetime(2024, 5, 1, tzinfo=UTC)
@@ -162,7 +162,7 @@ def test_labels_need_a_key_of_their_own_and_the_tables_say_whose_it_was(
         (202, None),
     ]
     tables = Tables(str(home / "data"), "penguins")
-    assert [part.attempt() for part in shippers(home / "spool" / "penguins", tables)] == ["", ""]
+    assert [part.attempt() for part in shippers(spool_in(home), tables)] == ["", ""]
     columns = ["prediction_id", "key_id"]
     (answer,) = tables.read("predictions", columns=columns).to_pylist()
     (label,) = tables.read("feedback", columns=columns).to_pylist()

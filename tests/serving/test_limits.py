@@ -32,7 +32,7 @@ from serving.problem import Problem
 from serving.record import FEEDBACK_FOLDER
 from serving.scorer import Scorer
 from serving.shipper_status import status_now, write_status
-from tests.serving.running import VERSION, app_of, current_of, running
+from tests.serving.running import VERSION, app_of, current_of, running, spool_in
 from tests.serving.test_requests import JSON, ROW
 
 BODY = json.dumps({"rows": [ROW]}).encode()
@@ -230,7 +230,7 @@ def test_a_full_log_answers_503_or_says_that_it_is_not_logged(
 def test_what_fails_beside_the_answers_is_said_and_ends_nothing(
     current: Current, home: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    spool = home / "spool" / "penguins"
+    spool = spool_in(home)
     spool.mkdir(parents=True)
     (spool / FEEDBACK_FOLDER).write_text(
         "no folder: labels are not written, their backlog not read"

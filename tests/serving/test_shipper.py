@@ -333,13 +333,15 @@ def torn(shipper: Shipper, use_case: UseCase, n_segments: int) -> Path:
 def test_what_can_not_be_copied_to_quarantine_holds_up_its_own_segment_alone(
     shipper: Shipper, use_case: UseCase
 ) -> None:
+    spooled(shipper.folder, use_case, [answer(use_case, "first")])
+    shipper.drain()
     damaged = torn(shipper, use_case, 3)
     retyped = changed(use_case, size=Column(type="string"))
     features = {"colour": ["red"], "size": ["12"], "group": ["a"]}
     spooled(shipper.folder, retyped, [answer(retyped, "odd", features=features)])
     place = shipper.folder / "quarantine"
     place.write_bytes(b"")  # a file in its place: there is no room for a folder
-    shipped = ["r0a-0", "r0c-0", *(f"r{n}{p}-0" for n in (1, 2) for p in "abc")]
+    shipped = ["first-0", "r0a-0", "r0c-0", *(f"r{n}{p}-0" for n in (1, 2) for p in "abc")]
     for _ in range(3):
         assert shipper.attempt() == ""
         assert ids(shipper) == shipped

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from contract.use_case import UseCase
-from serving.spool import OPEN, close_leftovers, closed_segments
+from serving.spool import OPEN, SEGMENT_ROWS, close_leftovers, closed_segments
 from tests.conftest import made_use_case
 from tests.serving.answers import answer, entry, records_in, spool_of
 from tests.serving.test_log import no_file_larger_than
@@ -32,6 +32,13 @@ def test_a_segment_is_closed_by_size(home: Path, use_case: UseCase) -> None:
     assert requests_in(home / "s") == [f"r{number}" for number in range(5)]
     assert sum(s.rows for s in closed_segments(home / "s")) == 5
     assert list((home / "s").glob(f"*{OPEN}")) == []
+
+
+def test_a_segment_is_closed_by_rows(home: Path, use_case: UseCase) -> None:
+    spool = spool_of(home / "s", use_case)
+    for number in range(4):
+        spool.write([entry(answer(use_case, f"r{number}", SEGMENT_ROWS // 2))], sync=False)
+    assert [s.rows for s in closed_segments(home / "s")] == [SEGMENT_ROWS] * 2
 
 
 def test_a_segment_is_closed_by_age(home: Path, use_case: UseCase) -> None:
