@@ -168,16 +168,15 @@ def log_reference(
     """
     n = min(use_case.monitoring.reference_rows, len(features))
     sample = features.sample(n, random_state=SEED).reset_index(drop=True)
-    answers = feature_frame(holdout, use_case).assign(
-        label=scored.label, prediction=scored.prediction
-    )
+    answers = pd.DataFrame({"label": scored.label, "prediction": scored.prediction})
     if scored.probability is not None:
         for i, name in enumerate(scored.classes):
-            answers[f"probability_{name}"] = scored.probability[:, i]
+            answers[f"{reference.PROBABILITY}{name}"] = scored.probability[:, i]
+    held_out = reference.Rows(feature_frame(holdout, use_case), answers)
     ones = np.ones((1, len(scored.label)))
     figures = {n: float(m(ones)[0]) for n, m in metrics_for(use_case, scored).items()}
     with tempfile.TemporaryDirectory() as folder:
-        reference.freeze(Path(folder), sample, answers, figures)
+        reference.freeze(Path(folder), sample, held_out, figures)
         mlflow.log_artifacts(folder, REFERENCE_DIR)
 
 

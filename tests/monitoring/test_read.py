@@ -7,9 +7,10 @@ from contract.errors import BadInput
 from contract.tables import Tables
 from contract.use_case import UseCase
 from monitoring.count import count_window
+from monitoring.declared import period
 from monitoring.read import Reader, served_versions
 from monitoring.reference import Reference, freeze, load
-from monitoring.window import Asked, period, read_count, read_day, read_versions, resolve
+from monitoring.window import Asked, read_count, read_day, read_versions, resolve
 from tests.conftest import made_use_case
 from tests.monitoring import made
 from tests.monitoring.made import LATER
@@ -30,7 +31,7 @@ def tables(home: Path, use_case: UseCase) -> Tables:
 
 
 def counted(tables: Tables, use_case: UseCase, asked: Asked) -> dict[str, int]:
-    window = resolve(asked, tables, use_case)
+    window = resolve(asked, tables, use_case, LATER)
     return {
         version: count_window(Reader(tables, use_case, window, version), [], None, None).rows
         for version in served_versions(tables, window)
@@ -68,7 +69,7 @@ def test_a_window_that_can_t_be_is_refused(
     tables: Tables, use_case: UseCase, asked: Asked, said: str
 ) -> None:
     with pytest.raises(BadInput, match=said):
-        resolve(asked, tables, use_case)
+        resolve(asked, tables, use_case, LATER)
 
 
 def test_words_of_the_command_line_are_read_or_refused() -> None:
@@ -93,9 +94,10 @@ def test_declared_windows_are_calendar_periods() -> None:
 def test_a_sample_is_the_same_rows_again_and_about_as_many_as_asked(
     tables: Tables, use_case: UseCase
 ) -> None:
-    reader = Reader(tables, use_case, resolve(Asked(), tables, use_case), "1")
+    reader = Reader(tables, use_case, resolve(Asked(), tables, use_case, LATER), "1")
     some, again = (reader.sample(["size"], 1140, 500) for _ in range(2))
-    assert some.equals(again)
+    assert some.inputs.equals(again.inputs)
+    assert some.answers["prediction"].equals(again.answers["prediction"])
     assert 400 < len(some) < 600
     assert len(reader.sample(["size"], 1140, 5000)) == 1140
 
@@ -106,12 +108,13 @@ def test_the_newest_revision_of_a_label_counts(tables: Tables, use_case: UseCase
     made.label(tables, rows, by)
     made.label(tables, rows.head(10).assign(late=True), by, LATER + timedelta(days=1))
     made.label(tables, rows.head(1).assign(id=-5), by)  # a label of no prediction
-    reader = Reader(tables, use_case, resolve(Asked(), tables, use_case), "1")
+    reader = Reader(tables, use_case, resolve(Asked(), tables, use_case, LATER), "1")
     found = reader.sample(["size"], 1140, 5000)
-    labelled = found.dropna(subset="label").merge(rows, on="size")
+    labelled = found.inputs[found.answers["label"].notna()].merge(rows, on="size")
+    said = found.answers["label"].dropna()
     assert len(found) == 1140
     assert len(labelled) == 100
-    assert labelled["label"].sum() == 10 + rows["late"].iloc[10:].sum()
+    assert said.sum() == 10 + rows["late"].iloc[10:].sum()
 
 
 def test_a_reference_reads_back(home: Path) -> None:

@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 
-from monitoring.window import apart
+from monitoring.declared import apart
 
 SUMMER = timezone(timedelta(hours=-4))
 
