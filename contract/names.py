@@ -1,5 +1,6 @@
 """Names that cross between rooms: aliases, stages, tables, experiments, columns of ours."""
 
+import re
 from typing import Literal
 
 CHALLENGER = "challenger"
@@ -64,6 +65,11 @@ ROW_COLUMNS = frozenset({ROW_HASH, DELIVERY, REASONS})  # beside all columns of 
 USE_CASE_FILE = "use_case.yaml"  # the frozen copy inside a model version's package
 REFERENCE_DIR = "reference"
 SCORER_DIR = "scorer"
+
+
+def file_name(name: str) -> str:
+    """A column's name as part of a file's or a metric's: what MLflow takes, and no path."""
+    return re.sub(r"^\.+$|[^\w\-. ]", "_", name, flags=re.ASCII)
 
 
 def experiment(use_case: str, cycle: Cycle) -> str:

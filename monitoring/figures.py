@@ -1,6 +1,5 @@
 """What one report says, as a JSON document and as MLflow metrics."""
 
-import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from datetime import datetime
@@ -8,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from contract.names import file_name
 from contract.tables import unlike
 from monitoring.judge import Judged
 from monitoring.tally import Summary
@@ -113,7 +113,6 @@ def _plain(value: Any) -> Any:
 
 
 def _key(name: str) -> str:
-    """A name that MLflow takes for a metric: `mean/size`; what follows the group is no path."""
+    """A name that MLflow takes for a metric: `mean/size`."""
     group, slash, rest = name[:LONGEST_KEY].partition("/")
-    plain = re.sub(r"^\.+$|[^\w\-. ]", "_", rest, flags=re.ASCII)
-    return f"{group}{slash}{plain}"
+    return f"{group}{slash}{file_name(rest)}"

@@ -1,6 +1,7 @@
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 from contract.errors import BadInput
@@ -10,10 +11,19 @@ from monitoring.count import count_window
 from monitoring.declared import period
 from monitoring.read import Reader, served_versions
 from monitoring.reference import Reference, freeze, load
-from monitoring.window import Asked, read_count, read_day, read_versions, resolve
+from monitoring.window import Asked, counting, read_count, read_day, read_versions, resolve
+from serving.shipper import Shipper
 from tests.conftest import made_use_case
 from tests.monitoring import made
 from tests.monitoring.made import LATER
+from tests.serving.answers import answer, spooled
+
+IMPOSSIBLE = [
+    datetime(1, 1, 1, tzinfo=UTC),
+    datetime(1699, 12, 31, tzinfo=UTC),
+    LATER + timedelta(days=1, seconds=1),
+    datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC),
+]
 
 
 @pytest.fixture
@@ -23,10 +33,19 @@ def use_case(home: Path) -> UseCase:
 
 @pytest.fixture
 def tables(home: Path, use_case: UseCase) -> Tables:
-    """Two days of one row a minute, in two commits: table versions 1 and 2."""
+    """Two days of one row a minute, in two commits: table versions 1 and 2.
+
+    With them, in table version 3, what does not count: a person's tries and impossible times.
+    """
     found = Tables(str(home / "data"), "made")
     made.answer(found, use_case, made.rows(1440, 1, "2024-02-01"))
     made.answer(found, use_case, made.rows(1440, 2, "2024-02-02"), version="2")
+    odd = [answer(use_case, "odd", 4, version="1", event_time=IMPOSSIBLE)]
+    for at in (datetime(2024, 2, 1, 12, tzinfo=UTC), datetime(2024, 5, 1, tzinfo=UTC)):
+        tried = {"version": "1", "source": "form", "event_time": [at] * 40}
+        odd.append(answer(use_case, f"form{at:%m}", 40, **tried))
+    spooled(home / "s", use_case, odd)
+    Shipper(home / "s", found).drain()
     return found
 
 
@@ -47,6 +66,7 @@ def counted(tables: Tables, use_case: UseCase, asked: Asked) -> dict[str, int]:
         (Asked(last=10_000), {"1": 1440, "2": 1440}),
         (Asked(versions=(1, 2)), {"2": 1440}),
         (Asked(versions=(0, 1)), {"1": 1440}),
+        (Asked(versions=(2, 3)), {}),
         (Asked(), {"1": 1140, "2": 1440}),  # the month of the newest row
         (Asked(date(2025, 1, 1)), {}),
     ],
@@ -62,7 +82,7 @@ def test_a_window_holds_the_rows_that_were_asked_for(
     [
         (Asked(last=5, versions=(1, 2)), "One window is needed"),
         (Asked(date(2024, 2, 2), date(2024, 2, 2)), "must be before until"),
-        (Asked(versions=(1, 9)), "no version 9; newest: 2"),
+        (Asked(versions=(1, 9)), "no version 9; newest: 3"),
     ],
 )
 def test_a_window_that_can_t_be_is_refused(
@@ -79,6 +99,8 @@ def test_words_of_the_command_line_are_read_or_refused() -> None:
         lambda: read_day("from", "July"),
         lambda: read_count("last", "0"),
         lambda: read_versions("7-3"),
+        lambda: read_day("from", "0001-01-01"),
+        lambda: read_day("until", "9999-12-31"),
     ):
         with pytest.raises(BadInput, match="is needed, found"):
             read()
@@ -123,4 +145,38 @@ def test_a_reference_reads_back(home: Path) -> None:
     found = load(home)
     assert isinstance(found, Reference)
     assert found.inputs.equals(known.inputs)
+    assert found.holdout.inputs.equals(known.holdout.inputs)
+    assert found.holdout.answers.equals(known.holdout.answers)
     assert found.figures == known.figures
+
+
+def test_a_reference_of_an_older_release_reads_alike(home: Path) -> None:
+    known = made.reference(50)
+    freeze(home, known.inputs, known.holdout, known.figures)
+    (home / "answers.parquet").unlink()
+    beside = pd.concat([known.holdout.inputs, known.holdout.answers], axis="columns")
+    beside.to_parquet(home / "holdout.parquet")
+    found = load(home).holdout
+    assert found.inputs.equals(known.holdout.inputs)
+    assert found.answers.equals(known.holdout.answers)
+
+
+def test_a_reference_without_its_answers_is_damaged(home: Path) -> None:
+    known = made.reference(50)
+    freeze(home, known.inputs, known.holdout, known.figures)
+    (home / "answers.parquet").unlink()
+    with pytest.raises(OSError, match="answers.parquet"):
+        load(home)
+
+
+def test_tables_of_older_releases_count_as_http(home: Path, use_case: UseCase) -> None:
+    older = Tables(str(home / "old"), "made")
+    made.answer(older, use_case, made.rows(50, 1, "2024-02-01"))
+    rows = older.read("predictions").drop_columns(["source"])
+    older.overwrite("predictions", rows)
+    assert len(counting(older.open("predictions"), LATER)) == 1
+    assert counted(older, use_case, Asked()) == {"1": 50}
+    spooled(home / "s", use_case, [answer(use_case, "new", 3, version="1")])
+    Shipper(home / "s", older).drain()  # now there is the column, and it is empty in the old rows
+    assert len(counting(older.open("predictions"), LATER)) == 2
+    assert counted(older, use_case, Asked(date(2024, 1, 1))) == {"1": 53}

@@ -8,14 +8,16 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, cast
 
+import msgspec
 import pytest
 
 from contract.tables import Tables
 from contract.use_case import Column, UseCase
 from serving.frames import Kind, frame
+from serving.record import encode
 from serving.shipper import Shipper, keep_shipping
 from serving.shipper_status import ShipperStatus, read_status, status_now, write_status
-from serving.spool import CLOSED, OPEN, closed_segments, salt_of
+from serving.spool import CLOSED, OPEN, Entry, closed_segments, salt_of
 from tests.conftest import made_use_case
 from tests.serving.answers import MOMENT, answer, entry, spool_of, spooled
 
@@ -53,6 +55,18 @@ def reasons(folder: Path) -> list[str]:
     return [fact["reason"] for fact in facts]
 
 
+def test_a_record_of_an_older_release_was_asked_over_http(
+    shipper: Shipper, use_case: UseCase
+) -> None:
+    new = answer(use_case, "r", 2)
+    old = msgspec.msgpack.encode(msgspec.msgpack.decode(encode(new))[:-1])
+    spool = spool_of(shipper.folder, use_case)
+    spool.write([Entry(Kind.PREDICTIONS, new.schema_hash, 2, old)], sync=True)
+    spool.close()
+    shipper.drain()
+    assert [row["source"] for row in rows(shipper)] == ["http", "http"]
+
+
 def test_a_row_holds_what_was_asked_and_answered(shipper: Shipper, use_case: UseCase) -> None:
     spooled(shipper.folder, use_case, [answer(use_case, "r", 2)])
     shipper.drain()
@@ -76,6 +90,7 @@ def test_a_row_holds_what_was_asked_and_answered(shipper: Shipper, use_case: Use
         "key_id": None,
         "shadow": None,
         "shadow_version": None,
+        "source": "http",
     }
     assert (second["row"], second["event_time"].hour) == (1, 13)
     assert closed_segments(shipper.folder) == []
