@@ -16,14 +16,7 @@ from serving.shipper import Shipper
 from tests.conftest import made_use_case
 from tests.monitoring import made
 from tests.monitoring.made import LATER
-from tests.serving.answers import answer, spooled
-
-IMPOSSIBLE = [
-    datetime(1, 1, 1, tzinfo=UTC),
-    datetime(1699, 12, 31, tzinfo=UTC),
-    LATER + timedelta(days=1, seconds=1),
-    datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC),
-]
+from tests.serving.answers import answer, spooled, uncounted
 
 
 @pytest.fixture
@@ -40,12 +33,7 @@ def tables(home: Path, use_case: UseCase) -> Tables:
     found = Tables(str(home / "data"), "made")
     made.answer(found, use_case, made.rows(1440, 1, "2024-02-01"))
     made.answer(found, use_case, made.rows(1440, 2, "2024-02-02"), version="2")
-    odd = [answer(use_case, "odd", 4, version="1", event_time=IMPOSSIBLE)]
-    for at in (datetime(2024, 2, 1, 12, tzinfo=UTC), datetime(2024, 5, 1, tzinfo=UTC)):
-        tried = {"version": "1", "source": "form", "event_time": [at] * 40}
-        odd.append(answer(use_case, f"form{at:%m}", 40, **tried))
-    spooled(home / "s", use_case, odd)
-    Shipper(home / "s", found).drain()
+    uncounted(home / "s", found, use_case, LATER, tried=datetime(2024, 2, 2, 12, tzinfo=UTC))
     return found
 
 
@@ -165,7 +153,7 @@ def test_a_reference_without_its_answers_is_damaged(home: Path) -> None:
     known = made.reference(50)
     freeze(home, known.inputs, known.holdout, known.figures)
     (home / "answers.parquet").unlink()
-    with pytest.raises(OSError, match="answers.parquet"):
+    with pytest.raises(OSError, match=r"answers\.parquet"):
         load(home)
 
 
