@@ -45,7 +45,7 @@ SCRIPT = 'wrk.method = "POST"\nwrk.headers["Content-Type"] = "application/json"\
 
 WINDOW = """
 import json, re, sys, time
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from contract.tables import Tables
 from contract.use_case_file import load_use_case
@@ -54,7 +54,7 @@ from monitoring.window import Asked, resolve
 tables, use_case = Tables(sys.argv[1], "flights"), load_use_case("flights")
 day = date.fromisoformat(sys.argv[2])
 def read(version):
-    window = resolve(Asked(day, day + timedelta(days=1)), tables, use_case)
+    window = resolve(Asked(day, day + timedelta(days=1)), tables, use_case, datetime.now(UTC))
     return list(Reader(tables, use_case, window, version).stream(list(use_case.features), 1))
 def peak():  # getrusage starts from the parent's
     return int(re.search(r"VmHWM:\\s+(\\d+)", Path("/proc/self/status").read_text())[1]) / 1024

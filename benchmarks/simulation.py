@@ -20,7 +20,7 @@ from monitoring.cells import NULL, Cell
 from monitoring.compare import Columns, changes, frozen_columns
 from monitoring.evidence import DriftVerdict, Evidence, Past
 from monitoring.performance import Baseline, baseline, fall
-from monitoring.reference import Reference
+from monitoring.reference import Reference, Rows
 from monitoring.tally import Summary
 from monitoring.verdict import decide, find
 from pipelines.preprocess import build_pipeline
@@ -85,14 +85,17 @@ def stage(resamples: int = 200, seed: int = 0) -> Stage:
     held = slice(FIT_ROWS, FIT_ROWS + HOLDOUT_ROWS)
     pool = slice(FIT_ROWS + HOLDOUT_ROWS, None)
     p = model.predict_proba(features[held])
-    holdout = features[held].assign(
-        label=late[held],
-        prediction=p[:, 1] > 0.5,
-        probability_False=p[:, 0],
-        probability_True=p[:, 1],
+    answers = pd.DataFrame(
+        {
+            "label": late[held],
+            "prediction": p[:, 1] > 0.5,
+            "probability_False": p[:, 0],
+            "probability_True": p[:, 1],
+        }
     )
+    holdout = Rows(features[held].reset_index(drop=True), answers)
     sample = features[:FIT_ROWS].sample(10_000, random_state=seed, ignore_index=True)
-    reference = Reference(sample, holdout.reset_index(drop=True), {})
+    reference = Reference(sample, holdout, {})
     frozen = frozen_columns(reference, use_case)
     assert frozen.prediction is not None
     frame = features[pool].reset_index(drop=True)

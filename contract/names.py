@@ -1,5 +1,6 @@
 """Names that cross between rooms: aliases, stages, tables, experiments, columns of ours."""
 
+import re
 from typing import Literal
 
 CHALLENGER = "challenger"
@@ -44,17 +45,31 @@ PREDICTION_COLUMNS = frozenset(
         "key_id",
         "shadow",
         "shadow_version",
+        "source",
     }
 )
-FEEDBACK_COLUMNS = frozenset({"label", "label_time", "received_time"})  # and prediction_id
+# Ours in `feedback` and `feedback_quarantine`, where they are no column of `predictions`.
+FEEDBACK_COLUMNS = frozenset({"label", "label_time", "received_time", "reason"})
+# Ours beside the event time, under its own name: in the body of feedback, in what `score` writes.
+BESIDE_EVENT_TIME = frozenset({"prediction_id", "label", "label_time", "prediction", "flags"})
+
+# Where a prediction was asked for: the column `source` of `predictions`.
+HTTP = "http"
+FORM = "form"  # of the status page; it tries the service, so nothing is judged by it
 
 ROW_HASH = "_row_hash"  # int64, hash of the declared columns of one row
 DELIVERY = "_delivery"  # int64, which ingest brought the row: 1, 2, ...
 REASONS = "_reasons"  # list of strings, the expectations that a quarantined row failed
+ROW_COLUMNS = frozenset({ROW_HASH, DELIVERY, REASONS})  # beside all columns of the use case
 
 USE_CASE_FILE = "use_case.yaml"  # the frozen copy inside a model version's package
 REFERENCE_DIR = "reference"
 SCORER_DIR = "scorer"
+
+
+def file_name(name: str) -> str:
+    """A column's name as part of a file's or a metric's: what MLflow takes, and no path."""
+    return re.sub(r"^\.+$|[^\w\-. ]", "_", name, flags=re.ASCII)
 
 
 def experiment(use_case: str, cycle: Cycle) -> str:

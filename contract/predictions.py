@@ -12,6 +12,7 @@ from contract.schema import TYPES
 
 TIMESTAMP = TYPES["timestamp"]
 PARTITION = "event_date"
+INPUT = "inputs."  # before a feature's name where columns of ours stand beside it: none has a dot
 
 
 def predictions_schema(
@@ -38,5 +39,6 @@ def predictions_schema(
             ("key_id", pa.string()),  # of the API key that asked
             ("shadow", TYPES[prediction]),  # the challenger's prediction
             ("shadow_version", pa.string()),  # of that challenger
+            ("source", pa.string()),  # http, form; null, in rows of old: http
         ]
     )

@@ -5,7 +5,7 @@ number names the same rows forever, which is what a run records as its data vers
 """
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import pyarrow as pa
@@ -239,6 +239,11 @@ def storage_options(root: str) -> dict[str, str] | None:
 def quoted(name: str) -> str:
     """A column name as SQL reads it literally."""
     return '"' + name.replace('"', '""') + '"'
+
+
+def unlike(name: str, others: Collection[str]) -> str:
+    """The name, or one after it that none of the others is: for a column of ours beside theirs."""
+    return name if name not in others else unlike(f"{name}_", others)
 
 
 def _properties(metadata: Mapping[str, str]) -> CommitProperties:

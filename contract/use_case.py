@@ -14,7 +14,12 @@ from pydantic import (
     model_validator,
 )
 
-from contract.names import FEEDBACK_COLUMNS, PREDICTION_COLUMNS
+from contract.names import (
+    BESIDE_EVENT_TIME,
+    FEEDBACK_COLUMNS,
+    PREDICTION_COLUMNS,
+    ROW_COLUMNS,
+)
 
 ColumnType = Literal["string", "integer", "number", "boolean", "timestamp"]
 Task = Literal["binary", "multiclass", "regression"]
@@ -365,16 +370,39 @@ class UseCase(Part):
     privacy: Privacy = Privacy()
     card: Card = Card()
 
+    @field_validator("columns")
+    @classmethod
+    def _are_columns_of_a_table(cls, columns: dict[str, Column]) -> dict[str, Column]:
+        """Delta does not tell names apart by their case."""
+        seen = {name: f"{name!r}, which every table has" for name in ROW_COLUMNS}
+        for name in columns:
+            if not name:
+                raise ValueError("a column has no name; one is needed")
+            if other := seen.get(name.lower()):
+                raise ValueError(f"{name!r} and {other} are one name to a table; another is needed")
+            seen[name.lower()] = repr(name)
+        return columns
+
     @field_validator("keys")
     @classmethod
     def _stand_beside_ours(cls, keys: tuple[str, ...]) -> tuple[str, ...]:
-        taken = sorted((PREDICTION_COLUMNS | FEEDBACK_COLUMNS).intersection(keys))
+        taken = [k for k in keys if k.lower() in PREDICTION_COLUMNS | FEEDBACK_COLUMNS]
         if taken:
             raise ValueError(
                 f"{', '.join(taken)} is a column of the tables predictions and feedback, in which "
                 "the keys stand too; another name is needed"
             )
         return keys
+
+    @field_validator("event_time")
+    @classmethod
+    def _stands_beside_answers(cls, name: str | None) -> str | None:
+        if name in BESIDE_EVENT_TIME:
+            raise ValueError(
+                f"{name} is said beside it, of a label (POST /feedback) or of an answer (score); "
+                "another name is needed"
+            )
+        return name
 
     @property
     def features(self) -> tuple[str, ...]:

@@ -6,13 +6,12 @@ import pandas as pd
 
 from contract.metrics import Floats, Scored, positive_index
 from contract.use_case import UseCase
+from monitoring.reference import PROBABILITY
 
-PREFIX = "probability_"
 
-
-def classes_of(holdout: pd.DataFrame, use_case: UseCase) -> tuple[object, ...]:
+def classes_of(answers: pd.DataFrame, use_case: UseCase) -> tuple[object, ...]:
     """The classes in the order of the probabilities; none for a regression."""
-    names = [str(n).removeprefix(PREFIX) for n in holdout if str(n).startswith(PREFIX)]
+    names = [str(n).removeprefix(PROBABILITY) for n in answers if str(n).startswith(PROBABILITY)]
     return tuple(_class(name, use_case) for name in names)
 
 
@@ -24,14 +23,14 @@ def score_index(use_case: UseCase, classes: tuple[object, ...]) -> int | None:
     return positive_index(use_case, classes) if use_case.task == "binary" and classes else None
 
 
-def of_holdout(holdout: pd.DataFrame, use_case: UseCase) -> Scored:
+def of_holdout(answers: pd.DataFrame, use_case: UseCase) -> Scored:
     """The reference's answers on its holdout."""
-    classes = classes_of(holdout, use_case)
-    columns = [n for n in holdout if str(n).startswith(PREFIX)]
-    probability = holdout[columns].to_numpy(dtype=float) if classes else None
+    classes = classes_of(answers, use_case)
+    columns = [n for n in answers if str(n).startswith(PROBABILITY)]
+    probability = answers[columns].to_numpy(dtype=float) if classes else None
     return Scored(
-        typed(holdout["label"], use_case),
-        typed(holdout["prediction"], use_case),
+        typed(answers["label"], use_case),
+        typed(answers["prediction"], use_case),
         probability,
         classes,
     )

@@ -9,11 +9,11 @@ import pyarrow as pa
 
 from contract.schema import TYPES
 from contract.use_case import Column, UseCase
-from monitoring.answers import PREFIX, classes_of, score_index
+from monitoring.answers import classes_of, score_index
 from monitoring.cells import NOT_FINITE, NumberCells, is_number, number_cells, word_cells
 from monitoring.effect import distance
 from monitoring.evidence import Change, Role
-from monitoring.reference import Reference
+from monitoring.reference import PROBABILITY, Reference
 from monitoring.tally import Summary, summarise
 
 TOLD_NULL_SHARE = 0.02  # a change of the share of nulls that is worth a word
@@ -45,12 +45,13 @@ def frozen_columns(reference: Reference, use_case: UseCase) -> Columns:
         if name in reference.inputs
     }
     target = use_case.columns[use_case.target]
-    answers, classes = reference.holdout, classes_of(reference.holdout, use_case)
+    answers = reference.holdout.answers
+    classes = classes_of(answers, use_case)
     score = score_index(use_case, classes)
     if score is None:
         prediction = freeze_column(answers["prediction"], target)
     else:
-        chances = answers[f"{PREFIX}{classes[score]}"]
+        chances = answers[f"{PROBABILITY}{classes[score]}"]
         prediction = freeze_column(chances, Column(type="number"))
     return Columns(features, prediction, freeze_column(answers["label"], target))
 

@@ -5,6 +5,7 @@ from datetime import datetime
 
 import pyarrow.compute as pc
 
+from contract.predictions import INPUT
 from monitoring.compare import Columns
 from monitoring.read import SCORE, Reader
 from monitoring.tally import Tally
@@ -36,7 +37,7 @@ def count_window(
     for part in reader.stream(list(tallies), score):
         rows += part.num_rows
         for name, tally in tallies.items():
-            tally.add(part.column(name).combine_chunks())
+            tally.add(part.column(INPUT + name).combine_chunks())
         if answers:
             answers.add(part.column(SCORE).combine_chunks())
         bounds = pc.min_max(part.column("event_time")).as_py()

@@ -1,6 +1,5 @@
 """What one report says, as a JSON document and as MLflow metrics."""
 
-import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from datetime import datetime
@@ -8,8 +7,12 @@ from typing import Any
 
 import numpy as np
 
+from contract.names import file_name
+from contract.tables import unlike
 from monitoring.judge import Judged
 from monitoring.tally import Summary
+
+LONGEST_KEY = 240  # characters; MLflow takes 250
 
 
 @dataclass(frozen=True)
@@ -81,7 +84,11 @@ def metrics(report: WindowReport) -> dict[str, float]:
             found["label_coverage"] = fall.coverage
             found[f"realised/{fall.metric}_low"] = fall.value_low
             found[f"realised/{fall.metric}_high"] = fall.value_high
-    return {_key(name): value for name, value in found.items() if np.isfinite(value)}
+    keyed: dict[str, float] = {}
+    for name, value in found.items():
+        if np.isfinite(value):
+            keyed[unlike(_key(name), keyed)] = value
+    return keyed
 
 
 def _column(summary: Summary) -> dict[str, Any]:
@@ -106,5 +113,6 @@ def _plain(value: Any) -> Any:
 
 
 def _key(name: str) -> str:
-    """A name that MLflow takes for a metric."""
-    return re.sub(r"[^\w\-. /]", "_", name, flags=re.ASCII)
+    """A name that MLflow takes for a metric: `mean/size`."""
+    group, slash, rest = name[:LONGEST_KEY].partition("/")
+    return f"{group}{slash}{file_name(rest)}"

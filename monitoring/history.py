@@ -11,8 +11,8 @@ from mlflow.entities import Run
 
 from contract.errors import FourcycleError
 from contract.use_case import Monitoring
+from monitoring.declared import Span, apart
 from monitoring.evidence import UNJUDGED, DriftVerdict, Past
-from monitoring.window import Span, apart
 
 VERDICT_FILE = "verdict.json"
 CONTENT_TAG = "content"

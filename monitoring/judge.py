@@ -16,7 +16,7 @@ from monitoring.count import Counted
 from monitoring.estimate import Calibration, calibration, expected_metrics
 from monitoring.evidence import DriftVerdict, Evidence, Fall, Past
 from monitoring.performance import Answers, Slice, baseline, fall, point, slices
-from monitoring.reference import Reference
+from monitoring.reference import Reference, Rows
 from monitoring.tally import Summary, summarise
 from monitoring.verdict import decide, find
 
@@ -51,7 +51,7 @@ class Judged:
 
 def judge(
     counted: Counted,
-    sample: pd.DataFrame,
+    sample: Rows,
     reference: Reference | None,
     frozen: Columns | None,
     schema: Mapping[str, str],
@@ -80,13 +80,13 @@ def judge(
     return Judged(verdict, evidence, window, frozen, performance, notes)
 
 
-def measure(sample: pd.DataFrame, reference: Reference, use_case: UseCase) -> Performance:
+def measure(sample: Rows, reference: Reference, use_case: UseCase) -> Performance:
     """Realised and estimated performance on a sample of a window."""
-    classes = classes_of(reference.holdout, use_case)
-    holdout = of_holdout(reference.holdout, use_case)
+    classes = classes_of(reference.holdout.answers, use_case)
+    holdout = of_holdout(reference.holdout.answers, use_case)
     base = baseline(use_case, holdout)
-    arrived = sample["label"].notna().to_numpy(dtype=bool)
-    labelled, rows = of_window(sample[arrived], use_case, classes), int(arrived.sum())
+    arrived = sample.answers["label"].notna().to_numpy(dtype=bool)
+    labelled, rows = of_window(sample.answers[arrived], use_case, classes), int(arrived.sum())
     realised: dict[str, float] = {}
     estimated: dict[str, float] = {}
     error: dict[str, float] = {}
@@ -96,31 +96,33 @@ def measure(sample: pd.DataFrame, reference: Reference, use_case: UseCase) -> Pe
         realised, falls[0] = point(known, rows), fall(base, known, rows, len(sample))
     if classes and len(sample):
         calibrated = calibration(holdout)
-        expected = _expected(use_case, unlabelled(sample, use_case, classes), calibrated)
+        expected = _expected(use_case, unlabelled(sample.answers, use_case, classes), calibrated)
         estimated = point(expected, len(sample))
         if base.metric in expected:
             falls[1] = fall(base, expected, len(sample), len(sample))
         if rows:
             there = point(_expected(use_case, labelled, calibrated), rows)
             error = {n: v - realised[n] for n, v in there.items() if n in realised}
-    columns = slice_columns(use_case, sample, reference.holdout)
+    columns = slice_columns(use_case, sample.inputs, reference.holdout.inputs)
     sliced = slices(
         use_case,
         columns,
-        Answers(_texts(sample, columns), arrived, labelled),
+        Answers(_texts(sample.inputs, columns), arrived, labelled),
         Answers(
-            _texts(reference.holdout, columns), np.ones(len(holdout.label), dtype=bool), holdout
+            _texts(reference.holdout.inputs, columns),
+            np.ones(len(holdout.label), dtype=bool),
+            holdout,
         ),
         SLICE_MIN_LABELS,
     )
     return Performance(len(sample), realised, estimated, error, falls[0], falls[1], sliced)
 
 
-def slice_columns(use_case: UseCase, sample: pd.DataFrame, holdout: pd.DataFrame) -> list[str]:
+def slice_columns(use_case: UseCase, window: pd.DataFrame, holdout: pd.DataFrame) -> list[str]:
     """The declared slices that both sides have."""
     declared = use_case.monitoring.slices
     names = use_case.evaluation.slices if declared is None else declared
-    return [name for name in names if name in sample and name in holdout]
+    return [name for name in names if name in window and name in holdout]
 
 
 def _expected(use_case: UseCase, answers: Scored, calibrated: Calibration) -> dict[str, Metric]:
@@ -129,14 +131,14 @@ def _expected(use_case: UseCase, answers: Scored, calibrated: Calibration) -> di
 
 
 def _labels(
-    sample: pd.DataFrame, frozen: Columns, performance: Performance, use_case: UseCase
+    sample: Rows, frozen: Columns, performance: Performance, use_case: UseCase
 ) -> Summary | None:
     """Labels as a column of the window, once enough of them have arrived to speak for it."""
     known = performance.realised_fall
     if frozen.label is None or known is None or not known.enough(use_case.monitoring):
         return None
     kind = TYPES[use_case.columns[use_case.target].type]
-    values = sample["label"].dropna().tolist()
+    values = sample.answers["label"].dropna().tolist()
     return summarise(frozen.label.cells, pa.array(values, type=kind))
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 import pandas as pd
 from mlflow import MlflowClient
@@ -24,6 +25,7 @@ from monitoring.judge import ANSWER_ROWS, judge
 from monitoring.pages import Drawn, draw
 from monitoring.publish import PAGE_FILE, publish
 from monitoring.read import Reader, served_versions
+from monitoring.reference import Rows
 from monitoring.served import (
     Served,
     asking,
@@ -73,10 +75,12 @@ def monitor(
     asked: Asked,
     version: str = "",
     say: Callable[[str], None] = lambda line: None,
+    now: datetime | None = None,
 ) -> tuple[Monitored, ...]:
     """Report on a window, once for each content and version; the champion's report comes first.
 
-    `version` empty: all versions that answered in the window, or the champion where none did.
+    `version` empty: all versions that answered in the window, or the champion where none did. `now`
+    (with its zone) tells which windows have ended and which times are still to come.
     Unavailable when MLflow is away, Busy when another run does not end.
     """
     client = connect(settings)
@@ -84,7 +88,9 @@ def monitor(
     tables = Tables(settings.table_root, use_case.name)
     # Two runs on one window at once: the second waits here, then finds the report of the first.
     with alone(settings, f"{use_case.name}.monitor", PATIENCE_S), asking():
-        window = resolve(asked, tables, use_case)
+        window = resolve(asked, tables, use_case, now or datetime.now(UTC))
+        if window.newer:
+            say(f"not judged unless asked for by --from and --until: {window.newer}")
         served = [version] if version else served_versions(tables, window) or [champion]
         if served == [""]:
             raise BadInput(
@@ -105,11 +111,11 @@ def _report(desk: Desk, window: Window, served: Served) -> Monitored:
     frozen, score = None, None
     if reference:
         frozen = frozen_columns(reference, use_case)
-        score = score_index(use_case, classes_of(reference.holdout, use_case))
+        score = score_index(use_case, classes_of(reference.holdout.answers, use_case))
     desk.say(f"{use_case.name} version {version}, {window.title}: counting every row")
     counted = count_window(reader, features, frozen, score)
     sample = reader.sample(features, counted.rows, ANSWER_ROWS)
-    labels_until = sample.pop("label_time").max()
+    labels_until = sample.answers["label_time"].max()
     history = read_history(desk.client, desk.experiment_id, version)
     title = _title(window, counted)
     start, end = window.start or counted.first, window.end or counted.last
@@ -165,7 +171,7 @@ def _content(
     version: str,
     title: str,
     counted: Counted,
-    sample: pd.DataFrame,
+    sample: Rows,
     past: list[Past],
 ) -> str:
     """What a report rests on, as a hash: the same again needs no second report."""
@@ -174,7 +180,7 @@ def _content(
             [use_case.name, version, title, counted.rows],
             use_case.monitoring.model_dump(mode="json"),
             [summary.counts.tolist() for _, _, summary in counted.columns.roles()],
-            sample["label"].astype(str).tolist(),
+            sample.answers["label"].astype(str).tolist(),
             [[sorted(p.signals), sorted(p.alarms)] for p in past],
         ]
     )

@@ -10,7 +10,7 @@ import pandas as pd
 from contract.metrics import Scored
 from contract.use_case import UseCase
 from monitoring.answers import classes_of, of_holdout, of_window, unlabelled
-from monitoring.reference import Reference
+from monitoring.reference import Reference, Rows
 
 SAMPLE_ROWS = 10_000  # Evidently's plots, not its tests, take time that grows with the rows
 MAX_WORDS = 1_000  # a page with more bars than that can't be read and takes minutes
@@ -38,27 +38,33 @@ class Drawn:
     left_out: Mapping[str, str]  # column: why
 
 
-def draw(sample: pd.DataFrame, reference: Reference, use_case: UseCase, as_html: bool) -> Drawn:
+def draw(sample: Rows, reference: Reference, use_case: UseCase, as_html: bool) -> Drawn:
     """Inputs against those of training, and answers against those of the holdout.
 
     Answers come with their quality once there are labels enough; then only labelled rows are shown.
     """
-    left_out = {n: why for n in use_case.features if (why := unfit(sample, reference.inputs, n))}
+    left_out = {
+        n: why for n in use_case.features if (why := unfit(sample.inputs, reference.inputs, n))
+    }
     columns = [name for name in use_case.features if name not in left_out]
-    classes = classes_of(reference.holdout, use_case)
-    arrived = sample[sample["label"].notna()]
+    classes = classes_of(reference.holdout.answers, use_case)
+    arrived = sample.answers[sample.answers["label"].notna()]
     labelled = len(arrived) >= use_case.monitoring.min_labels
     if labelled and use_case.classifies:
         labelled = arrived["label"].nunique() > 1
     answers = (
-        of_window(arrived, use_case, classes) if labelled else unlabelled(sample, use_case, classes)
+        of_window(arrived, use_case, classes)
+        if labelled
+        else unlabelled(sample.answers, use_case, classes)
     )
-    holdout = of_holdout(reference.holdout, use_case)
+    holdout = of_holdout(reference.holdout.answers, use_case)
     work: dict[str, Callable[[], Page]] = {
         "answers": lambda: answers_page(answers, holdout, use_case, labelled, as_html)
     }
     if columns:
-        work["inputs"] = lambda: inputs_page(sample, reference.inputs, use_case, columns, as_html)
+        work["inputs"] = lambda: inputs_page(
+            sample.inputs, reference.inputs, use_case, columns, as_html
+        )
     pages = {}
     for name, make in work.items():
         try:

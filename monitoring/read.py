@@ -8,10 +8,12 @@ import pyarrow as pa
 from deltalake import DeltaTable
 
 from contract.labels import labels_sql, shared_keys
+from contract.predictions import INPUT
 from contract.privacy import altered
 from contract.schema import TYPES
 from contract.tables import Tables, quoted
 from contract.use_case import UseCase
+from monitoring.reference import Rows
 from monitoring.window import Window, literal
 
 HASH = "md5(concat('fourcycle', p.prediction_id))"
@@ -51,7 +53,7 @@ class Reader:
         return found
 
     def stream(self, features: list[str], score: int | None) -> Iterator[pa.Table]:
-        """Features, event time and the prediction's score of all rows, part by part.
+        """Features (INPUT and their names), event time and score of all rows, part by part.
 
         `score` is the index of the probability that stands for the prediction; None: it itself.
         """
@@ -64,14 +66,14 @@ class Reader:
         )
         return self.tables.stream(sql, **self._tables())
 
-    def sample(self, features: list[str], n_rows: int, wanted: int) -> pd.DataFrame:
+    def sample(self, features: list[str], n_rows: int, wanted: int) -> Rows:
         """About `wanted` of the `n_rows` rows, or all: features, answers, label and its time.
 
         The hash of the prediction's id chooses them, so the same rows are chosen again. They come
-        in the order of that hash: any head of the frame is a sample too. No label yet is null.
+        in the order of that hash: the first of them are a sample too. No label yet is null.
         """
         if self.window.table_version is None:
-            return pd.DataFrame(columns=[*features, *ANSWER])
+            return Rows(pd.DataFrame(columns=features), pd.DataFrame(columns=list(ANSWER)))
         opened = self._tables()
         chosen = self._chosen(_share_of_ids(wanted / max(n_rows, 1)))
         labels = NO_LABELS
@@ -85,7 +87,8 @@ class Reader:
             f"WHERE {chosen} ORDER BY {HASH}, p.prediction_id"
         )
         rows: pd.DataFrame = self.tables.query(sql, **opened).to_pandas()
-        return rows
+        inputs = rows[[f"{INPUT}{name}" for name in features]].set_axis(features, axis="columns")
+        return Rows(inputs, rows[list(ANSWER)])
 
     def _tables(self) -> dict[str, DeltaTable]:
         return _opened(self.tables, self.window)
@@ -122,7 +125,7 @@ def _conditions(window: Window) -> list[str]:
 
 
 def _inputs(features: list[str]) -> str:
-    return "".join(f"p.inputs[{literal(n)}] AS {quoted(n)}, " for n in features)
+    return "".join(f"p.inputs[{literal(n)}] AS {quoted(INPUT + n)}, " for n in features)
 
 
 def _share_of_ids(share: float) -> str:

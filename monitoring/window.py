@@ -1,22 +1,32 @@
-"""Which rows of `predictions` a report is about: by time, the newest N, or what commits added."""
+"""Which rows of `predictions` a report is about: by time, the newest N, or what commits added.
 
-from collections.abc import Iterable
-from dataclasses import dataclass
-from datetime import UTC, date, datetime, time, timedelta
+Of those, the ones that count: asked for in earnest, of a time that can be judged.
+"""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, date, datetime, time
 from zoneinfo import ZoneInfo
 
+from deltalake import DeltaTable
+
 from contract.errors import BadInput
+from contract.event_time import AHEAD, EARLIEST
 from contract.labels import moment
+from contract.names import FORM, HTTP
 from contract.predictions import PARTITION
 from contract.tables import Tables
 from contract.use_case import UseCase
+from monitoring.declared import Days, choose, period
 
-Span = tuple[datetime, datetime]  # [start, end)
+# Quarters of an hour of event time: they add up to days in every time zone.
+QUARTER = "date_bin(INTERVAL '15 minutes', p.event_time, TIMESTAMP '1970-01-01')"
 
 
 @dataclass(frozen=True)
 class Asked:
-    """What was asked for on the command line; nothing: the newest declared window."""
+    """What was asked for on the command line; nothing: the newest declared window to judge."""
 
     start: date | None = None  # days of the use case's time zone, [start, end)
     end: date | None = None
@@ -37,32 +47,56 @@ class Window:
     after: int | None = None  # table version whose rows are left out
     start: datetime | None = None  # bounds of event time that were asked for
     end: datetime | None = None
+    newer: str = ""  # declared windows with rows that were passed over, and why; "" for none
 
 
-def resolve(asked: Asked, tables: Tables, use_case: UseCase) -> Window:
-    """The window that was asked for, on the newest table version."""
+def resolve(asked: Asked, tables: Tables, use_case: UseCase, now: datetime) -> Window:
+    """The window that was asked for, on the newest table version, with the rows that count now."""
     given = [asked.last is not None, asked.versions is not None, bool(asked.start or asked.end)]
     if sum(given) > 1:
         raise BadInput("One window is needed: from and until, or last, or versions; found several.")
     if not tables.exists("predictions"):
         return _between(asked.start, asked.end, None, use_case)
     version = tables.version("predictions")
+    opened = tables.open("predictions", version)
+    counted = counting(opened, now)
     if asked.versions is not None:
-        return _added(asked.versions, version)
-    if asked.last is not None:
-        return _last(asked.last, tables, version)
-    start, end = asked.start, asked.end
-    if start is None and end is None:
-        start, end = _newest(tables, version, use_case)
-    return _between(start, end, version, use_case)
+        found = _added(asked.versions, version)
+    elif asked.last is not None:
+        found = _last(asked.last, tables, opened, counted)
+    elif asked.start or asked.end:
+        found = _between(asked.start, asked.end, version, use_case)
+    else:
+        rows = _rows_by_window(tables, opened, counted, use_case)
+        chosen, newer = choose(rows, now, use_case)
+        found = replace(_between(*chosen, version, use_case), newer=newer)
+    return replace(found, where=(*found.where, *counted))
+
+
+def counting(table: DeltaTable, now: datetime) -> tuple[str, ...]:
+    """Conditions for predictions `p` that count: a person's tries do not, nor impossible times."""
+    times = f"p.event_time BETWEEN {moment(EARLIEST)} AND {moment(now + AHEAD)}"
+    return times, *in_earnest(table)
+
+
+def in_earnest(table: DeltaTable) -> tuple[str, ...]:
+    """The condition for predictions `p` that the form of the status page did not ask for."""
+    # Tables of older releases have no such column, and their rows no value in it.
+    known = "source" in {field.name for field in table.schema().fields}
+    return (f"coalesce(p.source, {literal(HTTP)}) <> {literal(FORM)}",) if known else ()
 
 
 def read_day(name: str, text: str) -> date | None:
     """A day of the command line; empty is none."""
     try:
-        return date.fromisoformat(text) if text else None
+        day = date.fromisoformat(text) if text else None
     except ValueError:
         raise BadInput(f"{name}: a day like 2013-07-01 is needed, found {text!r}.") from None
+    # A window begins and ends in a time zone, and calendars end with the year 9999.
+    if day is not None and not EARLIEST.year <= day.year < date.max.year:
+        known = f"from {EARLIEST:%Y} to {date.max.year - 1}"
+        raise BadInput(f"{name}: a day of the years {known} is needed, found {text!r}.")
+    return day
 
 
 def read_count(name: str, text: str) -> int | None:
@@ -82,37 +116,6 @@ def read_versions(text: str) -> tuple[int, int] | None:
     if not (first.isdigit() and last.isdigit() and int(first) < int(last)):
         raise BadInput(f"versions: a rising range like 3-7 is needed, found {text!r}.")
     return int(first), int(last)
-
-
-def period(day: date, every: str) -> tuple[date, date]:
-    """The declared window that a day falls into, [first day, first day after)."""
-    if every == "day":
-        return day, day + timedelta(days=1)
-    if every == "week":
-        monday = day - timedelta(days=day.weekday())
-        return monday, monday + timedelta(days=7)
-    first = day.replace(day=1)
-    return first, (first + timedelta(days=31)).replace(day=1)
-
-
-def apart(spans: Iterable[Span], every: str) -> list[Span]:
-    """Windows [start, end) that share no time, oldest first, so that no row counts twice.
-
-    A declared window stands; one that somebody asked for counts where it meets no declared one and
-    no newer one.
-    """
-    kept: list[Span] = []
-    for start, end in sorted(spans, key=lambda s: (_declared(s, every), s[1]), reverse=True):
-        if all(end <= other[0] or other[1] <= start for other in kept):
-            kept.append((start, end))
-    return sorted(kept)
-
-
-def _declared(span: Span, every: str) -> bool:
-    """Whether this is a declared window; both moments are in the use case's time zone."""
-    start, end = span
-    days = (start.date(), end.date())
-    return start.time() == end.time() == time() and period(days[0], every) == days
 
 
 def literal(text: str) -> str:
@@ -137,28 +140,37 @@ def _between(
             # Said of the partition too, so that the files of other days are not even opened.
             where.append(f"p.{PARTITION} {sign[0]}= DATE '{at.astimezone(UTC).date()}'")
     title = "all predictions" if not where else f"{start or '…'} to {end or '…'}"
-    return Window(title, version, tuple(where), None, *bounds)
+    return Window(title, version, tuple(where), start=bounds[0], end=bounds[1])
 
 
-def _newest(tables: Tables, version: int, use_case: UseCase) -> tuple[date | None, date | None]:
+def _rows_by_window(
+    tables: Tables, opened: DeltaTable, counted: Sequence[str], use_case: UseCase
+) -> dict[Days, int]:
+    """Rows that count in each declared window that has any, of the version with most of them."""
     found = tables.query(
-        "SELECT max(event_time) AS newest FROM predictions",
-        predictions=tables.open("predictions", version),
+        f"SELECT {QUARTER} AS quarter, p.version, count(*) AS n FROM predictions p "  # noqa: S608
+        f"WHERE {' AND '.join(counted)} GROUP BY 1, 2",
+        predictions=opened,
     )
-    newest = found.column("newest")[0].as_py()
-    if newest is None:
-        return None, None
-    day = newest.astimezone(ZoneInfo(use_case.time_zone)).date()
-    return period(day, use_case.monitoring.every)
+    zone, every = ZoneInfo(use_case.time_zone), use_case.monitoring.every
+    answered: Counter[tuple[Days, str]] = Counter()
+    for row in found.to_pylist():
+        day = row["quarter"].replace(tzinfo=UTC).astimezone(zone).date()
+        answered[period(day, every), row["version"]] += row["n"]
+    most: dict[Days, int] = {}
+    for (days, _), n_rows in answered.items():
+        most[days] = max(n_rows, most.get(days, 0))
+    return most
 
 
-def _last(n_rows: int, tables: Tables, version: int) -> Window:
+def _last(n_rows: int, tables: Tables, opened: DeltaTable, counted: Sequence[str]) -> Window:
     found = tables.query(
-        "SELECT event_time, prediction_id FROM predictions "  # noqa: S608, a whole number
-        f"ORDER BY event_time DESC, prediction_id DESC LIMIT 1 OFFSET {n_rows - 1}",
-        predictions=tables.open("predictions", version),
+        "SELECT p.event_time, p.prediction_id FROM predictions p "  # noqa: S608
+        f"WHERE {' AND '.join(counted)} "
+        f"ORDER BY p.event_time DESC, p.prediction_id DESC LIMIT 1 OFFSET {n_rows - 1}",
+        predictions=opened,
     )
-    title = f"last {n_rows:,} rows"
+    title, version = f"last {n_rows:,} rows", int(opened.version())
     if not found.num_rows:  # there are fewer
         return Window(title, version)
     at = moment(found.column("event_time")[0].as_py())

@@ -5,7 +5,7 @@ from datetime import date, timedelta
 from typing import Literal
 
 from contract.use_case import Monitoring
-from monitoring.window import period
+from monitoring.declared import period
 from pipelines.unseen import Days
 
 What = Literal["labels", "report", "traffic"]

@@ -13,6 +13,7 @@ import pyarrow as pa
 import typer
 
 from contract.errors import BadInput
+from contract.predictions import INPUT
 from contract.settings import read_settings
 from contract.use_case_file import load_use_case
 from pipelines import cli
@@ -89,7 +90,7 @@ def _backtest(workspace: Workspace, version: Version, first: str, last: str) -> 
 
 
 def _parts(workspace: Workspace, traffic: Traffic, served: ServedVersion) -> Iterator[pa.Table]:
-    inputs = inputs_sql(traffic, served.scorer.features, served.use_case)
+    inputs = inputs_sql(traffic, served.scorer.features, served.use_case, INPUT)
     sql = f"SELECT p.version, p.prediction, p.probability, l.label, {inputs} {traffic.source}"
     return traffic.stream(workspace.tables, sql)
 

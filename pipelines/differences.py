@@ -9,6 +9,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from contract.metrics import Scored
+from contract.predictions import INPUT
 from contract.use_case import UseCase
 from pipelines.evaluate import point
 from serving.model import ServedVersion
@@ -49,16 +50,16 @@ class Kept:
 
 
 def compare(kept: Kept, part: pa.Table, served: ServedVersion) -> None:
-    """Add a part of the traffic to the comparison."""
+    """Add a part of the traffic to the comparison; INPUT stands before its features' names."""
     needed = [n for n in served.scorer.features if not served.use_case.columns[n].nullable]
     whole = np.ones(part.num_rows, dtype=bool)
     for name in needed:
-        whole &= ~np.asarray(part.column(name).is_null())
+        whole &= ~np.asarray(part.column(INPUT + name).is_null())
     kept.unanswerable += int((~whole).sum())
     part = part.filter(pa.array(whole))
     if not part.num_rows:
         return
-    columns = {name: part.column(name).to_pylist() for name in served.scorer.features}
+    columns = {name: part.column(INPUT + name).to_pylist() for name in served.scorer.features}
     answers = served.scorer.score(columns)
     given = part.column("prediction").to_pylist()
     kept.rows += part.num_rows

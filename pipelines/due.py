@@ -9,7 +9,7 @@ from cronsim import CronSim, CronSimError
 
 from contract.errors import BadInput
 from contract.use_case import Job, Schedule, UseCase
-from monitoring.window import period
+from monitoring.declared import period
 
 # Windows that are looked at again: labels that are about two months late still make a revision.
 LOOK_BACK = {"day": 60, "week": 20, "month": 12}

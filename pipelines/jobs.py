@@ -11,7 +11,7 @@ from contract.labels import labels_sql, moment, shared_keys
 from contract.settings import Settings
 from contract.tables import Tables
 from contract.use_case import Job, UseCase
-from monitoring.window import Asked, resolve
+from monitoring.window import Asked, counting, resolve
 from pipelines.due import (
     Content,
     Days,
@@ -77,8 +77,8 @@ def _windows(place: Place, done: Mapping[str, str], now: datetime) -> Work:
     if not tables.exists("predictions"):
         return Work(())
     before = local_midnight(running_window(now, use_case)[0], use_case.time_zone)
-    ended = ended_windows(now, _newest(tables, before), use_case)
-    found = contents(tables, use_case, ended)
+    ended = ended_windows(now, _newest(tables, before, now), use_case)
+    found = contents(tables, use_case, ended, now)
     counted = counted_windows(ended, found, done)
     tasks = []
     for start, end in due_windows(counted, found, done):
@@ -87,19 +87,23 @@ def _windows(place: Place, done: Mapping[str, str], now: datetime) -> Work:
     return Work(tuple(tasks), {title(w): found[title(w)].mark for w in counted})
 
 
-def _newest(tables: Tables, before: datetime) -> datetime | None:
+def _newest(tables: Tables, before: datetime, now: datetime) -> datetime | None:
+    opened = tables.open("predictions")
+    counted = " AND ".join(counting(opened, now))
     found = tables.query(
-        "SELECT max(event_time) AS newest FROM predictions "  # noqa: S608, a moment
-        f"WHERE event_time < {moment(before)}",
-        predictions=tables.open("predictions"),
+        "SELECT max(p.event_time) AS newest FROM predictions p "  # noqa: S608, moments
+        f"WHERE p.event_time < {moment(before)} AND {counted}",
+        predictions=opened,
     )
     newest: datetime | None = found.column("newest")[0].as_py()
     return newest
 
 
-def contents(tables: Tables, use_case: UseCase, windows: list[Days]) -> dict[str, Content]:
+def contents(
+    tables: Tables, use_case: UseCase, windows: list[Days], now: datetime
+) -> dict[str, Content]:
     """What each of these neighbouring windows holds, by its title."""
-    whole = resolve(Asked(windows[0][0], windows[-1][1]), tables, use_case)
+    whole = resolve(Asked(windows[0][0], windows[-1][1]), tables, use_case, now)
     where = " AND ".join(whole.where)
     opened = {"predictions": tables.open("predictions", whole.table_version)}
     labels = "SELECT CAST(NULL AS VARCHAR) AS prediction_id, 0 AS revision"

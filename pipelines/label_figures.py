@@ -17,13 +17,12 @@ from contract.labels import moment
 from contract.tables import Tables, TableVersion, quoted
 from contract.use_case import TimeSplit, UseCase
 from monitoring.cells import Cells, number_cells, word_cells
+from monitoring.declared import period
 from monitoring.effect import Counts, distance
-from monitoring.window import period
+from monitoring.window import QUARTER, counting
 from pipelines.retraining import Holdout, Labels, least_holdout
 from pipelines.traffic import Traffic, read_traffic
 from pipelines.training_set import named_sql, rows_sql
-
-QUARTER = "date_bin(INTERVAL '15 minutes', event_time, TIMESTAMP '1970-01-01')"
 
 
 @dataclass(frozen=True)
@@ -60,9 +59,12 @@ def label_figures(tables: Tables, use_case: UseCase, seen: SeenTables, now: date
 def _newest_day(tables: Tables, use_case: UseCase, now: datetime) -> date | None:
     if not tables.exists("predictions"):
         return None
+    opened = tables.open("predictions")
+    counted = " AND ".join(counting(opened, now))
     found = tables.query(
-        f"SELECT max(event_time) AS newest FROM t WHERE event_time < {moment(now)}",  # noqa: S608
-        t=tables.open("predictions"),
+        "SELECT max(p.event_time) AS newest FROM predictions p "  # noqa: S608, moments
+        f"WHERE p.event_time < {moment(now)} AND {counted}",
+        predictions=opened,
     )
     newest = found.column("newest")[0].as_py()
     return newest.astimezone(ZoneInfo(use_case.time_zone)).date() if newest else None
@@ -74,20 +76,22 @@ def _counts(tables: Tables, use_case: UseCase, seen: SeenTables, traffic: Traffi
     A row that was asked several times counts once, with a label where one of the answers has one.
     """
     rows_sql(traffic, use_case)  # refuses a log that does not hold what rows need
-    keys = [quoted(key) for key in use_case.keys]
+    keys = {quoted(key): f"key{n}" for n, key in enumerate(use_case.keys)}  # ours stand beside
     of_p = ", ".join(f"p.{key}" for key in keys)
     answers = (
-        f"SELECT {of_p}, p.event_time, l.label, l.key_id, row_number() OVER (PARTITION BY {of_p} "
+        f"SELECT {', '.join(f'p.{key} AS {ours}' for key, ours in keys.items())}, {QUARTER} AS at, "
+        f"l.label, l.key_id, row_number() OVER (PARTITION BY {of_p} "
         "ORDER BY l.label IS NULL, p.logged_time DESC, p.prediction_id DESC) AS nth "
         f"{traffic.source} AND {named_sql(use_case)}"
     )
     known = " UNION ALL ".join(
-        f"SELECT {', '.join(keys)}, '{name}' AS seen FROM {name}"  # noqa: S608
+        f"SELECT {', '.join(f'{key} AS {ours}' for key, ours in keys.items())}, '{name}' AS seen "  # noqa: S608
+        f"FROM {name}"
         for name in ("training", "holdout")
     )
-    same = " AND ".join(f"a.{key} = k.{key}" for key in keys)
+    same = " AND ".join(f"a.{ours} = k.{ours}" for ours in keys.values())
     found = tables.query(
-        f"SELECT {QUARTER} AS at, label, key_id, seen, count(*) AS n "  # noqa: S608
+        "SELECT at, label, key_id, seen, count(*) AS n "  # noqa: S608
         f"FROM ({answers}) a LEFT JOIN ({known}) k ON {same} WHERE nth = 1 GROUP BY 1, 2, 3, 4",
         **traffic.opened,
         training=tables.open("training", seen.training.version),

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 
 import numpy as np
+from matplotlib import rcParams
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from sklearn.calibration import calibration_curve
@@ -13,6 +14,7 @@ from sklearn.metrics import (
 )
 
 from contract.metrics import CALIBRATION_BINS, Scored, positive_index
+from contract.names import file_name
 from contract.use_case import UseCase
 from pipelines.comparison import Comparison
 
@@ -45,7 +47,7 @@ def figures(
         yield "importance", _importance(use_case, importance)
     for column, values in slices.items():
         if values:
-            yield f"slices_{column}", _slices(use_case, column, values, whole)
+            yield f"slices_{file_name(column)}", _slices(use_case, column, values, whole)
 
 
 def gain(comparison: Comparison, champion: str, margin: float) -> Figure:
@@ -67,7 +69,13 @@ def gain(comparison: Comparison, champion: str, margin: float) -> Figure:
     return figure
 
 
+def read_literally() -> None:
+    """Let matplotlib draw texts as they are: a name with two dollars is no formula."""
+    rcParams["text.parse_math"] = False
+
+
 def _axes(title: str, size: tuple[float, float] = (6.4, 4.8)) -> tuple[Figure, Axes]:
+    read_literally()
     figure = Figure(figsize=size, dpi=120, layout="constrained")
     axes = figure.add_subplot()
     axes.set_title(title, loc="left", fontsize=11)

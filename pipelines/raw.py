@@ -4,7 +4,7 @@ import pyarrow as pa
 
 from contract.names import DELIVERY, REASONS, ROW_HASH
 from contract.schema import arrow_schema
-from contract.tables import Tables, quoted
+from contract.tables import Tables, quoted, unlike
 from contract.use_case import UseCase
 
 
@@ -45,6 +45,7 @@ def valid_rows(
     keys = ", ".join(map(quoted, use_case.keys))
     time = [use_case.event_time] if use_case.event_time else []
     order = ", ".join(map(quoted, [*time, *use_case.keys]))
+    nth = quoted(unlike("nth", use_case.columns))
     inner = (
         f"SELECT t.* FROM t LEFT ANTI JOIN q "  # noqa: S608, quoted names
         f"ON t.{ROW_HASH} = q.{ROW_HASH} AND t.{DELIVERY} = q.{DELIVERY}"
@@ -52,7 +53,7 @@ def valid_rows(
     if use_case.source.late_duplicates == "replace":
         inner = (
             f"SELECT * FROM (SELECT *, ROW_NUMBER() OVER (PARTITION BY {keys} "  # noqa: S608
-            f"ORDER BY {DELIVERY} DESC) AS newest FROM ({inner})) WHERE newest = 1"
+            f"ORDER BY {DELIVERY} DESC) AS {nth} FROM ({inner})) WHERE {nth} = 1"
         )
     return tables.query(
         f"SELECT {names} FROM ({inner}) ORDER BY {order}",  # noqa: S608, quoted names

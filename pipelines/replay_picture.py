@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 
 from contract.use_case import UseCase
 from monitoring.reasons import named
-from pipelines.plots import BLUE, GREY, ORANGE
+from pipelines.plots import BLUE, GREY, ORANGE, read_literally
 from pipelines.replayed import Cure, Report, Seen, label_name
 
 RED = "#b3261e"
@@ -21,6 +21,7 @@ MOST_NAMED = 2  # columns
 
 def draw(seen: Sequence[Seen], use_case: UseCase, label_lag_days: int) -> Figure:
     """Two panels over the windows: the main metric with what was reported, and the labels."""
+    read_literally()
     figure = Figure(figsize=(9, 6), dpi=110, layout="constrained")
     upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=[2.8, 1])
     for axes in (upper, lower):

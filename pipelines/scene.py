@@ -111,7 +111,8 @@ def _ask(scene: Scene, window: Days, seen: Seen) -> Seen:
                 f"{count(lost)} answers of {window} are not in the table yet; another shipper may "
                 "hold the spool. Run again to go on."
             )
-        answered = resolve(Asked(window.start, window.end), workspace.tables, scene.use_case)
+        asked, now = Asked(window.start, window.end), datetime.now(UTC)
+        answered = resolve(asked, workspace.tables, scene.use_case, now)
         version, *_ = served_versions(workspace.tables, answered)
     found = {"version": version, "rows": rows.num_rows, "sent": missing.num_rows}
     return seen.model_copy(update=found)

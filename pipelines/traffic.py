@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Annotated, Any
 
 import pyarrow as pa
@@ -68,14 +68,15 @@ def read_traffic(
 ) -> Traffic:
     """The traffic of the days [first, last) in the use case's time zone; BadInput without any.
 
-    With `true_by`, beside the labels that were known by then. `versions` of the tables are those
-    that an earlier look read; without, the newest.
+    With `true_by`, as of then: beside the labels that were known. `versions` of the tables are
+    those that an earlier look read; without, the newest.
     """
     if not tables.exists("predictions"):
         raise BadInput(
             f"No prediction of {use_case.name!r} is logged yet; the service logs what it answers."
         )
-    window = resolve(Asked(read_day("from", first), read_day("to", last)), tables, use_case)
+    asked = Asked(read_day("from", first), read_day("to", last))
+    window = resolve(asked, tables, use_case, true_by or datetime.now(UTC))
     if versions:
         window = replace(window, table_version=versions["predictions"])
     opened = {"predictions": tables.open("predictions", window.table_version)}
@@ -87,8 +88,13 @@ def read_traffic(
     return Traffic(window, opened, labels)
 
 
-def inputs_sql(traffic: Traffic, features: Sequence[str], use_case: UseCase) -> str:
-    """SQL of features as they were sent; Refused where the log does not hold one of them so."""
+def inputs_sql(
+    traffic: Traffic, features: Sequence[str], use_case: UseCase, before: str = ""
+) -> str:
+    """SQL of features as they were sent, `before` before their names where others stand beside.
+
+    Refused where the log does not hold one of them so.
+    """
     if hidden := [name for name in altered(use_case) if name in features]:
         raise Refused(
             f"The log does not hold {', '.join(hidden)} as sent (personal columns are hashed or "
@@ -98,4 +104,4 @@ def inputs_sql(traffic: Traffic, features: Sequence[str], use_case: UseCase) -> 
     there = {field.name for field in schema.field("inputs").type}
     if missing := [name for name in features if name not in there]:
         raise Refused(f"The log has no feature {', '.join(missing)}; versions since add them.")
-    return ", ".join(f"p.inputs[{literal(name)}] AS {quoted(name)}" for name in features)
+    return ", ".join(f"p.inputs[{literal(name)}] AS {quoted(before + name)}" for name in features)

@@ -164,17 +164,16 @@ def log_reference(
 
     In-sample predictions flatter, so predictions and figures are the holdout's.
     """
-    answers = feature_frame(holdout, use_case).assign(
-        label=scored.label, prediction=scored.prediction
-    )
+    answers = pd.DataFrame({"label": scored.label, "prediction": scored.prediction})
     if scored.probability is not None:
         for i, name in enumerate(scored.classes):
-            answers[f"probability_{name}"] = scored.probability[:, i]
+            answers[f"{reference.PROBABILITY}{name}"] = scored.probability[:, i]
+    held_out = reference.Rows(feature_frame(holdout, use_case), answers)
     ones = np.ones((1, len(scored.label)))
     figures = {n: float(m(ones)[0]) for n, m in metrics_for(use_case, scored).items()}
     with tempfile.TemporaryDirectory() as folder:
         inputs = reference_inputs(use_case, features)
-        reference.freeze(Path(folder), inputs, answers, figures)
+        reference.freeze(Path(folder), inputs, held_out, figures)
         mlflow.log_artifacts(folder, REFERENCE_DIR)
 
 

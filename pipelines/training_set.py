@@ -19,7 +19,7 @@ from contract.errors import Refused
 from contract.fingerprint import RowHashes, content_hash, row_hashes
 from contract.names import ROW_HASH
 from contract.schema import arrow_schema
-from contract.tables import CONTENT_HASH, Tables, TableVersion, quoted
+from contract.tables import CONTENT_HASH, Tables, TableVersion, quoted, unlike
 from contract.use_case import UseCase
 from pipelines import cli
 from pipelines.console import count, summary, working
@@ -115,14 +115,15 @@ def rows_sql(traffic: Traffic, use_case: UseCase) -> str:
         raise Refused(f"The log does not hold the column {', '.join(absent)}, which rows need.")
     keys = ", ".join(f"p.{quoted(key)}" for key in use_case.keys)
     time = f", p.event_time AS {quoted(use_case.event_time)}" if use_case.event_time else ""
+    nth = quoted(unlike("nth", use_case.columns))
     chosen = (
         f"SELECT {keys}{time}, l.label AS {quoted(use_case.target)}, "
         f"{inputs_sql(traffic, use_case.features, use_case)}, row_number() OVER (PARTITION BY "
-        f"{keys} ORDER BY p.logged_time DESC, p.prediction_id DESC) AS nth {traffic.source} "
+        f"{keys} ORDER BY p.logged_time DESC, p.prediction_id DESC) AS {nth} {traffic.source} "
         f"AND l.label IS NOT NULL AND {named_sql(use_case)}"
     )
     names = ", ".join(map(quoted, use_case.columns))
-    return f"SELECT {names} FROM ({chosen}) WHERE nth = 1"  # noqa: S608, quoted names
+    return f"SELECT {names} FROM ({chosen}) WHERE {nth} = 1"  # noqa: S608, quoted names
 
 
 def named_sql(use_case: UseCase) -> str:

@@ -16,8 +16,8 @@ import pyarrow as pa
 
 from contract.errors import BadInput, Refused
 from contract.use_case import TimeSplit, UseCase
+from monitoring.declared import period
 from monitoring.served import read_served
-from monitoring.window import period
 from pipelines import cli
 from pipelines.console import count, summary, working
 from pipelines.registry import Version, champion_of

@@ -10,7 +10,7 @@ import pyarrow.compute as pc
 from contract.errors import Refused
 from contract.tables import quoted
 from contract.use_case import UseCase
-from monitoring.window import literal
+from monitoring.window import in_earnest, literal
 from pipelines.raw import valid_rows
 from pipelines.step import latest_run, load_result
 from pipelines.validate import STEP as VALIDATE
@@ -53,7 +53,10 @@ def drawn(rows: pa.Table, wanted: int) -> pa.Table:
 
 
 def unanswered(workspace: Workspace, rows: pa.Table, version: str = "") -> pa.Table:
-    """The rows whose keys no answer in `predictions` has: none of this version, or of any."""
+    """The rows whose keys no answer in `predictions` has: none of this version, or of any.
+
+    What a person tried in the form is no answer.
+    """
     use_case, tables = workspace.use_case, workspace.tables
     if hidden := [key for key in use_case.keys if use_case.columns[key].logged != "keep"]:
         raise Refused(
@@ -65,10 +68,11 @@ def unanswered(workspace: Workspace, rows: pa.Table, version: str = "") -> pa.Ta
     time = {str(use_case.event_time): "event_time"} if use_case.event_time else {}
     names = {key: key for key in use_case.keys} | time
     same = ", ".join(f"{quoted(theirs)} AS {quoted(ours)}" for ours, theirs in names.items())
-    by = f"WHERE version = {literal(version)}" if version else ""
+    opened = tables.open("predictions")
+    terms = [*in_earnest(opened), *([f"p.version = {literal(version)}"] if version else [])]
     answered = tables.query(
-        f"SELECT DISTINCT {same} FROM p {by}",  # noqa: S608, quoted
-        p=tables.open("predictions"),
+        f"SELECT DISTINCT {same} FROM p WHERE {' AND '.join(['true', *terms])}",  # noqa: S608
+        p=opened,
     )
     asked = rows.select(list(names))
     places = asked.append_column("", pa.array(range(rows.num_rows)))

@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 
 from contract.errors import Refused
+from contract.names import HTTP
 from contract.use_case import UseCase
 
 
@@ -18,7 +19,8 @@ class LogFull(Refused):
 class Answered(msgspec.Struct, frozen=True, array_like=True):
     """One answered request, as columns of (n_rows,) plain values.
 
-    The order of the fields is record version 1 of the spool (serving.record).
+    The order of the fields is record version 1 of the spool (serving.record). Fields may follow
+    that have a default: it stands for them in records from before there were such.
     """
 
     request_id: str
@@ -34,6 +36,7 @@ class Answered(msgspec.Struct, frozen=True, array_like=True):
     latency_ms: float
     logged_time: datetime  # UTC
     key_id: str | None  # which API key asked; None where no keys are configured
+    source: str = HTTP  # where it was asked
 
     @property
     def n_rows(self) -> int:

@@ -24,7 +24,7 @@ from contract.use_case import UseCase
 from serving import mlflow_rows, oip, tabular
 from serving.answered import Answered
 from serving.call import Call
-from serving.cells import Checked, Sent, bounded, check
+from serving.cells import Checked, Sent, bounded, check, flag_times
 from serving.current import Current
 from serving.door import where
 from serving.log import Log
@@ -188,6 +188,8 @@ class Answering:
     def _work(self, call: Call, endpoint: Endpoint, read: Read) -> tuple[Answered, bytes]:
         checked, shape = read()
         bounded(checked.n_rows, self._settings.serve_max_rows)
+        now = self._clock()
+        flag_times(checked, endpoint.use_case, now)
         try:
             found = endpoint.served.scorer.score(checked.features)
             whole = len(found.prediction) == checked.n_rows
@@ -209,8 +211,9 @@ class Answering:
             probability=found.probability,
             flags=checked.flags,
             latency_ms=(time.perf_counter() - call.started) * 1000,
-            logged_time=self._clock(),
+            logged_time=now,
             key_id=call.key,
+            source=call.source,
         )
         return answered, msgspec.json.encode(shape(answered))
 

@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 import uuid_utils
 
+from contract.names import FORM, HTTP
 from serving.problem import Problem
 
 Message = MutableMapping[str, Any]
@@ -17,6 +18,7 @@ Receive = Callable[[], Awaitable[Message]]
 Book = Callable[["Call", int], None]
 
 GIVEN_ID = re.compile(rb"[A-Za-z0-9._:-]{1,128}")
+SOURCE_HEADER = b"x-source"
 LATE = "the body is late"  # what a cancellation says that comes from the deadline
 CLOSE = [(b"connection", b"close")]  # what is left of the body is not read
 
@@ -45,6 +47,11 @@ class Call(msgspec.Struct):
     def request_id(self) -> str:
         """What X-Request-Id says in the answer."""
         return self.given_id or self.own_id
+
+    @property
+    def source(self) -> str:
+        """Where it was asked: the form of the status page says so, what says nothing is `http`."""
+        return FORM if self.headers.get(SOURCE_HEADER) == FORM.encode() else HTTP
 
     @property
     def media_type(self) -> str | None:

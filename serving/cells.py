@@ -8,6 +8,7 @@ from typing import Any, Final, NoReturn
 
 import msgspec
 
+from contract.event_time import FLAG, judgeable
 from contract.use_case import Column, UseCase
 from contract.use_case_file import nearest
 from serving.problem import Problem
@@ -118,7 +119,14 @@ def _flag(values: list[Any], name: str, column: Column, flags: list[list[str]]) 
             if value is not None and not low <= value <= high:
                 if column.out_of_range == "reject":
                     refuse(row, name, f"{column.type} {range_of(column)}", "a value outside")
-                flags[row].append(f"out_of_range:{name}")
+                flags[row].append(f"{FLAG}:{name}")
+
+
+def flag_times(checked: Checked, use_case: UseCase, now: datetime) -> None:
+    """Note rows whose event time can't be judged now; they are answered all the same."""
+    for row, time in enumerate(checked.event_time):
+        if time is not None and not judgeable(time, now):
+            checked.flags[row].append(f"{FLAG}:{use_case.event_time}")
 
 
 def range_of(column: Column) -> str:

@@ -38,7 +38,7 @@ function element(tag, text = '') {
   return made;
 }
 function typedRow() {
-  const row = {};
+  const row = Object.create(null);  // so that any name is a name like others
   for (const field of form.querySelectorAll('[data-type]')) {
     const convert = read[field.dataset.type] || (text => text);
     row[field.name] = field.value === '' ? null : convert(field.value);
@@ -46,7 +46,8 @@ function typedRow() {
   return row;
 }
 async function ask() {
-  const headers = { 'Content-Type': 'application/json' }, key = form.querySelector('#key');
+  const headers = { 'Content-Type': 'application/json', 'X-Source': 'form' };
+  const key = form.querySelector('#key');
   if (key && key.value) headers.Authorization = 'Bearer ' + key.value;
   const body = JSON.stringify({ rows: [typedRow()] });
   const response = await fetch('predict', { method: 'POST', headers, body });

@@ -37,6 +37,7 @@ def prediction_rows(schema: Schema, records: Sequence[Answered]) -> pa.Table:
         "key_id": repeated(r.key_id for r in records),
         "shadow": [None] * sum(sizes),  # the shipper lets the challenger score
         "shadow_version": [None] * sum(sizes),
+        "source": repeated(r.source for r in records),
     }
     arrays = {name: pa.array(values, wanted.field(name).type) for name, values in columns.items()}
     inputs = list(wanted.field("inputs").type)

@@ -99,7 +99,9 @@ def _columns(rows: pa.Table, challenger: ServedVersion) -> dict[str, list[Any]]:
     if hidden := altered(challenger.use_case):
         raise ValueError(f"the log does not hold {', '.join(hidden)} as sent")
     inputs = rows.column("inputs")
-    return {name: pc.struct_field(inputs, name).to_pylist() for name in challenger.scorer.features}
+    return {
+        name: pc.struct_field(inputs, [name]).to_pylist() for name in challenger.scorer.features
+    }
 
 
 def _filled(rows: pa.Table, predictions: list[Any], version: str | None) -> pa.Table:

@@ -8,7 +8,7 @@ from contract.names import PREDICTION_COLUMNS
 from contract.predictions import predictions_schema
 from contract.use_case_file import load_use_case, parse_use_case
 from pipelines.package import frozen
-from tests.conftest import made_use_case
+from tests.conftest import MADE, made_use_case
 
 FLIGHTS = Path(__file__).parents[2] / "use_cases" / "flights.yaml"
 
@@ -67,6 +67,31 @@ def test_every_error_is_told_at_once() -> None:
 
 def test_the_names_that_keys_may_not_have_are_those_of_the_table() -> None:
     assert set(predictions_schema({}, {}, "number").names) == PREDICTION_COLUMNS
+
+
+NAMES = [  # names of the columns id, moment and size, and what is said of them
+    ("id", "moment", "size", ""),
+    ("id", "version", "prediction", ""),
+    ("Size", "moment", "size", r"columns: 'size' and 'Size' are one name to a table"),
+    ("id", "moment", "_Row_Hash", r"columns: '_Row_Hash' and '_row_hash', which every table has"),
+    ("id", "moment", "''", r"columns: a column has no name"),
+    ("Source", "moment", "size", r"keys: Source is a column of the tables predictions"),
+    ("reason", "moment", "size", r"keys: reason is a column of the tables predictions"),
+    ("id", "label_time", "size", r"event_time: label_time is said beside it"),
+]
+
+
+@pytest.mark.parametrize(("key", "moment", "size", "said"), NAMES)
+def test_a_name_that_no_table_can_hold_is_refused(
+    home: Path, key: str, moment: str, size: str, said: str
+) -> None:
+    text = MADE.replace("[id]", f"[{key}]").replace("  id:", f"  {key}:")
+    text = text.replace("moment", moment).replace("  size:", f"  {size}:")
+    if not said:
+        assert parse_use_case(text, "made.yaml", home).keys == (key,)
+        return
+    with pytest.raises(BadInput, match=f"made.yaml is not a usable use case:\n  - {said}"):
+        parse_use_case(text, "made.yaml", home)
 
 
 def test_keys_time_and_target_are_no_features() -> None:

@@ -13,7 +13,7 @@ from contract.predictions import PARTITION, predictions_schema
 from contract.settings import Settings
 from contract.tables import Tables
 from contract.use_case import UseCase
-from monitoring.reference import Reference, freeze
+from monitoring.reference import Reference, Rows, freeze
 from pipelines.package import frozen, seal
 from serving.record import Schema
 from tracking.store import connect
@@ -43,13 +43,15 @@ def rows(n_rows: int, seed: int, start: str = "2024-02-01", shift: float = 0.0) 
 def reference(n_rows: int = 4000) -> Reference:
     """What a model that knows the true chance would have left behind."""
     trained, held_out = rows(n_rows, 101), rows(n_rows, 102)
-    answers = held_out[FEATURES].assign(
-        label=held_out["late"],
-        prediction=held_out["chance"] > 0.5,
-        probability_False=1 - held_out["chance"],
-        probability_True=held_out["chance"],
+    answers = pd.DataFrame(
+        {
+            "label": held_out["late"],
+            "prediction": held_out["chance"] > 0.5,
+            "probability_False": 1 - held_out["chance"],
+            "probability_True": held_out["chance"],
+        }
     )
-    return Reference(trained[FEATURES], answers, {"roc_auc": 0.8})
+    return Reference(trained[FEATURES], Rows(held_out[FEATURES], answers), {"roc_auc": 0.8})
 
 
 def register(folder: Path, use_case: UseCase, known: Reference | None = None) -> None:

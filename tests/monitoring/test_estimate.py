@@ -53,7 +53,7 @@ def test_calibrated_chances_sum_to_one_and_a_tiny_holdout_changes_nothing() -> N
 def test_a_fall_has_an_interval_around_it(home: Path) -> None:
     use_case = made_use_case(home)
     known = made.reference()
-    holdout = of_holdout(known.holdout, use_case)
+    holdout = of_holdout(known.holdout.answers, use_case)
     base = baseline(use_case, holdout)
     same = fall(base, metrics_for(use_case, holdout), len(holdout.label), 4000)
     assert same is not None

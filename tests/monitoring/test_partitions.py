@@ -11,6 +11,7 @@ from tests.conftest import made_use_case
 from tests.serving.answers import MOMENT, answer, spooled
 
 DAY = timedelta(days=1)
+NOW = MOMENT + 30 * DAY
 
 
 def test_a_days_window_opens_that_days_files_alone(home: Path) -> None:
@@ -22,6 +23,6 @@ def test_a_days_window_opens_that_days_files_alone(home: Path) -> None:
     for path in Path(tables.uri("predictions")).rglob("*.parquet"):
         if f"event_date={wanted}" not in str(path):
             path.unlink()
-    window = resolve(Asked(wanted, wanted + DAY), tables, use_case)
+    window = resolve(Asked(wanted, wanted + DAY), tables, use_case, NOW)
     parts = Reader(tables, use_case, window, "7").stream(["size"], None)
     assert sum(part.num_rows for part in parts) == 3

@@ -13,7 +13,7 @@ from contract.use_case import UseCase
 from contract.use_case_file import parse_use_case
 from monitoring.history import read_document
 from monitoring.monitor import monitor
-from monitoring.reference import Reference
+from monitoring.reference import Reference, Rows
 from monitoring.window import Asked
 from tests.conftest import MADE
 from tests.monitoring import made
@@ -57,13 +57,13 @@ def rows(task: str, n_rows: int, seed: int, shift: float = 0.0) -> pd.DataFrame:
 
 def reference(task: str) -> Reference:
     trained, held_out = rows(task, 2000, 101), rows(task, 2000, 102)
-    answers = held_out[[*made.FEATURES, "prediction"]].assign(label=held_out["late"])
+    answers = held_out[["prediction"]].assign(label=held_out["late"])
     if task == "multiclass":
         chances = np.array(held_out["probability"].tolist())
         answers = answers.assign(
             **{f"probability_{name}": chances[:, k] for k, name in enumerate(CLASSES)}
         )
-    return Reference(trained[made.FEATURES], answers, {})
+    return Reference(trained[made.FEATURES], Rows(held_out[made.FEATURES], answers), {})
 
 
 @pytest.mark.filterwarnings("ignore::RuntimeWarning")  # of numpy, in Evidently

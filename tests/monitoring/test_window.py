@@ -1,10 +1,13 @@
 """Which windows count beside each other."""
 
-from datetime import UTC, datetime, timedelta, timezone
+from datetime import UTC, date, datetime, timedelta, timezone
+from pathlib import Path
 
 import pytest
 
-from monitoring.window import apart
+from contract.use_case import UseCase
+from monitoring.declared import Days, apart, choose
+from tests.conftest import made_use_case
 
 SUMMER = timezone(timedelta(hours=-4))
 
@@ -41,3 +44,42 @@ def test_a_month_is_declared_in_its_own_time_zone() -> None:
     july = datetime(2024, 7, 1, tzinfo=SUMMER), datetime(2024, 8, 1, tzinfo=SUMMER)
     later = datetime(2024, 7, 2, tzinfo=UTC), datetime(2024, 8, 2, tzinfo=UTC)
     assert apart([july, later], "month") == [july]
+
+
+def month(number: int) -> Days:
+    return date(2024, number, 1), date(2024, number + 1, 1)
+
+
+MIDDLE_OF_MAY = datetime(2024, 5, 15, tzinfo=UTC)
+CHOSEN = {  # rows in months of 2024, of which 30 are enough; the month that is judged
+    "the newest that has ended": ({2: 30, 3: 50, 5: 900}, 3),
+    "none that has too few": ({2: 30, 3: 29, 4: 1}, 2),
+    "the newest with rows where none has enough": ({2: 5, 3: 4, 5: 900}, 3),
+    "the one that ended last where only the running one has rows": ({5: 900}, 4),
+    "the one that ended last where there are none": ({}, 4),
+}
+
+
+@pytest.mark.parametrize("name", CHOSEN)
+def test_the_window_to_judge(home: Path, name: str) -> None:
+    rows, chosen = CHOSEN[name]
+    known = {month(number): n for number, n in rows.items()}
+    found, newer = choose(known, MIDDLE_OF_MAY, made_use_case(home))
+    assert found == month(chosen)
+    assert newer.count("holds") == sum(number > chosen for number in rows)
+
+
+def test_windows_that_are_passed_over_are_told_with_the_reason(home: Path) -> None:
+    rows = {month(3): 30, month(4): 2, month(5): 1000}
+    assert choose(rows, MIDDLE_OF_MAY, made_use_case(home))[1] == (
+        "2024-04-01 to 2024-05-01 holds 2 rows, too few to judge; "
+        "2024-05-01 to 2024-06-01 holds 1,000 rows, and has not ended"
+    )
+
+
+def test_a_window_ends_by_the_clock_of_its_time_zone(home: Path) -> None:
+    new_york: UseCase = made_use_case(home, {"time_zone": "America/New_York"})
+    midnight = datetime(2024, 5, 1, 4, tzinfo=UTC)
+    rows = {month(3): 30, month(4): 30}
+    assert choose(rows, midnight, new_york)[0] == month(4)
+    assert choose(rows, midnight - timedelta(minutes=1), new_york)[0] == month(3)

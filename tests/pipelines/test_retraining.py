@@ -34,6 +34,7 @@ from pipelines.retraining import (
 from pipelines.traffic import read_traffic
 from tests.conftest import made_use_case
 from tests.monitoring import made
+from tests.serving.answers import uncounted
 
 NOW = datetime(2024, 7, 15, tzinfo=UTC)
 FORCE = Wish(force=True, reason="new aircraft")
@@ -215,6 +216,17 @@ def answered(tables: Tables, use_case: UseCase, day: int, labelled: int = N_ROWS
     if labelled:
         made.label(tables, rows.head(labelled))
     return rows
+
+
+def test_tries_and_impossible_times_are_no_answers_to_learn_from(
+    tmp_path: Path, tables: Tables, use_case: UseCase
+) -> None:
+    answered(tables, use_case, 1)
+    known = label_figures(tables, use_case, seen(tables, use_case), NOW)
+    uncounted(tmp_path / "s", tables, use_case, NOW, tried=NOW - timedelta(days=1))
+    made.label(tables, pd.DataFrame({"id": range(40), "late": True}), by="id")
+    with_them = label_figures(tables, use_case, seen(tables, use_case), NOW)
+    assert replace(with_them, read={}) == replace(known, read={})
 
 
 def test_the_newest_window_with_its_labels_is_held_out(tables: Tables, use_case: UseCase) -> None:

@@ -6,12 +6,14 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from contract.tables import Tables
 from contract.use_case import UseCase
 from serving.answered import Answered
 from serving.cargo import PREDICTIONS
 from serving.frames import Kind
 from serving.record import Schema, decode, encode
 from serving.segment_rows import read_segment
+from serving.shipper import Shipper
 from serving.spool import Entry, Spool, closed_segments
 
 MOMENT = datetime(2024, 3, 1, 12, tzinfo=UTC)
@@ -69,3 +71,19 @@ def spooled(folder: Path, use_case: UseCase, answers: Sequence[Answered]) -> Non
     spool = spool_of(folder, use_case)
     spool.write([entry(answered) for answered in answers], sync=True)
     spool.close()
+
+
+def uncounted(
+    folder: Path, tables: Tables, use_case: UseCase, now: datetime, tried: datetime
+) -> None:
+    """Ship what never counts: answers of impossible times as of `now`, and tries of the form."""
+    impossible = [
+        datetime(1, 1, 1, tzinfo=UTC),
+        datetime(1699, 12, 31, tzinfo=UTC),
+        now + timedelta(days=1, seconds=1),
+        datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC),
+    ]
+    far = answer(use_case, "far", len(impossible), version="1", event_time=impossible)
+    form = answer(use_case, "form", 40, version="1", event_time=[tried] * 40, source="form")
+    spooled(folder, use_case, [far, form])
+    Shipper(folder, tables).drain()

@@ -72,7 +72,9 @@ def test_the_form_predicts(page: Page, address: str) -> None:
     page.goto(address)
     page.fill("[name=body_mass_g]", "5000")
     page.fill("[name=flipper_length_mm]", "220")
-    page.click("text=Predict")
+    with page.expect_request("**/predict") as asked:
+        page.click("text=Predict")
+    assert asked.value.headers["x-source"] == "form"
     page.wait_for_selector("#answer strong")
     assert page.inner_text("#answer strong") in ("Adelie", "Chinstrap", "Gentoo")
     shares = re.findall(r"([\d.]+) %", page.inner_text("#answer"))

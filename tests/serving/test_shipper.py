@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, cast
 
+import msgspec
 import psutil
 import pytest
 
@@ -20,7 +21,7 @@ from serving.quarantine import Unread, keep
 from serving.record import Schema, encode
 from serving.shipper import Shipper, keep_shipping
 from serving.shipper_status import ShipperStatus, read_status, status_now, write_status
-from serving.spool import CLOSED, OPEN, Segment, closed_segments, make_folder, salt_of
+from serving.spool import CLOSED, OPEN, Entry, Segment, closed_segments, make_folder, salt_of
 from tests.conftest import made_use_case
 from tests.serving.answers import MOMENT, answer, entry, spool_of, spooled
 from tests.serving.test_log import no_file_larger_than
@@ -59,6 +60,18 @@ def reasons(folder: Path) -> list[str]:
     return [fact["reason"] for fact in facts]
 
 
+def test_a_record_of_an_older_release_was_asked_over_http(
+    shipper: Shipper, use_case: UseCase
+) -> None:
+    new = answer(use_case, "r", 2)
+    old = msgspec.msgpack.encode(msgspec.msgpack.decode(encode(new))[:-1])
+    spool = spool_of(shipper.folder, use_case)
+    spool.write([Entry(Kind.PREDICTIONS, new.schema_hash, 2, old)], sync=True)
+    spool.close()
+    shipper.drain()
+    assert [row["source"] for row in rows(shipper)] == ["http", "http"]
+
+
 def test_a_row_holds_what_was_asked_and_answered(shipper: Shipper, use_case: UseCase) -> None:
     spooled(shipper.folder, use_case, [answer(use_case, "r", 2)])
     shipper.drain()
@@ -82,6 +95,7 @@ def test_a_row_holds_what_was_asked_and_answered(shipper: Shipper, use_case: Use
         "key_id": None,
         "shadow": None,
         "shadow_version": None,
+        "source": "http",
     }
     assert (second["row"], second["event_time"].hour) == (1, 13)
     assert closed_segments(shipper.folder) == []
