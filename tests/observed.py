@@ -15,6 +15,7 @@ import pyarrow as pa
 from mlflow import MlflowClient
 from mlflow.models import Model
 
+from contract.package import PACKAGE_TAG
 from contract.errors import FourcycleError
 from contract.fingerprint import content_hash, row_hashes
 from contract.metrics import Scored, metrics_for
@@ -43,7 +44,7 @@ from pipelines.promote import check_approval
 from pipelines.raw import quarantine_schema, raw_schema, valid_rows
 from pipelines.register import TRAINED_BY_TAG
 from pipelines.registry import Version
-from pipelines.release import PACKAGE_TAG, check_release
+from pipelines.release import check_release
 from pipelines.retention import expire
 from pipelines.retraining import Before, Holdout, Labels, Verdict, Wish, allowed, called_for
 from pipelines.sources import read_source

@@ -84,11 +84,12 @@ def test_invocations_take_them(address: str, kind: str) -> None:
     writer = csv.writer(text)
     writer.writerows([ROW.keys(), ROW.values()])
     pd.DataFrame([ROW]).to_parquet(binary)
-    body, media_type = {
+    bodies: dict[str, tuple[str | bytes, str]] = {
         "json": (json.dumps({"dataframe_records": [ROW]}), "application/json"),
         "csv": (text.getvalue(), "text/csv"),
         "parquet": (binary.getvalue(), "application/vnd.apache.parquet"),
-    }[kind]
+    }
+    body, media_type = bodies[kind]
     headers = {"Content-Type": media_type}
     answer = httpx.post(f"{address}/invocations", content=body, headers=headers, timeout=30)
     assert (answer.status_code, len(answer.json()["predictions"])) == (200, 1), answer.text
