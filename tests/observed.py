@@ -15,11 +15,11 @@ import pyarrow as pa
 from mlflow import MlflowClient
 from mlflow.models import Model
 
-from contract.package import PACKAGE_TAG
 from contract.errors import FourcycleError
 from contract.fingerprint import content_hash, row_hashes
 from contract.metrics import Scored, metrics_for
 from contract.names import DELIVERY, ROW_HASH, USE_CASE_FILE
+from contract.package import PACKAGE_TAG
 from contract.privacy import Veil
 from contract.schema import arrow_schema
 from contract.settings import Settings
