@@ -40,7 +40,7 @@ def test_tries_of_the_form_are_marked_and_impossible_times_flagged(home: Path) -
         row
         for segment in closed_segments(home / "spool" / "penguins")
         for schema, group in read_segment(segment, PREDICTIONS).groups
-        for row in PREDICTIONS.rows(schema, [placed.record for placed in group]).to_pylist()
+        for row in PREDICTIONS.rows(schema, [cast(Answered, decode(placed.frame)) for placed in group]).to_pylist()
     ]
     assert [row["flags"] for row in logged] == [*moments.values(), *moments.values(), [], []]
     assert [row["source"] for row in logged] == ["http"] * 10 + ["form", "http"]

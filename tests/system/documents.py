@@ -24,7 +24,7 @@ from tests.conftest import settle
 from tests.system.newcomer import PROJECT
 from use_cases.flights import load
 
-ONE_IN = 40  # flights
+ONE_IN = 120  # flights
 UNTIL = pd.Timestamp("2013-09-01", tz="America/New_York")
 
 
@@ -76,21 +76,21 @@ def thin_out(folder: Path) -> pd.DataFrame:
     declared["source"] = {"parquet": "flights.parquet"}
     declared["estimator"]["parameters"] |= {"max_iter": 20}
     declared["gates"] = {"minimum": {"roc_auc": 0.5}, "margin": 0.5, "slice_margin": 1}
+    declared["evaluation"] |= {"resamples": 100}
     declared["monitoring"] |= {"min_rows": 100}
     declared["retraining"] = {"min_labels": 100}
     file.write_text(yaml.safe_dump(declared, sort_keys=False), encoding="utf-8")
     return rows
 
 
-def train(folder: Path) -> None:
-    """Version 2 in Production after version 1, and version 3 waiting for approval."""
+def train(folder: Path, live: int) -> None:
+    """Versions that reach Production one after the other, then one that waits for approval."""
     with pytest.MonkeyPatch.context() as patch:
         settle(folder, patch)
         declared = load_use_case("use_cases/flights.yaml")
         manual = declared.model_copy(update={"release": Release(approval="manual")})
-        begins = ("2013-01-01", "2013-02-01", "2013-03-01")
-        for use_case, start in zip((declared, declared, manual), begins, strict=True):
-            with open_workspace(with_windows(use_case, start, "", "")) as opened:
+        for month, use_case in enumerate((*[declared] * live, manual), start=1):
+            with open_workspace(with_windows(use_case, f"2013-{month:02}-01", "", "")) as opened:
                 pipeline(opened, Rehearsal(), tune=0)
 
 
