@@ -8,6 +8,7 @@ from typing import Any
 
 import mlflow
 
+from contract.markdown import plain
 from contract.names import experiment
 from contract.tables import TableVersion
 from contract.use_case_file import load_use_case
@@ -99,7 +100,9 @@ def _log(outcome: Outcome) -> None:
     mlflow.set_tags(
         {"model_version": outcome.registered.version, "gate": str(outcome.gated.passed)}
     )
-    note = "\n\n".join((outcome.conclusion, outcome.gated.line(), outcome.evaluated.line()))
+    note = "\n\n".join(
+        map(plain, (outcome.conclusion, outcome.gated.line(), outcome.evaluated.line()))
+    )
     mlflow.set_tag("mlflow.note.content", note)
 
 
