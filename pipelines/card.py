@@ -60,7 +60,8 @@ def _data(use_case: UseCase, validated: Validated, trained: Trained) -> str:
         "## Data\n\n"
         + markdown_table(("slice", "rows", "table version"), rows)
         + f"\n\nSplit: {plain(how)}. {validated.expectations_passed} of "
-        f"{validated.expectations_total} expectations passed; {count(validated.rows_quarantined)} rows quarantined."
+        f"{validated.expectations_total} expectations passed; "
+        f"{count(validated.rows_quarantined)} rows quarantined."
     )
 
 
