@@ -12,7 +12,7 @@ from html import escape
 SPECIAL = re.compile(
     r"[\\`*\[\]|~]|(?<![^\W_])_|_(?![^\W_])|:(?=//|[\w+-]+:)|(?<=\bwww)\.", re.IGNORECASE
 )
-OPENS_A_BLOCK = re.compile(r"^([#+=-]|\d+(?=[.)]))")
+OPENS_A_BLOCK = re.compile(r"^([#+=-]|\d+(?=[.)](?:\s|$)))")
 
 
 def plain(text: object) -> str:

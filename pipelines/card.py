@@ -70,7 +70,7 @@ def _retrained(lineage: Mapping[str, str]) -> str:
         return ""
     return (
         f"\n\n**Retrained.** {plain(lineage[WHY_TAG])} Labelled answers of "
-        f"{lineage[LABELS_TAG]} joined the data of the champion."
+        f"{plain(lineage[LABELS_TAG])} joined the data of the champion."
     )
 
 

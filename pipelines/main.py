@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import mlflow
+from rich.markup import escape
 
 from contract.markdown import plain
 from contract.names import experiment
@@ -151,7 +152,9 @@ def main(
     declared = rehearsal.of(declared)
     trials, allowed = read_tune(tune), cli.flag(allow_breaking)
     with open_workspace(declared, root) as workspace:
-        console().print(f"[bold]{declared.title}[/bold] · {workspace.settings.tracking_uri}")
+        console().print(
+            f"[bold]{escape(declared.title)}[/bold] · {workspace.settings.tracking_uri}"
+        )
         outcome = pipeline(workspace, rehearsal, trials, allowed)
         report(workspace, outcome, time.monotonic() - started)
 

@@ -74,7 +74,7 @@ def _package(workspace: Workspace, trained: Trained) -> Packaged:
         holdout = read_rows(workspace.tables, workspace.use_case, trained.holdout)
         scorer, not_compiled = _add_scorer(folder / SCORER_DIR, workspace, trained, holdout)
         training = read_rows(workspace.tables, workspace.use_case, trained.training)
-        _add_reference(folder / REFERENCE_DIR, workspace.use_case, training, holdout, scorer)
+        add_reference(folder / REFERENCE_DIR, workspace.use_case, training, holdout, scorer)
         manifest = seal(folder)
         size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
         mlflow.log_artifacts(str(folder), ARTIFACT)
@@ -111,7 +111,7 @@ def _add_scorer(
     return load_scorer(folder), ""
 
 
-def _add_reference(
+def add_reference(
     folder: Path, use_case: UseCase, training: pa.Table, holdout: pa.Table, scorer: Scorer
 ) -> None:
     """Freeze what monitoring compares with: a sample of training inputs, answers on the holdout.

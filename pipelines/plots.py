@@ -67,6 +67,11 @@ def gain(comparison: Comparison, champion: str, margin: float) -> Figure:
     return figure
 
 
+def as_text(text: str) -> str:
+    """A text of others as matplotlib draws it: two dollars would be a formula, or an error."""
+    return text.replace("$", r"\$")
+
+
 def _axes(title: str, size: tuple[float, float] = (6.4, 4.8)) -> tuple[Figure, Axes]:
     figure = Figure(figsize=size, dpi=120, layout="constrained")
     axes = figure.add_subplot()
@@ -123,11 +128,12 @@ def _calibration(use_case: UseCase, scored: Scored) -> Figure:
 
 def _confusion(scored: Scored) -> Figure:
     figure, axes = _axes("Confusion matrix, rows sum to one", (5.6, 5.0))
-    names = list(map(str, scored.classes))
+    names = [as_text(str(name)) for name in scored.classes]
     ConfusionMatrixDisplay.from_predictions(
         scored.label.astype(str),
         scored.prediction.astype(str),
-        labels=names,
+        labels=list(map(str, scored.classes)),
+        display_labels=names,
         normalize="true",
         values_format=".2f",
         cmap="Blues",
@@ -141,7 +147,7 @@ def _confusion(scored: Scored) -> Figure:
 def _residuals(use_case: UseCase, scored: Scored) -> Figure:
     y, said = scored.label.astype(float), scored.prediction.astype(float)
     shown = np.random.default_rng(0).permutation(len(y))[:SCATTER_ROWS]
-    unit = use_case.columns[use_case.target].unit
+    unit = as_text(use_case.columns[use_case.target].unit)
     figure, axes = _axes(f"Residuals on {len(shown):,} of {len(y):,} holdout rows")
     axes.scatter(said[shown], (y - said)[shown], s=5, alpha=0.25, color=BLUE, linewidths=0)
     axes.axhline(0, color=ORANGE, linewidth=1)
@@ -156,7 +162,7 @@ def _importance(use_case: UseCase, importance: Mapping[str, float]) -> Figure:
     ranked = sorted(importance.items(), key=lambda item: item[1])
     title = f"Permutation importance: loss of {use_case.evaluation.metric}"
     figure, axes = _axes(title, (6.4, 0.8 + 0.26 * len(ranked)))
-    axes.barh([name for name, _ in ranked], [value for _, value in ranked], color=BLUE)
+    axes.barh([as_text(name) for name, _ in ranked], [value for _, value in ranked], color=BLUE)
     axes.axvline(0, color=GREY, linewidth=1)
     return figure
 
@@ -167,13 +173,13 @@ def _slices(
     ranked = sorted(values.items(), key=lambda item: item[1][0])
     metric = use_case.evaluation.metric
     figure, axes = _axes(
-        f"{metric} by {column}, with 95 % intervals", (6.4, 1.3 + 0.28 * len(ranked))
+        f"{metric} by {as_text(column)}, with 95 % intervals", (6.4, 1.3 + 0.28 * len(ranked))
     )
     middle, low, high = np.array([measured for _, measured in ranked]).T
     places = np.arange(len(ranked))
     axes.hlines(places, low, high, color=BLUE, linewidth=2)
     axes.plot(middle, places, "o", color=BLUE)
-    axes.set_yticks(places, [name for name, _ in ranked])
+    axes.set_yticks(places, [as_text(name) for name, _ in ranked])
     axes.axvspan(whole[1], whole[2], color=GREY, alpha=0.25, linewidth=0)
     axes.axvline(whole[0], color=GREY, linestyle="--", linewidth=1, label="all rows")
     axes.set(xlabel=metric, ylim=(-0.7, len(ranked) - 0.3))

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 
 from contract.use_case import UseCase
 from monitoring.reasons import named
-from pipelines.plots import BLUE, GREY, ORANGE
+from pipelines.plots import BLUE, GREY, ORANGE, as_text
 from pipelines.replayed import Cure, Report, Seen, label_name
 
 RED = "#b3261e"
@@ -25,7 +25,7 @@ def draw(seen: Sequence[Seen], use_case: UseCase, label_lag_days: int) -> Figure
     upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=[2.8, 1])
     for axes in (upper, lower):
         axes.spines[["top", "right"]].set_visible(False)
-    title = f"{use_case.title}, replayed with labels {label_lag_days} days late"
+    title = f"{as_text(use_case.title)}, replayed with labels {label_lag_days} days late"
     upper.set_title(title, loc="left", fontsize=11)
     upper.set_ylabel(use_case.evaluation.metric)
     _figures(upper, seen)
@@ -106,7 +106,7 @@ def _write(
 ) -> None:
     """Text at a place of the x-axis and a share of the height."""
     where = axes.get_xaxis_transform()
-    axes.text(place, height, said, transform=where, color=color, ha=ha, va=va, fontsize=8)
+    axes.text(place, height, as_text(said), transform=where, color=color, ha=ha, va=va, fontsize=8)
 
 
 def _place(seen: Sequence[Seen], day: date) -> float:
@@ -123,7 +123,7 @@ def _labels(axes: Axes, seen: Sequence[Seen], use_case: UseCase) -> None:
     values = [s.label_mean for s in seen if s.label_mean is not None]
     bars = axes.bar(places, values, width=2 * HALF, color=BLUE, alpha=0.35)
     axes.bar_label(bars, fmt="{:.1%}" if share else "{:.1f}", fontsize=9, padding=2)
-    axes.set_ylabel(label_name(use_case))
+    axes.set_ylabel(as_text(label_name(use_case)))
     axes.margins(y=0.25)
 
 

@@ -98,8 +98,7 @@ def test_values_of_a_scorecard_that_are_apart_keep_cells_of_their_own() -> None:
 def test_a_calibration_does_not_hang_on_the_last_digits() -> None:
     values = ANSWERS["a stump"]
     hits = RANDOM.random(len(values)) < 1 - values  # the model is wrong: there is much to mend
-    off = RANDOM.integers(-4, 5, len(values)).astype(float)
-    asked = in_the_last_digits(values, off)
+    asked = in_the_last_digits(values, np.where(hits, 4.0, -4.0))  # digits that know the label
     both = [np.column_stack([1 - p, p]) for p in (values, asked)]
     found = [calibration(Scored(hits, p[:, 1] > 0.5, p, (False, True)))(both[0]) for p in both]
     assert np.allclose(found[0], found[1], atol=1e-3)
