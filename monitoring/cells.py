@@ -1,8 +1,12 @@
 """The cells in which values are counted, frozen from the reference of a version.
 
 Numbers fall into the deciles of the reference, the usual choice for stability indices (Siddiqi,
-2006), words into the words of the reference. Nulls, infinite values, values beyond the range of the
-reference and words that it does not know have cells of their own, so every row is in one cell.
+2006), words into the words of the reference. A bound lies between two values, never on one: the
+same model gives answers that differ in their last digits, by the rows that are asked at once or by
+the machine, and many rows of a score with few values would change their cell.
+
+Nulls, infinite values, values beyond the range of the reference and words that it does not know
+have cells of their own, so every row is in one cell.
 """
 
 from collections.abc import Sequence
@@ -19,7 +23,9 @@ from monitoring.effect import Counts
 Cell = npt.NDArray[np.int64]  # (n_rows,)
 Floats = npt.NDArray[np.float64]  # (n_rows,)
 
-DECILES = np.arange(1, 10) / 10
+# Values nearer than this, times their size, are one: a sum of a thousand terms in another order is
+# off by up to 2e-13, and what a measurement means has no such digits.
+SAME = 1e-12
 MIN_WORD_ROWS = 5
 MAX_WORDS = 100
 NULL, NOT_FINITE, BELOW, FIRST = 0, 1, 2, 3  # cells of a number
@@ -85,12 +91,35 @@ def is_number(column: Column) -> bool:
 def number_cells(values: pa.Array) -> NumberCells:
     """Cells of a number, from the values of the reference."""
     numbers = as_floats(values)
-    known = numbers[np.isfinite(numbers)]
+    known = np.sort(numbers[np.isfinite(numbers)])
     if not len(known):
         return NumberCells(0.0, ())
-    deciles = np.quantile(known, DECILES, method="inverted_cdf")
-    bounds = np.unique(np.append(deciles, known.max()))
-    return NumberCells(float(known.min()), tuple(bounds.tolist()))
+    gaps = np.flatnonzero(apart(known)) + 1  # as many rows lie below each
+    wanted = np.ceil(np.arange(1, 10) * len(known) / 10)
+    at = np.unique(np.searchsorted(gaps, wanted))
+    above = gaps[at[at < len(gaps)]]
+    slack = _slack(known)
+    between: list[float] = (known[above - 1] / 2 + known[above] / 2).tolist()
+    highest = float(known[-1]) + float(slack[-1])  # infinite beside the largest number of all
+    return NumberCells(float(known[0]) - float(slack[0]), (*between, highest))
+
+
+def apart(rising: Floats) -> npt.NDArray[np.bool_]:
+    """Whether each value but the first is another than the one before it, (n_rows - 1,)."""
+    slack = _slack(rising)
+    # Halves, for a difference of two large numbers may be too large for one.
+    return np.diff(rising / 2) > np.maximum(slack[1:], slack[:-1]) / 2
+
+
+def _slack(rising: Floats) -> Floats:
+    """How far each value may be off and still be the same.
+
+    A small one among large ones is often their difference, and no more exact than they are: so nine
+    tenths of all sizes are the least one. A few that are far larger say nothing of the others.
+    """
+    size = np.abs(rising)
+    least = np.quantile(size, 0.9) if len(size) else 0.0
+    return SAME * np.maximum(size, least) + np.finfo(float).tiny
 
 
 def word_cells(values: pa.Array, declared: Sequence[str] | None) -> tuple[WordCells, pa.Array]:

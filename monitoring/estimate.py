@@ -13,6 +13,7 @@ import numpy as np
 
 from contract.metrics import Floats, Metric, Scored, metrics_for
 from contract.use_case import UseCase
+from monitoring.cells import apart
 
 NAMES = ("accuracy", "f1", "roc_auc", "f1_macro", "roc_auc_ovr")
 Calibration = Callable[[Floats], Floats]  # probabilities (n_rows, n_classes) -> the same shape
@@ -75,9 +76,12 @@ def _fitted(probability: Floats, hits: Floats) -> Calibration:
 def _isotonic(p: Floats, hit: Floats) -> Callable[[Floats], Floats]:
     from scipy.optimize import isotonic_regression
 
-    at, group = np.unique(p, return_inverse=True)
+    order = np.argsort(p)
+    # Values that differ in their last digits are one, or those digits would choose the step.
+    first = np.append(True, apart(p[order]))
+    at, group = p[order][first], np.cumsum(first) - 1
     rows = np.bincount(group)
-    share = np.bincount(group, weights=hit.astype(float)) / rows
+    share = np.bincount(group, weights=hit[order].astype(float)) / rows
     steps = isotonic_regression(share, weights=rows.astype(float)).x
     return lambda values: np.interp(values, at, steps)
 

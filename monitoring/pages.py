@@ -10,6 +10,7 @@ import pandas as pd
 from contract.metrics import Scored
 from contract.use_case import UseCase
 from monitoring.answers import classes_of, of_holdout, of_window, unlabelled
+from monitoring.inert import inert, inert_frame, true_names
 from monitoring.reference import Reference, Rows
 
 SAMPLE_ROWS = 10_000  # Evidently's plots, not its tests, take time that grows with the rows
@@ -88,9 +89,11 @@ def inputs_page(
 
     words = [n for n in columns if use_case.columns[n].type in ("string", "boolean")]
     definition = DataDefinition(
-        numerical_columns=[n for n in columns if n not in words], categorical_columns=words
+        numerical_columns=[inert(n) for n in columns if n not in words],
+        categorical_columns=[inert(n) for n in words],
     )
-    presets = [DataDriftPreset(**_drift_options(columns, use_case)), DataSummaryPreset()]
+    options = _drift_options([inert(n) for n in columns], use_case)
+    presets = [DataDriftPreset(**options), DataSummaryPreset()]
     sides = (_drawn(frame, columns, words) for frame in (window, reference))
     return _page(presets, definition, as_html, *sides)
 
@@ -102,7 +105,7 @@ def answers_page(
     from evidently import DataDefinition
     from evidently.presets import ClassificationPreset, DataDriftPreset, RegressionPreset
 
-    frames = [_answers(side, use_case, labelled) for side in (window, holdout)]
+    frames = [inert_frame(_answers(side, use_case, labelled)) for side in (window, holdout)]
     columns = [str(name) for name in frames[0]]
     words = [n for n in columns if use_case.classifies and not n.startswith("chance of ")]
     definition: dict[str, Any] = {
@@ -136,7 +139,7 @@ def unfit(window: pd.DataFrame, reference: pd.DataFrame, name: str) -> str:
 def _drift_options(columns: list[str], use_case: UseCase) -> dict[str, Any]:
     """Our measure and limits, so that Evidently's page says nearly what our verdict says."""
     policy = use_case.monitoring
-    limits = {n: v for n, v in policy.effect_limits.items() if n in columns}
+    limits = {n: v for name, v in policy.effect_limits.items() if (n := inert(name)) in columns}
     return {
         "columns": columns,
         "method": "jensenshannon",
@@ -158,13 +161,13 @@ def _page(
     sides = [Dataset.from_pandas(f, data_definition=definition) for f in (window, reference)]
     done = Report(presets).run(*sides)
     html = done.get_html_str(as_iframe=False) if as_html else ""
-    return Page(html.replace("</head>", f"{NARROW}</head>", 1), done.json())
+    return Page(html.replace("</head>", f"{NARROW}</head>", 1), true_names(done.json()))
 
 
 def _drawn(frame: pd.DataFrame, columns: list[str], words: list[str]) -> pd.DataFrame:
     """The first rows, which are a sample: both sides come in random order."""
     chosen = frame.loc[:, columns].head(SAMPLE_ROWS)
-    return chosen.astype(dict.fromkeys(words, object)).reset_index(drop=True)
+    return inert_frame(chosen.astype(dict.fromkeys(words, object)).reset_index(drop=True))
 
 
 def _answers(scored: Scored, use_case: UseCase, labelled: bool) -> pd.DataFrame:
@@ -187,7 +190,7 @@ def _task(use_case: UseCase, columns: list[str]) -> Mapping[str, Any]:
     if use_case.task == "regression":
         return {"regression": [Regression(target="label", prediction="prediction")]}
     if use_case.task == "binary":
-        positive = str(use_case.positive) if use_case.positive is not None else ""
+        positive = inert(str(use_case.positive)) if use_case.positive is not None else ""
         chosen = f"chance of {positive}" if positive else chances[-1]
         task = BinaryClassification(
             target="label",

@@ -4,6 +4,7 @@ from html import escape
 
 import numpy as np
 
+from contract.markdown import plain
 from monitoring.evidence import Finding
 from monitoring.figures import WindowReport
 from monitoring.judge import Performance
@@ -37,15 +38,15 @@ def markdown(report: WindowReport) -> str:
     verdict = report.judged.verdict
     lines = [f"## {verdict.state}: {MEANINGS[verdict.state]}", ""]
     # MLflow folds a description after its first lines.
-    lines += [f"**{verdict.reasons[0]}**", "", _about(report), ""]
-    lines += [*(f"- {reason}" for reason in verdict.reasons[1:]), ""]
+    lines += [f"**{plain(verdict.reasons[0])}**", "", plain(_about(report)), ""]
+    lines += [*(f"- {plain(reason)}" for reason in verdict.reasons[1:]), ""]
     if report.judged.evidence.findings:
         lines.append("| column | fired | distance | limit | adjusted p | what moved |")
         lines.append("|---|---|---|---|---|---|")
         lines += ["| " + " | ".join(_cells(f)) + " |" for f in _ordered(report)]
         lines.append("")
-    lines += [f"- {name}: {note}" for name, note in report.judged.notes.items()]
-    lines += ["", _evidently(report)]
+    lines += [f"- {plain(name)}: {plain(note)}" for name, note in report.judged.notes.items()]
+    lines += ["", plain(_evidently(report))]
     return "\n".join(lines) + "\n"
 
 
@@ -98,12 +99,12 @@ def _ordered(report: WindowReport) -> list[Finding]:
 def _cells(finding: Finding) -> tuple[str, ...]:
     change = finding.change
     return (
-        f"{change.name}" if change.role == "columns" else f"*{change.name}*",
+        plain(change.name) if change.role == "columns" else f"*{change.name}*",
         "**yes**" if finding.drifted else "no",
         f"{change.effect:.3f}",
         f"{finding.limit:g}",
-        probability(finding.adjusted),
-        change.told.replace("|", "\\|"),
+        plain(probability(finding.adjusted)),
+        plain(change.told),
     )
 
 

@@ -33,10 +33,11 @@ def slack_body(message: Message) -> bytes:
     """An incoming webhook of Slack: `text` for notifications and simple receivers, and blocks."""
     said = headline(message)
     about = f"{message.title}\n{_where(message)}" if message.kind != "test" else message.title
-    sections = [about, _bullets(message.reasons, "•"), "*Next*\n" + _bullets(message.next_steps)]
+    sections = [about, _bullets(message.reasons, "•"), "Next\n" + _bullets(message.next_steps)]
     blocks: list[dict[str, Any]] = [
         {"type": "header", "text": _plain(f"{SIGNS[message.kind]} {said}"[:MAX_HEADER])},
-        *({"type": "section", "text": _marked(_escaped(text))} for text in sections),
+        # Plain text: a star, a link or a mention in a title or a reason is nothing but text.
+        *({"type": "section", "text": _plain(text[:MAX_SECTION], False)} for text in sections),
         {"type": "section", "text": _marked(f"<{message.report}|Report in MLflow>")},
         {"type": "context", "elements": [_plain(message.id)]},
     ]
@@ -68,14 +69,16 @@ def _bullets(lines: tuple[str, ...], mark: str = "-") -> str:
     return "\n".join(f"{mark} {line}" for line in lines)
 
 
-def _plain(text: str) -> dict[str, Any]:
-    return {"type": "plain_text", "text": text, "emoji": True}
+def _plain(text: str, emoji: bool = True) -> dict[str, Any]:
+    return {"type": "plain_text", "text": text, "emoji": emoji}
 
 
 def _marked(text: str) -> dict[str, str]:
-    return {"type": "mrkdwn", "text": text[:MAX_SECTION]}
+    return {"type": "mrkdwn", "text": text}
 
 
 def _escaped(text: str) -> str:
-    """Text in which Slack sees no link and no mention."""
-    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    """Text in which neither Slack nor what speaks like it sees a link or a mention."""
+    inert = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    # An invisible space: others than Slack read Markdown, and `@channel` without brackets.
+    return inert.replace("@", "@\u200b").replace("](", "]\u200b(")

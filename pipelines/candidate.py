@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 import mlflow
 
 from contract.errors import Refused
+from contract.markdown import plain
 from contract.names import TableName
 from contract.tables import TableVersion
 from contract.use_case import UseCase
@@ -140,11 +141,11 @@ def _because(use_case: UseCase, call: Call) -> dict[str, str]:
 
 def _tell(workspace: Workspace, call: Call, outcome: Outcome) -> None:
     version = outcome.registered.version
-    reasons = " ".join(call.decision.reasons)
+    reasons = plain(" ".join(call.decision.reasons))
     if call.cause:
         where = workspace.client.get_run(call.cause).info.experiment_id
         reasons += f" [The report]({link(where, call.cause)})"
-    lines = (reasons, outcome.conclusion, outcome.evaluated.line())
+    lines = (reasons, plain(outcome.conclusion), plain(outcome.evaluated.line()))
     mlflow.set_tag("mlflow.note.content", "\n\n".join(lines))
     became = f"version {version}: {outcome.conclusion}"
     tell(workspace, call.cause, **{RETRAINING_TAG: became, CANDIDATE_TAG: version})

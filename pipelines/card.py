@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from math import isnan
 
+from contract.markdown import plain
 from contract.metrics import SMALLER_IS_BETTER
 from contract.use_case import UseCase
 from pipelines.console import count
@@ -23,21 +24,24 @@ def model_card(
 ) -> str:
     """The card of one version, as the registry shows it."""
     sections = [
-        f"# {use_case.title}\n\n{use_case.description}",
+        f"# {plain(use_case.title)}\n\n{plain(use_case.description)}",
         _intended(use_case),
         _data(use_case, validated, trained) + _retrained(lineage),
         _metrics(evaluated),
         _slices(evaluated),
         _limits(use_case),
-        "## Lineage\n\n" + markdown_table(("what", "which"), list(lineage.items())),
+        "## Lineage\n\n" + markdown_table(("what", "which"), _plain(lineage)),
     ]
     return "\n\n".join(section for section in sections if section) + "\n"
 
 
 def _intended(use_case: UseCase) -> str:
-    lines = [f"**Owner:** {use_case.owner}"] * bool(use_case.owner)
-    lines += [f"**Use it to:** {use_case.card.intended_use}"] * bool(use_case.card.intended_use)
-    lines += [f"**Not for:** {use_case.card.out_of_scope}"] * bool(use_case.card.out_of_scope)
+    said = {
+        "Owner": use_case.owner,
+        "Use it to": use_case.card.intended_use,
+        "Not for": use_case.card.out_of_scope,
+    }
+    lines = [f"**{name}:** {plain(text)}" for name, text in said.items() if text]
     return "## Intended use\n\n" + "\n\n".join(lines) if lines else ""
 
 
@@ -55,8 +59,9 @@ def _data(use_case: UseCase, validated: Validated, trained: Trained) -> str:
     return (
         "## Data\n\n"
         + markdown_table(("slice", "rows", "table version"), rows)
-        + f"\n\nSplit: {how}. {validated.expectations_passed} of {validated.expectations_total} "
-        f"expectations passed; {count(validated.rows_quarantined)} rows quarantined."
+        + f"\n\nSplit: {plain(how)}. {validated.expectations_passed} of "
+        f"{validated.expectations_total} expectations passed; "
+        f"{count(validated.rows_quarantined)} rows quarantined."
     )
 
 
@@ -64,8 +69,8 @@ def _retrained(lineage: Mapping[str, str]) -> str:
     if WHY_TAG not in lineage:
         return ""
     return (
-        f"\n\n**Retrained.** {lineage[WHY_TAG]} Labelled answers of {lineage[LABELS_TAG]} joined "
-        "the data of the champion."
+        f"\n\n**Retrained.** {plain(lineage[WHY_TAG])} Labelled answers of "
+        f"{plain(lineage[LABELS_TAG])} joined the data of the champion."
     )
 
 
@@ -90,8 +95,9 @@ def _slices(evaluated: Evaluated) -> str:
     parts = []
     for column in dict.fromkeys(s.column for s in evaluated.slices):
         found = [s for s in evaluated.slices if s.column == column][:SLICES_SHOWN]
-        rows = [(s.value, count(s.rows), *_slice_figures(s)) for s in found]
-        parts.append(markdown_table((column, "rows", evaluated.metric, "95 % interval"), rows))
+        rows = [(plain(s.value), count(s.rows), *_slice_figures(s)) for s in found]
+        head = (plain(column), "rows", evaluated.metric, "95 % interval")
+        parts.append(markdown_table(head, rows))
     return "## Slices\n\n" + "\n\n".join(parts) if parts else ""
 
 
@@ -103,14 +109,18 @@ def _slice_figures(found: Slice) -> tuple[str, str]:
 
 def _limits(use_case: UseCase) -> str:
     return (
-        "## Limits\n\n" + "\n".join(f"- {x}" for x in use_case.card.limits)
+        "## Limits\n\n" + "\n".join(f"- {plain(x)}" for x in use_case.card.limits)
         if use_case.card.limits
         else ""
     )
 
 
+def _plain(facts: Mapping[str, str]) -> list[tuple[str, str]]:
+    return [(plain(name), plain(value)) for name, value in facts.items()]
+
+
 def markdown_table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """A table as MLflow's pages show it."""
+    """A table as MLflow's pages show it; its cells are Markdown."""
     lines = [" | ".join(head), " | ".join("---" for _ in head)]
-    lines += [" | ".join(str(cell).replace("|", "\\|") for cell in row) for row in rows]
+    lines += [" | ".join(row) for row in rows]
     return "\n".join(f"| {line} |" for line in lines)

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 PLAIN_WIDTH = 160  # of a log file, where nothing tells
@@ -23,21 +24,24 @@ def working(what: str) -> Iterator[None]:
     """Show that something is going on, as a moving line on a terminal and one line elsewhere."""
     screen = console()
     if screen.is_terminal:
-        with screen.status(what):
+        with screen.status(escape(what)):
             yield
     else:
-        screen.print(f"  … {what}")
+        screen.print(f"  … {what}", markup=False)
         yield
 
 
 def summary(title: str, facts: Mapping[str, str], look: Mapping[str, str]) -> None:
     """The end of a command: what happened, and where to look next."""
     screen = console()
-    table = Table(title=title, title_justify="left", show_header=False, box=None, padding=(0, 2))
+    # Escaped: `[/x]` in a title or a reason would be markup without a beginning, an error.
+    table = Table(
+        title=escape(title), title_justify="left", show_header=False, box=None, padding=(0, 2)
+    )
     table.add_column(style="bold", no_wrap=True)
     table.add_column(overflow="fold")
     for name, value in facts.items():
-        table.add_row(name, value)
+        table.add_row(escape(name), escape(value))
     screen.print()
     screen.print(table)
     if look:

@@ -8,6 +8,7 @@ from typing import Annotated, Any, get_args
 import pyarrow as pa
 import pyarrow.csv
 import typer
+from rich.markup import escape
 from rich.table import Table
 
 from contract.errors import BadInput
@@ -155,7 +156,7 @@ def _print_description(found: dict[str, Any]) -> None:
     screen.print(
         f"[bold]{found['table']}[/bold] of {found['use_case']}, {count(found['rows'])} rows"
     )
-    screen.print(f"owner: {found['owner'] or 'not declared'}")
+    screen.print(f"owner: {found['owner'] or 'not declared'}", markup=False)
     validation = found["last_validation"]
     screen.print(
         f"last validation: {json.dumps(validation) if validation else 'none yet'}", markup=False
@@ -172,7 +173,7 @@ def _print_rows(title: str, rows: list[dict[str, Any]]) -> None:
     for name in rows[0]:
         shown.add_column(name, overflow="fold")
     for row in rows:
-        shown.add_row(*(str(value if value is not None else "") for value in row.values()))
+        shown.add_row(*(escape("" if value is None else str(value)) for value in row.values()))
     console().print(shown)
 
 

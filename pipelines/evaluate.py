@@ -182,7 +182,8 @@ def _champion_figures(
         return point(workspace.use_case, score(theirs, rows, workspace.use_case))
     except (FourcycleError, mlflow.MlflowException, OSError, KeyError, ValueError) as error:
         # Whether an unreadable champion stops a promotion is for the gate to say.
-        console().print(f"  champion version {champion.version} can't be measured: {error}")
+        said = f"  champion version {champion.version} can't be measured: {error}"
+        console().print(said, markup=False)
         mlflow.set_tag("champion_unreadable", str(error)[:500])
         return {}
 

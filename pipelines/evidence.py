@@ -19,7 +19,8 @@ from contract.use_case import UseCase
 from pipelines.comparison import Comparison, Groups, compare
 from pipelines.compatibility import breaks, incomparable
 from pipelines.decision import Champion, Evidence, NoChampion
-from pipelines.packaged import Loaded, Measured, answers, load, measure, plain
+from pipelines.model import answers
+from pipelines.packaged import Loaded, Measured, load, measure, plain
 from pipelines.registry import Version
 from pipelines.step import load_result
 from pipelines.validate import STEP as VALIDATE

@@ -5,6 +5,7 @@ from math import isfinite
 import mlflow
 from pydantic import TypeAdapter
 
+from contract.markdown import plain
 from contract.use_case import Gates
 from pipelines.card import markdown_table
 from pipelines.comparison import Comparison, SliceDifference, shown_worse
@@ -41,12 +42,12 @@ def page(gates: Gates, evidence: Evidence, decision: GateDecision) -> str:
     word = "passed" if decision.passed else "refused"
     parts = [
         f"# Version {evidence.version}: {word}",
-        "\n".join(f"- {reason}" for reason in decision.reasons),
+        "\n".join(f"- {plain(reason)}" for reason in decision.reasons),
     ]
     if isinstance(evidence.opponent, Champion) and evidence.opponent.comparison:
         parts += _against(gates, evidence, evidence.opponent, evidence.opponent.comparison)
     if evidence.figures:
-        rows = [(name, f"{value:.4f}") for name, value in evidence.figures.items()]
+        rows = [(plain(name), f"{value:.4f}") for name, value in evidence.figures.items()]
         parts.append(
             "## On the holdout, as packaged\n\n" + markdown_table(("metric", "value"), rows)
         )
@@ -95,7 +96,8 @@ def _against(gates: Gates, evidence: Evidence, champion: Champion, found: Compar
             f"A slice of {count(gates.slice_min_rows)} rows or more that is shown worse by more "
             f"than {gates.slice_margin:g} (p below 0.05) has a veto."
         )
-        parts.append(f"## Slices\n\n{markdown_table(head, lines[:SLICES_SHOWN])}\n\n{asked}")
+        shown = [(plain(name), *figures) for name, *figures in lines[:SLICES_SHOWN]]
+        parts.append(f"## Slices\n\n{markdown_table(head, shown)}\n\n{asked}")
     return parts
 
 

@@ -3,6 +3,7 @@
 import json
 import warnings
 from dataclasses import dataclass
+from html import escape
 from typing import Any
 
 import great_expectations as gx
@@ -37,6 +38,16 @@ img,nav ol,footer,.navbar,.footer,#ge-cta-footer{display:none!important}
 .fa-check-circle::before{content:"✓";color:#2a7}.fa-times::before{content:"✗";color:#c33}
 .fa-exclamation-triangle::before{content:"⚠";color:#c80}.d-none{display:none}
 </style>"""
+
+
+class View(DefaultJinjaPageView):
+    """The page of a result whose texts are escaped already."""
+
+    @staticmethod
+    def _escape_template_param_value(value: Any) -> Any:
+        # Great Expectations escapes some of its parameters and no title, cell, link or error. All
+        # texts come here escaped once; those few would be escaped twice and read `&lt;`.
+        return value
 
 
 @dataclass(frozen=True)
@@ -84,8 +95,36 @@ def check(frame: pd.DataFrame, rules: list[Rule], suite: str) -> Checked:
         # Through JSON, for the page fails on numpy's numbers.
         plain = json.loads(json.dumps(entry.to_json_dict()["result"]))
         entry.result = {key: value for key, value in plain.items() if key not in ROW_LISTS}
-    page = DefaultJinjaPageView().render(ValidationResultsPageRenderer().render(result))
-    return Checked(findings, result.to_json_dict(), page.replace("</head>", STYLE + "</head>", 1))
+    return Checked(findings, result.to_json_dict(), _page(result))
+
+
+def _page(result: Any) -> str:
+    """Great Expectations' page; from here on the result is fit for nothing else.
+
+    Its templates put column names, values, arguments and messages of errors into the page as they
+    are: whoever names a column or delivers a value would write markup there. So each text that
+    enters is one that a browser shows and does not follow.
+    """
+    result.suite_name, result.meta = _inert(result.suite_name), _inert(result.meta)
+    for entry in result.results:
+        config = entry.expectation_config
+        config.kwargs, config.meta = _inert(config.kwargs), _inert(config.meta)
+        config.description, config.notes = _inert(config.description), _inert(config.notes)
+        entry.result, entry.exception_info = _inert(entry.result), _inert(entry.exception_info)
+    view: DefaultJinjaPageView = View()
+    page: str = view.render(ValidationResultsPageRenderer().render(result))
+    return page.replace("</head>", STYLE + "</head>", 1)
+
+
+def _inert(value: Any) -> Any:
+    """The same value with every text in it escaped, for HTML and for templates with `$names`."""
+    if isinstance(value, str):
+        return escape(value).replace("$", "&#36;")
+    if isinstance(value, dict):
+        return {_inert(key): _inert(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_inert(item) for item in value]
+    return value
 
 
 def _build(rule: Rule) -> Any:

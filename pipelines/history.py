@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 from typing import Annotated
 
 import typer
+from rich.markup import escape
 from rich.table import Table
 
 from contract.errors import BadInput, Refused
@@ -74,7 +75,7 @@ def _print(model: str, entries: list[Entry]) -> None:
         stage = f"{e.from_stage} → {e.to_stage}" if e.from_stage != e.to_stage else e.to_stage
         champion = e.standing.champion or "none"
         cells = (str(e.number), moment(e.time), e.move, e.version, stage, e.who, e.why, champion)
-        shown.add_row(*cells)
+        shown.add_row(*map(escape, cells))
     console().print(shown)
     now = entries[-1].standing
     console().print(f"champion: {named(now.champion)}, previous: {named(now.previous)}")

@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import mlflow
+from rich.markup import escape
 
+from contract.markdown import plain
 from contract.names import experiment
 from contract.tables import TableVersion
 from contract.use_case_file import load_use_case
@@ -99,7 +101,9 @@ def _log(outcome: Outcome) -> None:
     mlflow.set_tags(
         {"model_version": outcome.registered.version, "gate": str(outcome.gated.passed)}
     )
-    note = "\n\n".join((outcome.conclusion, outcome.gated.line(), outcome.evaluated.line()))
+    note = "\n\n".join(
+        map(plain, (outcome.conclusion, outcome.gated.line(), outcome.evaluated.line()))
+    )
     mlflow.set_tag("mlflow.note.content", note)
 
 
@@ -148,7 +152,9 @@ def main(
     declared = rehearsal.of(declared)
     trials, allowed = read_tune(tune), cli.flag(allow_breaking)
     with open_workspace(declared, root) as workspace:
-        console().print(f"[bold]{declared.title}[/bold] · {workspace.settings.tracking_uri}")
+        console().print(
+            f"[bold]{escape(declared.title)}[/bold] · {workspace.settings.tracking_uri}"
+        )
         outcome = pipeline(workspace, rehearsal, trials, allowed)
         report(workspace, outcome, time.monotonic() - started)
 

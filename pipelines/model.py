@@ -16,6 +16,7 @@ from contract.frames import feature_frame
 from contract.metrics import Scored
 from contract.use_case import Column, UseCase
 from serving.fallback import MODEL_FILE, classes_of, load_pipeline
+from serving.scorer import Columns, Scorer
 
 MLFLOW_TYPES = {
     "string": DataType.string,
@@ -63,6 +64,15 @@ def score(model: Pipeline, rows: pa.Table, use_case: UseCase) -> Scored:
     classes = classes_of(model, use_case)
     chosen = np.array(classes, dtype=label.dtype)[probability.argmax(axis=1)]
     return Scored(label, chosen, probability, classes)
+
+
+def answers(scorer: Scorer, columns: Columns, label: npt.NDArray[np.generic]) -> Scored:
+    """A scorer's answers beside the labels."""
+    found = scorer.score(columns)
+    if found.probability is None:
+        return Scored(label, np.asarray(found.prediction, dtype=float))
+    prediction = np.asarray(found.prediction, dtype=label.dtype)
+    return Scored(label, prediction, np.asarray(found.probability), tuple(scorer.classes))
 
 
 def _type(column: Column) -> DataType:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 
+from contract.markdown import plain
 from contract.names import ARCHIVED
 from contract.use_case import UseCase
 from pipelines.ledger import Entry, taken_out_by
@@ -28,9 +29,10 @@ def front_page(use_case: UseCase, entries: Sequence[Entry], tags: Mapping[str, T
         f"{now.previous} live again."
         if now.previous
         else "",
-        f"*Last move:* {short(sentence(entries[-1]))}. All: experiment `{use_case.name}/releases`.",
+        f"*Last move:* {plain(short(sentence(entries[-1])))}. "
+        f"All: experiment `{use_case.name}/releases`.",
         _versions(entries, tags),
-        use_case.description,
+        plain(use_case.description),
     ]
     return "\n\n".join(line for line in lines if line)
 
@@ -39,10 +41,10 @@ def _live(entries: Sequence[Entry]) -> str:
     now, start = entries[-1].standing, _begun(entries)
     if not now.champion:
         offer = f" Version {now.previous} was live before." if now.previous else ""
-        return f"**Live: no version.** {short(start.why)}.{offer}"
+        return f"**Live: no version.** {plain(short(start.why))}.{offer}"
     return (
         f"**Live: version {now.champion}** since {moment(start.time)}, because "
-        f"{short(start.why)} ({_by(start)})."
+        f"{plain(short(start.why))} ({plain(_by(start))})."
     )
 
 
@@ -67,7 +69,7 @@ def _gate(tags: Tags) -> str:
     if decision is None:
         return "not gated yet"
     reasons = tags.get("gate_reasons", "")
-    return f"gate {decision}" + (f": {short(reasons)}" if reasons else "")
+    return f"gate {plain(decision)}" + (f": {plain(short(reasons))}" if reasons else "")
 
 
 def status(entries: Sequence[Entry], version: str, tags: Tags) -> str:
@@ -89,7 +91,7 @@ def _versions(entries: Sequence[Entry], tags: Mapping[str, Tags]) -> str:
     """The newest versions with their stage and status."""
     now = entries[-1].standing
     rows = [
-        f"| {v} | {stage_of(now, v, ARCHIVED)} | {known} |"
+        f"| {v} | {stage_of(now, v, ARCHIVED)} | {plain(known)} |"
         for v in sorted(tags, key=int, reverse=True)[:VERSIONS_SHOWN]
         if (known := status(entries, v, tags[v]))
     ]

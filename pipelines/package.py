@@ -1,8 +1,11 @@
 """Package: one self-contained folder with all that serving and watching a model need.
 
-An MLflow model that any MLflow client can load, the frozen use case, the reference, the compiled
-scorer with the proof that it answers like the model, and a manifest with the SHA-256 of every file,
+An MLflow model that any MLflow client can load, the frozen use case, the compiled scorer with the
+proof that it answers like the model, the reference, and a manifest with the SHA-256 of every file,
 for artifacts have no digest of their own.
+
+The reference is frozen here and not by the training: its answers are those of the scorer that will
+serve. The pipeline's are off in the last digits, which moves them across the bounds of cells.
 """
 
 import hashlib
@@ -12,21 +15,30 @@ import tempfile
 from pathlib import Path
 
 import mlflow
+import numpy as np
+import pandas as pd
+import pyarrow as pa
 import yaml
 
+from contract.frames import feature_frame
+from contract.metrics import metrics_for
 from contract.names import REFERENCE_DIR, SCORER_DIR, USE_CASE_FILE
 from contract.package import MANIFEST_FILE, NOT_SEALED
 from contract.use_case import UseCase
+from monitoring import reference
 from pipelines import cli
 from pipelines.console import count, working
-from pipelines.model import load_model
+from pipelines.model import answers, labels, load_model
 from pipelines.step import Done, Result, Step, execute, latest_run, load_result
 from pipelines.train import STEP as TRAIN
 from pipelines.train import Trained, read_rows
 from pipelines.workspace import Workspace, open_workspace
+from serving.fallback import pipeline_scorer
 from serving.model import PARITY_FILE
+from serving.scorer import Scorer, load_scorer
 
 ARTIFACT = "model"
+SEED = 0
 
 
 class Packaged(Result):
@@ -60,10 +72,11 @@ def _package(workspace: Workspace, trained: Trained) -> Packaged:
         folder = Path(name) / ARTIFACT
         shutil.copytree(mlflow.artifacts.download_artifacts(trained.model_uri), folder)
         (folder / "registered_model_meta").unlink(missing_ok=True)
-        reference = f"runs:/{trained.run_id}/{REFERENCE_DIR}"
-        shutil.copytree(mlflow.artifacts.download_artifacts(reference), folder / REFERENCE_DIR)
         (folder / USE_CASE_FILE).write_text(frozen(workspace.use_case), encoding="utf-8")
-        not_compiled = _add_scorer(folder / SCORER_DIR, workspace, trained)
+        holdout = read_rows(workspace.tables, workspace.use_case, trained.holdout)
+        scorer, not_compiled = _add_scorer(folder / SCORER_DIR, workspace, trained, holdout)
+        training = read_rows(workspace.tables, workspace.use_case, trained.training)
+        add_reference(folder / REFERENCE_DIR, workspace.use_case, training, holdout, scorer)
         manifest = seal(folder)
         size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
         mlflow.log_artifacts(str(folder), ARTIFACT)
@@ -79,21 +92,52 @@ def _package(workspace: Workspace, trained: Trained) -> Packaged:
     )
 
 
-def _add_scorer(folder: Path, workspace: Workspace, trained: Trained) -> str:
-    """Compile, prove and write the scorer; why it can't serve, "" where it can.
+def _add_scorer(
+    folder: Path, workspace: Workspace, trained: Trained, holdout: pa.Table
+) -> tuple[Scorer, str]:
+    """Compile, prove and write the scorer; what answers, and why that is the pipeline ("": not).
 
     A version without one is registered all the same: the release check refuses it by this reason.
     """
     from pipelines.compile import write_scorer  # treelite and onnx, which a reused step never needs
 
-    rows = read_rows(workspace.tables, workspace.use_case, trained.holdout)
-    with working(f"compiling, and proving it on {count(rows.num_rows)} holdout rows"):
-        written = write_scorer(folder, load_model(trained.model_uri), workspace.use_case, rows)
+    model = load_model(trained.model_uri)
+    with working(f"compiling, and proving it on {count(holdout.num_rows)} holdout rows"):
+        written = write_scorer(folder, model, workspace.use_case, holdout)
     if written.parity is not None:
         mlflow.log_metrics(written.parity.figures())
         mlflow.log_dict(written.parity.record(), f"{SCORER_DIR}/{PARITY_FILE}")
     mlflow.set_tag("scorer", written.not_compiled or "compiled")
-    return written.not_compiled
+    if written.not_compiled:
+        return pipeline_scorer(model, workspace.use_case), written.not_compiled
+    return load_scorer(folder), ""
+
+
+def add_reference(
+    folder: Path, use_case: UseCase, training: pa.Table, holdout: pa.Table, scorer: Scorer
+) -> None:
+    """Freeze what monitoring compares with: a sample of training inputs, answers on the holdout.
+
+    In-sample predictions flatter, so predictions and figures are the holdout's.
+    """
+    inputs = reference_inputs(use_case, feature_frame(training, use_case))
+    columns = {name: holdout.column(name).to_pylist() for name in scorer.features}
+    scored = answers(scorer, columns, labels(holdout, use_case))
+    frame = pd.DataFrame({"label": scored.label, "prediction": scored.prediction})
+    if scored.probability is not None:
+        for i, name in enumerate(scored.classes):
+            frame[f"{reference.PROBABILITY}{name}"] = scored.probability[:, i]
+    held_out = reference.Rows(feature_frame(holdout, use_case), frame)
+    ones = np.ones((1, len(scored.label)))
+    figures = {n: float(m(ones)[0]) for n, m in metrics_for(use_case, scored).items()}
+    folder.mkdir()
+    reference.freeze(folder, inputs, held_out, figures)
+
+
+def reference_inputs(use_case: UseCase, features: pd.DataFrame) -> pd.DataFrame:
+    """A sample of the training inputs."""
+    n = min(use_case.monitoring.reference_rows, len(features))
+    return features.sample(n, random_state=SEED).reset_index(drop=True)
 
 
 def frozen(use_case: UseCase) -> str:

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 
 from contract.errors import Refused
@@ -17,7 +16,7 @@ from contract.use_case import UseCase
 from pipelines.decision import Latency
 from pipelines.evaluate import point
 from pipelines.fetch import fetch
-from pipelines.model import labels
+from pipelines.model import answers, labels
 from pipelines.registry import Version
 from pipelines.workspace import Workspace
 from serving.fallback import MODEL_FILE
@@ -80,15 +79,6 @@ def plain(scorer: Scorer, rows: pa.Table) -> Columns:
     if missing := [name for name in scorer.features if name not in rows.column_names]:
         raise Refused(f"the holdout has no column {', '.join(missing)}")
     return {name: rows.column(name).to_pylist() for name in scorer.features}
-
-
-def answers(scorer: Scorer, columns: Columns, label: npt.NDArray[np.generic]) -> Scored:
-    """The scorer's answers beside the labels."""
-    found = scorer.score(columns)
-    if found.probability is None:
-        return Scored(label, np.asarray(found.prediction, dtype=float))
-    prediction = np.asarray(found.prediction, dtype=label.dtype)
-    return Scored(label, prediction, np.asarray(found.probability), tuple(scorer.classes))
 
 
 def latency(scorer: Scorer, columns: Columns) -> Latency:

@@ -131,11 +131,12 @@ def _calibration(use_case: UseCase, scored: Scored) -> Figure:
 
 def _confusion(scored: Scored) -> Figure:
     figure, axes = _axes("Confusion matrix, rows sum to one", (5.6, 5.0))
-    names = list(map(str, scored.classes))
+    names = [str(name) for name in scored.classes]
     ConfusionMatrixDisplay.from_predictions(
         scored.label.astype(str),
         scored.prediction.astype(str),
-        labels=names,
+        labels=list(map(str, scored.classes)),
+        display_labels=names,
         normalize="true",
         values_format=".2f",
         cmap="Blues",

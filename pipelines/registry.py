@@ -7,6 +7,7 @@ from mlflow import MlflowException
 from mlflow.entities.model_registry import ModelVersion, RegisteredModel
 
 from contract.errors import BadInput
+from contract.markdown import plain
 from contract.names import CHALLENGER, CHAMPION
 from contract.settings import Settings
 from pipelines.stages import stage_of
@@ -121,7 +122,7 @@ def create_version(
     """
     client, name = workspace.client, workspace.model_name
     try:
-        client.create_registered_model(name, description=workspace.use_case.description)
+        client.create_registered_model(name, description=plain(workspace.use_case.description))
     except MlflowException as error:
         if error.error_code != "RESOURCE_ALREADY_EXISTS":
             raise

@@ -5,6 +5,7 @@ import json
 from mlflow import MlflowClient
 from mlflow.entities import RunTag
 
+from contract.markdown import plain
 from contract.names import experiment as experiment_name
 from pipelines.identity import process_identity
 from pipelines.ledger import Entry
@@ -71,5 +72,5 @@ def _note(entry: Entry) -> str:
         "release check": entry.release_check,
         "champion since": entry.standing.champion or "none",
     }
-    lines = [f"| {name} | {value} |" for name, value in rows.items() if value]
-    return f"{sentence(entry)}\n\n| what | which |\n|---|---|\n" + "\n".join(lines)
+    lines = [f"| {name} | {plain(value)} |" for name, value in rows.items() if value]
+    return f"{plain(sentence(entry))}\n\n| what | which |\n|---|---|\n" + "\n".join(lines)

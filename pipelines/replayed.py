@@ -6,6 +6,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
+from contract.markdown import plain
 from contract.use_case import UseCase
 from monitoring.reasons import named
 from pipelines.console import count
@@ -144,7 +145,7 @@ def table(replayed: Replayed, use_case: UseCase) -> list[list[str]]:
 
 def markdown(replayed: Replayed, use_case: UseCase) -> str:
     """The table for MLflow and for the docs."""
-    head, *lines = table(replayed, use_case)
+    head, *lines = ([plain(cell) for cell in line] for line in table(replayed, use_case))
     rule = ["---"] * len(head)
     return "\n".join(f"| {' | '.join(cells)} |" for cells in (head, rule, *lines))
 

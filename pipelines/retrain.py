@@ -16,6 +16,7 @@ from datetime import UTC, datetime, timedelta
 from mlflow import MlflowClient
 
 from contract.errors import BadInput, Busy, Refused
+from contract.markdown import plain
 from contract.use_case import UseCase
 from contract.use_case_file import load_use_case
 from pipelines import cli
@@ -148,7 +149,7 @@ def _not_now(workspace: Workspace, champion: Version, decision: RetrainDecision)
 def _tell_launch(done: Retrained) -> None:
     """Say on the run that `mlflow run` made, and no step has taken, why nothing was done."""
     if run_id := os.environ.get("MLFLOW_RUN_ID"):
-        why = "\n\n".join((f"## {done.state}", *done.reasons))
+        why = "\n\n".join((f"## {done.state}", *map(plain, done.reasons)))
         MlflowClient().set_tag(run_id, "mlflow.note.content", why)
 
 

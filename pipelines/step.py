@@ -16,6 +16,7 @@ from typing import Any, Generic, TypeVar
 import mlflow
 from mlflow.entities import Run
 from pydantic import BaseModel, ConfigDict
+from rich.markup import escape
 
 from contract.errors import BadInput
 from contract.fingerprint import value_hash
@@ -226,4 +227,4 @@ def _copy_figures(source: Run) -> None:
 def _say(name: str, done: Done[Any]) -> None:
     mark, how = ("[cyan]↺[/cyan]", "reused") if done.reused else ("[green]✓[/green]", "")
     took = how or f"{done.seconds:.1f} s"
-    console().print(f"{mark} [bold]{name:<9}[/bold] {took:>7}  {done.result.line()}")
+    console().print(f"{mark} [bold]{name:<9}[/bold] {took:>7}  {escape(done.result.line())}")

@@ -1,29 +1,24 @@
-"""Train: fit the declared pipeline on the frozen training table and freeze the reference.
+"""Train: fit the declared pipeline on the frozen training table.
 
 Deterministic: the same rows, code, parameters and libraries give bit-identical predictions.
 """
 
 import hashlib
 import platform
-import tempfile
 from importlib.metadata import distributions
-from pathlib import Path
 from typing import Annotated, Any
 
 import mlflow
 import numpy as np
-import pandas as pd
 import pyarrow as pa
 import typer
 
 from contract.errors import BadInput
 from contract.frames import feature_frame
 from contract.metrics import Scored, check_metric, metrics_for
-from contract.names import REFERENCE_DIR
 from contract.tables import Tables, TableVersion
 from contract.trusted_types import TRUSTED_TYPES
 from contract.use_case import UseCase
-from monitoring import reference
 from pipelines import cli
 from pipelines.closure import code_hash
 from pipelines.console import count, working
@@ -37,7 +32,6 @@ from pipelines.workspace import Workspace, open_workspace
 
 TuneOption = Annotated[str, typer.Option(help="Optuna trials; 0 trains the declared parameters.")]
 EXAMPLE_ROWS = 3
-SEED = 0
 
 
 class Trained(Result):
@@ -72,7 +66,6 @@ STEP = Step(
         "split",
         "estimator",
         "evaluation",
-        "monitoring.reference_rows",
     ),
 )
 
@@ -84,7 +77,7 @@ def train(workspace: Workspace, split: SplitMade, tune: int = 0) -> Done[Trained
 
 
 def fit(workspace: Workspace, split: SplitMade, tune: int) -> Trained:
-    """Tune where asked, fit, and log the model with everything that serving and watching need."""
+    """Tune where asked, fit, and log the model."""
     use_case, tables = workspace.use_case, workspace.tables
     rows = read_rows(tables, use_case, split.training)
     parameters: dict[str, Any] = dict(use_case.estimator.parameters)
@@ -111,7 +104,6 @@ def fit(workspace: Workspace, split: SplitMade, tune: int) -> Trained:
         input_example=features.head(EXAMPLE_ROWS),
         pip_requirements=exact_requirements(),
     )
-    log_reference(use_case, features, holdout, scored)
     log_input(tables, split.training, "training")
     estimator = use_case.estimator.path.rpartition(".")[2]
     mlflow.set_tags({"estimator": estimator, **environment()})
@@ -155,32 +147,6 @@ def environment() -> dict[str, str]:
         "platform": platform.platform(),
         "code_hash": code_hash("pipelines.train"),
     }
-
-
-def log_reference(
-    use_case: UseCase, features: pd.DataFrame, holdout: pa.Table, scored: Scored
-) -> None:
-    """Freeze what monitoring compares with: a sample of training inputs, answers on the holdout.
-
-    In-sample predictions flatter, so predictions and figures are the holdout's.
-    """
-    answers = pd.DataFrame({"label": scored.label, "prediction": scored.prediction})
-    if scored.probability is not None:
-        for i, name in enumerate(scored.classes):
-            answers[f"{reference.PROBABILITY}{name}"] = scored.probability[:, i]
-    held_out = reference.Rows(feature_frame(holdout, use_case), answers)
-    ones = np.ones((1, len(scored.label)))
-    figures = {n: float(m(ones)[0]) for n, m in metrics_for(use_case, scored).items()}
-    with tempfile.TemporaryDirectory() as folder:
-        inputs = reference_inputs(use_case, features)
-        reference.freeze(Path(folder), inputs, held_out, figures)
-        mlflow.log_artifacts(folder, REFERENCE_DIR)
-
-
-def reference_inputs(use_case: UseCase, features: pd.DataFrame) -> pd.DataFrame:
-    """A sample of the training inputs."""
-    n = min(use_case.monitoring.reference_rows, len(features))
-    return features.sample(n, random_state=SEED).reset_index(drop=True)
 
 
 def read_tune(text: str) -> int:

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from contract.markdown import plain
 from contract.use_case import Column, UseCase
 from serving.cells import INT64, optional, range_of
 
@@ -40,7 +41,7 @@ def column_schema(column: Column) -> Schema:
         said.append(f"usually {range_of(column)}")
     if column.nullable:
         schema["type"] = [schema["type"], "null"]
-    return schema | ({"description": "; ".join(said)} if said else {})
+    return schema | ({"description": plain("; ".join(said))} if said else {})
 
 
 def row_schema(use_case: UseCase) -> Schema:

@@ -38,7 +38,7 @@ from pipelines.expectations import row_rules, table_rules
 from pipelines.jobs import Place, label_pattern
 from pipelines.label_figures import SeenTables, label_figures
 from pipelines.model import signature
-from pipelines.package import frozen, seal
+from pipelines.package import frozen, reference_inputs, seal
 from pipelines.preprocess import build_pipeline
 from pipelines.promote import check_approval
 from pipelines.raw import quarantine_schema, raw_schema, valid_rows
@@ -49,7 +49,6 @@ from pipelines.retention import expire
 from pipelines.retraining import Before, Holdout, Labels, Verdict, Wish, allowed, called_for
 from pipelines.sources import read_source
 from pipelines.split import divide
-from pipelines.train import reference_inputs
 from pipelines.tune import suggest
 from pipelines.validate import Validated, refusal
 from pipelines.workspace import Workspace

@@ -181,7 +181,9 @@ def test_slack_gets_text_and_blocks_and_no_markup_of_ours_is_its_markup() -> Non
     assert found["text"].startswith("flights version 3: DRIFT. Newly drifting: performance.")
     kinds = [block["type"] for block in found["blocks"]]
     assert kinds == ["header", "section", "section", "section", "section", "context"]
-    assert "Late arrivals &lt;of flights&gt; &amp; more" in found["blocks"][1]["text"]["text"]
+    about = found["blocks"][1]["text"]
+    assert about["type"] == "plain_text"
+    assert "Late arrivals <of flights> & more" in about["text"]
     assert found["blocks"][4]["text"]["text"] == f"<{MESSAGE.report}|Report in MLflow>"
     assert "webhook-signature" not in receiver.got[0].headers
 

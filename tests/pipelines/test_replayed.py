@@ -55,7 +55,7 @@ REPLAYED = Replayed(seen=(JULY, AUGUST))
 def test_the_table_tells_each_window_in_a_line(home: Path) -> None:
     july, august = markdown(REPLAYED, made_use_case(home)).splitlines()[2:]
     assert july == (
-        "| 2013-07 | 1 | 1,500 | 0.322 | 0.740 | 0.720 [0.710, 0.730] | – | OK "
+        r"| 2013-07 | 1 | 1,500 | 0.322 | 0.740 | 0.720 \[0.710, 0.730\] | – | OK "
         "| DRIFT, alarm (performance, 1 column) | wind_speed | version 2 live on 2013-09-01; "
         "version 3 refused on 2013-10-01; TOO_FEW_LABELS |"
     )

@@ -2,11 +2,14 @@
 
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import cast
 
 import httpx
 
+from serving.answered import Answered
 from serving.cargo import PREDICTIONS
-from serving.segment_rows import read_segment
+from serving.record import decode
+from serving.segment_rows import Placed, read_segment
 from serving.spool import closed_segments
 from tests.serving.running import app_of, current_of, running
 from tests.serving.small import SMALL, pack, save_model
@@ -14,6 +17,10 @@ from tests.serving.small import SMALL, pack, save_model
 TIMED = SMALL.replace("keys: [id]", "keys: [id]\nevent_time: at").replace(
     "  kind:", "  at: {type: timestamp}\n  kind:"
 )
+
+
+def record_of(placed: Placed) -> Answered:
+    return cast(Answered, decode(placed.frame))
 
 
 def test_tries_of_the_form_are_marked_and_impossible_times_flagged(home: Path) -> None:
@@ -40,7 +47,9 @@ def test_tries_of_the_form_are_marked_and_impossible_times_flagged(home: Path) -
         row
         for segment in closed_segments(home / "spool" / "penguins")
         for schema, group in read_segment(segment, PREDICTIONS).groups
-        for row in PREDICTIONS.rows(schema, [cast(Answered, decode(placed.frame)) for placed in group]).to_pylist()
+        for row in PREDICTIONS.rows(
+            schema, [cast(Answered, decode(placed.frame)) for placed in group]
+        ).to_pylist()
     ]
     assert [row["flags"] for row in logged] == [*moments.values(), *moments.values(), [], []]
     assert [row["source"] for row in logged] == ["http"] * 10 + ["form", "http"]

@@ -208,7 +208,8 @@ def an_answer(folder: Path) -> str:
 def test_every_block_runs(desk: Desk, tmp_path: Path) -> None:
     asked = [(block, command) for block in BLOCKS if due(block) for command in block.commands]
     asked.sort(key=lambda pair: "localhost:8080" not in pair[1])  # one service answers them all
-    failed, service_of = {}, ExitStack()
+    failed: dict[str, str] = {}
+    service_of = ExitStack()
     with service_of:
         service_of.enter_context(desk.answering())
         for number, (block, command) in enumerate(asked):

@@ -1,0 +1,27 @@
+"""Texts of others in Markdown of ours: shown as they are, and nothing but text.
+
+MLflow renders descriptions and notes as Markdown; so do Swagger UI and ReDoc with OpenAPI's. A
+title, a category, a person's name or a reason would become a heading, a link or HTML there.
+"""
+
+import re
+from html import escape
+
+# What opens or closes something, in CommonMark and in GitHub's flavour, which MLflow shows: an
+# underscore only at the edge of a word, a colon only in an address or in the name of a picture.
+SPECIAL = re.compile(
+    r"[\\`*\[\]|~]|(?<![^\W_])_|_(?![^\W_])|:(?=//|[\w+-]+:)|(?<=\bwww)\.", re.IGNORECASE
+)
+OPENS_A_BLOCK = re.compile(r"^([#+=-]|\d+(?=[.)](?:\s|$)))")
+
+
+def plain(text: object) -> str:
+    """A text on one line that Markdown shows as it is; `&lt;` and the like stay readable."""
+    line = escape(" ".join(str(text).split()), quote=False)
+    line = SPECIAL.sub(lambda found: f"\\{found[0]}", line).replace("@", "&#64;")
+    return OPENS_A_BLOCK.sub(_apart, line)
+
+
+def _apart(found: re.Match[str]) -> str:
+    """A sign with a backslash; a number with one before the dot that would make it a list."""
+    return f"{found[0]}\\" if found[0].isdigit() else f"\\{found[0]}"

@@ -1,0 +1,60 @@
+"""The package: what its reference holds."""
+
+from pathlib import Path
+
+import mlflow
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from contract.names import REFERENCE_DIR, SCORER_DIR
+from contract.use_case import UseCase
+from monitoring import reference
+from monitoring.answers import of_holdout
+from monitoring.reference import PROBABILITY
+from pipelines.evaluate import point
+from pipelines.main import Outcome
+from pipelines.package import add_reference
+from pipelines.registry import Version
+from pipelines.workspace import open_workspace
+from serving.scorer import Scorer, load_scorer
+from tests.conftest import made_use_case
+from tests.monitoring import made
+
+PREFIX = "probability_"
+
+
+def test_the_reference_holds_what_the_packaged_scorer_answers(
+    trained: tuple[Path, Outcome], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(trained[0])
+    with open_workspace("penguins") as workspace:
+        version = Version.read(workspace, trained[1].registered.version)
+        folder = Path(mlflow.artifacts.download_artifacts(version.source))
+        found, use_case = reference.load(folder / REFERENCE_DIR), workspace.use_case
+    rows = pa.Table.from_pandas(found.holdout.inputs)
+    scorer = load_scorer(folder / SCORER_DIR)
+    answered = scorer.score({n: rows.column(n).to_pylist() for n in use_case.features})
+    frozen = of_holdout(found.holdout.answers, use_case)
+    assert frozen.probability is not None
+    assert frozen.probability.tolist() == answered.probability  # to the last bit
+    assert frozen.prediction.tolist() == answered.prediction
+    assert found.figures == point(use_case, frozen)
+
+
+def test_the_reference_follows_the_scorer_and_not_the_pipeline(home: Path) -> None:
+    use_case: UseCase = made_use_case(home)
+    known = made.rows(100, 1)
+    rows = pa.Table.from_pandas(known)
+
+    def one_unit_off(columns: object) -> np.ndarray:
+        late = np.nextafter(known["chance"].to_numpy(), 1)
+        return np.column_stack([1 - late, late])
+
+    scorer = Scorer(use_case.features, (False, True), one_unit_off)
+    add_reference(home / "reference", use_case, rows, rows, scorer)
+    found = reference.load(home / "reference")
+    off = np.nextafter(known["chance"].to_numpy(), 1)
+    assert found.holdout.answers[f"{PROBABILITY}True"].tolist() == off.tolist()
+    assert set(found.figures) == set(point(use_case, of_holdout(found.holdout.answers, use_case)))
+    assert len(found.inputs) == use_case.monitoring.reference_rows
