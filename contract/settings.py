@@ -13,7 +13,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from contract.addresses import SQLITE, check_sqlite, check_tables, sqlite_address, sqlite_file
 from contract.errors import BadInput
 
-ROOT_SHOWN = 60  # characters
+SHOWN = 60  # characters
 
 LogSync = Literal["fsync", "os", "off"]
 LogFullPolicy = Literal["serve", "reject"]
@@ -171,19 +171,25 @@ class Settings(BaseSettings):
 
     @property
     def cache_root(self) -> Path:
-        """Where the service keeps fetched versions, one folder for each use case."""
-        return (
-            Path(self.serve_cache).expanduser().resolve()
-            if self.serve_cache
-            else (self.home / ".serving")
-        )
+        """Where the service keeps fetched versions, one folder for each use case.
+
+        Services of two tracking servers may start in one folder: each has a cache of its own.
+        """
+        if self.serve_cache:
+            return Path(self.serve_cache).expanduser().resolve()
+        beside = self.home / ".serving"
+        if self.tracking_uri.startswith(SQLITE):
+            return beside
+        scheme, _, rest = self.tracking_uri.partition("://")
+        return beside / _folder_name(f"{scheme}://{rest.rpartition('@')[2].rstrip('/')}")
 
     @property
     def table_root(self) -> str:
         """Root of all tables, absolute where it is a folder."""
         if "://" in self.root:
             return self.root.rstrip("/")
-        return str(Path(self.root).expanduser().resolve()) if self.root else str(self.home / "data")
+        folder = Path(self.root).expanduser() if self.root else self.home / "data"
+        return str(folder.resolve())
 
     def spool_folder(self, use_case: str) -> Path:
         """Where the workers of this host leave the answers of a use case for the shipper.
@@ -193,7 +199,8 @@ class Settings(BaseSettings):
         folder is spelt.
         """
         shared = self.shared_spools
-        spools = shared / self._root_name if shared else Path(self.table_root) / ".spool"
+        named = _folder_name(self.table_root)
+        spools = shared / named if shared else Path(self.table_root) / ".spool"
         return spools / use_case
 
     @property
@@ -203,12 +210,12 @@ class Settings(BaseSettings):
             return Path(self.log_spool).expanduser().resolve()
         return self.home / ".spool" if "://" in self.table_root else None
 
-    @property
-    def _root_name(self) -> str:
-        """The root as the name of a folder: people can read it, and no other root has it."""
-        digest = hashlib.sha256(self.table_root.encode()).hexdigest()[:16]
-        readable = re.sub(r"[^A-Za-z0-9]+", "-", self.table_root)[-ROOT_SHOWN:].strip("-")
-        return f"{readable}-{digest}"
+
+def _folder_name(address: str) -> str:
+    """An address as the name of a folder: people can read it, and no other address has it."""
+    digest = hashlib.sha256(address.encode()).hexdigest()[:16]
+    readable = re.sub(r"[^A-Za-z0-9]+", "-", address)[-SHOWN:].strip("-")
+    return f"{readable}-{digest}"
 
 
 def read_settings(root: str = "") -> Settings:

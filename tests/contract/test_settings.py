@@ -86,13 +86,26 @@ def test_tables_of_two_roots_never_share_a_spool(tmp_path: Path) -> None:
 def test_a_root_has_one_spool_however_it_is_spelt(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    (tmp_path / "data").mkdir()
-    (tmp_path / "link").symlink_to("data")
+    (tmp_path / "tables").mkdir()
+    (tmp_path / "data").symlink_to("tables")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("HOME", str(tmp_path))
-    spelt = ["data", "./data/", f"{tmp_path}/data", "~/data", "link", "data/../data"]
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path}/mlflow.db")
+    spelt = ["", "data", "./data/", f"{tmp_path}/data", "~/data", "tables", "tables/../data"]
     for shared in ("", str(tmp_path / "spools")):
         monkeypatch.setenv("FOURCYCLE_LOG_SPOOL", shared)
         assert len({read_settings(root).spool_folder("made") for root in spelt}) == 1
         buckets = {read_settings(root).spool_folder("made") for root in ("s3://b/p", "s3://b/p/")}
         assert len(buckets) == 1
+
+
+def test_services_of_two_tracking_servers_share_no_cache(monkeypatch: pytest.MonkeyPatch) -> None:
+    def cache(uri: str) -> Path:
+        monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
+        return read_settings().cache_root
+
+    uris = ["http://a:5000", "http://a:5001", "https://a:5000", "postgresql://me:secret@a/mlflow"]
+    assert len({cache(uri) for uri in uris}) == len(uris)
+    assert cache("postgresql://me:secret@a/mlflow") == cache("postgresql://me:changed@a/mlflow")
+    assert "secret" not in str(cache(uris[-1]))
+    assert cache("http://a:5000/") == cache("http://a:5000")

@@ -21,8 +21,6 @@ from serving.scorer import Scorer, load_scorer
 from tests.conftest import made_use_case
 from tests.monitoring import made
 
-PREFIX = "probability_"
-
 
 def test_the_reference_holds_what_the_packaged_scorer_answers(
     trained: tuple[Path, Outcome], monkeypatch: pytest.MonkeyPatch
