@@ -308,6 +308,25 @@ def test_what_the_log_hides_is_not_judged(
     assert not {"effect/colour", "effect/group"} & set(metrics)
 
 
+def test_a_reference_that_is_not_the_registered_one_judges_nothing(
+    client: MlflowClient,
+    home: Path,
+    store: Path,
+    tables: Tables,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    use_case, package = made_use_case(home), home / "package"
+    shutil.copytree(store / "package", package)
+    tags = {PACKAGE_TAG: seal(package)}
+    version = str(client.create_model_version(use_case.name, package.as_uri(), tags=tags).version)
+    (package / "reference" / "figures.json").write_text('{"roc_auc": 0.1}')
+    seal(package)
+    made.answer(tables, use_case, made.rows(DAY, 1), version)
+    found = monitor(use_case, read_settings(str(home / "data")), Asked(), version)[0]
+    assert found.status == "NO_REFERENCE"
+    assert "not the one that was registered" in caplog.text
+
+
 @pytest.mark.filterwarnings("ignore::RuntimeWarning")  # of numpy, in Evidently
 def test_evidently_fails_and_the_report_is_made_all_the_same(
     client: MlflowClient, home: Path, use_case: UseCase, tables: Tables
