@@ -68,7 +68,7 @@ def test_what_is_null_is_as_good_as_left_out(address: str) -> None:
 
 
 TENSOR = ("name", "shape", "datatype", "data", "parameters")
-ANY = (
+ANY: tuple[Any, ...] = (
     None, True, 0, -1, 1.5, 10**400, 1e308, "", "FP64", "77123", [], [[]], [None], [1], ["a"],
     [[1]], [[], []], [{}], {}, {"name": []}, [{"name": []}], [{"name": {}}], [{"name": "sex"}],
 )  # fmt: skip
