@@ -192,7 +192,7 @@ def _kind(value: Any, column: Column) -> str:
             whole = isinstance(value, int)
             return "an integer that float64 does not hold" if whole else "no finite number"
         if column.type == "integer":
-            large = math.isfinite(value) and value == value // 1
+            large = isinstance(value, int) or (math.isfinite(value) and value.is_integer())
             return "an integer beyond 64 bits" if large else "a number that is no integer"
         return "number"
     return {str: "text", list: "list", datetime: "timestamp"}.get(type(value), "object")

@@ -317,10 +317,30 @@ def test_a_version_of_before_a_key_was_retired_is_judged_by_its_own_columns(
     declared = yaml.safe_load((package / "use_case.yaml").read_text(encoding="utf-8"))
     declared["evaluation"]["threshold"] = 0.4
     (package / "use_case.yaml").write_text(yaml.safe_dump(declared), encoding="utf-8")
-    version = str(client.create_model_version(use_case.name, package.as_uri()).version)
+    tags = {PACKAGE_TAG: seal(package)}
+    version = str(client.create_model_version(use_case.name, package.as_uri(), tags=tags).version)
     made.answer(tables, use_case, made.rows(DAY, 1), version)
     found = monitor(use_case, read_settings(str(home / "data")), Asked(), version)[0]
     assert found.status == "OK"
+
+
+def test_a_reference_that_is_not_the_registered_one_judges_nothing(
+    client: MlflowClient,
+    home: Path,
+    store: Path,
+    tables: Tables,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    use_case, package = made_use_case(home), home / "package"
+    shutil.copytree(store / "package", package)
+    tags = {PACKAGE_TAG: seal(package)}
+    version = str(client.create_model_version(use_case.name, package.as_uri(), tags=tags).version)
+    (package / "reference" / "figures.json").write_text('{"roc_auc": 0.1}')
+    seal(package)
+    made.answer(tables, use_case, made.rows(DAY, 1), version)
+    found = monitor(use_case, read_settings(str(home / "data")), Asked(), version)[0]
+    assert found.status == "NO_REFERENCE"
+    assert "not the one that was registered" in caplog.text
 
 
 @pytest.mark.filterwarnings("ignore::RuntimeWarning")  # of numpy, in Evidently

@@ -30,7 +30,7 @@ from serving.current import Current
 from serving.follow import Follower
 from serving.keys import Keys
 from serving.log import open_feedback_log, open_log
-from serving.metrics import Metrics
+from serving.metrics import SHARED, Metrics
 from serving.model import GOLDEN_FILE, check_golden, load_version
 from serving.scorer import GRAPH_FILE, SCORER_FILE
 from serving.shipper import Shipper
@@ -228,6 +228,17 @@ def test_a_process_apart_refuses_foreign_types_and_missing_requirements(
     announced = follower_of(registry, cache, check=check_apart).look()
     assert [said in refusal.reason for refusal in announced.refused] == [True]
     assert "Traceback" not in announced.trouble
+
+
+def test_what_the_worker_of_a_check_counts_is_not_the_service_s(
+    registry: Registry, cache: Cache, model: Path, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    counts = home / "counts"
+    counts.mkdir()
+    monkeypatch.setenv(SHARED, str(counts))
+    version = registry.promote(pack(model, home / "one"))
+    assert champion_of(follower_of(registry, cache, check=check_apart).look()) == version
+    assert list(counts.iterdir()) == []
 
 
 @pytest.mark.parametrize("ends", ["killed", "late"])

@@ -21,6 +21,7 @@ from contract.use_case import Column, UseCase
 from contract.use_case_file import parse_use_case
 from pipelines.compile import write_scorer
 from pipelines.package import frozen, seal
+from serving.answering import CSV, JSON_ROWS, PARQUET
 from serving.by_http import ask
 from serving.cargo import FEEDBACK
 from serving.model import load_version
@@ -78,20 +79,19 @@ def test_the_release_check_passes_them(package: Path) -> None:
     assert set(served.use_case.features) == set(ODD)
 
 
-@pytest.mark.parametrize("kind", ["json", "csv", "parquet"])
-def test_invocations_take_them(address: str, kind: str) -> None:
+@pytest.mark.parametrize("media_type", [JSON_ROWS, CSV, PARQUET])
+def test_invocations_take_them(address: str, media_type: str) -> None:
     text, binary = StringIO(newline=""), BytesIO()
     writer = csv.writer(text)
     writer.writerows([ROW.keys(), ROW.values()])
     pd.DataFrame([ROW]).to_parquet(binary)
-    bodies: dict[str, tuple[str | bytes, str]] = {
-        "json": (json.dumps({"dataframe_records": [ROW]}), "application/json"),
-        "csv": (text.getvalue(), "text/csv"),
-        "parquet": (binary.getvalue(), "application/vnd.apache.parquet"),
+    bodies = {
+        JSON_ROWS: json.dumps({"dataframe_records": [ROW]}).encode(),
+        CSV: text.getvalue().encode(),
+        PARQUET: binary.getvalue(),
     }
-    body, media_type = bodies[kind]
-    headers = {"Content-Type": media_type}
-    answer = httpx.post(f"{address}/invocations", content=body, headers=headers, timeout=30)
+    content, headers = bodies[media_type], {"Content-Type": media_type}
+    answer = httpx.post(f"{address}/invocations", content=content, headers=headers, timeout=30)
     assert (answer.status_code, len(answer.json()["predictions"])) == (200, 1), answer.text
 
 

@@ -73,6 +73,7 @@ BAD: list[tuple[dict[str, Any], int, str]] = [
     (record(island=77123), 400, CELL + "'island': string expected, found number."),
     (record(island=None), 400, CELL + "'island': string expected, found null."),
     (record(penguin=3.5), 400, CELL + "'penguin': integer expected, found a number that is no"),
+    (record(penguin=10**400), 400, CELL + "'penguin': integer expected, found an integer beyond"),
     (record(penguin=2**63), 400, CELL + "'penguin': integer expected, found an integer beyond"),
     (raw(b"a,b", {"Content-Type": "text/plain"}), 415, "application/json or text/csv"),
     (raw(b"{}", {}), 415, "application/json or text/csv"),
