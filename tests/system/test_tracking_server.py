@@ -1,6 +1,5 @@
 """The loop through a tracking server: what a team and the compose file start with."""
 
-import json
 import os
 import subprocess
 import sys
@@ -8,10 +7,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from mlflow import MlflowClient
 
 from contract.tables import Tables
 from pipelines.closure import PROJECT
+from pipelines.lineage import lineage
+from pipelines.moves import settle
+from pipelines.registry import champion_of
+from pipelines.reproduce import reproduce
+from pipelines.workspace import open_workspace
 from tests.system.tracking import tracking_server
 
 
@@ -21,36 +24,39 @@ def server(home: Path) -> Iterator[str]:
         yield address
 
 
-def command(server: str, folder: Path, *words: str) -> "subprocess.CompletedProcess[str]":
-    """A command of ours that works by the server, from a folder that is not the server's."""
-    environment = os.environ | {"PYTHONPATH": str(PROJECT), "MLFLOW_TRACKING_URI": server}
+def said(folder: Path, module: str) -> str:
+    """What a command of ours says to people."""
     done = subprocess.run(
-        [sys.executable, "-m", *words, "--use-case", "penguins", "--root", str(folder / "tables")],
+        [sys.executable, "-m", module, "--use-case", "penguins"],
         cwd=folder,
-        env=environment,
+        env=os.environ | {"PYTHONPATH": str(PROJECT)},
         capture_output=True,
         text=True,
         check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr
-    return done
+    return done.stderr
 
 
-def test_the_loop_runs_through_a_tracking_server(home: Path, server: str) -> None:
-    folder = home / "jobs"
+def test_the_loop_runs_through_a_tracking_server(
+    home: Path, server: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = home / "jobs"  # not the server's
     folder.mkdir()
-    assert "stage Production" in command(server, folder, "pipelines.main").stderr
-
-    version = MlflowClient(server, server).get_model_version("penguins", "1")
-    assert version.run_id == version.tags["package_run"]
-    assert version.tags["train_run"] not in ("", version.run_id)
-
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", server)
+    monkeypatch.setenv("FOURCYCLE_ROOT", str(folder / "tables"))
+    assert "stage Production" in said(folder, "pipelines.main")
     # The service, what it answers, and monitoring of that.
-    assert "holdout, 95 %" in command(server, folder, "pipelines.turn").stderr
-    assert "version 1" in command(server, folder, "pipelines.history").stderr
-    assert "bit-identical" in command(server, folder, "pipelines.reproduce").stderr
+    assert "holdout, 95 %" in said(folder, "pipelines.turn")
 
-    tables = Tables(str(folder / "tables"), "penguins")
-    asked = tables.read("predictions", columns=["prediction_id"]).column(0)[0].as_py()
-    told = command(server, folder, "pipelines.lineage", "--json", "yes", "--prediction-id", asked)
-    assert json.loads(told.stdout)["runs"]["train_run"] == version.tags["train_run"]
+    rows = Tables(str(folder / "tables"), "penguins").read("predictions")
+    with open_workspace("penguins") as workspace:
+        version = champion_of(workspace)
+        assert version is not None
+        assert version.run_id == version.tags["package_run"]
+        assert version.train_run == version.tags["train_run"] != version.run_id
+        assert [entry.move for entry in settle(workspace)] == ["register", "promote"]
+        found = lineage(workspace, rows.column("prediction_id")[0].as_py())
+        assert found.runs["train_run"] == version.train_run
+        assert reproduce(workspace, version).result.identical
+    assert {path.name for path in home.iterdir()} == {"jobs", "artifacts", "mlflow.db"}
