@@ -127,11 +127,17 @@ def _check(batch: pa.RecordBatch, use_case: UseCase, before: int) -> Checked:
 def output_schema(use_case: UseCase, classes: tuple[Any, ...]) -> pa.Schema:
     """Keys and event time of the row, then the answer; flags are joined by spaces."""
     names = [*use_case.keys, *filter(None, (use_case.event_time,))]
+    chances = [f"probability_{name}" for name in classes]
+    if twice := sorted({*names}.intersection(chances)):
+        raise Refused(
+            f"{', '.join(twice)} is a key or the event time, and a column of the output as well; "
+            "another name in the use case is needed."
+        )
     return pa.schema(
         [
             *((name, TYPES[use_case.columns[name].type]) for name in names),
             ("prediction", TYPES[use_case.answer_type]),
-            *((f"probability_{name}", pa.float64()) for name in classes),
+            *((name, pa.float64()) for name in chances),
             ("flags", pa.string()),
         ]
     )
