@@ -34,7 +34,7 @@ from tests.serving.small import SMALL
 ODD = (
     'width (3")', "in\\out", "a\tb", "bill\nlength", "a\r\nb", "\x01", "a:b", "", " ", ".", "é",
     "e\u0301", "数", "x" * 300, "class", "None", "rows", "f0", "f1", "size", "__proto__", "a`b",
-    "a'b", "a;b--", "{a}", "%20", "<b>&amp;", "index", "data",
+    "a'b", "a;b--", "a\u2028b", "{a}", "%20", "<b>&amp;", "index", "data",
 )  # fmt: skip
 KEYS = ("i\nd", '"', "k\\", "k:")
 ROWS = 4
