@@ -65,10 +65,14 @@ class Shipper:
         self._gaps: set[tuple[str, int]] = set()  # spool, sequence: what a listing did not show
 
     def drain(self) -> None:
-        """Ship until nothing closed is left; the last pass changed nothing."""
+        """Ship until nothing closed is left; the last pass changed nothing.
+
+        It says how far it is after each pass: under load a next one always finds something.
+        """
         gaps = None
         while self.ship() or gaps != self._gaps:
             gaps = set(self._gaps)
+            self._say(self.waiting)
 
     def ship(self) -> int:
         """One pass over all that is closed now; how many segments it took off the spool.

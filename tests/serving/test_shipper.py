@@ -438,6 +438,7 @@ def test_the_backlog_is_said(shipper: Shipper, use_case: UseCase) -> None:
     assert (status.backlog_rows, status.problem) == (3, "the store is away")
     assert status.backlog_bytes > 300
     shipper.drain()
+    assert status_of(shipper).rows_shipped == 3
     now = status_now(shipper.folder, shipper.rows_shipped, "")
     assert (now.backlog_rows, now.backlog_age_s, now.rows_shipped) == (0, 0.0, 3)
 
