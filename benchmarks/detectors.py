@@ -24,9 +24,9 @@ from benchmarks.simulation import (
     frame,
     stage,
 )
-from contract.use_case import Monitoring
-from monitoring.evidence import Past
-from monitoring.verdict import decide
+from contract.use_case.model import Monitoring
+from monitoring.verdict.evidence import PastVerdict
+from monitoring.verdict.verdict import decide
 
 N_ROWS = 1000
 ONSET = 2
@@ -47,11 +47,11 @@ CASES: tuple[tuple[Kind, int, int], ...] = (
 def false_alarms(on: Stage, windows: int, n_rows: int, policy: Monitoring) -> tuple[int, int]:
     """Of windows without a change: how many fired, and how many raised an alarm."""
     random = np.random.default_rng(0)
-    past: list[Past] = []
+    past: list[PastVerdict] = []
     for _ in range(windows):
         found = evidence(on, draw(on, "none", 0, n_rows, random), True, policy)
         verdict = decide(found, past, policy)
-        past.append(Past(frozenset(verdict.signals), frozenset(verdict.alarms)))
+        past.append(PastVerdict(frozenset(verdict.signals), frozenset(verdict.alarms)))
     return sum(bool(p.signals) for p in past), sum(bool(p.alarms) for p in past)
 
 

@@ -12,10 +12,10 @@ import numpy as np
 import numpy.typing as npt
 import typer
 
-from contract.metrics import Scored
-from contract.use_case import Evaluation, UseCase
-from contract.use_case_file import load_use_case
-from pipelines.comparison import compare
+from contract.statistics.metrics import Scored
+from contract.use_case.loader import load_use_case
+from contract.use_case.model import Evaluation, UseCase
+from pipelines.model.comparison import compare
 
 MARGIN = 0.02
 SHARED = 0.95  # of a model's errors are also the other's: both learnt from the same rows

@@ -25,18 +25,18 @@ import httpx
 import pyarrow as pa
 import typer
 
-from contract.predictions import PARTITION
 from contract.settings import Settings
-from contract.tables import Tables
-from contract.use_case import UseCase
-from contract.use_case_file import load_use_case
-from pipelines.service import free_port, request_rows
-from serving.answered import Answered
-from serving.frames import Kind
-from serving.prediction_rows import prediction_rows
-from serving.record import Schema, encode
+from contract.store.predictions import PARTITION
+from contract.store.tables import Tables
+from contract.use_case.loader import load_use_case
+from contract.use_case.model import UseCase
+from pipelines.replaying.service_process import free_port, request_rows
+from serving.log.prediction_record import PredictionRecord
+from serving.log.record import RecordSchema, encode
+from serving.log.segment_frames import FrameKind
+from serving.log.spool import Spool, SpoolEntry
 from serving.shipper import Shipper
-from serving.spool import Entry, Spool
+from serving.shipping.prediction_rows import prediction_rows
 
 PROJECT = Path(__file__).resolve().parent.parent
 SYNCS = ("off", "os", "fsync")
@@ -47,10 +47,10 @@ WINDOW = """
 import json, re, sys, time
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
-from contract.tables import Tables
-from contract.use_case_file import load_use_case
-from monitoring.read import Reader
-from monitoring.window import Asked, resolve
+from contract.store.tables import Tables
+from contract.use_case.loader import load_use_case
+from monitoring.windows.rows import Reader
+from monitoring.windows.window import Asked, resolve
 tables, use_case = Tables(sys.argv[1], "flights"), load_use_case("flights")
 day = date.fromisoformat(sys.argv[2])
 def read(version):
@@ -146,14 +146,14 @@ def serving(folder: Path, rounds: int, seconds: int) -> float:
     return statistics.median(rate for rate, _ in measured["fsync", 1, 64])
 
 
-def answered(use_case: UseCase, features: dict[str, list[Any]], number: int) -> Answered:
+def answered(use_case: UseCase, features: dict[str, list[Any]], number: int) -> PredictionRecord:
     """An answer of the rows in `features`."""
     n_rows = len(next(iter(features.values())))
-    return Answered(
+    return PredictionRecord(
         request_id=f"01890000-0000-7000-8000-{number:012d}",
         model=use_case.name,
         version="1",
-        schema_hash=Schema.of(use_case).schema_hash,
+        schema_hash=RecordSchema.of(use_case).schema_hash,
         features=features,
         keys={"flight_id": [f"UA{number}"] * n_rows},
         event_time=[None] * n_rows,
@@ -178,12 +178,14 @@ def shipping(folder: Path, n_rows: int, one_worker: float) -> None:
     """Print how fast one-row records reach a table, beside what one worker writes."""
     use_case, settings = load_use_case("flights"), Settings()
     spool = Spool(folder / "spool", settings.log_segment_bytes, settings.log_segment_s)
-    schema = Schema.of(use_case)
+    schema = RecordSchema.of(use_case)
     spool.describe(schema.schema_hash, encode(schema))
     row = features_of(folder, use_case, 1)
     for number in range(n_rows):
         record = answered(use_case, row, number)
-        spool.write([Entry(Kind.PREDICTIONS, record.schema_hash, 1, encode(record))], sync=False)
+        spool.write(
+            [SpoolEntry(FrameKind.PREDICTIONS, record.schema_hash, 1, encode(record))], sync=False
+        )
     spool.close()
     shipper = Shipper(folder / "spool", Tables(str(folder / "shipped"), "flights"))
     started = time.perf_counter()
@@ -201,7 +203,7 @@ def window(folder: Path, n_rows: int, n_days: int) -> None:
     use_case = load_use_case("flights")
     each = n_rows // n_days
     day_rows = answered(use_case, features_of(folder, use_case, each), 0)
-    rows = prediction_rows(Schema.of(use_case), [day_rows])
+    rows = prediction_rows(RecordSchema.of(use_case), [day_rows])
     tables = Tables(str(folder / "large"), "flights")
     tables.create("predictions", rows.schema, [PARTITION])
     for number in range(n_days):

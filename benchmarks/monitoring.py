@@ -18,10 +18,10 @@ import pyarrow as pa
 import typer
 
 from benchmarks.pipeline import PROJECT, command
-from contract.predictions import PARTITION, predictions_schema
-from contract.schema import TYPES
-from contract.tables import Tables
-from contract.use_case_file import load_use_case
+from contract.store.predictions import PARTITION, predictions_schema
+from contract.store.schema import TYPES
+from contract.store.tables import Tables
+from contract.use_case.loader import load_use_case
 
 CHUNK_ROWS = 500_000
 FIRST_DAY = np.datetime64("2013-07-01", "us")

@@ -21,11 +21,11 @@ PROJECT = Path(__file__).resolve().parent.parent
 
 BARE_FIT = """
 import json, time
-from contract.frames import feature_frame
-from contract.tables import Tables
-from contract.use_case_file import load_use_case
-from pipelines.model import labels
-from pipelines.preprocess import build_pipeline
+from contract.store.frames import feature_frame
+from contract.store.tables import Tables
+from contract.use_case.loader import load_use_case
+from pipelines.model.fitted import labels
+from pipelines.model.preprocess import build_pipeline
 use_case = load_use_case("flights")
 rows = Tables("data", "flights").read("training", order_by=["scheduled_departure", "flight_id"])
 features, target = feature_frame(rows, use_case), labels(rows, use_case)

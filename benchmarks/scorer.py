@@ -31,13 +31,13 @@ def ways(use_case: str, root: str) -> Callable[[int], Ways]:
     """Three functions that answer the first n rows of the champion's holdout."""
     import mlflow
 
-    from contract.frames import feature_frame, feature_table
     from contract.names import CHAMPION
     from contract.settings import read_settings
-    from contract.tables import Tables
-    from contract.use_case_file import load_use_case
-    from serving.fallback import MODEL_FILE, load_pipeline, pipeline_scorer
-    from serving.model import load_version
+    from contract.store.frames import feature_frame, feature_table
+    from contract.store.tables import Tables
+    from contract.use_case.loader import load_use_case
+    from serving.scoring.sklearn_scorer import MODEL_FILE, load_pipeline, pipeline_scorer
+    from serving.scoring.version import load_version
     from tracking.store import connect
 
     settings, declared = read_settings(root), load_use_case(use_case)

@@ -12,16 +12,16 @@ import typer
 
 from contract.errors import BadInput
 from contract.settings import read_settings
-from contract.use_case_file import load_use_case
-from monitoring.compare import frozen_columns
-from monitoring.effect import distance
-from monitoring.served import read_served
-from monitoring.tally import summarise
-from pipelines.agenda import windows
-from pipelines.registry import champion_of
+from contract.use_case.loader import load_use_case
+from monitoring.measures.compare import frozen_columns
+from monitoring.measures.distance import distance
+from monitoring.measures.tally import summarise
+from monitoring.windows.versions import read_served
+from pipelines.data.after_holdout import within
+from pipelines.registry.versions import champion_of
 from pipelines.replay import local_day
-from pipelines.unseen import within
-from pipelines.workspace import connected
+from pipelines.replaying.timeline import windows
+from pipelines.runtime.workspace import connected
 
 SLACK = 1.5
 

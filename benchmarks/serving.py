@@ -19,8 +19,8 @@ import typer
 
 from benchmarks.peers import Server, Skipped, bentoml, here, mlserver, started
 from contract.settings import read_settings
-from contract.tables import Tables
-from contract.use_case_file import load_use_case
+from contract.store.tables import Tables
+from contract.use_case.loader import load_use_case
 
 BENCHMARKS = Path(__file__).resolve().parent.parent / "docs/benchmarks.md"
 HEADING = "## Serving"

@@ -13,17 +13,17 @@ import numpy.typing as npt
 import pandas as pd
 import pyarrow as pa
 
-from contract.metrics import Floats, Scored, metrics_for
-from contract.use_case import Monitoring, UseCase
-from contract.use_case_file import load_use_case
-from monitoring.cells import NULL, Cell
-from monitoring.compare import Columns, changes, frozen_columns
-from monitoring.evidence import DriftVerdict, Evidence, Past
-from monitoring.performance import Baseline, baseline, fall
-from monitoring.reference import Reference, Rows
-from monitoring.tally import Summary
-from monitoring.verdict import decide, find
-from pipelines.preprocess import build_pipeline
+from contract.statistics.metrics import Floats, Scored, metrics_for
+from contract.use_case.loader import load_use_case
+from contract.use_case.model import Monitoring, UseCase
+from monitoring.measures.bins import NULL, Cell
+from monitoring.measures.compare import ColumnSummaries, changes, frozen_columns
+from monitoring.measures.performance import Baseline, baseline, fall
+from monitoring.measures.tally import ColumnSummary
+from monitoring.verdict.evidence import DriftVerdict, PastVerdict, WindowEvidence
+from monitoring.verdict.verdict import decide, find
+from monitoring.windows.reference import Reference, Rows
+from pipelines.model.preprocess import build_pipeline
 
 Kind = Literal["none", "covariate", "prior", "concept", "missing"]
 KINDS: tuple[Kind, ...] = ("none", "covariate", "prior", "concept", "missing")
@@ -47,7 +47,7 @@ class Stage:
     use_case: UseCase
     frame: pd.DataFrame  # features, (n_pool, n_features)
     reference: Reference
-    frozen: Columns
+    frozen: ColumnSummaries
     base: Baseline
     cells: dict[str, Cell]
     chance: tuple[Floats, Floats]  # as answered, and as answered without weather
@@ -135,7 +135,7 @@ def draw(on: Stage, kind: Kind, strength: float, n_rows: int, random: np.random.
     return Drawn(rows, random.random(n_rows) < share, late)
 
 
-def evidence(on: Stage, window: Drawn, labelled: bool, policy: Monitoring) -> Evidence:
+def evidence(on: Stage, window: Drawn, labelled: bool, policy: Monitoring) -> WindowEvidence:
     """What a window says by itself, with its labels or before they arrive."""
     features = {}
     for name, cells in on.cells.items():
@@ -150,8 +150,8 @@ def evidence(on: Stage, window: Drawn, labelled: bool, policy: Monitoring) -> Ev
         label = _counted(on.frozen.label, 1 + window.late.astype(np.int64))
         known = metrics_for(on.use_case, answers(on, window))
         realised = fall(on.base, {on.base.metric: known[on.base.metric]}, *[len(score)] * 2)
-    found = Columns(features, _counted(on.frozen.prediction, score), label)
-    return Evidence(len(score), find(changes(on.frozen, found), policy), realised)
+    found = ColumnSummaries(features, _counted(on.frozen.prediction, score), label)
+    return WindowEvidence(len(score), find(changes(on.frozen, found), policy), realised)
 
 
 def answers(on: Stage, window: Drawn) -> Scored:
@@ -213,10 +213,10 @@ def changed(
 def _verdict(
     on: Stage, window: Drawn, labelled: bool, before: Sequence[DriftVerdict], policy: Monitoring
 ) -> DriftVerdict:
-    past = [Past(frozenset(v.signals), frozenset(v.alarms)) for v in before]
+    past = [PastVerdict(frozenset(v.signals), frozenset(v.alarms)) for v in before]
     return decide(evidence(on, window, labelled, policy), past, policy)
 
 
-def _counted(frozen: Summary, cell: Cell) -> Summary:
+def _counted(frozen: ColumnSummary, cell: Cell) -> ColumnSummary:
     counts = np.bincount(cell, minlength=len(frozen.counts)).astype(np.int64)
     return replace(frozen, counts=counts, mean=float("nan"))

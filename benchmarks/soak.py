@@ -51,7 +51,7 @@ class Size:
     threads: float
 
 
-EACH = ("serving.worker", "serving.writer")  # there are several
+EACH = ("serving.worker", "serving.log.writer")  # there are several
 MAX_GROWTH = Size(pss_mib=16, files=8, threads=2)
 # deltalake reads the log since the last checkpoint at once, a thread and a file for each of up to
 # 100 commits: measured over 330 commits, threads stop growing at the second checkpoint.
@@ -176,7 +176,7 @@ def main(
     seconds: Annotated[int, typer.Option(help="How long.", min=20, max=86_400)] = 600,
 ) -> None:
     """Keep a service under load and see whether it grows."""
-    from pipelines.service import free_port
+    from pipelines.replaying.service_process import free_port
 
     seen: Counter[str] = Counter()
     samples: dict[str, list[Size]] = defaultdict(list)

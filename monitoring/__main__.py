@@ -10,12 +10,12 @@ import typer
 from contract.command import run
 from contract.errors import BadInput, FourcycleError
 from contract.settings import Settings, read_settings
-from contract.use_case import UseCase
-from contract.use_case_file import load_use_case
-from monitoring.window import Asked, read_count, read_day, read_versions
+from contract.use_case.loader import load_use_case
+from contract.use_case.model import UseCase
+from monitoring.windows.window import WindowRequest, read_count, read_day, read_versions
 
 if TYPE_CHECKING:
-    from monitoring.channels import Send
+    from monitoring.alerts.channels import Send
     from monitoring.monitor import Monitored
 
 QUIET = {
@@ -47,7 +47,7 @@ def main(
         raise BadInput(f"json: yes or no is needed, found {as_json!r}.")
     if fail_on not in ("", "drift"):
         raise BadInput(f"fail_on: drift or nothing is needed, found {fail_on!r}.")
-    asked = Asked(
+    asked = WindowRequest(
         read_day("from", from_),
         read_day("until", until),
         read_count("last", last),
@@ -57,9 +57,9 @@ def main(
     # `mlflow run` makes a run in an experiment that need not be ours; reports have their own.
     os.environ.pop("MLFLOW_RUN_ID", None)
     # MLflow takes seconds to import; --help and a wrong option answer at once.
-    from monitoring.channels import channels
+    from monitoring.alerts.channels import channels
     from monitoring.monitor import monitor
-    from monitoring.publish import link
+    from monitoring.report.publish import link
 
     settings = read_settings(root)
     to = channels(settings)  # what is configured by half is said before the work
@@ -100,7 +100,7 @@ def _alert(
     use_case: UseCase, settings: Settings, versions: list[str], to: "dict[str, Send]"
 ) -> None:
     """Send what is due. The report stands, so no trouble here changes the exit code."""
-    from monitoring.announce import announce
+    from monitoring.alerts.announce import announce
 
     try:
         done = announce(use_case, settings, versions, to, _warn)

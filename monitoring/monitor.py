@@ -9,31 +9,31 @@ from mlflow import MlflowClient
 from mlflow.entities import Run
 
 from contract.errors import BadInput
-from contract.fingerprint import value_hash
-from contract.locks import alone
-from contract.privacy import altered
 from contract.settings import Settings
-from contract.tables import Tables
-from contract.use_case import UseCase
-from monitoring.answers import classes_of, score_index
-from monitoring.compare import frozen_columns
-from monitoring.count import Counted, count_window
-from monitoring.evidence import UNJUDGED, Past
-from monitoring.figures import WindowReport
-from monitoring.history import History, Unreadable, read_document, read_history
-from monitoring.judge import ANSWER_ROWS, judge
-from monitoring.pages import Drawn, draw
-from monitoring.publish import PAGE_FILE, publish
-from monitoring.read import Reader, served_versions
-from monitoring.reference import Rows
-from monitoring.served import (
-    Served,
+from contract.store.fingerprint import value_hash
+from contract.store.locks import alone
+from contract.store.tables import Tables
+from contract.use_case.model import UseCase
+from contract.use_case.pseudonymisation import altered
+from monitoring.measures.answers import classes_of, score_index
+from monitoring.measures.compare import frozen_columns
+from monitoring.measures.count import WindowCounts, count_window
+from monitoring.report.evidently_pages import EvidentlyPages, draw
+from monitoring.report.figures import WindowReport
+from monitoring.report.history import ReportHistory, UnreadableArtifact, read_document, read_history
+from monitoring.report.publish import PAGE_FILE, publish
+from monitoring.verdict.evidence import UNJUDGED, PastVerdict
+from monitoring.verdict.judge import ANSWER_ROWS, judge
+from monitoring.windows.reference import Rows
+from monitoring.windows.rows import WindowReader, served_versions
+from monitoring.windows.versions import (
+    ServedModel,
     asking,
     champion_version,
     monitoring_experiment,
     read_served,
 )
-from monitoring.window import Asked, Window, resolve
+from monitoring.windows.window import Window, WindowRequest, resolve
 from tracking.store import connect
 
 PATIENCE_S = 900.0  # with another run on the same use case
@@ -59,7 +59,7 @@ class Monitored:
 
 
 @dataclass(frozen=True)
-class Desk:
+class ReportContext:
     """Where the reports of a use case come from and go to."""
 
     client: MlflowClient
@@ -72,7 +72,7 @@ class Desk:
 def monitor(
     use_case: UseCase,
     settings: Settings,
-    asked: Asked,
+    asked: WindowRequest,
     version: str = "",
     say: Callable[[str], None] = lambda line: None,
     now: datetime | None = None,
@@ -97,14 +97,14 @@ def monitor(
                 f"{use_case.name!r} has no version in Production, and none answered in the window."
             )
         where = monitoring_experiment(client, settings, use_case.name)
-        desk = Desk(client, where, tables, use_case, say)
+        desk = ReportContext(client, where, tables, use_case, say)
         ordered = sorted(served, key=lambda v: v != champion)
         return tuple(_report(desk, window, read_served(client, use_case, v)) for v in ordered)
 
 
-def _report(desk: Desk, window: Window, served: Served) -> Monitored:
+def _report(desk: ReportContext, window: Window, served: ServedModel) -> Monitored:
     use_case, reference, version = served.use_case, served.reference, served.version
-    reader = Reader(desk.tables, use_case, window, version)
+    reader = WindowReader(desk.tables, use_case, window, version)
     schema = reader.schema_problems()
     unseen = {*schema, *altered(use_case)}  # what the log hides on purpose is no finding
     features = [name for name in use_case.features if name not in unseen]
@@ -126,7 +126,7 @@ def _report(desk: Desk, window: Window, served: Served) -> Monitored:
     desk.say(f"judging {counted.rows:,} rows")
     judged = judge(counted, sample, reference, frozen, schema, past, use_case)
     as_html = history.is_newest(end) or bool(judged.verdict.signals)
-    drawn = Drawn({}, 0, {})
+    drawn = EvidentlyPages({}, 0, {})
     if reference and judged.verdict.state not in UNJUDGED:
         desk.say("drawing Evidently's pages")
         drawn = draw(sample, reference, use_case, as_html)
@@ -149,17 +149,17 @@ def _report(desk: Desk, window: Window, served: Served) -> Monitored:
     return _monitored(desk.client.get_run(run_id), already=False)
 
 
-def _known(desk: Desk, history: History, content: str) -> Monitored | None:
+def _known(desk: ReportContext, history: ReportHistory, content: str) -> Monitored | None:
     """The report that was made of this content; none where it can't be read."""
     run = history.same(content)
     try:
         return _monitored(run, already=True) if run else None
-    except Unreadable as error:
+    except UnreadableArtifact as error:
         desk.say(f"reported again: {error}")
         return None
 
 
-def _title(window: Window, counted: Counted) -> str:
+def _title(window: Window, counted: WindowCounts) -> str:
     """The window's name; one that moves with the table is named by its moments too."""
     if window.start or window.end or counted.first is None or counted.last is None:
         return window.title
@@ -170,9 +170,9 @@ def _content(
     use_case: UseCase,
     version: str,
     title: str,
-    counted: Counted,
+    counted: WindowCounts,
     sample: Rows,
-    past: list[Past],
+    past: list[PastVerdict],
 ) -> str:
     """What a report rests on, as a hash: the same again needs no second report."""
     return value_hash(

@@ -13,7 +13,7 @@ from pathlib import Path
 import typer
 
 from contract import command
-from pipelines import cli
+from pipelines.runtime import cli
 
 CYCLES = {
     "All four cycles": ("main", "turn"),

@@ -13,18 +13,18 @@ import pyarrow as pa
 import typer
 
 from contract.errors import BadInput
-from contract.predictions import INPUT
 from contract.settings import read_settings
-from contract.use_case_file import load_use_case
-from pipelines import cli
-from pipelines.console import count, summary
-from pipelines.differences import Kept, compare, figures
-from pipelines.packaged import load
-from pipelines.registry import Version, champion_of
-from pipelines.step import Done, Result, Step, execute
-from pipelines.traffic import FromOption, ToOption, Traffic, inputs_sql, read_traffic
-from pipelines.workspace import Workspace, connected
-from serving.model import ServedVersion
+from contract.store.predictions import INPUT
+from contract.use_case.loader import load_use_case
+from pipelines.data.traffic import FromOption, ToOption, Traffic, inputs_sql, read_traffic
+from pipelines.model.differences import AnswerDifferences, compare, figures
+from pipelines.registry.versions import Version, champion_of
+from pipelines.release.loaded_package import load
+from pipelines.runtime import cli
+from pipelines.runtime.console import count, summary
+from pipelines.runtime.step import Done, Result, Step, execute
+from pipelines.runtime.workspace import Workspace, connected
+from serving.scoring.version import ServedVersion
 
 VersionOption = Annotated[str, typer.Option(help="Version number; empty: the champion.")]
 LARGEST_CHANGES = 10
@@ -67,7 +67,7 @@ def backtest(workspace: Workspace, version: Version, first: str, last: str) -> D
 def _backtest(workspace: Workspace, version: Version, first: str, last: str) -> Backtested:
     served = load(workspace, version).served
     traffic = read_traffic(workspace.tables, served.use_case, first, last)
-    kept = Kept()
+    kept = AnswerDifferences()
     for part in _parts(workspace, traffic, served):
         compare(kept, part, served)
     case, classes = served.use_case, served.scorer.classes

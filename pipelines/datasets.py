@@ -14,11 +14,11 @@ from rich.table import Table
 from contract.errors import BadInput
 from contract.names import TableName
 from contract.settings import read_settings
-from contract.tables import Tables
-from contract.use_case import UseCase
-from contract.use_case_file import load_use_case, nearest
-from pipelines import cli
-from pipelines.console import console, count
+from contract.store.tables import Tables
+from contract.use_case.loader import load_use_case, nearest
+from contract.use_case.model import UseCase
+from pipelines.runtime import cli
+from pipelines.runtime.console import console, count
 
 ActionOption = Annotated[str, typer.Option(help="list, describe or read.")]
 TableOption = Annotated[str, typer.Option(help="Table to describe or read, e.g. training.")]

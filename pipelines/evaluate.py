@@ -12,24 +12,24 @@ import pyarrow as pa
 from pydantic import BaseModel, ConfigDict
 from sklearn.pipeline import Pipeline
 
-from contract.bootstrap import Estimate, estimate
 from contract.errors import FourcycleError
-from contract.metrics import SMALLER_IS_BETTER, Scored, metrics_for
-from contract.tables import TableVersion
-from contract.use_case import UseCase
-from pipelines import cli
-from pipelines.baseline import baseline
-from pipelines.console import console, working
-from pipelines.fetch import fetch
-from pipelines.model import labels, load_model, score
-from pipelines.plots import Measured, figures
-from pipelines.registry import Version, champion_of, version_of_run
-from pipelines.step import Done, Result, Step, execute, latest_run, load_result
-from pipelines.tracking import log_input
+from contract.statistics.bootstrap import Estimate, estimate
+from contract.statistics.metrics import SMALLER_IS_BETTER, Scored, metrics_for
+from contract.store.tables import TableVersion
+from contract.use_case.model import UseCase
+from pipelines.model.baseline import baseline
+from pipelines.model.fitted import labels, load_model, score
+from pipelines.model.plots import Measured, figures
+from pipelines.registry.fetch import fetch
+from pipelines.registry.versions import Version, champion_of, version_of_run
+from pipelines.runtime import cli
+from pipelines.runtime.console import console, working
+from pipelines.runtime.run_inputs import log_input
+from pipelines.runtime.step import Done, Result, Step, execute, latest_run, load_result
+from pipelines.runtime.workspace import Workspace, open_workspace
 from pipelines.train import STEP as TRAIN
 from pipelines.train import Trained, read_rows
-from pipelines.workspace import Workspace, open_workspace
-from serving.fallback import MODEL_FILE, load_pipeline
+from serving.scoring.sklearn_scorer import MODEL_FILE, load_pipeline
 
 IMPORTANCE_ROWS = 4000
 IMPORTANCE_REPEATS = 3
@@ -53,7 +53,7 @@ class Figure(BaseModel):
         return self.value, self.low, self.high
 
 
-class Slice(BaseModel):
+class HoldoutSlice(BaseModel):
     """The main metric on the holdout rows that share a value of a column."""
 
     model_config = ConfigDict(frozen=True)
@@ -73,7 +73,7 @@ class Evaluated(Result):
     baseline: dict[str, float]
     champion: str  # version it was compared with, or none
     champion_figures: dict[str, float]
-    slices: tuple[Slice, ...]
+    slices: tuple[HoldoutSlice, ...]
     importance: dict[str, float]
 
     def line(self) -> str:
@@ -188,7 +188,7 @@ def _champion_figures(
         return {}
 
 
-def _slices(use_case: UseCase, rows: pa.Table, scored: Scored) -> "list[Slice]":
+def _slices(use_case: UseCase, rows: pa.Table, scored: Scored) -> "list[HoldoutSlice]":
     found = []
     for column in use_case.evaluation.slices:
         values = rows.column(column).to_pandas().astype(str).to_numpy()
@@ -196,7 +196,9 @@ def _slices(use_case: UseCase, rows: pa.Table, scored: Scored) -> "list[Slice]":
         for name in names[np.argsort(-counts)][:SLICE_MAX_VALUES]:
             mask = values == name
             figure = _slice_figure(use_case, scored.rows(mask))
-            found.append(Slice(column=column, value=str(name), rows=int(mask.sum()), figure=figure))
+            found.append(
+                HoldoutSlice(column=column, value=str(name), rows=int(mask.sum()), figure=figure)
+            )
     return found
 
 

@@ -15,17 +15,17 @@ import pandas as pd
 import pyarrow as pa
 import typer
 
-from contract.fingerprint import RowHashes, row_hashes
-from contract.labels import Pending, pending
 from contract.names import TableName
-from contract.privacy import Veil
-from contract.tables import Tables
-from pipelines import cli
-from pipelines.console import count, summary, working
-from pipelines.statements import Statements, read_labels, refusal_rows, statements
-from pipelines.step import Done, Result, Step, execute
-from pipelines.workspace import Workspace, open_workspace
-from serving.prediction_rows import conform, widened
+from contract.store.fingerprint import RowHashes, row_hashes
+from contract.store.labels import PendingLabels, pending
+from contract.store.tables import Tables
+from contract.use_case.pseudonymisation import Pseudonymiser
+from pipelines.data.label_rows import LabelRows, read_labels, refusal_rows, statements
+from pipelines.runtime import cli
+from pipelines.runtime.console import count, summary, working
+from pipelines.runtime.step import Done, Result, Step, execute
+from pipelines.runtime.workspace import Workspace, open_workspace
+from serving.shipping.prediction_rows import conform, widened
 
 SourceOption = Annotated[
     str, typer.Option(help="A .csv or .parquet file, a Delta table, or a database with --query.")
@@ -33,7 +33,7 @@ SourceOption = Annotated[
 QueryOption = Annotated[str, typer.Option(help="SQL that gives the rows of a database.")]
 
 
-class Fed(Result):
+class FeedbackImported(Result):
     """What one import brought, and what waits for its prediction since."""
 
     rows_read: int
@@ -54,23 +54,23 @@ class Fed(Result):
 
 
 # Never reused: only a look at the source tells whether it has something new.
-STEP = Step("feedback", Fed, cached=False)
+STEP = Step("feedback", FeedbackImported, cached=False)
 
 
-def feedback(workspace: Workspace, source: str, query: str = "") -> Done[Fed]:
+def feedback(workspace: Workspace, source: str, query: str = "") -> Done[FeedbackImported]:
     """Import the labels of a source."""
     return execute(workspace, STEP, lambda: _feedback(workspace, source, query, datetime.now(UTC)))
 
 
-def waiting(workspace: Workspace, now: datetime) -> Pending:
+def waiting(workspace: Workspace, now: datetime) -> PendingLabels:
     """Feedback whose prediction is not known, and how much of it is overdue."""
     deadline = now - timedelta(hours=workspace.settings.feedback_deadline_h)
     return pending(workspace.tables, workspace.use_case.keys, deadline)
 
 
-def _feedback(workspace: Workspace, source: str, query: str, now: datetime) -> Fed:
+def _feedback(workspace: Workspace, source: str, query: str, now: datetime) -> FeedbackImported:
     use_case, tables = workspace.use_case, workspace.tables
-    veil = Veil.of(use_case, workspace.settings.log_secret.get_secret_value())
+    veil = Pseudonymiser.of(use_case, workspace.settings.log_secret.get_secret_value())
     with working("reading the labels"):
         rows = read_labels(source, query, use_case)
     found = statements(rows, use_case, veil, now)
@@ -80,7 +80,7 @@ def _feedback(workspace: Workspace, source: str, query: str, now: datetime) -> F
     where = "database" if query else source
     _quarantine(tables, refusal_rows(found.refused, where, use_case, veil, now))
     left = waiting(workspace, now)
-    fed = Fed(
+    fed = FeedbackImported(
         rows_read=rows.num_rows,
         rows_new=int((sorted_out == "new").sum()),
         rows_corrected=int((sorted_out == "corrected").sum()),
@@ -93,7 +93,7 @@ def _feedback(workspace: Workspace, source: str, query: str, now: datetime) -> F
     return fed
 
 
-def sort_out(found: Statements, tables: Tables) -> "np.ndarray[tuple[int], np.dtype[np.str_]]":
+def sort_out(found: LabelRows, tables: Tables) -> "np.ndarray[tuple[int], np.dtype[np.str_]]":
     """What each statement is, (n_rows,): new, corrected, confirmed or repeated.
 
     A repeated one is known by the letter; without a time of its own, a label that was ever said of

@@ -13,22 +13,22 @@ from typing import Annotated
 import mlflow
 import typer
 
-from contract import upkeep
-from contract.fingerprint import content_hash
 from contract.names import ROW_HASH, TableName
-from contract.privacy import Veil
 from contract.settings import Settings
-from contract.tables import CONTENT_HASH, Tables
-from pipelines import cli
-from pipelines.console import count, summary, working
+from contract.store import upkeep
+from contract.store.fingerprint import content_hash
+from contract.store.tables import CONTENT_HASH, Tables
+from contract.use_case.pseudonymisation import Pseudonymiser
+from pipelines.data.retention import delete
+from pipelines.data.subject import LOGGED, PLAIN, Subject, by_ids, read_subject
 from pipelines.maintain import known_versions, pinned_versions
-from pipelines.registry import Version, read_shown, tag
-from pipelines.retention import delete
-from pipelines.step import Done, Result, Step, execute
-from pipelines.subject import LOGGED, PLAIN, Subject, by_ids, read_subject
-from pipelines.workspace import Workspace, open_workspace
-from serving.record import FEEDBACK_FOLDER
-from serving.spool import closed_segments, open_segments
+from pipelines.registry.versions import Version, read_shown, tag
+from pipelines.runtime import cli
+from pipelines.runtime.console import count, summary, working
+from pipelines.runtime.step import Done, Result, Step, execute
+from pipelines.runtime.workspace import Workspace, open_workspace
+from serving.log.record import FEEDBACK_FOLDER
+from serving.log.spool import closed_segments, open_segments
 
 FROZEN: tuple[TableName, ...] = ("training", "holdout")
 REASON_TAG = "reproducible_reason"
@@ -57,7 +57,7 @@ STEP = Step("forget", Forgotten, cached=False)
 
 def forget(workspace: Workspace, key: str) -> Done[Forgotten]:
     """Forget a subject. The run does not hold its key."""
-    veil = Veil.of(workspace.use_case, workspace.settings.log_secret.get_secret_value())
+    veil = Pseudonymiser.of(workspace.use_case, workspace.settings.log_secret.get_secret_value())
     subject = read_subject(key, workspace.use_case, veil)
     return execute(workspace, STEP, lambda: _forget(workspace, subject))
 

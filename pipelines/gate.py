@@ -12,15 +12,15 @@ import typer
 
 from contract.errors import BadInput, Refused
 from contract.names import PRODUCTION
-from pipelines import cli
-from pipelines.decision import decide
 from pipelines.evaluate import NONE
-from pipelines.evidence import gather
-from pipelines.gate_report import publish
-from pipelines.moves import refresh
-from pipelines.registry import Version, challenger_of, champion_of, tag
-from pipelines.step import Done, Result, Step, execute
-from pipelines.workspace import Workspace, open_workspace
+from pipelines.registry.move import refresh
+from pipelines.registry.versions import Version, challenger_of, champion_of, tag
+from pipelines.release.decision import decide
+from pipelines.release.evidence import gather
+from pipelines.release.gate_report import publish
+from pipelines.runtime import cli
+from pipelines.runtime.step import Done, Result, Step, execute
+from pipelines.runtime.workspace import Workspace, open_workspace
 
 VersionOption = Annotated[str, typer.Option(help="Version number; empty: the challenger.")]
 AllowBreakingOption = Annotated[

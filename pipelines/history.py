@@ -9,15 +9,15 @@ from rich.markup import escape
 from rich.table import Table
 
 from contract.errors import BadInput, Refused
-from pipelines import cli
-from pipelines.by_hand import damage, offer
-from pipelines.console import console
-from pipelines.ledger import Entry, champion_at, read_entries
-from pipelines.moves import settle
-from pipelines.noticeboard import moment
-from pipelines.registry import read_shown
-from pipelines.standing import named
-from pipelines.workspace import open_releases
+from pipelines.registry.description import moment
+from pipelines.registry.ledger import LedgerEntry, champion_at, read_entries
+from pipelines.registry.manual_changes import damage, offer
+from pipelines.registry.move import settle
+from pipelines.registry.transitions import named
+from pipelines.registry.versions import read_shown
+from pipelines.runtime import cli
+from pipelines.runtime.console import console
+from pipelines.runtime.workspace import open_releases
 
 AtOption = Annotated[
     str, typer.Option(help="Who was champion then, e.g. 2026-05-01T14:00 (UTC unless it says).")
@@ -33,7 +33,7 @@ def read_time(text: str) -> datetime:
     return found if found.tzinfo else found.replace(tzinfo=UTC)
 
 
-def as_plain(entries: list[Entry]) -> list[dict[str, object]]:
+def as_plain(entries: list[LedgerEntry]) -> list[dict[str, object]]:
     """Entries for a program: the columns of the table, with the previous version by name."""
     return [entry.row() | {"previous": entry.standing.previous} for entry in entries]
 
@@ -64,7 +64,7 @@ def main(
         raise Refused(f"The ledger of {workspace.model_name!r} is damaged: {broken}.")
 
 
-def _print(model: str, entries: list[Entry]) -> None:
+def _print(model: str, entries: list[LedgerEntry]) -> None:
     if not entries:
         console().print(f"{model}: no version has moved yet")
         return

@@ -8,25 +8,25 @@ import mlflow
 import numpy as np
 import pyarrow as pa
 
-from contract.fingerprint import RowHashes, content_hash, row_hashes
 from contract.names import DELIVERY, ROW_HASH
-from contract.schema import conform
-from contract.tables import CONTENT_HASH, Tables, TableVersion
-from contract.use_case_file import load_use_case
-from pipelines import cli
-from pipelines.console import console, count, working
-from pipelines.raw import known_rows, late_duplicates, raw_schema
-from pipelines.rehearsal import (
+from contract.store.fingerprint import RowHashes, content_hash, row_hashes
+from contract.store.schema import conform
+from contract.store.tables import CONTENT_HASH, Tables, TableVersion
+from contract.use_case.loader import load_use_case
+from pipelines.data.raw_table import known_rows, late_duplicates, raw_schema
+from pipelines.data.rehearsal import (
     Rehearsal,
     RowsMultipleOption,
     SampleOption,
     read_rehearsal,
     rehearse,
 )
-from pipelines.sources import read_source
-from pipelines.step import Done, Result, Step, execute
-from pipelines.tracking import log_input
-from pipelines.workspace import Workspace, open_workspace
+from pipelines.data.sources import read_source
+from pipelines.runtime import cli
+from pipelines.runtime.console import console, count, working
+from pipelines.runtime.run_inputs import log_input
+from pipelines.runtime.step import Done, Result, Step, execute
+from pipelines.runtime.workspace import Workspace, open_workspace
 
 
 class Ingested(Result):

@@ -12,15 +12,15 @@ from typing import Annotated, Any
 import typer
 
 from contract.errors import BadInput
-from contract.labels import revisions_sql, shared_keys
 from contract.settings import read_settings
-from contract.use_case_file import load_use_case
-from monitoring.window import literal
-from pipelines import cli
-from pipelines.console import summary
-from pipelines.ledger import Entry, champion_at, read_entries
-from pipelines.registry import Version
-from pipelines.workspace import Workspace, connected
+from contract.store.labels import revisions_sql, shared_keys
+from contract.use_case.loader import load_use_case
+from monitoring.windows.window import literal
+from pipelines.registry.ledger import LedgerEntry, champion_at, read_entries
+from pipelines.registry.versions import Version
+from pipelines.runtime import cli
+from pipelines.runtime.console import summary
+from pipelines.runtime.workspace import Workspace, connected
 
 PredictionOption = Annotated[str, typer.Option(help="Id of an answer: <request id>-<row>.")]
 RUNS = ("train_run", "evaluate_run", "package_run", "gate_run")
@@ -84,7 +84,7 @@ def lineage(workspace: Workspace, prediction_id: str) -> Lineage:
     )
 
 
-def live_since(entries: list[Entry], version: str, moment: datetime) -> Entry | None:
+def live_since(entries: list[LedgerEntry], version: str, moment: datetime) -> LedgerEntry | None:
     """The newest entry up to a time that made the version champion."""
     found, before = None, ""
     for entry in entries:
@@ -131,7 +131,7 @@ def _validation_run(workspace: Workspace, raw_hash: str) -> str:
     return str(found[0].info.run_id) if found else ""
 
 
-def _notes(version: Version, live: Entry | None, champion: str) -> list[str]:
+def _notes(version: Version, live: LedgerEntry | None, champion: str) -> list[str]:
     notes = []
     if version.stage == GONE:
         notes.append(f"version {version.version} is {GONE}: its runs and data can't be named")

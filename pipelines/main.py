@@ -11,24 +11,24 @@ from rich.markup import escape
 
 from contract.markdown import plain
 from contract.names import experiment
-from contract.tables import TableVersion
-from contract.use_case_file import load_use_case
-from pipelines import cli
-from pipelines.console import console, count, summary
+from contract.store.tables import TableVersion
+from contract.use_case.loader import load_use_case
+from pipelines.data.days import HoldoutUntilOption, TrainFromOption, TrainUntilOption, with_windows
+from pipelines.data.rehearsal import Rehearsal, RowsMultipleOption, SampleOption, read_rehearsal
 from pipelines.evaluate import Evaluated, evaluate
 from pipelines.gate import AllowBreakingOption, Gated, gate
 from pipelines.ingest import Ingested, ingest
 from pipelines.package import package
 from pipelines.promote import conclude
 from pipelines.register import Registered, register
-from pipelines.registry import Version
-from pipelines.rehearsal import Rehearsal, RowsMultipleOption, SampleOption, read_rehearsal
+from pipelines.registry.versions import Version
+from pipelines.runtime import cli
+from pipelines.runtime.console import console, count, summary
+from pipelines.runtime.step import Done, step_run
+from pipelines.runtime.workspace import Workspace, open_workspace
 from pipelines.split import split
-from pipelines.step import Done, step_run
 from pipelines.train import TuneOption, read_tune, train
 from pipelines.validate import Validated, validate
-from pipelines.windows import HoldoutUntilOption, TrainFromOption, TrainUntilOption, with_windows
-from pipelines.workspace import Workspace, open_workspace
 
 
 @dataclass(frozen=True)

@@ -13,15 +13,15 @@ from typing import Annotated, get_args
 import typer
 from deltalake.exceptions import CommitFailedError
 
-from contract import upkeep
 from contract.errors import BadInput, Unavailable
 from contract.names import TableName
-from contract.tables import Tables
-from pipelines import cli
-from pipelines.console import summary, working
+from contract.store import upkeep
+from contract.store.tables import Tables
+from pipelines.data.retention import ATTEMPTS, expire
 from pipelines.feedback import waiting
-from pipelines.retention import ATTEMPTS, expire
-from pipelines.workspace import Workspace, open_workspace
+from pipelines.runtime import cli
+from pipelines.runtime.console import summary, working
+from pipelines.runtime.workspace import Workspace, open_workspace
 
 # They grow by small commits. Of the others every version stands for data that a run has named.
 GROWING: tuple[TableName, ...] = ("predictions", "feedback", "feedback_quarantine")
@@ -100,7 +100,7 @@ def pinned_versions(workspace: Workspace) -> dict[TableName, set[int]]:
 def _maintain(
     tables: Tables, name: TableName, unused: timedelta, pins: set[int], expired: int
 ) -> Maintained:
-    compacted = _compact(tables, name) if name in GROWING else upkeep.Compacted(0, 0)
+    compacted = _compact(tables, name) if name in GROWING else upkeep.Compaction(0, 0)
     upkeep.set_properties(tables.open(name), name)
     kept = known_versions(tables, name, pins)
     deleted = upkeep.vacuum(tables.open(name), unused, kept)
@@ -130,7 +130,7 @@ def _known(tables: Tables, name: TableName, version: int) -> bool:
     return True
 
 
-def _compact(tables: Tables, name: TableName) -> upkeep.Compacted:
+def _compact(tables: Tables, name: TableName) -> upkeep.Compaction:
     """A writer that changes the table's columns meanwhile wins; then it is done again."""
     for _ in range(ATTEMPTS):
         try:

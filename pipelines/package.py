@@ -20,22 +20,22 @@ import pandas as pd
 import pyarrow as pa
 import yaml
 
-from contract.frames import feature_frame
-from contract.metrics import metrics_for
 from contract.names import REFERENCE_DIR, SCORER_DIR, USE_CASE_FILE
-from contract.package import MANIFEST_FILE, NOT_SEALED
-from contract.use_case import UseCase
-from monitoring import reference
-from pipelines import cli
-from pipelines.console import count, working
-from pipelines.model import answers, labels, load_model
-from pipelines.step import Done, Result, Step, execute, latest_run, load_result
+from contract.statistics.metrics import metrics_for
+from contract.store.frames import feature_frame
+from contract.store.package import MANIFEST_FILE, NOT_SEALED
+from contract.use_case.model import UseCase
+from monitoring.windows import reference
+from pipelines.model.fitted import answers, labels, load_model
+from pipelines.runtime import cli
+from pipelines.runtime.console import count, working
+from pipelines.runtime.step import Done, Result, Step, execute, latest_run, load_result
+from pipelines.runtime.workspace import Workspace, open_workspace
 from pipelines.train import STEP as TRAIN
 from pipelines.train import Trained, read_rows
-from pipelines.workspace import Workspace, open_workspace
-from serving.fallback import pipeline_scorer
-from serving.model import PARITY_FILE
-from serving.scorer import Scorer, load_scorer
+from serving.scoring.scorer import Scorer, load_scorer
+from serving.scoring.sklearn_scorer import pipeline_scorer
+from serving.scoring.version import PARITY_FILE
 
 ARTIFACT = "model"
 SEED = 0
@@ -99,7 +99,9 @@ def _add_scorer(
 
     A version without one is registered all the same: the release check refuses it by this reason.
     """
-    from pipelines.compile import write_scorer  # treelite and onnx, which a reused step never needs
+    from pipelines.compiler.compile import (
+        write_scorer,  # treelite and onnx, which a reused step never needs
+    )
 
     model = load_model(trained.model_uri)
     with working(f"compiling, and proving it on {count(holdout.num_rows)} holdout rows"):

@@ -7,18 +7,18 @@ import mlflow
 import typer
 
 from contract.errors import BadInput, Refused
-from contract.use_case import Release
-from pipelines import cli
+from contract.use_case.model import Release
 from pipelines.gate import Gated, VersionOption
-from pipelines.ledger import Entry, Standing, taken_out_by
-from pipelines.moves import move, refresh, settle
-from pipelines.noticeboard import APPROVAL_TAG, PENDING, sentence
 from pipelines.register import TRAINED_BY_TAG
-from pipelines.registry import Version, challenger_of, tag
-from pipelines.release import check_release
-from pipelines.standing import Ask, named
-from pipelines.step import Done, Result, Step, execute
-from pipelines.workspace import Workspace, open_releases
+from pipelines.registry.description import APPROVAL_TAG, PENDING, sentence
+from pipelines.registry.ledger import LedgerEntry, RegistryState, taken_out_by
+from pipelines.registry.move import move, refresh, settle
+from pipelines.registry.transitions import MoveRequest, named
+from pipelines.registry.versions import Version, challenger_of, tag
+from pipelines.release.release_check import check_release
+from pipelines.runtime import cli
+from pipelines.runtime.step import Done, Result, Step, execute
+from pipelines.runtime.workspace import Workspace, open_releases
 
 ReasonOption = Annotated[str, typer.Option(help="Why; stands in the ledger and on the version.")]
 
@@ -37,7 +37,7 @@ class Promoted(Result):
 
 
 @dataclass(frozen=True)
-class Conclusion:
+class PromotionConclusion:
     """How a pipeline ends for its version: one sentence, and the promotion if there was one."""
 
     sentence: str
@@ -59,7 +59,7 @@ def _promote(workspace: Workspace, version: Version, reason: str) -> Promoted:
         return Promoted(version=version.version, moved=False, why="")
     gated_against = passed_against(Version.read(workspace, version.version), now)
     checked = check_release(workspace, version)
-    ask = Ask(
+    ask = MoveRequest(
         "promote",
         version.version,
         workspace.settings.who,
@@ -73,12 +73,12 @@ def _promote(workspace: Workspace, version: Version, reason: str) -> Promoted:
     return Promoted(version=version.version, moved=moved, why=reason)
 
 
-def standing_of(entries: list[Entry]) -> Standing:
+def standing_of(entries: list[LedgerEntry]) -> RegistryState:
     """How versions stand after the newest entry."""
-    return entries[-1].standing if entries else Standing()
+    return entries[-1].standing if entries else RegistryState()
 
 
-def passed_against(version: Version, now: Standing) -> str:
+def passed_against(version: Version, now: RegistryState) -> str:
     """The champion that the gate compared with; Refused unless its yes holds for the present one.
 
     "" where there was no champion.
@@ -112,31 +112,31 @@ def check_approval(release: Release, version: Version, who: str, reason: str) ->
         )
 
 
-def conclude(workspace: Workspace, version: Version, gated: Gated) -> Conclusion:
+def conclude(workspace: Workspace, version: Version, gated: Gated) -> PromotionConclusion:
     """After the gate: promote where policy allows, and say why the version is live or not."""
     entries, v = settle(workspace), version.version
     now, reasons = standing_of(entries), "; ".join(gated.reasons)
     if v == now.champion:
-        return Conclusion(f"Version {v} is in Production.")
+        return PromotionConclusion(f"Version {v} is in Production.")
     short = f"Version {v} did not reach Production"
     if v != now.challenger:
         last = taken_out_by(entries, v)
         why = sentence(last) if last else "it is no challenger"
-        return Conclusion(f"{short}, it is archived: {why}.")
+        return PromotionConclusion(f"{short}, it is archived: {why}.")
     if not gated.passed:
         refresh(workspace)
-        return Conclusion(f"{short}, the gate refused it: {reasons}.")
+        return PromotionConclusion(f"{short}, the gate refused it: {reasons}.")
     if workspace.use_case.release.approval == "manual":
         tag(workspace, version, **{APPROVAL_TAG: PENDING})
         refresh(workspace)
         given = f"-P use_case={workspace.use_case.name} -P version={v} -P reason='...'"
-        return Conclusion(
+        return PromotionConclusion(
             f"{short} yet, it passed the gate and waits for approval: "
             f"mlflow run . --env-manager local -e promote {given}"
         )
     # The first reason says how it compares; the gate's run, which the ledger names, holds all.
     done = promote(workspace, version, f"the gate passed: {gated.reasons[0]}")
-    return Conclusion(f"Version {v} reached Production, {done.result.why}.", done)
+    return PromotionConclusion(f"Version {v} reached Production, {done.result.why}.", done)
 
 
 def main(

@@ -4,19 +4,19 @@ from collections.abc import Mapping
 
 import mlflow
 
-from contract.package import PACKAGE_TAG
-from pipelines import cli
-from pipelines.card import model_card
-from pipelines.commit import commit
+from contract.store.package import PACKAGE_TAG
 from pipelines.evaluate import STEP as EVALUATE
 from pipelines.evaluate import Evaluated
-from pipelines.moves import move
+from pipelines.model.model_card import model_card
 from pipelines.package import STEP as PACKAGE
 from pipelines.package import Packaged
-from pipelines.registry import Version, create_version, find_version
-from pipelines.retraining import WHY_TAG
-from pipelines.standing import UNSTAGED, Ask
-from pipelines.step import (
+from pipelines.registry.move import move
+from pipelines.registry.transitions import UNSTAGED, MoveRequest
+from pipelines.registry.versions import Version, create_version, find_version
+from pipelines.retraining.policy import WHY_TAG
+from pipelines.runtime import cli
+from pipelines.runtime.git_commit import commit
+from pipelines.runtime.step import (
     ACTOR_TAG,
     Done,
     Result,
@@ -26,11 +26,11 @@ from pipelines.step import (
     load_result,
     lock_hash,
 )
+from pipelines.runtime.workspace import Workspace, open_workspace
 from pipelines.train import STEP as TRAIN
 from pipelines.train import Trained
 from pipelines.validate import STEP as VALIDATE
 from pipelines.validate import Validated
-from pipelines.workspace import Workspace, open_workspace
 
 TRAINED_BY_TAG = "trained_by"
 
@@ -104,7 +104,7 @@ def _register(
 def nominate(workspace: Workspace, version: Version, why: str) -> None:
     """Make a version the challenger, in Staging."""
     data = f"training@{version.tags['training_version']}"
-    ask = Ask("register", version.version, workspace.settings.who, why, data_version=data)
+    ask = MoveRequest("register", version.version, workspace.settings.who, why, data_version=data)
     move(workspace, ask)
 
 

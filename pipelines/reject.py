@@ -3,14 +3,14 @@
 import mlflow
 
 from contract.errors import BadInput
-from pipelines import cli
 from pipelines.gate import VersionOption
-from pipelines.moves import move
 from pipelines.promote import ReasonOption
-from pipelines.registry import Version, challenger_of
-from pipelines.standing import Ask
-from pipelines.step import Done, Result, Step, execute
-from pipelines.workspace import Workspace, open_releases
+from pipelines.registry.move import move
+from pipelines.registry.transitions import MoveRequest
+from pipelines.registry.versions import Version, challenger_of
+from pipelines.runtime import cli
+from pipelines.runtime.step import Done, Result, Step, execute
+from pipelines.runtime.workspace import Workspace, open_releases
 
 
 class Rejected(Result):
@@ -36,7 +36,7 @@ def reject(workspace: Workspace, version: Version, reason: str) -> Done[Rejected
 
 def _reject(workspace: Workspace, version: Version, reason: str) -> Rejected:
     mlflow.set_tag("model_version", version.version)
-    ask = Ask(
+    ask = MoveRequest(
         "reject",
         version.version,
         workspace.settings.who,

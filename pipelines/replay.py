@@ -20,21 +20,21 @@ from rich.box import SIMPLE
 from rich.table import Table
 
 from contract.errors import BadInput, Busy
-from contract.locks import lock_folder
 from contract.names import experiment
 from contract.settings import Settings, read_settings
-from contract.use_case import TimeSplit, UseCase
-from contract.use_case_file import load_use_case
-from monitoring.window import read_count, read_day
-from pipelines import cli
-from pipelines.agenda import Due, agenda, windows
-from pipelines.console import console, count, summary
-from pipelines.replay_picture import draw
-from pipelines.replay_run import conclude, keep, take_up
-from pipelines.replayed import Replayed, table
-from pipelines.scene import Scene, cure, happen
-from pipelines.unseen import newest_valid, within
-from pipelines.workspace import connected, open_workspace
+from contract.store.locks import lock_folder
+from contract.use_case.loader import load_use_case
+from contract.use_case.model import TimeSplit, UseCase
+from monitoring.windows.window import read_count, read_day
+from pipelines.data.after_holdout import newest_valid, within
+from pipelines.replaying.picture import draw
+from pipelines.replaying.progress import ReplayProgress, table
+from pipelines.replaying.run import conclude, keep, take_up
+from pipelines.replaying.timeline import TimelineEvent, agenda, windows
+from pipelines.replaying.window_steps import ReplayContext, cure, happen
+from pipelines.runtime import cli
+from pipelines.runtime.console import console, count, summary
+from pipelines.runtime.workspace import connected, open_workspace
 
 RowsOption = Annotated[
     str, typer.Option(help="At most so many rows of a window, a seeded sample; empty: all.")
@@ -49,8 +49,8 @@ MAX_LAG_DAYS = 3650
 
 
 def replay(
-    scene: Scene, due: tuple[Due, ...], parameters: dict[str, str], picture: str
-) -> Replayed:
+    scene: ReplayContext, due: tuple[TimelineEvent, ...], parameters: dict[str, str], picture: str
+) -> ReplayProgress:
     """Do what the agenda holds and is not done yet; what was seen in all."""
     workspace = connected(scene.use_case, scene.settings, "monitoring")
     run_id, replayed = take_up(workspace, parameters)
@@ -138,14 +138,16 @@ def main(
         asked = tuple(w for w in found if within(valid, w, declared).num_rows)
         if not asked:
             raise BadInput(f"No rows from {first} on, the day after the holdout, to {last}.")
-        scene = Scene(use_case, declared, settings, root, valid, sample, lag, cli.flag(retrain))
+        scene = ReplayContext(
+            use_case, declared, settings, root, valid, sample, lag, cli.flag(retrain)
+        )
         given = {"rows": rows, "until": until, "label_lag_days": label_lag_days}
         parameters = given | {"retrain": "yes" if scene.retrain else "no"}
         replayed = replay(scene, agenda(asked, lag), parameters, picture)
     _print(replayed, declared, time.monotonic() - started)
 
 
-def _print(replayed: Replayed, use_case: UseCase, seconds: float) -> None:
+def _print(replayed: ReplayProgress, use_case: UseCase, seconds: float) -> None:
     head, *lines = table(replayed, use_case)
     shown = Table(title=f"{use_case.title}: replayed", title_justify="left", box=SIMPLE)
     for name in head:

@@ -17,19 +17,19 @@ import mlflow
 
 from contract.errors import BadInput, Refused
 from contract.names import USE_CASE_FILE, experiment
-from contract.tables import CONTENT_HASH, TableVersion
-from contract.use_case_file import parse_frozen
-from pipelines import cli
-from pipelines.closure import PROJECT, code_hash
-from pipelines.console import console, summary
-from pipelines.fetch import fetch
+from contract.store.tables import CONTENT_HASH, TableVersion
+from contract.use_case.loader import parse_frozen
 from pipelines.gate import VersionOption
-from pipelines.registry import Version, champion_of
+from pipelines.registry.fetch import fetch
+from pipelines.registry.versions import Version, champion_of
+from pipelines.runtime import cli
+from pipelines.runtime.code_hash import PROJECT, code_hash
+from pipelines.runtime.console import console, summary
+from pipelines.runtime.step import Done, Result, Step, execute, load_result, lock_hash
+from pipelines.runtime.workspace import Workspace, open_workspace
 from pipelines.split import SplitMade
-from pipelines.step import Done, Result, Step, execute, load_result, lock_hash
 from pipelines.train import STEP as TRAIN
 from pipelines.train import Trained, fit
-from pipelines.workspace import Workspace, open_workspace
 
 
 class Reproduced(Result):

@@ -17,17 +17,13 @@ from mlflow import MlflowClient
 
 from contract.errors import BadInput, Busy, Refused
 from contract.markdown import plain
-from contract.use_case import UseCase
-from contract.use_case_file import load_use_case
-from pipelines import cli
-from pipelines.candidate import AS_OF_TAG, Call, make_candidate, seen_by
-from pipelines.console import summary, working
-from pipelines.identity import process_identity
-from pipelines.label_figures import label_figures
-from pipelines.lease import leased
-from pipelines.noticeboard import APPROVAL_TAG, PENDING
-from pipelines.registry import Version, challenger_of, champion_of
-from pipelines.retrain_options import (
+from contract.use_case.loader import load_use_case
+from contract.use_case.model import UseCase
+from pipelines.registry.description import APPROVAL_TAG, PENDING
+from pipelines.registry.versions import Version, challenger_of, champion_of
+from pipelines.retraining.candidate import AS_OF_TAG, RetrainRequest, make_candidate, seen_by
+from pipelines.retraining.label_checks import label_figures
+from pipelines.retraining.options import (
     AcceptOption,
     AsOfOption,
     ForceOption,
@@ -35,9 +31,20 @@ from pipelines.retrain_options import (
     read_as_of,
     read_wish,
 )
-from pipelines.retraining import Before, RetrainDecision, State, Wish, allowed, called_for
-from pipelines.verdicts import RETRAINING_TAG, read_verdicts, tell
-from pipelines.workspace import Workspace, open_workspace
+from pipelines.retraining.policy import (
+    PersonalRequest,
+    RetrainDecision,
+    RetrainHistory,
+    State,
+    allowed,
+    called_for,
+)
+from pipelines.retraining.verdicts import RETRAINING_TAG, read_verdicts, tell
+from pipelines.runtime import cli
+from pipelines.runtime.console import summary, working
+from pipelines.runtime.lease import leased
+from pipelines.runtime.process_identity import process_identity
+from pipelines.runtime.workspace import Workspace, open_workspace
 
 
 @dataclass(frozen=True)
@@ -55,14 +62,17 @@ class Retrained:
 
 
 def retrain(
-    use_case: str | UseCase, root: str = "", as_of: datetime | None = None, wish: Wish | None = None
+    use_case: str | UseCase,
+    root: str = "",
+    as_of: datetime | None = None,
+    wish: PersonalRequest | None = None,
 ) -> Retrained:
     """Retrain where a verdict or a person calls for it and the labels allow it.
 
     `as_of` (with its zone) stands for now: later windows, answers and labels are not known then.
     BadInput when it is in the future: it would be what the next pause is counted from.
     """
-    today, wanted = datetime.now(UTC), wish or Wish()
+    today, wanted = datetime.now(UTC), wish or PersonalRequest()
     now = as_of or today
     if now > today:
         raise BadInput(f"as_of: {now:%Y-%m-%d %H:%M %Z} is in the future; a time before is needed.")
@@ -73,7 +83,7 @@ def retrain(
         return Retrained("BUSY", (str(error),))
 
 
-def _retrain(workspace: Workspace, now: datetime, wish: Wish) -> Retrained:
+def _retrain(workspace: Workspace, now: datetime, wish: PersonalRequest) -> Retrained:
     champion = champion_of(workspace)
     if champion is None:
         return Retrained("NOT_NEEDED", ("No version is in Production; main makes the first one.",))
@@ -85,7 +95,7 @@ def _retrain(workspace: Workspace, now: datetime, wish: Wish) -> Retrained:
         return _alone(workspace, now, wish)
 
 
-def _alone(workspace: Workspace, now: datetime, wish: Wish) -> Retrained:
+def _alone(workspace: Workspace, now: datetime, wish: PersonalRequest) -> Retrained:
     """Decide again, since another host may just have done it; then do it."""
     champion = champion_of(workspace)
     if champion is None:
@@ -99,7 +109,7 @@ def _alone(workspace: Workspace, now: datetime, wish: Wish) -> Retrained:
     decision = allowed(called, labels, workspace.use_case, wish)
     if not decision.go:
         return _not_now(workspace, champion, decision)
-    call = Call(decision, labels, now)
+    call = RetrainRequest(decision, labels, now)
     made = make_candidate(workspace, champion, seen, call)
     outcome = made.outcome
     return Retrained(
@@ -115,10 +125,10 @@ def _alone(workspace: Workspace, now: datetime, wish: Wish) -> Retrained:
 
 
 def _called_for(
-    workspace: Workspace, champion: Version, now: datetime, wish: Wish
+    workspace: Workspace, champion: Version, now: datetime, wish: PersonalRequest
 ) -> RetrainDecision:
     verdicts = read_verdicts(workspace, champion, now)
-    before = Before(_last(workspace), _waiting(workspace))
+    before = RetrainHistory(_last(workspace), _waiting(workspace))
     return called_for(verdicts, before, now, workspace.use_case, wish)
 
 

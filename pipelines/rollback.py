@@ -6,15 +6,15 @@ import mlflow
 import typer
 
 from contract.errors import BadInput
-from pipelines import cli
-from pipelines.ledger import Standing
-from pipelines.moves import move, settle
 from pipelines.promote import ReasonOption, standing_of
-from pipelines.registry import Version
-from pipelines.release import check_release
-from pipelines.standing import Ask
-from pipelines.step import Done, Result, Step, execute
-from pipelines.workspace import Workspace, open_releases
+from pipelines.registry.ledger import RegistryState
+from pipelines.registry.move import move, settle
+from pipelines.registry.transitions import MoveRequest
+from pipelines.registry.versions import Version
+from pipelines.release.release_check import check_release
+from pipelines.runtime import cli
+from pipelines.runtime.step import Done, Result, Step, execute
+from pipelines.runtime.workspace import Workspace, open_releases
 
 BackToOption = Annotated[str, typer.Option("--version", help="Version; empty: the previous one.")]
 
@@ -48,7 +48,7 @@ def _rollback(workspace: Workspace, reason: str, version: str) -> RolledBack:
     if target.version == now.champion:
         return RolledBack(version=target.version, taken_out="", moved=False)
     checked = check_release(workspace, target, known=True)
-    ask = Ask(
+    ask = MoveRequest(
         "rollback",
         target.version,
         workspace.settings.who,
@@ -62,7 +62,7 @@ def _rollback(workspace: Workspace, reason: str, version: str) -> RolledBack:
     return RolledBack(version=target.version, taken_out=now.champion, moved=moved)
 
 
-def previous_of(workspace: Workspace, now: Standing) -> str:
+def previous_of(workspace: Workspace, now: RegistryState) -> str:
     """The version a rollback goes back to; BadInput where there is none."""
     if not now.previous:
         raise BadInput(

@@ -15,16 +15,16 @@ import typer
 
 from contract.errors import BadInput, Refused, Unavailable
 from contract.settings import Settings, read_settings
-from contract.use_case import Job, UseCase
-from contract.use_case_file import load_use_case, nearest
-from pipelines import cli
-from pipelines.child import Ended
-from pipelines.due import check
-from pipelines.health import as_json as health_json
-from pipelines.health import as_text, shown
-from pipelines.job_states import JobStates
-from pipelines.jobs import Place, work
-from pipelines.scheduler import Scheduler, catch_up, keep, say
+from contract.use_case.loader import load_use_case, nearest
+from contract.use_case.model import Job, UseCase
+from pipelines.runtime import cli
+from pipelines.runtime.child_process import ChildResult
+from pipelines.scheduling.due import check
+from pipelines.scheduling.health import as_json as health_json
+from pipelines.scheduling.health import as_text, shown
+from pipelines.scheduling.jobs import JobContext, work
+from pipelines.scheduling.scheduler import Scheduler, catch_up, keep, say
+from pipelines.scheduling.state_files import JobStates
 
 T = TypeVar("T")
 MAX_PORT = 65_535
@@ -47,7 +47,7 @@ def plan(scheduler: Scheduler) -> str:
     return "\n".join(lines)
 
 
-def conclude(trouble: list[Ended]) -> None:
+def conclude(trouble: list[ChildResult]) -> None:
     """Raise what the exit code must say of jobs that did not do their work."""
     said = "; ".join(ended.line for ended in trouble)
     if trouble and all(ended.away or not ended.failed for ended in trouble):
@@ -93,7 +93,7 @@ def main(
     declared, settings = load_use_case(use_case), read_settings(root)
     check(declared)
     jobs, listen = _jobs(job, declared), _port(port, settings)
-    place, store = Place(use_case, declared, settings), JobStates.of(settings, declared.name)
+    place, store = JobContext(use_case, declared, settings), JobStates.of(settings, declared.name)
     if cli.flag(dry_run):
         scheduler = Scheduler.open(place, store, jobs)
         typer.echo(health_json(scheduler.look()) if cli.flag(as_json) else plan(scheduler))

@@ -13,21 +13,21 @@ import typer
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from contract.errors import BadInput, Refused
-from contract.schema import TYPES
 from contract.settings import read_settings
-from contract.use_case import UseCase
-from contract.use_case_file import load_use_case
-from pipelines import cli
-from pipelines.batches import Batches, check_output, open_batches, open_output
-from pipelines.console import console, count, summary
-from pipelines.fetch import fetch
-from pipelines.registry import Version, champion_of
-from pipelines.step import Done, Result, Step, execute
-from pipelines.workspace import Workspace, connected
-from serving.cells import Checked, Sent, check
-from serving.model import ServedVersion, check_golden, load_version
-from serving.problem import Problem
-from serving.scorer import Answers
+from contract.store.schema import TYPES
+from contract.use_case.loader import load_use_case
+from contract.use_case.model import UseCase
+from pipelines.data.file_batches import Batches, check_output, open_batches, open_output
+from pipelines.registry.fetch import fetch
+from pipelines.registry.versions import Version, champion_of
+from pipelines.runtime import cli
+from pipelines.runtime.console import console, count, summary
+from pipelines.runtime.step import Done, Result, Step, execute
+from pipelines.runtime.workspace import Workspace, connected
+from serving.requests.columns import CheckedColumns, SentColumns, check
+from serving.requests.errors import Problem
+from serving.scoring.scorer import Predictions
+from serving.scoring.version import ServedVersion, check_golden, load_version
 
 SourceOption = Annotated[str, typer.Option(help="A table (raw, holdout, ...), .csv or .parquet.")]
 OutputOption = Annotated[str, typer.Option(help="The .csv or .parquet file to write.")]
@@ -113,13 +113,13 @@ def _read(source: Batches) -> Iterator[pa.RecordBatch]:
         raise Refused(f"source: a cell can't be read as declared: {error}") from error
 
 
-def _check(batch: pa.RecordBatch, use_case: UseCase, before: int) -> Checked:
+def _check(batch: pa.RecordBatch, use_case: UseCase, before: int) -> CheckedColumns:
     """The cells as the service checks them; Refused names the row as counted from the first."""
     beside = (*use_case.keys, *filter(None, (use_case.event_time,)))
     names = [name for name in (*use_case.features, *beside) if name in batch.schema.names]
     columns = {name: batch.column(name).to_pylist() for name in names}
     try:
-        return check(Sent(columns, batch.num_rows), use_case)
+        return check(SentColumns(columns, batch.num_rows), use_case)
     except Problem as problem:
         raise Refused(f"source: {problem} Rows are counted from row {before:,}.") from None
 
@@ -143,7 +143,9 @@ def output_schema(use_case: UseCase, classes: tuple[Any, ...]) -> pa.Schema:
     )
 
 
-def _table(checked: Checked, answers: Answers, schema: pa.Schema, use_case: UseCase) -> pa.Table:
+def _table(
+    checked: CheckedColumns, answers: Predictions, schema: pa.Schema, use_case: UseCase
+) -> pa.Table:
     columns: list[Any] = [checked.keys[key] for key in use_case.keys]
     if use_case.event_time:
         columns.append(checked.event_time)

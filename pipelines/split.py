@@ -10,26 +10,26 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from contract.errors import Refused
-from contract.fingerprint import content_hash, row_hashes
 from contract.names import ROW_HASH
-from contract.tables import Tables, TableVersion
-from contract.use_case import GroupSplit, RandomSplit, TimeSplit, UseCase
-from contract.use_case_file import load_use_case
-from pipelines import cli
-from pipelines.console import count, working
-from pipelines.raw import valid_rows
-from pipelines.step import Done, Result, Step, execute, latest_run, load_result
-from pipelines.tracking import log_input
-from pipelines.validate import STEP as VALIDATE
-from pipelines.validate import Validated
-from pipelines.windows import (
+from contract.store.fingerprint import content_hash, row_hashes
+from contract.store.tables import Tables, TableVersion
+from contract.use_case.loader import load_use_case
+from contract.use_case.model import GroupSplit, RandomSplit, TimeSplit, UseCase
+from pipelines.data.days import (
     HoldoutUntilOption,
     TrainFromOption,
     TrainUntilOption,
     local_midnight,
     with_windows,
 )
-from pipelines.workspace import Workspace, open_workspace
+from pipelines.data.raw_table import valid_rows
+from pipelines.runtime import cli
+from pipelines.runtime.console import count, working
+from pipelines.runtime.run_inputs import log_input
+from pipelines.runtime.step import Done, Result, Step, execute, latest_run, load_result
+from pipelines.runtime.workspace import Workspace, open_workspace
+from pipelines.validate import STEP as VALIDATE
+from pipelines.validate import Validated
 
 Mask = npt.NDArray[np.bool_]  # (n_rows,)
 

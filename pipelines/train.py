@@ -14,21 +14,21 @@ import pyarrow as pa
 import typer
 
 from contract.errors import BadInput
-from contract.frames import feature_frame
-from contract.metrics import Scored, check_metric, metrics_for
-from contract.tables import Tables, TableVersion
-from contract.trusted_types import TRUSTED_TYPES
-from contract.use_case import UseCase
-from pipelines import cli
-from pipelines.closure import code_hash
-from pipelines.console import count, working
-from pipelines.model import labels, score, signature
-from pipelines.preprocess import build_pipeline
+from contract.statistics.metrics import Scored, check_metric, metrics_for
+from contract.store.frames import feature_frame
+from contract.store.tables import Tables, TableVersion
+from contract.use_case.model import UseCase
+from pipelines.model.fitted import labels, score, signature
+from pipelines.model.preprocess import build_pipeline
+from pipelines.runtime import cli
+from pipelines.runtime.code_hash import code_hash
+from pipelines.runtime.console import count, working
+from pipelines.runtime.run_inputs import log_input
+from pipelines.runtime.step import Done, Result, Step, execute, latest_run, load_result, lock_hash
+from pipelines.runtime.workspace import Workspace, open_workspace
 from pipelines.split import STEP as SPLIT
 from pipelines.split import SplitMade
-from pipelines.step import Done, Result, Step, execute, latest_run, load_result, lock_hash
-from pipelines.tracking import log_input
-from pipelines.workspace import Workspace, open_workspace
+from serving.scoring.trusted_types import TRUSTED_TYPES
 
 TuneOption = Annotated[str, typer.Option(help="Optuna trials; 0 trains the declared parameters.")]
 EXAMPLE_ROWS = 3
@@ -82,7 +82,7 @@ def fit(workspace: Workspace, split: SplitMade, tune: int) -> Trained:
     rows = read_rows(tables, use_case, split.training)
     parameters: dict[str, Any] = dict(use_case.estimator.parameters)
     if tune:
-        from pipelines.tune import tune as search
+        from pipelines.model.tune import tune as search
 
         best = search(rows, use_case, tune)
         parameters |= best.parameters

@@ -16,17 +16,17 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from contract.errors import Refused
-from contract.fingerprint import RowHashes, content_hash, row_hashes
 from contract.names import ROW_HASH
-from contract.schema import arrow_schema
-from contract.tables import CONTENT_HASH, Tables, TableVersion, quoted, unlike
-from contract.use_case import UseCase
-from pipelines import cli
-from pipelines.console import count, summary, working
-from pipelines.step import Done, Result, Step, execute
-from pipelines.tracking import log_input
-from pipelines.traffic import FromOption, ToOption, Traffic, inputs_sql, read_traffic
-from pipelines.workspace import Workspace, open_workspace
+from contract.store.fingerprint import RowHashes, content_hash, row_hashes
+from contract.store.schema import arrow_schema
+from contract.store.tables import CONTENT_HASH, Tables, TableVersion, quoted, unlike
+from contract.use_case.model import UseCase
+from pipelines.data.traffic import FromOption, ToOption, Traffic, inputs_sql, read_traffic
+from pipelines.runtime import cli
+from pipelines.runtime.console import count, summary, working
+from pipelines.runtime.run_inputs import log_input
+from pipelines.runtime.step import Done, Result, Step, execute
+from pipelines.runtime.workspace import Workspace, open_workspace
 
 
 class TrainingSet(Result):

@@ -15,22 +15,22 @@ import httpx
 import pyarrow as pa
 
 from contract.errors import BadInput, Refused
-from contract.use_case import TimeSplit, UseCase
-from monitoring.declared import period
-from monitoring.served import read_served
-from pipelines import cli
-from pipelines.console import count, summary, working
-from pipelines.registry import Version, champion_of
-from pipelines.service import checked, free_port, post_rows, request_rows, service
-from pipelines.unseen import Days, drawn, newest_valid, unanswered, within
+from contract.use_case.model import TimeSplit, UseCase
+from monitoring.windows.declared import period
+from monitoring.windows.versions import read_served
+from pipelines.data.after_holdout import Days, drawn, newest_valid, unanswered, within
+from pipelines.registry.versions import Version, champion_of
+from pipelines.replaying.service_process import checked, free_port, post_rows, request_rows, service
+from pipelines.runtime import cli
+from pipelines.runtime.console import count, summary, working
+from pipelines.runtime.workspace import Workspace, open_workspace
 from pipelines.validate import Validated
-from pipelines.workspace import Workspace, open_workspace
 
 TRAFFIC_ROWS = 2000
 
 
 @dataclass(frozen=True)
-class Sent:
+class TrafficSent:
     """What was asked over HTTP and answered."""
 
     example: dict[str, Any]
@@ -46,7 +46,7 @@ def month_after_holdout(use_case: UseCase) -> Days | None:
     return None
 
 
-def send(workspace: Workspace, address: str, version: Version, rows: pa.Table) -> Sent:
+def send(workspace: Workspace, address: str, version: Version, rows: pa.Table) -> TrafficSent:
     """Ask for one row by /predict, and for the traffic by /invocations, where it is not logged."""
     use_case = workspace.use_case
     example = workspace.tables.read("holdout", order_by=use_case.keys).slice(0, 1)
@@ -55,7 +55,7 @@ def send(workspace: Workspace, address: str, version: Version, rows: pa.Table) -
         answer = checked(client.post("/predict", json=asked))
     missing = unanswered(workspace, rows, version.version)
     post_rows(address, use_case, missing)
-    return Sent(answer.json(), rows.num_rows, rows.num_rows - missing.num_rows)
+    return TrafficSent(answer.json(), rows.num_rows, rows.num_rows - missing.num_rows)
 
 
 def watch(use_case: str, root: str, days: Days | None) -> dict[str, Any]:
@@ -100,7 +100,7 @@ def main(use_case: cli.UseCaseOption = "flights", root: cli.RootOption = "") -> 
 
 
 def _facts(
-    workspace: Workspace, version: Version, validated: Validated, sent: Sent
+    workspace: Workspace, version: Version, validated: Validated, sent: TrafficSent
 ) -> dict[str, str]:
     metrics = workspace.client.get_run(evaluate_run(workspace, version)).data.metrics
     names = sorted(name for name in metrics if f"{name}_low" in metrics)

@@ -14,24 +14,24 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from contract.errors import Refused
-from contract.fingerprint import content_hash, value_hash
 from contract.names import DELIVERY, REASONS, ROW_HASH
-from contract.schema import Conformed
-from contract.tables import CONTENT_HASH, TableVersion
-from contract.use_case import UseCase
-from pipelines import cli
-from pipelines.closure import code_hash
-from pipelines.console import console, count, working
-from pipelines.expectations import row_rules, structure, table_rules
+from contract.store.fingerprint import content_hash, value_hash
+from contract.store.schema import ConformedRows
+from contract.store.tables import CONTENT_HASH, TableVersion
+from contract.use_case.model import UseCase
+from pipelines.data.expectations import row_rules, structure, table_rules
+from pipelines.data.raw_table import known_rows, late_duplicates, quarantine_schema
 from pipelines.ingest import STEP as INGEST
 from pipelines.ingest import Ingested
-from pipelines.raw import known_rows, late_duplicates, quarantine_schema
-from pipelines.step import Done, Result, Step, execute, latest_run, load_result, lock_hash
-from pipelines.tracking import log_input
-from pipelines.workspace import Workspace, open_workspace
+from pipelines.runtime import cli
+from pipelines.runtime.code_hash import code_hash
+from pipelines.runtime.console import console, count, working
+from pipelines.runtime.run_inputs import log_input
+from pipelines.runtime.step import Done, Result, Step, execute, latest_run, load_result, lock_hash
+from pipelines.runtime.workspace import Workspace, open_workspace
 
 if TYPE_CHECKING:  # Great Expectations takes seconds to import; a reused step never needs it
-    from pipelines.gx_report import Checked, Finding
+    from pipelines.data.gx_report import ExpectationResult, ValidationReport
 
 RULES_TAG = "rules"
 LATE_DUPLICATE = "late duplicate of a known key"
@@ -71,9 +71,9 @@ def validate(workspace: Workspace, ingested: Ingested) -> Done[Validated]:
     return execute(workspace, STEP, lambda: _validate(workspace, ingested.raw), inputs)
 
 
-def refuse_delivery(use_case: UseCase, delivered: Conformed) -> NoReturn:
+def refuse_delivery(use_case: UseCase, delivered: ConformedRows) -> NoReturn:
     """Say by name which structural expectations a delivery fails; it never enters `raw`."""
-    from pipelines.gx_report import check
+    from pipelines.data.gx_report import check
 
     with working("checking a delivery that is not in order"):
         checked = check(check_frame(delivered.table), structure(use_case), use_case.name)
@@ -83,7 +83,7 @@ def refuse_delivery(use_case: UseCase, delivered: Conformed) -> NoReturn:
     raise Refused(f"The delivery does not look as declared, nothing was ingested. Failed: {found}.")
 
 
-def _found(finding: "Finding", delivered: Conformed) -> str:
+def _found(finding: "ExpectationResult", delivered: ConformedRows) -> str:
     column = str(finding.rule.arguments.get("column"))
     if column in delivered.missing:
         return "the column is missing"
@@ -91,7 +91,7 @@ def _found(finding: "Finding", delivered: Conformed) -> str:
 
 
 def _validate(workspace: Workspace, raw: TableVersion) -> Validated:
-    from pipelines.gx_report import check
+    from pipelines.data.gx_report import check
 
     use_case, tables = workspace.use_case, workspace.tables
     after = _last_validated(workspace, raw)
@@ -177,7 +177,7 @@ def _last_validated(workspace: Workspace, raw: TableVersion) -> int:
 
 
 def _reasons(
-    workspace: Workspace, raw: TableVersion, findings: "list[Finding]", after: int
+    workspace: Workspace, raw: TableVersion, findings: "list[ExpectationResult]", after: int
 ) -> dict[int, list[str]]:
     reasons: dict[int, list[str]] = defaultdict(list)
     for finding in findings:
@@ -213,7 +213,7 @@ def _quarantine(
     return TableVersion("quarantine", version, len(hashes), total)
 
 
-def refusal(use_case: UseCase, findings: "list[Finding]", validated: Validated) -> str:
+def refusal(use_case: UseCase, findings: "list[ExpectationResult]", validated: Validated) -> str:
     """Why a delivery may not be used; "" where it may."""
     critical = [
         f
@@ -241,7 +241,7 @@ def _take_back(workspace: Workspace, after: int) -> None:
     console().print("  rows of the refused delivery stay readable in the older table version")
 
 
-def _log_reports(reports: "dict[str, Checked]") -> None:
+def _log_reports(reports: "dict[str, ValidationReport]") -> None:
     for name, checked in reports.items():
         mlflow.log_dict(checked.document, f"validation/{name}.json")
         mlflow.log_text(checked.page, f"validation/{name}.html")

@@ -16,9 +16,9 @@ import typer
 from contract.command import run
 from contract.errors import BadInput, Refused
 from contract.settings import Settings, read_settings
-from contract.use_case_file import load_use_case
-from serving.cache import Announcement, Cache
-from serving.supervise import Child, supervise
+from contract.use_case.loader import load_use_case
+from serving.scoring.cache import Announcement, Cache
+from serving.supervisor import Child, supervise
 
 MAX_PORT = 65_535
 GIVE_WAY = 5  # answers come first

@@ -18,7 +18,7 @@ from typing import Annotated
 import typer
 
 from contract.errors import Refused, Unavailable
-from serving.metrics import SHARED
+from serving.telemetry.metrics import SHARED
 
 REQUIREMENTS_FILE = "requirements.txt"
 HERE = Path(__file__).resolve().parent.parent  # where Python finds our modules
@@ -36,13 +36,16 @@ def main(
     types: Annotated[str, typer.Option(help="yes: inspect the scikit-learn file too.")] = "",
 ) -> None:
     """Let a worker answer the golden rows of a package; look for what it would need."""
-    from serving.by_http import ask  # the web framework, which nobody needs who starts a check
+    from serving.http_check import ask  # the web framework, which nobody needs who starts a check
 
     served = ask(folder, name, number, registered)
     if missing := missing_requirements(folder):
         raise Refused(f"It needs what is not installed here: {', '.join(missing)}.")
     if types == "yes":
-        from serving.fallback import MODEL_FILE, foreign_types  # scikit-learn takes seconds
+        from serving.scoring.sklearn_scorer import (  # scikit-learn takes seconds
+            MODEL_FILE,
+            foreign_types,
+        )
 
         if foreign := foreign_types(folder / MODEL_FILE):
             raise Refused(f"{MODEL_FILE} holds types that are not trusted: {', '.join(foreign)}.")

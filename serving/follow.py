@@ -23,10 +23,10 @@ from filelock import FileLock, Timeout
 from contract.command import run
 from contract.errors import FourcycleError, Refused
 from contract.names import CHALLENGER, CHAMPION
-from contract.package import PACKAGE_TAG, verify
 from contract.settings import Settings, read_settings
-from serving.cache import Announcement, Cache, Fetched, Refusal
+from contract.store.package import PACKAGE_TAG, verify
 from serving.check import Check, check_apart
+from serving.scoring.cache import Announcement, Cache, FetchedVersion, RefusedVersion
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -97,7 +97,7 @@ class Follower:
                 logger.warning("%s", damage)
         return replace(known, reachable=False)
 
-    def _damage(self, held: Fetched | None) -> str:
+    def _damage(self, held: FetchedVersion | None) -> str:
         """What is wrong with a version of the cache that was doubted; "" where nothing is."""
         if held is None or not self._cache.doubted(held.digest):
             return ""
@@ -140,8 +140,8 @@ class Follower:
         return replace(seen, challenger=found, trouble=known.trouble)
 
     def _obtain(
-        self, known: Announcement, version: str, held: Fetched | None
-    ) -> tuple[Announcement, Fetched | None]:
+        self, known: Announcement, version: str, held: FetchedVersion | None
+    ) -> tuple[Announcement, FetchedVersion | None]:
         """The checked version, `held` if it is that; or None, and what is known now of why."""
         try:
             digest = self._registered(version)
@@ -157,12 +157,12 @@ class Follower:
         try:
             self._fetch(version, digest)
         except Refused as error:
-            refusal = Refusal(version, digest, str(error), self._clock())
+            refusal = RefusedVersion(version, digest, str(error), self._clock())
             refused = (*known.refused, refusal)[-REMEMBERED:]
             return replace(known, refused=refused, trouble=refusal.reason), None
         except Exception as error:  # the store of artifacts is away
             return self._unfetched(known, version, error, damage), None
-        return known, held or Fetched(version, digest, self._clock())
+        return known, held or FetchedVersion(version, digest, self._clock())
 
     def _registered(self, version: str) -> str:
         """The digest that a version's package was registered with; "" where the tag is missing."""
@@ -216,11 +216,11 @@ class Follower:
         return announcement
 
 
-def _same(known: Fetched | Refusal, version: str, digest: str) -> bool:
+def _same(known: FetchedVersion | RefusedVersion, version: str, digest: str) -> bool:
     return (known.version, known.digest) == (version, digest)
 
 
-def _on(old: Fetched | None) -> str:
+def _on(old: FetchedVersion | None) -> str:
     return f"version {old.version} serves on." if old else "nothing is served yet."
 
 

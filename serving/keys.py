@@ -22,7 +22,7 @@ import typer
 from contract.command import run
 from contract.errors import BadInput
 from contract.settings import Settings, read_settings
-from serving.problem import Problem
+from serving.requests.errors import Problem
 
 SCOPES = ("predict", "feedback", "admin")
 NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,31}")

@@ -22,20 +22,20 @@ from filelock import FileLock, Timeout
 
 from contract.command import run
 from contract.errors import BadInput, Busy, Unavailable
-from contract.intake import Intake
 from contract.settings import read_settings
-from contract.tables import Tables
-from serving import quarantine
-from serving.batch import Limits, batches, collector_off, columns, fit
-from serving.cache import Cache
-from serving.cargo import FEEDBACK, PREDICTIONS, Cargo
-from serving.old_spool import LOCK_FILE, OldSpool, left_alone
-from serving.quarantine import Unread
-from serving.record import FEEDBACK_FOLDER
-from serving.segment_rows import SegmentRecords, read_segment
-from serving.shadow import Shadow
-from serving.shipper_status import STATUS_FILE, ShipperStatus, status_now, write_status
-from serving.spool import Segment, close_leftovers, closed_segments, make_folder, sync_folder
+from contract.store.exactly_once import ExactlyOnceWriter
+from contract.store.tables import Tables
+from serving.log.record import FEEDBACK_FOLDER
+from serving.log.spool import Segment, close_leftovers, closed_segments, make_folder, sync_folder
+from serving.scoring.cache import Cache
+from serving.shipping import quarantine
+from serving.shipping.batch import Limits, batches, collector_off, columns, fit
+from serving.shipping.old_spool import LOCK_FILE, OldSpool, left_alone
+from serving.shipping.quarantine import UnreadableBytes
+from serving.shipping.record_kinds import FEEDBACK, PREDICTIONS, RecordKind
+from serving.shipping.segment_rows import SegmentRecords, read_segment
+from serving.shipping.shadow import Shadow
+from serving.shipping.shipper_status import STATUS_FILE, ShipperStatus, status_now, write_status
 
 REASONS_TOLD = 5
 LONGEST_PAUSE_S = 60.0
@@ -52,7 +52,7 @@ class Shipper:
         self,
         folder: Path,
         tables: Tables,
-        cargo: Cargo = PREDICTIONS,
+        cargo: RecordKind = PREDICTIONS,
         most: Limits = Limits(),  # noqa: B008, it is frozen
         shadow: Shadow | None = None,
     ) -> None:
@@ -159,7 +159,7 @@ class Shipper:
             self._append(intake, fitted.rows, due)
         return going
 
-    def _append(self, intake: Intake, rows: pa.Table, due: list[SegmentRecords]) -> None:
+    def _append(self, intake: ExactlyOnceWriter, rows: pa.Table, due: list[SegmentRecords]) -> None:
         if self.shadow:
             rows = self.shadow.beside(rows)
         before = int(intake.table.version())
@@ -198,7 +198,7 @@ class Shipper:
         return already, due
 
     def _copied(
-        self, parts: list[SegmentRecords], misfits: Mapping[Segment, Sequence[Unread]]
+        self, parts: list[SegmentRecords], misfits: Mapping[Segment, Sequence[UnreadableBytes]]
     ) -> list[Segment]:
         """Copy into quarantine what does not reach the table; the segments that need not stay."""
         copied = []

@@ -17,14 +17,14 @@ import uvicorn
 
 from contract.command import run
 from contract.settings import Settings, read_settings
-from serving.access_log import open_access_log
-from serving.app import create_app
-from serving.cache import Cache
-from serving.current import Current
+from serving.http.app import create_app
+from serving.http.write_coalescing import CoalescingProtocol
 from serving.keys import open_keys
-from serving.log import open_feedback_log, open_log
-from serving.metrics import Metrics
-from serving.one_write import OneWrite
+from serving.log.log import open_feedback_log, open_log
+from serving.scoring.cache import Cache
+from serving.scoring.champion import CurrentVersion
+from serving.telemetry.access_log import open_access_log
+from serving.telemetry.metrics import Metrics
 
 KEEP_ALIVE_S = 75  # longer than a front's, which would otherwise write into a closed connection
 # A body of 10,000 rows makes as many tuples and lists, which are gone with its answer: looking for
@@ -36,7 +36,7 @@ FINISH_S = 20  # for requests that are still being answered after the drain
 class Server(uvicorn.Server):
     """uvicorn that shows not-ready for a while before it stops taking connections."""
 
-    def __init__(self, config: uvicorn.Config, current: Current, drain_s: float) -> None:
+    def __init__(self, config: uvicorn.Config, current: CurrentVersion, drain_s: float) -> None:
         super().__init__(config)
         self.current, self._drain_s = current, drain_s
 
@@ -56,7 +56,7 @@ class Server(uvicorn.Server):
 
 async def open_server(name: str, settings: Settings) -> Server:
     """A worker's server, put together and not yet started."""
-    current = Current(
+    current = CurrentVersion(
         Cache(settings.cache_root / name),
         name,
         settings.serve_poll_s,
@@ -79,7 +79,7 @@ async def open_server(name: str, settings: Settings) -> Server:
     )
     config = uvicorn.Config(
         app,
-        http=OneWrite,
+        http=CoalescingProtocol,
         log_level="warning",
         access_log=False,
         proxy_headers=False,  # nobody asks where a request came from

@@ -11,16 +11,16 @@ import pandas as pd
 import pytest
 
 from contract.settings import read_settings
-from contract.use_case import UseCase
-from contract.use_case_file import parse_use_case
-from pipelines import cli
+from contract.use_case.loader import parse_use_case
+from contract.use_case.model import UseCase
+from pipelines.data.rehearsal import Rehearsal
 from pipelines.main import Outcome, pipeline
-from pipelines.rehearsal import Rehearsal
-from pipelines.workspace import Workspace, open_workspace
+from pipelines.runtime import cli
+from pipelines.runtime.workspace import Workspace, open_workspace
 from tracking.store import connect
 
 if TYPE_CHECKING:
-    from tests.pipelines.turned import Turned
+    from tests.support.turned import Turned
 
 MADE = """
 name: made
@@ -121,7 +121,7 @@ def empty_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def champion(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with an `mlflow.db` in which the made use case has a version in Production."""
-    from tests.monitoring import made
+    from tests.support import monitored as made
 
     folder = tmp_path_factory.mktemp("champion")
     made.register(folder, made_use_case(folder))
@@ -142,7 +142,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, Ou
 @pytest.fixture(scope="session")
 def turned(tmp_path_factory: pytest.TempPathFactory) -> Iterator["Turned"]:
     """A folder with a champion whose performance has fallen since; read it only."""
-    from tests.pipelines.turned import turn
+    from tests.support.turned import turn
 
     folder = tmp_path_factory.mktemp("turned")
     with pytest.MonkeyPatch.context() as patch:
@@ -154,7 +154,7 @@ def turned(tmp_path_factory: pytest.TempPathFactory) -> Iterator["Turned"]:
 @pytest.fixture(scope="session")
 def world(trained: tuple[Path, Outcome], tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A copy of the trained penguins' store and tables, with answers and labels; read it only."""
-    from tests.pipelines.answered import answer_and_label
+    from tests.support.answered import answer_and_label
 
     folder = tmp_path_factory.mktemp("world")
     copy_world(trained[0], folder)
@@ -165,7 +165,7 @@ def world(trained: tuple[Path, Outcome], tmp_path_factory: pytest.TempPathFactor
 @pytest.fixture
 def answered(world: Path, home: Path) -> Workspace:
     """Its own copy of store and tables."""
-    from tests.pipelines.answered import opened
+    from tests.support.answered import opened
 
     copy_world(world, home)
     return opened(home)

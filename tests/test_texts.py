@@ -14,38 +14,38 @@ import pytest
 from mlflow import MlflowClient, artifacts
 
 from contract.markdown import plain
-from contract.metrics import Scored
 from contract.settings import read_settings
-from contract.tables import Tables, TableVersion
-from contract.use_case import Column, UseCase
-from contract.use_case_file import parse_use_case
-from monitoring.message import rehearsal
+from contract.statistics.metrics import Scored
+from contract.store.tables import Tables, TableVersion
+from contract.use_case.loader import parse_use_case
+from contract.use_case.model import Column, UseCase
+from monitoring.alerts.message import rehearsal
+from monitoring.alerts.wording import mail, slack_body
 from monitoring.monitor import monitor
-from monitoring.pages import Page, answers_page, inputs_page
-from monitoring.window import Asked
-from monitoring.wording import mail, slack_body
-from pipelines.card import model_card
-from pipelines.decision import Champion, GateDecision
-from pipelines.evaluate import Evaluated, Figure, Slice
-from pipelines.expectations import Rule
-from pipelines.gate_report import page as gate_page
-from pipelines.gx_report import check
-from pipelines.ledger import Entry, Standing
-from pipelines.noticeboard import front_page
-from pipelines.release_run import _note as entry_page
-from pipelines.replayed import Replayed, Report, Seen
-from pipelines.replayed import markdown as replay_page
+from monitoring.report.evidently_pages import EvidentlyPage, answers_page, inputs_page
+from monitoring.windows.window import WindowRequest
+from pipelines.data.expectations import Rule
+from pipelines.data.gx_report import check
+from pipelines.evaluate import Evaluated, Figure, HoldoutSlice
+from pipelines.model.model_card import model_card
+from pipelines.registry.description import front_page
+from pipelines.registry.ledger import LedgerEntry, RegistryState
+from pipelines.registry.move_runs import _note as entry_page
+from pipelines.release.decision import Champion, GateDecision
+from pipelines.release.gate_report import page as gate_page
+from pipelines.replaying.progress import ReplayProgress, WindowFigures, WindowProgress
+from pipelines.replaying.progress import markdown as replay_page
 from pipelines.train import Trained
 from pipelines.validate import Validated
-from serving.model import ServedVersion
-from serving.openapi import paths
-from serving.page import page as status_page
-from serving.page import waiting
-from serving.scorer import Scorer
+from serving.http.openapi import paths
+from serving.http.status_page import page as status_page
+from serving.http.status_page import waiting
+from serving.scoring.scorer import Scorer
+from serving.scoring.version import ServedVersion
 from tests.conftest import MADE, made_use_case
-from tests.monitoring import made
-from tests.pipelines.test_decision import EQUAL, GATES, GOOD, LARGE
-from tests.texts import ALL, HOSTILE, in_html, in_markdown
+from tests.pipelines.release.test_decision import EQUAL, GATES, GOOD, LARGE
+from tests.support import monitored as made
+from tests.support.texts import ALL, HOSTILE, in_html, in_markdown
 
 NOW = datetime(2024, 1, 1, tzinfo=UTC)
 TABLE = TableVersion("holdout", 1, 100, "ab")
@@ -75,7 +75,7 @@ def card_of(text: str) -> str:
         baseline={"roc_auc": 0.5},
         champion="none",
         champion_figures={},
-        slices=(Slice(column=text, value=text, rows=100, figure=FIGURE),),
+        slices=(HoldoutSlice(column=text, value=text, rows=100, figure=FIGURE),),
         importance={},
     )
     validated = Validated.model_construct(
@@ -92,18 +92,20 @@ def gate_of(text: str) -> str:
     return gate_page(GATES, replace(GOOD, opponent=opponent), GateDecision(False, (text,)))
 
 
-def entry_of(text: str) -> Entry:
-    standing = Standing(champion="2", challenger="3", former=("1",))
-    return Entry("promote", "2", text, text, standing, data_version=text, effects=(text,), time=NOW)
+def entry_of(text: str) -> LedgerEntry:
+    standing = RegistryState(champion="2", challenger="3", former=("1",))
+    return LedgerEntry(
+        "promote", "2", text, text, standing, data_version=text, effects=(text,), time=NOW
+    )
 
 
 def replay_of(text: str) -> str:
     said = dict.fromkeys(("estimated", "reference", "value", "low", "high"), 0.5)
     drifted = {"signals": (f"columns:{text}",), "alarms": (), "reasons": (text,)}
     named = {"version": "1", "status": "DRIFT", "revision": 1, "run_id": "1"}
-    report = Report.model_validate(said | drifted | named)
-    seen = Seen(start=date(2024, 1, 1), end=date(2024, 2, 1), version="1", last=report)
-    return replay_page(Replayed(seen=(seen,)), use_case_of(text))
+    report = WindowFigures.model_validate(said | drifted | named)
+    seen = WindowProgress(start=date(2024, 1, 1), end=date(2024, 2, 1), version="1", last=report)
+    return replay_page(ReplayProgress(seen=(seen,)), use_case_of(text))
 
 
 def front_of(text: str) -> str:
@@ -234,7 +236,7 @@ def test_evidently_s_pages_have_no_markup_of_theirs() -> None:
     assert json.dumps(ALL)[1:-1] in inputs.document  # by its true name
 
 
-def harmless(page: Page) -> None:
+def harmless(page: EvidentlyPage) -> None:
     """Evidently's own elements alone; what stands in its scripts opens nothing either."""
     found, shown = in_html(page.html)
     assert found == []
@@ -254,7 +256,7 @@ def test_what_a_caller_sends_is_text_in_every_page_of_the_report(
     rows["colour"] = RANDOM.choice([ALL, "red"], 300)
     made.answer(tables, use_case, rows)
     made.label(tables, rows)
-    found = monitor(use_case, read_settings(str(home / "data")), Asked())[0]
+    found = monitor(use_case, read_settings(str(home / "data")), WindowRequest())[0]
     client = MlflowClient(f"sqlite:///{home}/mlflow.db")
     note = client.get_run(found.run_id).data.tags["mlflow.note.content"]
     assert in_markdown(note)[0] == []

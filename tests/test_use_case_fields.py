@@ -17,8 +17,8 @@ import pytest
 import yaml
 from deltalake import write_deltalake
 
-from contract.use_case import Part, UseCase
-from contract.use_case_file import parse_use_case
+from contract.use_case.loader import parse_use_case
+from contract.use_case.model import Section, UseCase
 from tests import observed as see
 from tests.conftest import MADE, made_rows
 
@@ -172,15 +172,15 @@ EFFECTS = {
 }
 
 
-def parts(annotation: Any) -> Iterator[type[Part]]:
+def parts(annotation: Any) -> Iterator[type[Section]]:
     """The models in an annotation, those in tuples, dicts and unions too."""
-    if isinstance(annotation, type) and issubclass(annotation, Part):
+    if isinstance(annotation, type) and issubclass(annotation, Section):
         yield annotation
     for argument in get_args(annotation):
         yield from parts(argument)
 
 
-def fields_of(model: type[Part]) -> Iterator[str]:
+def fields_of(model: type[Section]) -> Iterator[str]:
     """Fields of a model and of those below it; a section is known by its own fields."""
     for name, found in model.model_fields.items():
         below = [*parts(found.annotation)]

@@ -1,1 +1,1 @@
-"""MLflow's side of the contract: how every part meets the tracking store and the registry."""
+"""MLflow's side of the contract: one way to connect, one to an experiment, every tag by name."""

@@ -10,9 +10,9 @@ from mlflow import MlflowClient, MlflowException
 from mlflow.entities import Experiment, LifecycleStage
 
 from contract.addresses import SQLITE
-from contract.database import POSTGRESQL, await_database
-from contract.locks import store_lock
 from contract.settings import Settings
+from contract.store.locks import store_lock
+from tracking.database import POSTGRESQL, await_database
 
 # Without the kind, the user interface opens an experiment in its view for language models.
 KIND_TAG = "mlflow.experimentKind"

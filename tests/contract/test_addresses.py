@@ -10,7 +10,7 @@ import sqlalchemy
 from contract.addresses import check_tables
 from contract.errors import BadInput
 from contract.settings import Settings, read_settings
-from contract.tables import Tables
+from contract.store.tables import Tables
 
 PLAIN = ("a b", " a", "ü", "h#x", "50%", "%zz", "a&b=c;d", "a+b", "a:b", "a@b", "'a'", '"a"', "{a}")
 MISREAD = ("a%20b", "feature%2Fx", "%41", "a\\b", "[a]", "a^b", "a|b", "a\tb", "a\x7fb", "a\udce4b")

@@ -8,7 +8,7 @@ from pydantic import AliasChoices
 
 from contract.errors import BadInput
 from contract.settings import Settings, read_settings
-from pipelines.closure import PROJECT
+from pipelines.runtime.code_hash import PROJECT
 
 
 def documented() -> dict[str, str]:

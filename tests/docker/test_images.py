@@ -10,7 +10,7 @@ import yaml
 from compose_spec import PyCompose
 
 from contract.settings import Settings
-from pipelines.closure import PROJECT, import_closure
+from pipelines.runtime.code_hash import PROJECT, import_closure
 
 DOCKER = PROJECT / "docker"
 IMAGES = sorted(DOCKER.glob("*.Dockerfile"))

@@ -10,10 +10,10 @@ import yaml
 from pydantic import SecretStr
 
 from contract.settings import Settings
-from contract.use_case import Job
-from contract.use_case_file import load_use_case
-from pipelines.closure import PROJECT
-from pipelines.due import deadline_s, pause
+from contract.use_case.loader import load_use_case
+from contract.use_case.model import Job
+from pipelines.runtime.code_hash import PROJECT
+from pipelines.scheduling.due import deadline_s, pause
 
 FOLDER = PROJECT / "docker/kubernetes"
 FLIGHTS = load_use_case("flights")

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.faults.shop import Case, Shop
-from tests.faults.store import Store
-from tests.serving.small import SMALL, client_of, register, save_model
+from tests.support.shop import Case, Shop
+from tests.support.small import SMALL, client_of, register, save_model
+from tests.support.store import Store
 
 
 @pytest.fixture(scope="session")

@@ -10,8 +10,8 @@ from pathlib import Path
 from types import FrameType
 
 from pipelines.forget import forget
-from pipelines.workspace import Workspace
-from tests.pipelines.answered import opened
+from pipelines.runtime.workspace import Workspace
+from tests.support.answered import opened
 
 REWRITING = ("forget.py", "retention.py", "upkeep.py", "tables.py")
 KILLED = 9

@@ -8,9 +8,9 @@ from pathlib import Path
 
 from contract.errors import Refused
 from contract.settings import read_settings
-from pipelines.moves import move
-from pipelines.standing import Ask
-from pipelines.workspace import connected
+from pipelines.registry.move import move
+from pipelines.registry.transitions import MoveRequest
+from pipelines.runtime.workspace import connected
 from tests.conftest import made_use_case
 
 
@@ -19,7 +19,7 @@ def main() -> None:
     print("ready", flush=True)
     for line in sys.stdin:
         version, champion = line.split()
-        ask = Ask("promote", version, "promoter", "a race", expected=champion.strip("-"))
+        ask = MoveRequest("promote", version, "promoter", "a race", expected=champion.strip("-"))
         try:
             move(workspace, ask)
             print("promoted", flush=True)

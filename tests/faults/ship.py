@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 from types import FrameType
 
-from contract.tables import Tables
+from contract.store.tables import Tables
 from serving.shipper import Shipper
 
 SHIPPING = ("shipper.py", "intake.py", "tables.py", "quarantine.py", "spool.py")

@@ -14,15 +14,15 @@ import typer
 from typer.testing import CliRunner
 
 from contract.settings import read_settings
-from contract.tables import Tables
+from contract.store.tables import Tables
 from monitoring.__main__ import main
 from monitoring.monitor import monitor
-from monitoring.window import Asked, read_day
+from monitoring.windows.window import WindowRequest, read_day
 from tests.conftest import MADE, made_use_case
-from tests.faults.rounds import rounds
-from tests.monitoring import made
-from tests.monitoring.receiver import SECRET, Receiver, listening
 from tests.pipelines.test_main import environment
+from tests.support import monitored as made
+from tests.support.receiver import SECRET, Receiver, listening
+from tests.support.rounds import rounds
 
 DAY = 1440  # rows, one a minute
 ALARM = "alarm on version 1, 2024-02-02 to 2024-02-03"
@@ -41,7 +41,7 @@ def drifting(home: Path, empty_store: Path) -> None:
         made.answer(tables, use_case, made.rows(DAY, day, f"2024-02-0{day}", shift))
     for day in (1, 2):
         start, end = (read_day("", f"2024-02-0{d}") for d in (day, day + 1))
-        monitor(use_case, read_settings(), Asked(start, end))
+        monitor(use_case, read_settings(), WindowRequest(start, end))
 
 
 @pytest.fixture

@@ -16,15 +16,15 @@ from typing import Any
 import httpx
 import pytest
 
-from contract.labels import label_tables, labels_sql, pending
-from contract.tables import Tables
-from contract.use_case_file import load_use_case
+from contract.store.labels import label_tables, labels_sql, pending
+from contract.store.tables import Tables
+from contract.use_case.loader import load_use_case
 from pipelines.main import Outcome
 from serving.shipper import shippers
-from tests.faults.rounds import rounds
-from tests.faults.service import Service, until
-from tests.faults.traffic import BODY, ROW, service
-from tests.serving.answers import answer, spooled
+from tests.support.answers import answer, spooled
+from tests.support.rounds import rounds
+from tests.support.service import Service, until
+from tests.support.traffic import BODY, ROW, service
 
 Trained = tuple[Path, Outcome]
 UNKNOWN = "0198b5f2-6a3c-7c1e-9d52-1f0a6f0c9b11-0"

@@ -17,12 +17,12 @@ import pytest
 
 from contract.names import CHALLENGER, CHAMPION, SCORER_DIR
 from pipelines.package import seal
-from pipelines.service import free_port
-from serving.scorer import GRAPH_FILE, SCORER_FILE
-from tests.faults.rounds import rounds
-from tests.faults.service import Asked, Service, load, running, until
-from tests.faults.shop import ANSWERS, BODY, Case
-from tests.faults.traffic import assert_exactly_once
+from pipelines.replaying.service_process import free_port
+from serving.scoring.scorer import GRAPH_FILE, SCORER_FILE
+from tests.support.rounds import rounds
+from tests.support.service import Asked, Service, load, running, until
+from tests.support.shop import ANSWERS, BODY, Case
+from tests.support.traffic import assert_exactly_once
 
 
 def mixed(asked: list[Asked], answers: dict[str, list[str]]) -> list[Asked]:

@@ -13,17 +13,17 @@ from pyarrow import fs
 
 from contract.names import TableName
 from contract.settings import read_settings
-from contract.tables import Tables
-from contract.use_case import Delta, Source
-from pipelines.closure import PROJECT
+from contract.store.tables import Tables
+from contract.use_case.model import Delta, Source
+from pipelines.data.sources import read_source
 from pipelines.forget import forget
-from pipelines.sources import read_source
-from pipelines.workspace import Workspace, connected
+from pipelines.runtime.code_hash import PROJECT
+from pipelines.runtime.workspace import Workspace, connected
 from tests.conftest import copy_world
 from tests.faults.dying_forget import KILLED, counted
-from tests.faults.rounds import rounds
-from tests.faults.store import Store
-from tests.pipelines.answered import opened
+from tests.support.answered import opened
+from tests.support.rounds import rounds
+from tests.support.store import Store
 
 SCRIPT = [sys.executable, str(Path(__file__).parent / "dying_forget.py")]
 NAMES: tuple[TableName, ...] = ("raw", "training", "holdout", "predictions", "feedback")

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from pipelines.closure import PROJECT
-from tests.faults.rounds import rounds
+from pipelines.runtime.code_hash import PROJECT
+from tests.support.rounds import rounds
 
 SAID = {
     "pipelines.history": (0, "no version has moved yet"),

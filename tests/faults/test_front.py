@@ -12,10 +12,10 @@ from pathlib import Path
 
 import httpx
 
-from pipelines.closure import PROJECT
-from pipelines.service import free_port
-from tests.faults.service import load, running, until
-from tests.faults.shop import BODY, Case
+from pipelines.replaying.service_process import free_port
+from pipelines.runtime.code_hash import PROJECT
+from tests.support.service import load, running, until
+from tests.support.shop import BODY, Case
 
 LIMIT_S = 10.0
 MARGIN_S = 3.0  # for a machine that other tests keep busy

@@ -6,8 +6,8 @@ from contextlib import suppress
 
 import pytest
 
-from tests.faults.service import Service, running, until
-from tests.faults.shop import Case
+from tests.support.service import Service, running, until
+from tests.support.shop import Case
 
 LIMIT = 1_000_000
 SENT = 200 * LIMIT

@@ -16,15 +16,15 @@ import pytest
 from mlflow import MlflowClient
 
 from contract.names import PRODUCTION
-from pipelines import moves
-from pipelines.closure import PROJECT
-from pipelines.ledger import append_entry, read_entries
-from pipelines.moves import settle
-from pipelines.registry import read_shown
-from pipelines.showing import show
-from pipelines.workspace import Workspace
-from tests.faults.rounds import rounds
-from tests.pipelines.versions import check, make, now, register, releases
+from pipelines.registry import move as moves
+from pipelines.registry.ledger import append_entry, read_entries
+from pipelines.registry.move import settle
+from pipelines.registry.sync import show
+from pipelines.registry.versions import read_shown
+from pipelines.runtime.code_hash import PROJECT
+from pipelines.runtime.workspace import Workspace
+from tests.support.rounds import rounds
+from tests.support.versions import check, make, now, register, releases
 
 PROMOTERS = 3
 ROUNDS = rounds(few=5, full=50)

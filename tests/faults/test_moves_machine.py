@@ -19,14 +19,14 @@ from hypothesis.stateful import (
 
 from contract.errors import Refused
 from contract.names import ARCHIVED, CHALLENGER, CHAMPION, PREVIOUS, PRODUCTION, STAGING
-from pipelines.ledger import Asked
-from pipelines.registry import read_shown
-from pipelines.stages import set_stage
-from pipelines.workspace import Workspace
+from pipelines.registry.ledger import Asked
+from pipelines.registry.stages import set_stage
+from pipelines.registry.versions import read_shown
+from pipelines.runtime.workspace import Workspace
 from tests.conftest import settle as settle_in
-from tests.faults.rounds import rounds
 from tests.faults.test_moves import Died, mortal
-from tests.pipelines.versions import check, make, now, register, releases
+from tests.support.rounds import rounds
+from tests.support.versions import check, make, now, register, releases
 
 ALIASES = (CHAMPION, CHALLENGER, PREVIOUS)
 FEW = 4

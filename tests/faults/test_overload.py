@@ -10,8 +10,8 @@ import httpx
 
 from benchmarks.overload import answered, crowd
 from pipelines.main import Outcome
-from tests.faults.service import until
-from tests.faults.traffic import ROW, service
+from tests.support.service import until
+from tests.support.traffic import ROW, service
 
 PLACES = 4
 BODY = json.dumps({"rows": [ROW] * 400})

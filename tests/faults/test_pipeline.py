@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 
 from contract.names import PRODUCTION
-from contract.tables import Tables
-from pipelines.workspace import open_workspace
+from contract.store.tables import Tables
+from pipelines.runtime.workspace import open_workspace
 from tests.conftest import MADE, deliver, made_rows, made_use_case
-from tests.faults.rounds import rounds
 from tests.pipelines.test_main import COMMAND, STEPS, environment
+from tests.support.rounds import rounds
 
 
 def kill_in(step: str, home: Path) -> None:

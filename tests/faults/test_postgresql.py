@@ -16,13 +16,13 @@ from mlflow import MlflowClient
 
 from contract.errors import Unavailable
 from contract.settings import read_settings
-from pipelines.closure import PROJECT
-from pipelines.moves import settle
-from pipelines.workspace import Workspace
+from pipelines.registry.move import settle
+from pipelines.runtime.code_hash import PROJECT
+from pipelines.runtime.workspace import Workspace
 from tests.conftest import MADE
-from tests.faults.rounds import rounds
-from tests.pipelines.versions import check, make, now, register, releases_on
-from tests.system.tracking import tracking_server
+from tests.support.rounds import rounds
+from tests.support.tracking import tracking_server
+from tests.support.versions import check, make, now, register, releases_on
 from tracking.store import connect
 
 BACK_AFTER_S = 1.5

@@ -11,9 +11,9 @@ from pathlib import Path
 import httpx
 
 from pipelines.main import Outcome
-from tests.faults.rounds import rounds
-from tests.faults.service import Load, load, until
-from tests.faults.traffic import BODY, assert_exactly_once, service
+from tests.support.rounds import rounds
+from tests.support.service import Load, load, until
+from tests.support.traffic import BODY, assert_exactly_once, service
 
 A_PAGE = 30  # requests that the open segment's last page can't take
 Trained = tuple[Path, Outcome]
@@ -40,8 +40,8 @@ def test_writers_killed_under_load(trained: Trained, home: Path) -> None:
         with load(running.address, BODY, pause_s=0) as clients:
             for _ in range(rounds(3, 50)):
                 time.sleep(chance.uniform(0.2, 1.0))
-                until(running.parts, "serving.writer")
-                chance.choice(running.parts("serving.writer")).kill()
+                until(running.parts, "serving.log.writer")
+                chance.choice(running.parts("serving.log.writer")).kill()
         running.stop()
     assert clients.statuses.keys() == {200}
     assert clients.failed == []

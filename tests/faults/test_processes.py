@@ -9,10 +9,10 @@ from pathlib import Path
 import httpx
 import psutil
 
-from pipelines.closure import PROJECT
-from tests.faults.rounds import rounds
-from tests.faults.service import Service, load, running, until
-from tests.faults.shop import BODY, Case
+from pipelines.runtime.code_hash import PROJECT
+from tests.support.rounds import rounds
+from tests.support.service import Service, load, running, until
+from tests.support.shop import BODY, Case
 
 # What a worker must never load: each costs seconds or a hundred megabytes.
 HEAVY = {"mlflow", "sklearn", "pandas", "great_expectations", "evidently", "skops", "scipy"}
@@ -96,7 +96,7 @@ def test_a_worker_is_ready_soon_and_small_and_loads_nothing_heavy(case: Case) ->
 def imported(package: Path) -> set[str]:
     """What a process has imported that has a worker's modules and loads and asks a version."""
     code = (
-        "import sys, pathlib, serving.worker as w, serving.model as m;"
+        "import sys, pathlib, serving.worker as w, serving.scoring.version as m;"
         "m.check_golden(m.load_version(pathlib.Path(sys.argv[1]), 'small', '1'));"
         "print(*{name.split('.')[0] for name in sys.modules})"
     )

@@ -11,11 +11,11 @@ from pathlib import Path
 import pytest
 
 from contract.names import PRODUCTION
-from pipelines.lease import newest
 from pipelines.retrain import retrain
-from tests.faults.rounds import rounds
+from pipelines.runtime.lease import newest
 from tests.pipelines.test_main import STEPS, environment
-from tests.pipelines.turned import FILE, N_ROWS, Turned, copied
+from tests.support.rounds import rounds
+from tests.support.turned import FILE, N_ROWS, Turned, copied
 
 COMMAND = [sys.executable, "-m", "pipelines.retrain", "--use-case"]
 STOPPING = [sys.executable, str(Path(__file__).parent / "stopping_retrain.py")]

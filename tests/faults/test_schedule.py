@@ -5,10 +5,10 @@ import shutil
 import time
 from pathlib import Path
 
-from contract.tables import Tables
-from pipelines.service import free_port
-from tests.faults.rounds import rounds
-from tests.pipelines.scheduled import (
+from contract.store.tables import Tables
+from pipelines.replaying.service_process import free_port
+from tests.support.rounds import rounds
+from tests.support.scheduled import (
     WATCHED,
     answered,
     declare,

@@ -14,23 +14,23 @@ import httpx
 import pytest
 
 from contract.settings import Settings
-from contract.tables import Tables
-from contract.use_case import UseCase
-from pipelines.closure import PROJECT
-from serving.batch import Limits
-from serving.frames import Kind, frame
+from contract.store.tables import Tables
+from contract.use_case.model import UseCase
+from pipelines.runtime.code_hash import PROJECT
+from serving.log.segment_frames import FrameKind, frame
+from serving.log.spool import CLOSED, closed_segments, salt_of
 from serving.shipper import Shipper
-from serving.shipper_status import ShipperStatus, read_status
-from serving.spool import CLOSED, closed_segments, salt_of
+from serving.shipping.batch import Limits
+from serving.shipping.shipper_status import ShipperStatus, read_status
 from tests.conftest import made_use_case
-from tests.faults.rounds import rounds
-from tests.faults.service import Service, load, running, until
 from tests.faults.ship import KILLED
-from tests.faults.shop import BODY, Case
-from tests.faults.store import Store
 from tests.faults.test_predictions import small_disk
-from tests.faults.traffic import assert_exactly_once, logged_ids
-from tests.serving.answers import answer, entry, spool_of, spooled
+from tests.support.answers import answer, entry, spool_of, spooled
+from tests.support.rounds import rounds
+from tests.support.service import Service, load, running, until
+from tests.support.shop import BODY, Case
+from tests.support.store import Store
+from tests.support.traffic import assert_exactly_once, logged_ids
 
 SCRIPT = [sys.executable, str(Path(__file__).with_name("ship.py"))]
 
@@ -175,7 +175,7 @@ def test_what_the_command_can_not_read_is_set_apart_and_the_rest_shipped(home: P
     (segment,) = closed_segments(folder)
     content = bytearray(segment.path.read_bytes())
     content[content.index(b"r4")] ^= 255
-    newer = frame(Kind.PREDICTIONS, 9, 1, b"", salt_of(segment.spool_id, segment.sequence))
+    newer = frame(FrameKind.PREDICTIONS, 9, 1, b"", salt_of(segment.spool_id, segment.sequence))
     segment.path.write_bytes(newer + content)
     process = shipper(home, root, "--drain", "yes")
     process.communicate(timeout=60)

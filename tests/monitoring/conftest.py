@@ -7,10 +7,10 @@ import pytest
 from mlflow import MlflowClient
 
 from contract.settings import read_settings
-from contract.tables import Tables
-from contract.use_case import UseCase
+from contract.store.tables import Tables
+from contract.use_case.model import UseCase
 from tests.conftest import made_use_case
-from tests.monitoring import made
+from tests.support import monitored as made
 from tracking.store import connect
 
 

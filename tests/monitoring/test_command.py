@@ -11,12 +11,12 @@ import pytest
 from mlflow import MlflowClient
 
 from contract.command import run
-from contract.tables import Tables
-from contract.use_case import UseCase
+from contract.store.tables import Tables
+from contract.use_case.model import UseCase
 from monitoring.__main__ import main
-from pipelines.closure import PROJECT
+from pipelines.runtime.code_hash import PROJECT
 from tests.conftest import MADE
-from tests.monitoring import made
+from tests.support import monitored as made
 
 N_CATEGORIES = 100_000
 PEAK_GIB = 1.0  # plain rows of flights take half of it

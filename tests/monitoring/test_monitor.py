@@ -15,24 +15,24 @@ from mlflow.entities import Run
 from typer.testing import CliRunner
 
 from contract.errors import Unavailable
-from contract.package import PACKAGE_TAG
 from contract.settings import read_settings
-from contract.tables import Tables
-from contract.use_case import Column, UseCase
+from contract.store.package import PACKAGE_TAG
+from contract.store.tables import Tables
+from contract.use_case.model import Column, UseCase
 from monitoring.__main__ import main
-from monitoring.history import read_document
 from monitoring.monitor import Monitored, monitor
-from monitoring.window import Asked, read_day
+from monitoring.report.history import read_document
+from monitoring.windows.window import WindowRequest, read_day
 from pipelines.main import Outcome
 from pipelines.package import frozen, seal
 from tests.conftest import MADE, made_use_case
-from tests.monitoring import made
+from tests.support import monitored as made
 
 DAY = 1440  # rows, one a minute
 
 
 def watch(home: Path, use_case: UseCase, start: str = "", end: str = "") -> Monitored:
-    asked = Asked(read_day("from", start), read_day("until", end))
+    asked = WindowRequest(read_day("from", start), read_day("until", end))
     return monitor(use_case, read_settings(str(home / "data")), asked)[0]
 
 
@@ -155,7 +155,7 @@ def test_mlflow_away_in_the_middle_is_said_and_is_for_later(
             (home / "mlflow.db").write_bytes(b"no database any more" * 1000)
 
     with pytest.raises(Unavailable, match="MLflow did not answer") as raised:
-        monitor(use_case, read_settings(str(home / "data")), Asked(), say=spoil)
+        monitor(use_case, read_settings(str(home / "data")), WindowRequest(), say=spoil)
     assert raised.value.exit_code == 3
 
 
@@ -208,7 +208,7 @@ def test_each_version_that_answered_gets_its_report_the_champion_s_first(
 ) -> None:
     made.answer(tables, use_case, made.rows(200, 1), version="1")
     made.answer(tables, use_case, made.rows(400, 2), version="7")
-    found = monitor(use_case, read_settings(str(home / "data")), Asked())
+    found = monitor(use_case, read_settings(str(home / "data")), WindowRequest())
     assert [(m.version, m.status, m.rows) for m in found] == [
         ("1", "OK", 200),
         ("7", "NO_REFERENCE", 400),
@@ -302,7 +302,7 @@ def test_what_the_log_hides_is_not_judged(
     asked = made.rows(DAY, 1)
     asked["colour"] = "0123456789abcdef0123456789abcdef"
     made.answer(tables, use_case, asked, version)
-    found = monitor(use_case, read_settings(str(home / "data")), Asked(), version)[0]
+    found = monitor(use_case, read_settings(str(home / "data")), WindowRequest(), version)[0]
     assert (found.status, found.columns_drifted) == ("OK", ())
     metrics = run_of(client, found).data.metrics
     assert "effect/size" in metrics
@@ -320,7 +320,7 @@ def test_a_version_of_before_a_key_was_retired_is_judged_by_its_own_columns(
     tags = {PACKAGE_TAG: seal(package)}
     version = str(client.create_model_version(use_case.name, package.as_uri(), tags=tags).version)
     made.answer(tables, use_case, made.rows(DAY, 1), version)
-    found = monitor(use_case, read_settings(str(home / "data")), Asked(), version)[0]
+    found = monitor(use_case, read_settings(str(home / "data")), WindowRequest(), version)[0]
     assert found.status == "OK"
 
 
@@ -338,7 +338,7 @@ def test_a_reference_that_is_not_the_registered_one_judges_nothing(
     (package / "reference" / "figures.json").write_text('{"roc_auc": 0.1}')
     seal(package)
     made.answer(tables, use_case, made.rows(DAY, 1), version)
-    found = monitor(use_case, read_settings(str(home / "data")), Asked(), version)[0]
+    found = monitor(use_case, read_settings(str(home / "data")), WindowRequest(), version)[0]
     assert found.status == "NO_REFERENCE"
     assert "not the one that was registered" in caplog.text
 

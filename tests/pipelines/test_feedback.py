@@ -16,17 +16,17 @@ import pytest
 from deltalake import write_deltalake
 
 from contract.errors import BadInput
-from contract.labels import label_tables, labels_sql
-from contract.privacy import Veil
 from contract.settings import read_settings
-from contract.tables import Tables
-from contract.use_case import Column
-from pipelines.feedback import Fed, feedback, main
-from pipelines.statements import statements
-from pipelines.workspace import Workspace, open_workspace
+from contract.store.labels import label_tables, labels_sql
+from contract.store.tables import Tables
+from contract.use_case.model import Column
+from contract.use_case.pseudonymisation import Pseudonymiser
+from pipelines.data.label_rows import statements
+from pipelines.feedback import FeedbackImported, feedback, main
+from pipelines.runtime.workspace import Workspace, open_workspace
 from serving.shipper import Shipper
 from tests.conftest import MADE, made_use_case, settle
-from tests.serving.answers import MOMENT, answer, spooled
+from tests.support.answers import MOMENT, answer, spooled
 
 
 @pytest.fixture(scope="module")
@@ -58,11 +58,11 @@ def given(path: Path, **columns: Sequence[Any]) -> Path:
     return path
 
 
-def fed(workspace: Workspace, **columns: Sequence[Any]) -> Fed:
+def fed(workspace: Workspace, **columns: Sequence[Any]) -> FeedbackImported:
     return feedback(workspace, str(given(Path("labels.csv").resolve(), **columns))).result
 
 
-def counts(found: Fed) -> tuple[int, int, int, int]:
+def counts(found: FeedbackImported) -> tuple[int, int, int, int]:
     return found.rows_new, found.rows_corrected, found.rows_repeated, found.rows_quarantined
 
 
@@ -175,7 +175,7 @@ def test_decimals_are_numbers(home: Path) -> None:
     exact = 2**53 + 1  # float64 does not hold it
     ids = pa.array([Decimal(exact), Decimal("1.5"), None], pa.decimal128(20, 1))
     rows = pa.table({"id": ids, "label": pa.array([Decimal("3.5")] * 3)})
-    found = statements(rows, use_case, Veil.of(use_case, ""), MOMENT)
+    found = statements(rows, use_case, Pseudonymiser.of(use_case, ""), MOMENT)
     assert found.rows.select(["id", "label"]).to_pylist() == [{"id": exact, "label": 3.5}]
     assert [refusal.row for refusal in found.refused] == [1, 2]
 

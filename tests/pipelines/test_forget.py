@@ -15,32 +15,32 @@ import pyarrow.parquet as pq
 import pytest
 
 from contract.errors import BadInput, Refused
-from contract.feedback import feedback_schema
-from contract.fingerprint import content_hash, row_hashes
 from contract.names import ROW_HASH, TableName
-from contract.predictions import predictions_schema
-from contract.privacy import Veil
-from contract.schema import arrow_schema
-from contract.tables import CONTENT_HASH, Tables, TableVersion
-from contract.use_case import Column, ColumnType
-from pipelines.evidence import gather
+from contract.store.feedback import feedback_schema
+from contract.store.fingerprint import content_hash, row_hashes
+from contract.store.predictions import predictions_schema
+from contract.store.schema import arrow_schema
+from contract.store.tables import CONTENT_HASH, Tables, TableVersion
+from contract.use_case.model import Column, ColumnType
+from contract.use_case.pseudonymisation import Pseudonymiser
+from pipelines.data.label_rows import refusal_rows, statements
+from pipelines.data.rehearsal import Rehearsal
+from pipelines.data.retention import matching
+from pipelines.data.subject import PLAIN, Subject, read_subject
 from pipelines.forget import Forgotten, forget, main
 from pipelines.ingest import ingest
 from pipelines.maintain import pinned_versions
-from pipelines.registry import Version, champion_of
-from pipelines.rehearsal import Rehearsal
+from pipelines.registry.versions import Version, champion_of
+from pipelines.release.evidence import gather
 from pipelines.reproduce import reproduce
-from pipelines.retention import matching
-from pipelines.statements import refusal_rows, statements
-from pipelines.subject import PLAIN, Subject, read_subject
+from pipelines.runtime.workspace import Workspace, connected
 from pipelines.training_set import training_set
-from pipelines.workspace import Workspace, connected
 from serving.shipper import Shipper
 from tests.conftest import made_use_case
-from tests.pipelines.answered import REQUEST
 from tests.pipelines.test_maintain import register
-from tests.serving.answers import MOMENT, entry, spool_of, spooled
-from tests.serving.answers import answer as answer_of
+from tests.support.answered import REQUEST
+from tests.support.answers import MOMENT, entry, spool_of, spooled
+from tests.support.answers import answer as answer_of
 
 
 def holders(tables: Tables, penguin: int) -> set[str]:
@@ -276,14 +276,14 @@ def _row() -> dict[str, Any]:
 def test_a_key_that_names_nobody_is_refused(home: Path, key: str, said: str) -> None:
     use_case = made_use_case(home)
     with pytest.raises(BadInput, match=said):
-        read_subject(key, use_case, Veil.of(use_case, ""))
+        read_subject(key, use_case, Pseudonymiser.of(use_case, ""))
 
 
 def test_the_log_is_searched_for_the_hash(home: Path) -> None:
     columns = made_use_case(home).columns
     hidden = {"id": Column(type="integer", personal=True)}
     use_case = made_use_case(home, {"columns": columns | hidden})
-    veil, tables = Veil.of(use_case, "a secret"), Tables(str(home / "data"), "made")
+    veil, tables = Pseudonymiser.of(use_case, "a secret"), Tables(str(home / "data"), "made")
     keys = veil.cover({"id": [7, 8]})
     spooled(home / "s", use_case, [answer_of(use_case, "r", 2, keys=keys)])
     Shipper(home / "s", tables).drain()
@@ -292,7 +292,7 @@ def test_the_log_is_searched_for_the_hash(home: Path) -> None:
     assert subject.where("raw") == '"id" = 7'
     dropped = {"id": Column(type="integer", personal=True, log="drop")}
     hidden_case = made_use_case(home, {"columns": columns | dropped})
-    blind = Subject({"id": 7}, Veil.of(hidden_case, ""))
+    blind = Subject({"id": 7}, Pseudonymiser.of(hidden_case, ""))
     assert (blind.unlogged, blind.prediction_ids(tables)) == (["id"], [])
 
 
@@ -310,7 +310,10 @@ def test_a_refused_label_is_found_however_its_key_was_said(
 ) -> None:
     columns = made_use_case(home).columns | {"id": Column(type=kind, personal=personal)}
     use_case, tables = made_use_case(home, {"columns": columns}), Tables(str(home / "data"), "made")
-    veil, rows = Veil.of(use_case, "a secret"), pa.table({"id": said, "label": ["maybe"] * 3})
+    veil, rows = (
+        Pseudonymiser.of(use_case, "a secret"),
+        pa.table({"id": said, "label": ["maybe"] * 3}),
+    )
     refused = statements(rows, use_case, veil, MOMENT).refused
     tables.append("feedback_quarantine", refusal_rows(refused, "f", use_case, veil, MOMENT))
     where = read_subject(key, use_case, veil).where("feedback_quarantine")
@@ -324,7 +327,7 @@ def test_rows_from_before_a_column_was_hidden_are_found(home: Path, kind: Column
     for personal, keys in ((False, [key, 8 if kind == "integer" else "8"]), (True, [key])):
         hidden = {"id": Column(type=kind, personal=personal)}
         use_case = made_use_case(home, {"columns": columns | hidden})
-        veil = Veil.of(use_case, "a secret")
+        veil = Pseudonymiser.of(use_case, "a secret")
         covered = veil.cover({"id": keys})
         spooled(home / "s", use_case, [answer_of(use_case, f"{personal}", len(keys), keys=covered)])
         Shipper(home / "s", tables).drain()

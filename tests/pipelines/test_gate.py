@@ -12,17 +12,17 @@ import mlflow
 import pyarrow as pa
 import pytest
 
-from contract.fingerprint import content_hash, row_hashes
 from contract.names import ROW_HASH
-from contract.use_case import UseCase
-from pipelines.closure import PROJECT
-from pipelines.decision import Champion, Evidence, NoChampion
-from pipelines.evidence import LINEAGE, gather
+from contract.store.fingerprint import content_hash, row_hashes
+from contract.use_case.model import UseCase
+from pipelines.data.rehearsal import Rehearsal
 from pipelines.gate import gate
 from pipelines.main import pipeline
-from pipelines.registry import Version, champion_of
-from pipelines.rehearsal import Rehearsal
-from pipelines.workspace import Workspace, open_workspace
+from pipelines.registry.versions import Version, champion_of
+from pipelines.release.decision import Champion, GateEvidence, NoChampion
+from pipelines.release.evidence import LINEAGE, gather
+from pipelines.runtime.code_hash import PROJECT
+from pipelines.runtime.workspace import Workspace, open_workspace
 from tests.conftest import MADE, deliver, made_rows, made_use_case, settle
 
 
@@ -74,7 +74,7 @@ def relabelled(version: Version, **tags: str) -> Version:
     return replace(version, tags=version.tags | tags)
 
 
-def met(evidence: Evidence) -> Champion:
+def met(evidence: GateEvidence) -> Champion:
     assert isinstance(evidence.opponent, Champion)
     return evidence.opponent
 

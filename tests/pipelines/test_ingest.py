@@ -6,13 +6,13 @@ import pyarrow as pa
 import pytest
 
 from contract.errors import Refused
-from contract.schema import conform
-from contract.use_case import Column, Source
+from contract.store.schema import conform
+from contract.use_case.model import Column, Source
+from pipelines.data.raw_table import valid_rows
+from pipelines.data.rehearsal import Rehearsal
 from pipelines.ingest import Ingested, ingest, ingest_labelled
-from pipelines.raw import valid_rows
-from pipelines.rehearsal import Rehearsal
+from pipelines.runtime.workspace import Workspace, open_workspace
 from pipelines.validate import Validated, validate
-from pipelines.workspace import Workspace, open_workspace
 from tests.conftest import deliver, made_rows, made_use_case
 
 ALL = Rehearsal()

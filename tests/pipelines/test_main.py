@@ -7,16 +7,16 @@ import mlflow
 import pytest
 
 from contract.names import CHALLENGER, CHAMPION, PRODUCTION
-from contract.use_case import Range
-from pipelines.identity import process_identity
+from contract.use_case.model import Range
+from pipelines.data.rehearsal import Rehearsal
 from pipelines.main import Outcome, pipeline
-from pipelines.registry import Version
-from pipelines.rehearsal import Rehearsal
+from pipelines.registry.versions import Version
 from pipelines.reproduce import reproduce
-from pipelines.workspace import PROCESS_TAG, open_workspace
+from pipelines.runtime.process_identity import process_identity
+from pipelines.runtime.workspace import PROCESS_TAG, open_workspace
 from tests.conftest import deliver, made_rows, made_use_case
+from tests.support.project import PROJECT
 
-PROJECT = Path(__file__).parents[2]
 COMMAND = [sys.executable, "-m", "pipelines.main", "--use-case", "made.yaml"]
 STEPS = [
     "ingest",

@@ -10,17 +10,17 @@ import pyarrow as pa
 import pytest
 from deltalake import DeltaTable
 
-from contract import upkeep
 from contract.errors import BadInput
-from contract.feedback import feedback_schema
-from contract.tables import Tables
-from contract.use_case import Privacy
+from contract.store import upkeep
+from contract.store.feedback import feedback_schema
+from contract.store.tables import Tables
+from contract.use_case.model import Privacy
+from pipelines.data.retention import expire
 from pipelines.maintain import main, maintain, pinned_versions
-from pipelines.retention import expire
-from pipelines.workspace import Workspace
+from pipelines.runtime.workspace import Workspace
 from serving.shipper import Shipper
-from tests.contract.test_tables import age_log, rows
-from tests.serving.answers import answer, spooled
+from tests.contract.store.test_tables import age_log, rows
+from tests.support.answers import answer, spooled
 
 NOW, LATER = timedelta(0), timedelta(days=1)
 

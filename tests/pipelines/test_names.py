@@ -12,29 +12,29 @@ import pyarrow as pa
 import pytest
 
 from contract.settings import Settings, read_settings
-from contract.use_case import UseCase
-from contract.use_case_file import parse_use_case
-from monitoring.history import read_document, read_history
+from contract.use_case.loader import parse_use_case
+from contract.use_case.model import UseCase
 from monitoring.monitor import monitor
-from monitoring.served import read_served
-from monitoring.window import Asked as Window
+from monitoring.report.history import read_document, read_history
+from monitoring.windows.versions import read_served
+from monitoring.windows.window import WindowRequest as Window
 from pipelines.backtest import backtest
-from pipelines.candidate import seen_by
+from pipelines.data.after_holdout import unanswered
+from pipelines.data.rehearsal import Rehearsal
 from pipelines.feedback import feedback
 from pipelines.forget import forget
-from pipelines.label_figures import label_figures
 from pipelines.lineage import lineage
 from pipelines.main import pipeline
-from pipelines.packaged import load
-from pipelines.registry import Version
-from pipelines.rehearsal import Rehearsal
+from pipelines.registry.versions import Version
+from pipelines.release.loaded_package import load
+from pipelines.retraining.candidate import seen_by
+from pipelines.retraining.label_checks import label_figures
+from pipelines.runtime.workspace import Workspace, open_workspace
 from pipelines.training_set import training_set
-from pipelines.unseen import unanswered
-from pipelines.workspace import Workspace, open_workspace
-from serving.cells import Sent, check
+from serving.requests.columns import SentColumns, check
 from serving.shipper import Shipper
 from tests.conftest import settle
-from tests.serving.answers import answer, spooled
+from tests.support.answers import answer, spooled
 
 OURS = "prediction label event_time label_time probability probability_True version inputs seen"
 ODD = ["a.b", ".x", "it's", "$x_{$", ".."]
@@ -109,7 +109,8 @@ def answer_rows(workspace: Workspace, version: Version, rows: pd.DataFrame) -> N
     """Let the version answer the rows, as the service does."""
     served, sent = load(workspace, version).served, rows.drop(columns=TARGET)
     checked = check(
-        Sent({name: sent[name].tolist() for name in map(str, sent)}, len(sent)), served.use_case
+        SentColumns({name: sent[name].tolist() for name in map(str, sent)}, len(sent)),
+        served.use_case,
     )
     found = served.scorer.score(checked.features)
     facts = {

@@ -8,18 +8,18 @@ import pyarrow as pa
 import pytest
 
 from contract.names import REFERENCE_DIR, SCORER_DIR
-from contract.use_case import UseCase
-from monitoring import reference
-from monitoring.answers import of_holdout
-from monitoring.reference import PROBABILITY
+from contract.use_case.model import UseCase
+from monitoring.measures.answers import of_holdout
+from monitoring.windows import reference
+from monitoring.windows.reference import PROBABILITY
 from pipelines.evaluate import point
 from pipelines.main import Outcome
 from pipelines.package import add_reference
-from pipelines.registry import Version
-from pipelines.workspace import open_workspace
-from serving.scorer import Scorer, load_scorer
+from pipelines.registry.versions import Version
+from pipelines.runtime.workspace import open_workspace
+from serving.scoring.scorer import Scorer, load_scorer
 from tests.conftest import made_use_case
-from tests.monitoring import made
+from tests.support import monitored as made
 
 
 def test_the_reference_holds_what_the_packaged_scorer_answers(

@@ -13,17 +13,17 @@ import pytest
 
 from contract.errors import BadInput, Refused
 from contract.names import ARCHIVED, CHAMPION, PRODUCTION, STAGING
-from contract.use_case import Release
+from contract.use_case.model import Release
 from pipelines import history, promote, reject, rollback
-from pipelines.closure import PROJECT
 from pipelines.gate import Gated
-from pipelines.ledger import Standing
 from pipelines.main import Outcome
-from pipelines.moves import settle
 from pipelines.promote import check_approval, conclude, passed_against
 from pipelines.register import nominate
-from pipelines.registry import Version, create_version, read_shown, tag
-from pipelines.workspace import Workspace, open_releases, open_workspace
+from pipelines.registry.ledger import RegistryState
+from pipelines.registry.move import settle
+from pipelines.registry.versions import Version, create_version, read_shown, tag
+from pipelines.runtime.code_hash import PROJECT
+from pipelines.runtime.workspace import Workspace, open_releases, open_workspace
 
 GATE = {"gate": "passed", "gate_champion": "1", "gate_run": "r1", "gate_reasons": "better"}
 
@@ -106,7 +106,7 @@ def test_a_gate_that_did_not_say_yes_to_the_present_champion_refuses(
 ) -> None:
     version = Version("4", STAGING, "", "", tags)
     with pytest.raises(Refused, match=said):
-        passed_against(version, Standing(champion="3"))
+        passed_against(version, RegistryState(champion="3"))
 
 
 def test_a_refused_promotion_changes_nothing_and_is_seen(folder: Path) -> None:
@@ -187,7 +187,7 @@ def test_a_second_person_approves_with_a_reason(
 
 def concluded(release: Release, passed: bool = True) -> str:
     """How a pipeline ends for version 2."""
-    from contract.use_case_file import load_use_case
+    from contract.use_case.loader import load_use_case
 
     use_case = load_use_case("penguins").model_copy(update={"release": release})
     with open_workspace(use_case) as workspace:

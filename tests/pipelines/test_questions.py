@@ -10,18 +10,18 @@ import mlflow
 import pytest
 
 from contract.errors import BadInput, Refused
-from contract.use_case import Column
+from contract.use_case.model import Column
 from pipelines import backtest as backtesting
 from pipelines import lineage as following
 from pipelines import training_set as learning
 from pipelines.backtest import backtest
+from pipelines.data.sources import read_source
 from pipelines.feedback import feedback
 from pipelines.lineage import lineage
-from pipelines.registry import champion_of
-from pipelines.sources import read_source
+from pipelines.registry.versions import champion_of
+from pipelines.runtime.workspace import Workspace
 from pipelines.training_set import training_set
-from pipelines.workspace import Workspace
-from tests.pipelines.answered import N_ROWS, REQUEST, answer
+from tests.support.answered import N_ROWS, REQUEST, answer
 
 
 def source_key(answered: Workspace, row: int) -> int:

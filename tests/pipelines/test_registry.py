@@ -2,7 +2,7 @@
 
 import pytest
 
-from pipelines.registry import Version
+from pipelines.registry.versions import Version
 
 TAGS = {"train_run": "trained", "package_run": "packaged"}
 

@@ -15,22 +15,22 @@ import pytest
 from mlflow.entities import Run
 
 from contract.errors import BadInput
-from contract.labels import label_tables, labels_sql
 from contract.settings import read_settings
-from contract.tables import Tables
-from contract.use_case_file import load_use_case
-from monitoring.history import read_document
-from pipelines.agenda import Due
-from pipelines.closure import PROJECT
+from contract.store.labels import label_tables, labels_sql
+from contract.store.tables import Tables
+from contract.use_case.loader import load_use_case
+from monitoring.report.history import read_document
+from pipelines.data.after_holdout import Days
+from pipelines.data.rehearsal import Rehearsal
 from pipelines.main import pipeline
-from pipelines.rehearsal import Rehearsal
 from pipelines.replay import main
-from pipelines.replayed import Cure, Seen
-from pipelines.scene import Scene, cure, statements
-from pipelines.unseen import Days
-from pipelines.workspace import open_workspace
+from pipelines.replaying.progress import ReplayRetraining, WindowProgress
+from pipelines.replaying.timeline import TimelineEvent
+from pipelines.replaying.window_steps import ReplayContext, cure, statements
+from pipelines.runtime.code_hash import PROJECT
+from pipelines.runtime.workspace import open_workspace
 from tests.conftest import MADE, deliver, made_use_case, settle
-from tests.monitoring import made
+from tests.support import monitored as made
 from tracking.store import connect
 
 WEEK = 504  # rows, one every 20 minutes
@@ -172,10 +172,12 @@ def test_a_candidate_of_a_replay_that_was_killed_before_it_noted_it_is_found(
 ) -> None:
     monkeypatch.chdir(lived)
     use_case = load_use_case("made.yaml")
-    scene = Scene("made.yaml", use_case, read_settings(), "", pa.table({}), None, 3, retrain=True)
-    due = Due(date(2024, 2, 1), "labels", Days(date(2024, 1, 22), date(2024, 1, 29)))
-    unnoted = Seen(start=due.window.start, end=due.window.end)
-    found = Cure(at=due.at, state="RETRAIN", version="2", live=False)
+    scene = ReplayContext(
+        "made.yaml", use_case, read_settings(), "", pa.table({}), None, 3, retrain=True
+    )
+    due = TimelineEvent(date(2024, 2, 1), "labels", Days(date(2024, 1, 22), date(2024, 1, 29)))
+    unnoted = WindowProgress(start=due.window.start, end=due.window.end)
+    found = ReplayRetraining(at=due.at, state="RETRAIN", version="2", live=False)
     assert cure(scene, due, unnoted, known=()).cures == (found,)
     assert cure(scene, due, unnoted, known={"2"}).cures == ()
 

@@ -8,19 +8,19 @@ import pytest
 
 from contract.errors import BadInput, Refused
 from contract.names import CHAMPION, PRODUCTION
-from contract.use_case import Release, UseCase
-from pipelines.lease import newest, take
-from pipelines.ledger import read_entries
+from contract.use_case.model import Release, UseCase
 from pipelines.lineage import lineage
-from pipelines.registry import Version
+from pipelines.registry.ledger import read_entries
+from pipelines.registry.versions import Version
 from pipelines.reproduce import reproduce
 from pipelines.retrain import main, retrain
-from pipelines.retrain_options import read_as_of, read_wish
-from pipelines.retraining import Wish
-from pipelines.verdicts import read_verdicts
-from pipelines.workspace import Workspace
-from tests.monitoring import made
-from tests.pipelines.turned import DAYS, FILE, N_ROWS, Turned, copied
+from pipelines.retraining.options import read_as_of, read_wish
+from pipelines.retraining.policy import PersonalRequest
+from pipelines.retraining.verdicts import read_verdicts
+from pipelines.runtime.lease import newest, take
+from pipelines.runtime.workspace import Workspace
+from tests.support import monitored as made
+from tests.support.turned import DAYS, FILE, N_ROWS, Turned, copied
 
 DRIFTED = f"{DAYS[1]} to {DAYS[2]}"
 
@@ -97,7 +97,7 @@ def test_the_gate_refuses_and_the_champion_stays(workspace: Workspace, turned: T
         "SUSPICIOUS_LABELS: 100% of the labels"
     )
     assert versions(workspace) == {"1": PRODUCTION}
-    done = retrain(strict, wish=Wish(accept_labels=True, reason="we looked"))
+    done = retrain(strict, wish=PersonalRequest(accept_labels=True, reason="we looked"))
     assert (done.state, done.gate_passed) == ("RETRAIN", False)
     assert "Accepted by hand: we looked." in Version.read(workspace, "2").tags["retrained_why"]
     assert versions(workspace) == {"1": PRODUCTION, "2": "Staging"}
@@ -105,10 +105,14 @@ def test_the_gate_refuses_and_the_champion_stays(workspace: Workspace, turned: T
     assert retrain(strict).state == "NOT_NEEDED"  # it had its candidate
     # Killed before the report was told of it: the same candidate once more, not a second one.
     workspace.client.delete_tag(turned.reports[1].run_id, "retrained_version")
-    again = retrain(strict, wish=Wish(force=True, accept_labels=True, reason="we looked"))
+    again = retrain(
+        strict, wish=PersonalRequest(force=True, accept_labels=True, reason="we looked")
+    )
     assert (again.state, again.version) == ("RETRAIN", "2")
     assert versions(workspace) == {"1": PRODUCTION, "2": "Staging"}
-    forced = retrain(changed(workspace, min_labels=10_000), wish=Wish(force=True, reason="again"))
+    forced = retrain(
+        changed(workspace, min_labels=10_000), wish=PersonalRequest(force=True, reason="again")
+    )
     assert forced.state == "TOO_FEW_LABELS"
 
 
@@ -145,7 +149,9 @@ def test_what_was_not_known_then_does_not_call(workspace: Workspace) -> None:
     assert retrain(workspace.use_case, as_of=then).state == "NOT_NEEDED"
     known = read_verdicts(workspace, Version.read(workspace, "1"), made.LATER)
     assert [v.window for v in known if v.drifting] == [DRIFTED]
-    done = retrain(workspace.use_case, as_of=then, wish=Wish(force=True, reason="to see"))
+    done = retrain(
+        workspace.use_case, as_of=then, wish=PersonalRequest(force=True, reason="to see")
+    )
     assert (done.state, newest_holder(workspace)) == ("TOO_FEW_LABELS", "")
     assert done.reasons[-1].startswith("0 labelled rows")
 

@@ -15,12 +15,19 @@ import pytest
 from filelock import FileLock
 
 from contract.settings import read_settings
-from contract.use_case import Job
-from pipelines.child import LOG_BYTES, Ended, end_orphan, found_another, limit, run_child
-from pipelines.identity import process_identity
-from pipelines.jobs import Place, work
-from pipelines.service import free_port
-from tests.pipelines.scheduled import (
+from contract.use_case.model import Job
+from pipelines.replaying.service_process import free_port
+from pipelines.runtime.child_process import (
+    LOG_BYTES,
+    ChildResult,
+    end_orphan,
+    found_another,
+    limit,
+    run_child,
+)
+from pipelines.runtime.process_identity import process_identity
+from pipelines.scheduling.jobs import JobContext, work
+from tests.support.scheduled import (
     WATCHED,
     answered,
     child,
@@ -43,7 +50,7 @@ def test_late_labels_make_a_revision_of_an_old_window(home: Path, champion: Path
     answered(home, use_case, 1)
     done = [schedule(home, "--job", "monitor")]
     label(home, 1)
-    place = Place("made.yaml", use_case, read_settings(str(home / "data")))
+    place = JobContext("made.yaml", use_case, read_settings(str(home / "data")))
     jobs: tuple[Job, ...] = ("feedback", "monitor")
     for job in jobs:
         assert len(work(job, place, marks(home, job), datetime.now(UTC)).tasks) == 1
@@ -160,24 +167,24 @@ ENDS = [  # what a command answers, its exit code, how it ended
     (
         '{"state": "SUSPICIOUS_LABELS"}',
         1,
-        Ended(notice="the labels look suspicious: a person must look"),
+        ChildResult(notice="the labels look suspicious: a person must look"),
     ),
-    ('{"state": "RETRAIN"}', 1, Ended("ended with exit code 1", failed=True)),
-    ("", 3, Ended("ended with exit code 3", failed=True, away=True)),
-    ("{}", 0, Ended()),
-    ('[{"labels_overdue": 0}, {"labels_overdue": 3}]', 0, Ended(notice="labels overdue: 3")),
+    ('{"state": "RETRAIN"}', 1, ChildResult("ended with exit code 1", failed=True)),
+    ("", 3, ChildResult("ended with exit code 3", failed=True, away=True)),
+    ("{}", 0, ChildResult()),
+    ('[{"labels_overdue": 0}, {"labels_overdue": 3}]', 0, ChildResult(notice="labels overdue: 3")),
 ]
 
 
 @pytest.mark.parametrize(("answer", "code", "how"), ENDS)
 def test_what_a_command_says_last_is_kept_apart_from_how_it_ended(
-    home: Path, answer: str, code: int, how: Ended
+    home: Path, answer: str, code: int, how: ChildResult
 ) -> None:
     says = (
         f"import sys; print({answer!r}); print({SECRET_LINE!r}, file=sys.stderr); sys.exit({code})"
     )
 
-    async def run() -> Ended:
+    async def run() -> ChildResult:
         command = [sys.executable, "-c", says]
         return await run_child(command, home / "job.log", 60, asyncio.Event(), lambda _: None)
 

@@ -13,12 +13,11 @@ import pytest
 
 from contract.errors import BadInput, Refused
 from contract.settings import read_settings
-from contract.use_case_file import load_use_case
+from contract.use_case.loader import load_use_case
 from pipelines.main import Outcome
+from pipelines.runtime.workspace import Workspace, connected
 from pipelines.score import score
-from pipelines.workspace import Workspace, connected
-
-PROJECT = Path(__file__).parents[2]
+from tests.support.project import PROJECT
 
 
 @pytest.fixture

@@ -5,14 +5,14 @@ import pyarrow as pa
 import pytest
 
 from contract.errors import BadInput
-from contract.frames import feature_frame
-from contract.use_case import GroupSplit, RandomSplit, Split, TimeSplit
+from contract.store.frames import feature_frame
+from contract.use_case.model import GroupSplit, RandomSplit, Split, TimeSplit
+from pipelines.data.days import with_windows
+from pipelines.data.rehearsal import Rehearsal
 from pipelines.ingest import ingest
-from pipelines.rehearsal import Rehearsal
+from pipelines.runtime.workspace import Workspace
 from pipelines.split import divide, split
 from pipelines.validate import validate
-from pipelines.windows import with_windows
-from pipelines.workspace import Workspace
 from tests.conftest import made_rows, made_use_case
 
 SPLITS: list[Split] = [

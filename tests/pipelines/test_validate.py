@@ -4,11 +4,11 @@ import pandas as pd
 import pytest
 
 from contract.errors import BadInput, Refused
-from contract.use_case import Expectation
+from contract.use_case.model import Expectation
+from pipelines.data.rehearsal import Rehearsal
 from pipelines.ingest import ingest
-from pipelines.rehearsal import Rehearsal
+from pipelines.runtime.workspace import Workspace, open_workspace
 from pipelines.validate import Validated, validate
-from pipelines.workspace import Workspace, open_workspace
 from tests.conftest import deliver, made_rows, made_use_case
 
 

@@ -7,7 +7,7 @@ import mlflow
 import pytest
 
 from pipelines.main import Outcome
-from tests.serving.running import app_of, current_of, running
+from tests.support.running import app_of, current_of, running
 
 
 @pytest.fixture(scope="session")

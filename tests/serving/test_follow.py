@@ -17,25 +17,26 @@ from skops.io import dump
 
 from contract.errors import BadInput
 from contract.names import CHALLENGER, CHAMPION, SCORER_DIR, USE_CASE_FILE
-from contract.package import PACKAGE_TAG
 from contract.settings import Settings
-from contract.tables import Tables
+from contract.store.package import PACKAGE_TAG
+from contract.store.tables import Tables
 from pipelines.package import seal
 from serving.__main__ import main
-from serving.access_log import AccessLog
-from serving.app import Service, create_app
-from serving.cache import Announcement, Cache
 from serving.check import Check, check_apart
-from serving.current import Current
 from serving.follow import Follower
+from serving.http.app import Service, create_app
 from serving.keys import Keys
-from serving.log import open_feedback_log, open_log
-from serving.metrics import SHARED, Metrics
-from serving.model import GOLDEN_FILE, check_golden, load_version
-from serving.scorer import GRAPH_FILE, SCORER_FILE
+from serving.log.log import open_feedback_log, open_log
+from serving.scoring.cache import Announcement, Cache
+from serving.scoring.champion import CurrentVersion
+from serving.scoring.scorer import GRAPH_FILE, SCORER_FILE
+from serving.scoring.version import GOLDEN_FILE, check_golden, load_version
 from serving.shipper import Shipper
-from tests.serving.running import running
-from tests.serving.small import SMALL, Registry, check_here, client_of, pack, register, save_model
+from serving.telemetry.access_log import AccessLog
+from serving.telemetry.metrics import SHARED, Metrics
+from tests.support.project import PROJECT
+from tests.support.running import running
+from tests.support.small import SMALL, Registry, check_here, client_of, pack, register, save_model
 
 ARRIVAL = datetime(2024, 5, 1, tzinfo=UTC)
 
@@ -168,7 +169,7 @@ def test_a_package_that_was_sealed_anew_is_refused_for_the_registry_knows_its_di
     assert refusal.version == bad
     assert "Its package is not the one that was registered: found" in refusal.reason
     follower_of(registry, cache, shadow=True).look()
-    current = Current(cache, registry.name, 60)
+    current = CurrentVersion(cache, registry.name, 60)
     current.refresh()
     assert (current.served() is not None, len(current.status().refused)) == (True, 1)
 
@@ -336,7 +337,7 @@ def test_what_a_worker_finds_damaged_is_fetched_anew_by_a_follower_that_lives(
     first = follower.look().champion
     assert first
     place = cache.version_folder(first.digest)
-    running, restarted = (Current(cache, registry.name, 60) for _ in range(2))
+    running, restarted = (CurrentVersion(cache, registry.name, 60) for _ in range(2))
     running.refresh()
     damage(place)
     running.refresh()
@@ -360,7 +361,7 @@ def test_damage_while_the_registry_is_away_is_said_and_mended_once_it_answers(
     version = registry.promote(pack(model, home / "one"))
     champion = follower_of(registry, cache).look().champion
     assert champion
-    running, restarted = (Current(cache, registry.name, 60) for _ in range(2))
+    running, restarted = (CurrentVersion(cache, registry.name, 60) for _ in range(2))
     running.refresh()
     flip_graph(cache.version_folder(champion.digest))
     away = True
@@ -411,7 +412,7 @@ def test_the_old_version_that_serves_on_is_mended_beside_a_new_one_that_is_refus
     registry.promote(pack(model, home / "bad", SMALL + "owner: another\n"))
     (home / "bad" / USE_CASE_FILE).write_text("")
     flip_graph(cache.version_folder(champion.digest))
-    restarted = Current(cache, registry.name, 60)
+    restarted = CurrentVersion(cache, registry.name, 60)
     restarted.refresh()
     assert follower.look().trouble.endswith(f"version {good} serves on.")
     restarted.refresh()
@@ -440,7 +441,7 @@ def test_the_challenger_is_fetched_only_for_a_shadow(
     assert challenger.version == version
 
 
-def app_of(current: Current, settings: Settings) -> Service:
+def app_of(current: CurrentVersion, settings: Settings) -> Service:
     return create_app(
         current,
         open_log(settings, "small"),
@@ -458,7 +459,7 @@ def test_it_becomes_ready_and_writes_the_time_of_arrival(
     registry: Registry, cache: Cache, model: Path, home: Path
 ) -> None:
     settings = Settings(root=str(home / "data"))
-    current, tables = Current(cache, registry.name, 60), Tables(settings.root, "small")
+    current, tables = CurrentVersion(cache, registry.name, 60), Tables(settings.root, "small")
     with running(app_of(current, settings)) as address:
         assert httpx.get(f"{address}/health").status_code == 503
         registry.promote(pack(model, home / "one"))
@@ -491,7 +492,7 @@ def test_a_busy_port_is_said_plainly_before_anything_slow() -> None:
 
 
 def start(port: str) -> "subprocess.CompletedProcess[str]":
-    environment = os.environ | {"PYTHONPATH": str(Path(__file__).parents[2])}
+    environment = os.environ | {"PYTHONPATH": str(PROJECT)}
     command = [sys.executable, "-m", "serving", f"--port={port}"]
     return subprocess.run(
         command, env=environment, capture_output=True, text=True, timeout=60, check=False

@@ -10,13 +10,14 @@ import httpx
 import pytest
 
 from contract.errors import BadInput
-from contract.tables import Tables
+from contract.store.tables import Tables
 from serving import keys
 from serving.keys import Keys, make
-from serving.problem import Problem
+from serving.requests.errors import Problem
 from serving.shipper import shippers
-from tests.serving.running import app_of, current_of, running, spool_in
-from tests.serving.test_requests import ROW
+from tests.serving.endpoints.test_predictions import ROW
+from tests.support.project import PROJECT
+from tests.support.running import app_of, current_of, running, spool_in
 
 NOW = datetime(2024, 5, 1, tzinfo=UTC)
 
@@ -105,7 +106,7 @@ def test_a_hash_that_is_none_is_named_when_it_is_read(home: Path, sha256: str) -
 
 
 def test_the_command_prints_a_key_once(home: Path) -> None:
-    environment = os.environ | {"PYTHONPATH": str(Path(__file__).parents[2])}
+    environment = os.environ | {"PYTHONPATH": str(PROJECT)}
     command = [sys.executable, "-m", "serving.keys", "--name", "shop", "--file", "keys.json"]
     made = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
     assert Keys(home / "keys.json").admit(bearer(made.stdout.strip()), "predict") == "shop"

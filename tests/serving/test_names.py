@@ -16,19 +16,19 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 
 from contract.names import SCORER_DIR, USE_CASE_FILE
-from contract.tables import Tables
-from contract.use_case import Column, UseCase
-from contract.use_case_file import parse_use_case
-from pipelines.compile import write_scorer
+from contract.store.tables import Tables
+from contract.use_case.loader import parse_use_case
+from contract.use_case.model import Column, UseCase
+from pipelines.compiler.compile import write_scorer
 from pipelines.package import frozen, seal
-from serving.answering import CSV, JSON_ROWS, PARQUET
-from serving.by_http import ask
-from serving.cargo import FEEDBACK
-from serving.model import load_version
-from serving.record import FEEDBACK_FOLDER
+from serving.endpoints.predictions import CSV, JSON_ROWS, PARQUET
+from serving.http_check import ask
+from serving.log.record import FEEDBACK_FOLDER
+from serving.scoring.version import load_version
 from serving.shipper import Shipper
-from tests.serving.running import app_of, current_of, running
-from tests.serving.small import SMALL
+from serving.shipping.record_kinds import FEEDBACK
+from tests.support.running import app_of, current_of, running
+from tests.support.small import SMALL
 
 # With what JSON, CSV, HTML, SQL, Python and our own code could take for something else.
 ODD = (

@@ -13,13 +13,14 @@ import pytest
 from mlflow.pyfunc.scoring_server.client import ScoringServerClient
 
 from contract.errors import Refused
-from contract.package import verify
-from contract.tables import Tables
-from contract.use_case_file import load_use_case
+from contract.store.package import verify
+from contract.store.tables import Tables
+from contract.use_case.loader import load_use_case
 from pipelines.main import Outcome
-from pipelines.service import free_port, service
-from pipelines.workspace import open_workspace
-from serving.model import check_golden, load_version
+from pipelines.replaying.service_process import free_port, service
+from pipelines.runtime.workspace import open_workspace
+from serving.scoring.version import check_golden, load_version
+from tests.support.project import PROJECT
 
 ROW: dict[str, Any] = {
     "island": "Biscoe",
@@ -40,7 +41,7 @@ def served(
     root = tmp_path_factory.mktemp("served")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{folder}/mlflow.db")
-        patch.setenv("PYTHONPATH", str(Path(__file__).parents[2]))
+        patch.setenv("PYTHONPATH", str(PROJECT))
         patch.setenv("FOURCYCLE_SERVE_MAX_ROWS", "100")
         patch.setenv("FOURCYCLE_SERVE_MAX_BYTES", "100000")
         patch.setenv("FOURCYCLE_LOG_SEGMENT_S", "0.2")
@@ -144,7 +145,7 @@ def test_the_service_scores_like_the_pipeline(trained: tuple[Path, Outcome], hom
 def test_it_starts_without_a_champion_and_says_not_ready(home: Path) -> None:
     with open_workspace("penguins"):
         pass
-    environment = os.environ | {"PYTHONPATH": str(Path(__file__).parents[2])}
+    environment = os.environ | {"PYTHONPATH": str(PROJECT)}
     port = free_port()
     command = [sys.executable, "-m", "serving", "--use-case", "penguins", "--port", str(port)]
     process = subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True)

@@ -13,18 +13,26 @@ import msgspec
 import psutil
 import pytest
 
-from contract.tables import Tables
-from contract.use_case import Column, UseCase
-from serving.batch import Limits
-from serving.frames import Kind, frame
-from serving.quarantine import Unread, keep
-from serving.record import Schema, encode
+from contract.store.tables import Tables
+from contract.use_case.model import Column, UseCase
+from serving.log.record import RecordSchema, encode
+from serving.log.segment_frames import FrameKind, frame
+from serving.log.spool import (
+    CLOSED,
+    OPEN,
+    Segment,
+    SpoolEntry,
+    closed_segments,
+    make_folder,
+    salt_of,
+)
 from serving.shipper import Shipper, keep_shipping
-from serving.shipper_status import ShipperStatus, read_status, status_now, write_status
-from serving.spool import CLOSED, OPEN, Entry, Segment, closed_segments, make_folder, salt_of
+from serving.shipping.batch import Limits
+from serving.shipping.quarantine import UnreadableBytes, keep
+from serving.shipping.shipper_status import ShipperStatus, read_status, status_now, write_status
 from tests.conftest import made_use_case
-from tests.serving.answers import MOMENT, answer, entry, spool_of, spooled
-from tests.serving.test_log import no_file_larger_than
+from tests.serving.log.test_log import no_file_larger_than
+from tests.support.answers import MOMENT, answer, entry, spool_of, spooled
 
 
 @pytest.fixture
@@ -66,7 +74,7 @@ def test_a_record_of_an_older_release_was_asked_over_http(
     new = answer(use_case, "r", 2)
     old = msgspec.msgpack.encode(msgspec.msgpack.decode(encode(new))[:-1])
     spool = spool_of(shipper.folder, use_case)
-    spool.write([Entry(Kind.PREDICTIONS, new.schema_hash, 2, old)], sync=True)
+    spool.write([SpoolEntry(FrameKind.PREDICTIONS, new.schema_hash, 2, old)], sync=True)
     spool.close()
     shipper.drain()
     assert [row["source"] for row in rows(shipper)] == ["http", "http"]
@@ -207,9 +215,9 @@ def test_a_damaged_frame_is_set_apart_and_the_rest_shipped(
 @pytest.mark.parametrize(
     ("kind", "version", "payload", "said"),
     [
-        (Kind.PREDICTIONS, 9, b"", "record version 9, this shipper reads 1"),
+        (FrameKind.PREDICTIONS, 9, b"", "record version 9, this shipper reads 1"),
         (77, 1, b"", "kind 77 is unknown"),
-        (Kind.PREDICTIONS, 1, b"\xc1", "the payload is no predictions"),
+        (FrameKind.PREDICTIONS, 1, b"\xc1", "the payload is no predictions"),
     ],
 )
 def test_a_frame_of_another_time_is_set_apart(
@@ -387,7 +395,7 @@ def test_many_that_can_not_be_copied_hold_up_no_other(shipper: Shipper, use_case
 def test_half_a_copy_is_none(home: Path) -> None:
     segment = Segment("a", 1, 1, home / "a.00000001.1.segment")
     with no_file_larger_than(600), pytest.raises(OSError, match="File too large"):
-        keep(home / "quarantine", segment, [Unread(0, b"x" * 1000, "torn")])
+        keep(home / "quarantine", segment, [UnreadableBytes(0, b"x" * 1000, "torn")])
     assert [path.suffix for path in (home / "quarantine").iterdir()] == [".json"]
 
 
@@ -395,12 +403,12 @@ def test_a_backlog_of_small_segments_takes_little_memory(
     shipper: Shipper, use_case: UseCase
 ) -> None:
     """An arrow table for each of them took 200 MiB."""
-    schema = Schema.of(use_case)
+    schema = RecordSchema.of(use_case)
     make_folder(shipper.folder)
     for number in range(1, 2001):
         record, salt = answer(use_case, f"r{number}"), salt_of("ab", number)
-        described = frame(Kind.SCHEMA, 1, 0, encode(schema), salt)
-        content = described + frame(Kind.PREDICTIONS, 1, 1, encode(record), salt)
+        described = frame(FrameKind.SCHEMA, 1, 0, encode(schema), salt)
+        content = described + frame(FrameKind.PREDICTIONS, 1, 1, encode(record), salt)
         (shipper.folder / f"ab.{number:08d}.1.segment").write_bytes(content)
     shipper.most = Limits(segments=500)
     before = psutil.Process().memory_info().rss

@@ -14,12 +14,12 @@ import httpx
 import pytest
 from deltalake import DeltaTable
 
-from contract.engine import answer
-from pipelines.service import free_port, service
+from contract.store.sql import answer
+from pipelines.replaying.service_process import free_port, service
 from tests.conftest import copy_world
-from tests.monitoring.receiver import Receiver, listening
-from tests.system.documents import Block, keep_labels, shell_blocks, thin_out, train
-from tests.system.newcomer import copied, start
+from tests.support.documents import Block, keep_labels, shell_blocks, thin_out, train
+from tests.support.newcomer import copied, start
+from tests.support.receiver import Receiver, listening
 from tests.system.test_readme import LINES
 
 FULL = os.environ.get("FOURCYCLE_DOCS") == "full"

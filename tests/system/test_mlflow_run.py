@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 from mlflow import MlflowClient
 
-from pipelines.closure import PROJECT
-from pipelines.service import free_port
-from tests.system.repository import committed_copy
+from pipelines.replaying.service_process import free_port
+from pipelines.runtime.code_hash import PROJECT
+from tests.support.repository import committed_copy
 
 
 def mlflow_run(

@@ -8,8 +8,9 @@ from pathlib import Path
 import httpx
 import pytest
 
-from pipelines.service import free_port
-from tests.system.newcomer import PROJECT, copied, start
+from pipelines.replaying.service_process import free_port
+from tests.support.newcomer import copied, start
+from tests.support.project import PROJECT
 
 LINES = [
     line.partition("#")[0].strip()

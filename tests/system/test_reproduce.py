@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.system.repository import commit, committed_copy, git
+from tests.support.repository import commit, committed_copy, git
 
 
 @pytest.fixture

@@ -8,14 +8,14 @@ from pathlib import Path
 
 import pytest
 
-from contract.tables import Tables
-from pipelines.closure import PROJECT
+from contract.store.tables import Tables
 from pipelines.lineage import lineage
-from pipelines.moves import settle
-from pipelines.registry import champion_of
+from pipelines.registry.move import settle
+from pipelines.registry.versions import champion_of
 from pipelines.reproduce import reproduce
-from pipelines.workspace import open_workspace
-from tests.system.tracking import tracking_server
+from pipelines.runtime.code_hash import PROJECT
+from pipelines.runtime.workspace import open_workspace
+from tests.support.tracking import tracking_server
 
 
 @pytest.fixture

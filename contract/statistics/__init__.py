@@ -1,0 +1,1 @@
+"""Metrics and their intervals, by the formulas that training, gate and monitoring share."""

@@ -1,0 +1,1 @@
+"""Tables: open, append to and read Delta, exactly once where it counts; schemas of our own."""

@@ -1,0 +1,38 @@
+"""Model inputs as pandas frames, with one dtype for each declared type, in training and serving."""
+
+import pandas as pd
+import pyarrow as pa
+
+from contract.store.schema import TYPES
+from contract.use_case.model import Column, UseCase
+
+
+def feature_frame(rows: pa.Table, use_case: UseCase) -> pd.DataFrame:
+    """The features of `rows` in declared order, (n_rows, n_features).
+
+    Text is object with None for null; a nullable integer or boolean is float64 with NaN, since a
+    nullable integer column has no MLflow type that holds a missing value.
+    """
+    return pd.DataFrame(
+        {name: _values(rows.column(name), use_case.columns[name]) for name in use_case.features}
+    )
+
+
+def feature_table(columns: dict[str, list[object]], use_case: UseCase) -> pa.Table:
+    """Checked plain values, one list per feature, as an arrow table of the declared types."""
+    return pa.table(
+        {
+            name: pa.array(columns[name], type=TYPES[use_case.columns[name].type])
+            for name in use_case.features
+        }
+    )
+
+
+def _values(values: pa.ChunkedArray, column: Column) -> pd.Series:
+    if column.type == "string":
+        found: pd.Series = values.to_pandas().astype(object)
+    elif column.nullable or column.type == "number":
+        found = values.cast(pa.float64()).to_pandas()
+    else:
+        found = values.to_pandas()
+    return found

@@ -1,0 +1,251 @@
+"""The tables of a use case: the only place that opens, appends to and reads Delta.
+
+`<root>/<use case>/<table>` is a Delta table; root is a folder or an `s3://` address. A version
+number names the same rows forever, which is what a run records as its data version.
+"""
+
+import os
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import pyarrow as pa
+from deltalake import CommitProperties, DeltaTable, Transaction, write_deltalake
+from deltalake.exceptions import CommitFailedError, TableNotFoundError
+
+from contract.errors import BadInput
+from contract.names import TableName
+from contract.store import sql as engine
+from contract.store import upkeep
+from contract.store.exactly_once import ExactlyOnceWriter
+
+CONTENT_HASH = "content_hash"
+
+
+@dataclass(frozen=True)
+class TableVersion:
+    """The rows of one table at one moment."""
+
+    table: TableName
+    version: int
+    rows: int
+    content_hash: str
+
+
+@dataclass(frozen=True)
+class Tables:
+    """All tables of one use case under one root."""
+
+    root: str
+    use_case: str
+
+    def uri(self, name: TableName) -> str:
+        """Address of a table."""
+        return f"{self.root}/{self.use_case}/{name}"
+
+    @property
+    def options(self) -> dict[str, str] | None:
+        """How the store of these tables is spoken to."""
+        return storage_options(self.root)
+
+    def exists(self, name: TableName) -> bool:
+        """Whether the table has been created."""
+        return bool(DeltaTable.is_deltatable(self.uri(name), self.options))
+
+    def open(self, name: TableName, version: int | None = None) -> DeltaTable:
+        """The table at a version (newest: None); BadInput where there is none."""
+        try:
+            return DeltaTable(self.uri(name), version=version, storage_options=self.options)
+        except TableNotFoundError as error:
+            if version is not None and self.exists(name):
+                raise self._no_version(name, version) from error
+            raise BadInput(
+                f"No table {name!r} of {self.use_case!r} under {self.root}; "
+                "an ingest, or the run that wrote it, comes first."
+            ) from error
+        except Exception as error:  # deltalake answers a version that is not there in several types
+            if version is None or "version" not in str(error).lower():
+                raise
+            raise self._no_version(name, version) from error
+
+    def _no_version(self, name: TableName, version: int) -> BadInput:
+        newest = self.open(name).version()
+        return BadInput(
+            f"Table {name!r} of {self.use_case!r} has no version {version}; newest: {newest}."
+        )
+
+    def version(self, name: TableName) -> int:
+        """Newest version that changed rows; upkeep makes versions that do not.
+
+        Where the log remembers nothing but upkeep, the oldest version: it has the same rows.
+        """
+        history = self.history(name)
+        changes = (e for e in history if e.get("operation") not in upkeep.OPERATIONS)
+        return int(str(next(changes, history[-1])["version"]))
+
+    def schema(self, name: TableName) -> pa.Schema:
+        """Columns and types of the newest version."""
+        return engine.plain_schema(pa.schema(self.open(name).schema().to_arrow()))
+
+    def create(self, name: TableName, schema: pa.Schema, partition_by: Sequence[str] = ()) -> None:
+        """Create an empty table unless it is there."""
+        DeltaTable.create(
+            self.uri(name),
+            schema=schema,
+            mode="ignore",
+            partition_by=list(partition_by),
+            name=name,
+            configuration=upkeep.properties(name),
+            storage_options=self.options,
+        )
+
+    def intake(self, name: TableName) -> ExactlyOnceWriter:
+        """The table opened once, for an append that happens exactly once."""
+        return ExactlyOnceWriter(self.open(name))
+
+    def append(self, name: TableName, rows: pa.Table, **metadata: str) -> int:
+        """Add rows in one commit; the new version number. Creates the table where needed."""
+        self.create(name, rows.schema)
+        table = self.open(name)
+        write_deltalake(table, rows, mode="append", commit_properties=_properties(metadata))
+        return int(table.version())
+
+    def append_next(self, name: TableName, rows: pa.Table, number: int) -> bool:
+        """Add rows as commit `number` of a numbered, append-only table; False: another was first.
+
+        Compare and set without a lock, on a folder as on S3: of several writers of one number
+        Delta accepts one, and the object that wrote is the one that was looked at.
+        """
+        appendable = {"delta.appendOnly": "true"}
+        DeltaTable.create(
+            self.uri(name),
+            schema=rows.schema,
+            mode="ignore",
+            name=name,
+            configuration=appendable,
+            storage_options=self.options,
+        )
+        table = self.open(name)
+        if (table.transaction_version(name) or 0) != number - 1:
+            return False
+        properties = CommitProperties(app_transactions=[Transaction(name, number)])
+        try:
+            write_deltalake(table, rows, mode="append", commit_properties=properties)
+        except CommitFailedError:
+            return False
+        return True
+
+    def overwrite(
+        self,
+        name: TableName,
+        rows: pa.Table | pa.RecordBatchReader,
+        where: str | None = None,
+        **metadata: str,
+    ) -> int:
+        """Replace all rows, or those that match the predicate `where`, in one commit."""
+        self.create(name, rows.schema)
+        table = self.open(name)
+        write_deltalake(
+            table,
+            rows,
+            mode="overwrite",
+            predicate=where,
+            schema_mode=None if where else "overwrite",
+            commit_properties=_properties(metadata),
+        )
+        return int(table.version())
+
+    def publish(self, name: TableName, rows: pa.Table, content_hash: str) -> TableVersion:
+        """Make `rows` the table's content; the same content as now makes no new version."""
+        if self.exists(name) and self.metadata(name).get(CONTENT_HASH) == content_hash:
+            version = self.version(name)
+        else:
+            version = self.overwrite(name, rows, **{CONTENT_HASH: content_hash})
+        return TableVersion(name, version, rows.num_rows, content_hash)
+
+    def delete(self, name: TableName, where: str, **metadata: str) -> int:
+        """Take rows out in one commit; older versions still show them."""
+        table = self.open(name)
+        table.delete(where, commit_properties=_properties(metadata))
+        return int(table.version())
+
+    def delete_matching(self, name: TableName, rows: pa.Table, on: str) -> int:
+        """Take rows `t` out in one commit that match one of these rows `s`; how many."""
+        merge = self.open(name).merge(rows, on, source_alias="s", target_alias="t")
+        return int(merge.when_matched_delete().execute()["num_target_rows_deleted"])
+
+    def restore(self, name: TableName, version: int) -> int:
+        """Make an older version's rows the newest again; the new version number."""
+        properties = _properties({CONTENT_HASH: self.metadata(name, version).get(CONTENT_HASH, "")})
+        table = self.open(name)
+        table.restore(version, commit_properties=properties)
+        return int(table.version())
+
+    def metadata(self, name: TableName, version: int | None = None) -> dict[str, str]:
+        """What the commit of a version (newest: None) says of itself."""
+        wanted = self.version(name) if version is None else int(self.open(name, version).version())
+        # The history of a table opened at an old version is numbered wrongly (deltalake 1.6.6).
+        entry = next(e for e in self.open(name).history() if e["version"] == wanted)
+        return {key: value for key, value in entry.items() if isinstance(value, str)}
+
+    def intact(self, version: TableVersion) -> bool:
+        """Whether a version has its content and its files; BadInput where there is no such."""
+        known = self.metadata(version.table, version.version).get(CONTENT_HASH)
+        return known == version.content_hash and upkeep.whole(
+            self.open(version.table, version.version)
+        )
+
+    def history(self, name: TableName) -> list[dict[str, object]]:
+        """The commits of a table, newest first."""
+        return list(self.open(name).history())
+
+    def read(
+        self,
+        name: TableName,
+        version: int | None = None,
+        columns: Sequence[str] | None = None,
+        where: str | None = None,
+        order_by: Sequence[str] = (),
+    ) -> pa.Table:
+        """Rows at a version; `where` and `order_by` in SQL. Only named columns are read."""
+        what = ", ".join(map(quoted, columns)) if columns else "*"
+        query = f"SELECT {what} FROM t"  # noqa: S608, an embedded engine over our own table
+        query += f" WHERE {where}" if where else ""
+        query += f" ORDER BY {', '.join(map(quoted, order_by))}" if order_by else ""
+        return self.query(query, t=self.open(name, version))
+
+    def query(self, sql: str, **tables: DeltaTable) -> pa.Table:
+        """Answer of a query over opened tables, named as they are given."""
+        return engine.answer(sql, tables)
+
+    def stream(self, sql: str, **tables: DeltaTable) -> Iterator[pa.Table]:
+        """Answer of a query in parts; no more than a part is held."""
+        return engine.parts(sql, tables)
+
+
+def storage_options(root: str) -> dict[str, str] | None:
+    """How an object store is spoken to, beside the usual AWS_* variables: give up in time."""
+    if not root.startswith("s3://"):
+        return None
+    plain = os.environ.get("AWS_ENDPOINT_URL", "").startswith("http://")
+    return {
+        "aws_conditional_put": "etag",
+        "connect_timeout": "5s",
+        "timeout": "30s",
+        "max_retries": "3",
+        "retry_timeout": "20s",
+        **({"aws_allow_http": "true"} if plain else {}),
+    }
+
+
+def quoted(name: str) -> str:
+    """A column name as SQL reads it literally."""
+    return '"' + name.replace('"', '""') + '"'
+
+
+def unlike(name: str, others: Collection[str]) -> str:
+    """The name, or one after it that none of the others is: for a column of ours beside theirs."""
+    return name if name not in others else unlike(f"{name}_", others)
+
+
+def _properties(metadata: Mapping[str, str]) -> CommitProperties:
+    return CommitProperties(custom_metadata=dict(metadata))

@@ -1,0 +1,88 @@
+"""Upkeep of a Delta table beside its readers and writers: small files, unused files, old log."""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import timedelta
+
+import pyarrow as pa
+from deltalake import DeltaTable
+from deltalake.fs import DeltaStorageHandler
+from pyarrow.fs import FileType
+
+from contract.names import TableName
+
+# Commits of these kinds change no row.
+OPERATIONS = frozenset({"OPTIMIZE", "VACUUM START", "VACUUM END", "SET TBLPROPERTIES"})
+
+# Runs and registered versions name versions of these.
+NAMED: tuple[TableName, ...] = ("raw", "quarantine", "training", "holdout", "labelled")
+
+
+def properties(name: TableName) -> dict[str, str]:
+    """What a table is created with: where versions are named, a log that is never cut.
+
+    By default every hundredth commit drops entries older than 30 days, and the versions with them.
+    What is kept for good holds no value of a row: no smallest and largest ones of files.
+    """
+    if name not in NAMED:
+        return {}
+    return {"delta.enableExpiredLogCleanup": "false", "delta.dataSkippingNumIndexedCols": "0"}
+
+
+def set_properties(table: DeltaTable, name: TableName) -> None:
+    """Give them to a table that was created without."""
+    wanted = properties(name)
+    if not wanted.items() <= table.metadata().configuration.items():
+        table.alter.set_table_properties(wanted)
+
+
+@dataclass(frozen=True)
+class Compaction:
+    """What became of small files."""
+
+    files_before: int
+    files_after: int
+
+
+def compact(table: DeltaTable) -> Compaction:
+    """Write small files of a partition into large ones; the old files stay until a vacuum."""
+    done = table.optimize.compact(max_concurrent_tasks=1)  # one partition in memory at a time
+    return Compaction(int(done["numFilesRemoved"]), int(done["numFilesAdded"]))
+
+
+def vacuum(table: DeltaTable, retention: timedelta, keep_versions: Collection[int]) -> int:
+    """Delete the files that left the table longer ago than `retention`; how many there were.
+
+    Files of the kept versions stay, whatever their age, and so does what no commit ever named: it
+    may belong to a writer that is about to commit.
+    """
+    hours, kept = int(retention.total_seconds() // 3600), sorted(keep_versions)
+
+    def files(dry_run: bool) -> list[str]:
+        return table.vacuum(hours, dry_run, enforce_retention_duration=False, keep_versions=kept)
+
+    # A vacuum lists a file for as long as the log remembers it, deleted or not.
+    store = DeltaStorageHandler.from_table(table._table)
+    found = store.get_file_info(files(dry_run=True))
+    there = [info for info in found if info.type == FileType.File]
+    if there:
+        files(dry_run=False)
+    return len(there)
+
+
+def whole(table: DeltaTable) -> bool:
+    """Whether all files of a table's version are there: a vacuum may have deleted old ones."""
+    paths = pa.table(table.get_add_actions()).column("path").to_pylist()
+    if not paths:
+        return True
+    found = DeltaStorageHandler.from_table(table._table).get_file_info(paths)
+    return all(info.type == FileType.File for info in found)
+
+
+def forget_log(table: DeltaTable) -> None:
+    """Drop entries of the log older than the table's retention (30 days), behind a check point.
+
+    Only for tables whose old versions nobody names: not for NAMED.
+    """
+    table.create_checkpoint()
+    table.cleanup_metadata()

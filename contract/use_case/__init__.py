@@ -1,0 +1,1 @@
+"""The declaration of a use case: its model, how its file is read, what hides personal columns."""

@@ -1,0 +1,174 @@
+"""Read a use case from YAML; a wrong file gives every error at once, each with its path."""
+
+from collections.abc import Iterator
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any, get_args
+
+import yaml
+from pydantic import BaseModel, ValidationError
+
+from contract.errors import BadInput
+from contract.names import USE_CASE_FILE
+from contract.use_case.model import UseCase
+from contract.use_case.retired import renewed
+
+SHIPPED = Path(__file__).resolve().parents[2] / "use_cases"
+
+
+def load_use_case(reference: str) -> UseCase:
+    """The use case of a shipped name (`flights`) or a path to a YAML file."""
+    path = _locate(reference)
+    return parse_use_case(path.read_text(encoding="utf-8"), str(path), path.resolve().parent)
+
+
+def parse_use_case(text: str, name: str, folder: Path) -> UseCase:
+    """The use case in `text`; `name` is what errors call it, `folder` anchors relative paths."""
+    return _validated(_mapping(text, name), name, folder)
+
+
+def parse_frozen(text: str, folder: Path) -> UseCase:
+    """The copy in a version's package, whatever release of Fourcycle wrote it."""
+    return _validated(renewed(_mapping(text, USE_CASE_FILE)), USE_CASE_FILE, folder)
+
+
+def nearest(word: str, known: list[str]) -> str:
+    """A hint that names the nearest known word, or all of them when none is near."""
+    close = get_close_matches(word, known, n=1)
+    return f"did you mean {close[0]!r}?" if close else f"known here: {', '.join(sorted(known))}"
+
+
+def _mapping(text: str, name: str) -> dict[str, Any]:
+    try:
+        raw = yaml.load(text, Loader=_NoDuplicates)  # noqa: S506, it is a SafeLoader
+    except yaml.YAMLError as error:
+        raise BadInput(f"{name} is not readable YAML: {error}") from error
+    if not isinstance(raw, dict):
+        raise BadInput(f"{name} must hold a mapping of names to values.")
+    return raw
+
+
+def _validated(raw: dict[str, Any], name: str, folder: Path) -> UseCase:
+    problems = [*_not_of_files(raw), *_unknown_columns(raw)]
+    try:
+        use_case = UseCase.model_validate(raw)
+    except ValidationError as error:
+        problems = [_sentence(e) for e in error.errors()] + problems
+    if problems:
+        lines = "\n".join(f"  - {problem}" for problem in dict.fromkeys(problems))
+        raise BadInput(f"{name} is not a usable use case:\n{lines}")
+    return _anchor(use_case, folder)
+
+
+def _locate(reference: str) -> Path:
+    if "/" in reference or reference.endswith((".yaml", ".yml")):
+        path = Path(reference).expanduser()
+        if not path.is_file():
+            raise BadInput(f"No use case file at {path.absolute()}; an absolute path is safest.")
+        return path
+    path = SHIPPED / f"{reference}.yaml"
+    if not path.is_file():
+        shipped = sorted(p.stem for p in SHIPPED.glob("*.yaml"))
+        raise BadInput(f"No shipped use case {reference!r}: {nearest(reference, shipped)}")
+    return path
+
+
+def _anchor(use_case: UseCase, folder: Path) -> UseCase:
+    source = use_case.source
+    update: dict[str, object] = {"folder": str(folder)}
+    for kind in ("csv", "parquet"):
+        if path := getattr(source, kind):
+            update[kind] = _absolute(path, folder)
+    if source.delta:
+        path = _absolute(source.delta.path, folder)
+        update["delta"] = source.delta.model_copy(update={"path": path})
+    return use_case.model_copy(update={"source": source.model_copy(update=update)})
+
+
+def _absolute(path: str, folder: Path) -> str:
+    return path if "://" in path else str(folder / Path(path).expanduser())
+
+
+def _not_of_files(raw: dict[str, Any]) -> Iterator[str]:
+    """The one field that is set by who reads a file, in a file."""
+    source = raw.get("source")
+    if isinstance(source, dict) and "folder" in source:
+        yield f"source.folder: unknown key; {nearest('folder', _fields_at(('source',), ()))}"
+
+
+def _unknown_columns(raw: dict[str, Any]) -> Iterator[str]:
+    """Every place that names a column which `columns` does not declare."""
+    columns = raw.get("columns")
+    if not isinstance(columns, dict):
+        return
+    split, evaluation, monitoring = (raw.get(n) for n in ("split", "evaluation", "monitoring"))
+    places: dict[str, object] = {"event_time": raw.get("event_time"), "target": raw.get("target")}
+    places |= _numbered("keys", raw.get("keys"))
+    if isinstance(evaluation, dict):
+        places |= _numbered("evaluation.slices", evaluation.get("slices"))
+    if isinstance(monitoring, dict):
+        places |= _numbered("monitoring.slices", monitoring.get("slices"))
+        limits = [n for n in monitoring.get("effect_limits") or () if n != "prediction"]
+        places |= _numbered("monitoring.effect_limits", limits)
+    if isinstance(split, dict) and split.get("by") == "group":
+        places["split.column"] = split.get("column")
+    for path, name in places.items():
+        if isinstance(name, str) and name not in columns:
+            yield f"{path}: no column {name!r} is declared; {nearest(name, list(columns))}"
+    if isinstance(split, dict) and split.get("by") == "time" and not raw.get("event_time"):
+        yield "event_time: a split by time needs an event_time column"
+
+
+def _numbered(path: str, names: object) -> dict[str, object]:
+    return {f"{path}[{i}]": n for i, n in enumerate(names)} if isinstance(names, list) else {}
+
+
+def _sentence(error: Any) -> str:
+    # A discriminated union puts its tag into the location; it is no key of the file.
+    loc = tuple(p for p in error["loc"] if p not in ("time", "group", "random"))
+    path = ".".join(str(part) for part in loc) or "(file)"
+    if error["type"] == "extra_forbidden":
+        return f"{path}: unknown key; {nearest(str(loc[-1]), _fields_at(loc[:-1], error['loc']))}"
+    if error["type"] == "missing":
+        return f"{path}: is missing"
+    message = error["msg"].removeprefix("Value error, ")
+    found = error.get("input")
+    plain = isinstance(found, str | int | float | bool)
+    return f"{path}: {message}" + (f", found {found!r}" if plain else "")
+
+
+def _fields_at(loc: tuple[str | int, ...], full: tuple[str | int, ...]) -> list[str]:
+    """Names that are valid at a path: follow the annotations of the models down to it."""
+    at: Any = UseCase
+    for part in loc:
+        model = _models(at)[0] if _models(at) else None
+        if model and part in model.model_fields:
+            at = model.model_fields[str(part)].annotation
+    models = _models(at)
+    tagged = [m for m in models if "by" in m.model_fields and _tag(m) in full]
+    return [name for m in (tagged or models)[:1] for name in m.model_fields if name != "folder"]
+
+
+def _tag(model: type[BaseModel]) -> str:
+    return str(get_args(model.model_fields["by"].annotation)[0])
+
+
+def _models(annotation: Any) -> list[type[BaseModel]]:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return [annotation]
+    return [model for arg in get_args(annotation) for model in _models(arg)]
+
+
+class _NoDuplicates(yaml.SafeLoader):
+    """A safe loader that refuses a key given twice, where YAML silently keeps the last."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        seen: set[object] = set()
+        for key_node, _ in node.value:
+            key = self.construct_object(key_node, deep=True)
+            if key in seen:
+                raise yaml.constructor.ConstructorError(
+                    None, None, f"the key {key!r} stands twice", key_node.start_mark
+                )
+            seen.add(key)
+        return super().construct_mapping(node, deep)

@@ -1,0 +1,456 @@
+"""The use case: one YAML file from which every other description of the data and model derives."""
+
+import re
+from datetime import date
+from itertools import pairwise
+from typing import Annotated, Any, Literal, Self, get_args
+
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    field_validator,
+    model_validator,
+)
+
+from contract.names import (
+    BESIDE_EVENT_TIME,
+    FEEDBACK_COLUMNS,
+    PREDICTION_COLUMNS,
+    ROW_COLUMNS,
+)
+
+ColumnType = Literal["string", "integer", "number", "boolean", "timestamp"]
+Task = Literal["binary", "multiclass", "regression"]
+Scalar = str | int | float | bool
+Logged = Literal["keep", "hash", "drop"]
+Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_-]{0,62}$")]
+
+
+class Section(BaseModel):
+    """A section of the file: immutable, and a stranger among its keys is an error."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=False)
+
+
+class Column(Section):
+    """One column, as everybody who handles it must know it."""
+
+    type: ColumnType
+    description: str = ""
+    unit: str = ""
+    nullable: bool = False
+    min: float | None = None
+    max: float | None = None
+    categories: tuple[str, ...] | None = None
+    unseen: Literal["allow", "reject"] = "allow"
+    out_of_range: Literal["allow", "reject"] = "allow"
+    personal: bool = False
+    log: Logged | None = None
+
+    @property
+    def logged(self) -> Logged:
+        """What of the column enters the log: a personal one is hashed unless it says otherwise."""
+        return self.log or ("hash" if self.personal else "keep")
+
+    @model_validator(mode="after")
+    def _bounds_fit_the_type(self) -> Self:
+        if self.categories is not None and self.type != "string":
+            raise ValueError(f"categories belong to a string column, this one is {self.type}")
+        if (self.min, self.max) != (None, None) and self.type not in ("integer", "number"):
+            raise ValueError(f"min and max belong to a number, this column is {self.type}")
+        if self.min is not None and self.max is not None and self.min > self.max:
+            raise ValueError(f"min {self.min:g} is above max {self.max:g}")
+        return self
+
+
+class Sql(Section):
+    """Rows of a query; the URL is SQLAlchemy's, `${NAME}` in it is read from the environment."""
+
+    url: str
+    query: str
+
+
+class Delta(Section):
+    """A Delta table, at its newest version unless one is named."""
+
+    path: str
+    version: int | None = Field(default=None, ge=0)
+
+
+class Source(Section):
+    """Where rows come from (exactly one), and what happens to a key that arrives again later."""
+
+    python: str | None = Field(default=None, pattern=r"^[\w.]+:\w+$")
+    csv: str | None = None
+    parquet: str | None = None
+    sql: Sql | None = None
+    delta: Delta | None = None
+    late_duplicates: Literal["quarantine", "replace"] = "quarantine"
+    folder: str = Field(default="", exclude=True, description="folder of the file, set when read")
+
+    @property
+    def kind(self) -> str:
+        """Name of the one source that is set."""
+        return self._set()[0]
+
+    def _set(self) -> list[str]:
+        kinds = ("python", "csv", "parquet", "sql", "delta")
+        return [kind for kind in kinds if getattr(self, kind) is not None]
+
+    @model_validator(mode="after")
+    def _exactly_one(self) -> Self:
+        if len(self._set()) != 1:
+            raise ValueError(
+                "exactly one of python, csv, parquet, sql, delta is needed, found "
+                + (", ".join(self._set()) or "none")
+            )
+        return self
+
+
+class Expectation(Section):
+    """Any Great Expectations expectation by its class name, with its own arguments."""
+
+    expectation: str = Field(pattern=r"^Expect[A-Za-z]+$")
+    severity: Literal["critical", "warning"] = "warning"
+    arguments: dict[str, object] = {}
+
+
+class Validation(Section):
+    """How much bad data a delivery may hold."""
+
+    min_rows: int = Field(default=100, ge=1)
+    max_quarantined_share: float = Field(default=0.01, ge=0, le=1)
+
+
+class TimeSplit(Section):
+    """Train on the past, hold out the newest labelled slice. Bounds are [from, until)."""
+
+    by: Literal["time"]
+    train_from: date | None = None
+    train_until: date | None = None
+    holdout_until: date | None = None
+    holdout_share: float = Field(default=0.2, gt=0, lt=1)
+
+    @model_validator(mode="after")
+    def _in_order(self) -> Self:
+        bounds = [b for b in (self.train_from, self.train_until, self.holdout_until) if b]
+        if any(a >= b for a, b in pairwise(bounds)):
+            raise ValueError("train_from < train_until < holdout_until is needed")
+        return self
+
+
+class GroupSplit(Section):
+    """Whole groups go to one side, drawn by a hash of the group; the share is of groups, about."""
+
+    by: Literal["group"]
+    column: str
+    holdout_share: float = Field(default=0.2, gt=0, lt=1)
+    seed: int = 0
+
+
+class RandomSplit(Section):
+    """Rows drawn by a seeded hash of their key, so each stays on its side; the share is about."""
+
+    by: Literal["random"]
+    holdout_share: float = Field(default=0.2, gt=0, lt=1)
+    seed: int = 0
+
+
+Split = Annotated[TimeSplit | GroupSplit | RandomSplit, Field(discriminator="by")]
+
+
+class Range(Section):
+    """A searched parameter: an interval or a list of choices."""
+
+    low: float | None = None
+    high: float | None = None
+    log: bool = False
+    integer: bool = False
+    choices: tuple[Scalar, ...] | None = None
+
+    @model_validator(mode="after")
+    def _interval_or_choices(self) -> Self:
+        interval = self.low is not None and self.high is not None
+        if interval == (self.choices is not None):
+            raise ValueError("either low and high, or choices, is needed")
+        if self.low is not None and self.high is not None and self.low >= self.high:
+            raise ValueError(f"low {self.low:g} must be below high {self.high:g}")
+        return self
+
+
+class Estimator(Section):
+    """A scikit-learn estimator by dotted path, its parameters and their search space."""
+
+    path: str = Field(pattern=r"^[\w.]+\.\w+$")
+    parameters: dict[str, Scalar | None] = {}
+    search: dict[str, Range] = {}
+    seed: int = 0
+
+
+class Evaluation(Section):
+    """What is measured on the holdout. The first metric decides, tunes and is shown first."""
+
+    metric: str
+    slices: tuple[str, ...] = ()
+    resamples: int = Field(default=1000, ge=100, le=100_000)
+
+
+class Gates(Section):
+    """What a version must reach before it may move to Production; docs/gate.md explains each.
+
+    Margins are in the unit of the main metric: by how much a challenger may be worse than the
+    champion and still count as just as good.
+    """
+
+    minimum: dict[str, float] = {}
+    maximum: dict[str, float] = {}
+    min_rows: int = Field(default=100, ge=2)
+    margin: float = Field(default=0.01, ge=0, allow_inf_nan=False)
+    slice_margin: float = Field(default=0.03, ge=0, allow_inf_nan=False)
+    slice_min_rows: int = Field(default=200, ge=2)
+    max_latency_ms: float = Field(default=50, gt=0, allow_inf_nan=False)
+    max_size_mb: float = Field(default=200, gt=0, allow_inf_nan=False)
+
+
+Signal = Literal["columns", "prediction", "label", "performance", "schema"]
+
+
+class Monitoring(Section):
+    """How a window of predictions is judged, and when that is an alarm; docs/monitoring.md.
+
+    Effects are Jensen-Shannon distances between 0 and 1; the margin is in the unit of the main
+    metric.
+    """
+
+    reference_rows: int = Field(default=10_000, ge=100)
+    every: Literal["day", "week", "month"] = "month"
+    min_rows: int = Field(default=200, ge=1)
+    effect_limit: float = Field(default=0.1, gt=0, lt=1)
+    effect_limits: dict[str, Annotated[float, Field(gt=0, le=1)]] = {}
+    alpha: float = Field(default=0.01, gt=0, lt=1)
+    alarm_windows: int = Field(default=2, ge=1)
+    of_last: int = Field(default=3, ge=1)
+    cool_down: int = Field(default=3, ge=0)
+    min_labels: int = Field(default=100, ge=2)
+    min_label_coverage: float = Field(default=0.5, gt=0, le=1)
+    performance_margin: float = Field(default=0.02, ge=0, allow_inf_nan=False)
+    slices: tuple[str, ...] | None = None
+    retrain_on: tuple[Signal, ...] = ("performance",)
+    alert_on: tuple[Signal, ...] = get_args(Signal)
+
+    @model_validator(mode="after")
+    def _enough_windows(self) -> Self:
+        if self.alarm_windows > self.of_last:
+            raise ValueError(
+                f"alarm_windows {self.alarm_windows} can't be above of_last {self.of_last}"
+            )
+        return self
+
+
+class Retraining(Section):
+    """When and on what a retraining may run; docs/retraining.md.
+
+    The label shift is a Jensen-Shannon distance between 0 and 1, as in monitoring; the share of one
+    API key is of all labels.
+    """
+
+    window_days: int = Field(default=365, ge=1)
+    min_labels: int = Field(default=1000, ge=1)
+    cool_down_days: float = Field(default=7, ge=0, allow_inf_nan=False)
+    max_label_shift: float = Field(default=0.2, gt=0, le=1)
+    max_key_share: float = Field(default=0.5, gt=0, le=1)
+    max_hours: float = Field(default=6, gt=0, allow_inf_nan=False)
+
+
+Job = Literal["feedback", "monitor", "retrain", "maintain"]  # of those due at once, in this order
+# What every cron knows; Kubernetes has neither `L` nor `#`.
+CRON = re.compile(r"[\d*/,A-Za-z-]+(?: [\d*/,A-Za-z-]+){4}")
+
+
+class Schedule(Section):
+    """When each job runs, in the use case's time zone; a job that is left out does not run.
+
+    Cron expressions have five fields: minute, hour, day, month, weekday. docs/schedule.md. Without
+    `look_back` it follows from the length of the declared windows.
+    """
+
+    feedback: str | None = None
+    monitor: str | None = None
+    retrain: str | None = None
+    maintain: str | None = None
+    labels: str | None = Field(default=None, pattern=r"\.(csv|parquet)$")
+    look_back: int | None = Field(default=None, ge=1, le=1000)
+    attempts: int = Field(default=3, ge=1, le=20)
+    retry_s: float = Field(default=60, gt=0, allow_inf_nan=False)
+    deadline_s: float = Field(default=3600, gt=0, allow_inf_nan=False)
+
+    @property
+    def jobs(self) -> dict[Job, str]:
+        """The jobs that run, each with its cron expression."""
+        names: tuple[Job, ...] = get_args(Job)
+        return {name: cron for name in names if (cron := getattr(self, name)) is not None}
+
+    @field_validator(*get_args(Job))
+    @classmethod
+    def _is_cron(cls, cron: str | None) -> str | None:
+        if cron is not None and not CRON.fullmatch(cron):
+            raise ValueError(
+                "minute, hour, day, month and weekday are needed, e.g. '15 2 * * *' for a quarter "
+                "past two each day"
+            )
+        return cron
+
+    @model_validator(mode="after")
+    def _labels_come_from_somewhere(self) -> Self:
+        if self.feedback is not None and self.labels is None:
+            raise ValueError("feedback needs labels, the files that hold them, e.g. inbox/*.csv")
+        return self
+
+
+class Serving(Section):
+    """How the service may run a version."""
+
+    allow_sklearn: bool = False
+
+
+class Privacy(Section):
+    """How long predictions and feedback are kept, days; None: for ever. docs/feedback.md."""
+
+    retention_days: int | None = Field(default=None, ge=1)
+
+
+class Release(Section):
+    """Who lets a version that passed the gate reach Production, and how fast it must prove itself.
+
+    With `manual` it waits in Staging until a person promotes it, who is not the one that trained
+    it unless `self_approval` says so.
+    """
+
+    approval: Literal["auto", "manual"] = "auto"
+    self_approval: bool = False
+    check_s: float = Field(default=60, gt=0, description="deadline of the release check, seconds")
+
+
+class Card(Section):
+    """What the model card says and no computation can know."""
+
+    intended_use: str = ""
+    out_of_scope: str = ""
+    limits: tuple[str, ...] = ()
+
+
+class UseCase(Section):
+    """A prediction problem: data, model, gates and operation in one frozen value."""
+
+    name: Name
+    title: str
+    description: str = ""
+    owner: str = ""
+    task: Task
+    source: Source
+    keys: tuple[str, ...] = Field(min_length=1)
+    event_time: str | None = None
+    time_zone: str = "UTC"
+    target: str
+    positive: Scalar | None = None
+    columns: dict[str, Column]
+    expectations: tuple[Expectation, ...] = ()
+    validation: Validation = Validation()
+    split: Split
+    estimator: Estimator
+    evaluation: Evaluation
+    gates: Gates = Gates()
+    release: Release = Release()
+    monitoring: Monitoring = Monitoring()
+    retraining: Retraining = Retraining()
+    schedule: Schedule = Schedule()
+    serving: Serving = Serving()
+    privacy: Privacy = Privacy()
+    card: Card = Card()
+
+    @field_validator("columns")
+    @classmethod
+    def _are_columns_of_a_table(cls, columns: dict[str, Column]) -> dict[str, Column]:
+        """Delta does not tell names apart by their case."""
+        seen = {name: f"{name!r}, which every table has" for name in ROW_COLUMNS}
+        for name in columns:
+            if not name:
+                raise ValueError("a column has no name; one is needed")
+            if other := seen.get(name.lower()):
+                raise ValueError(f"{name!r} and {other} are one name to a table; another is needed")
+            seen[name.lower()] = repr(name)
+        return columns
+
+    @field_validator("keys")
+    @classmethod
+    def _stand_beside_ours(cls, keys: tuple[str, ...]) -> tuple[str, ...]:
+        taken = [k for k in keys if k.lower() in PREDICTION_COLUMNS | FEEDBACK_COLUMNS]
+        if taken:
+            raise ValueError(
+                f"{', '.join(taken)} is a column of the tables predictions and feedback, in which "
+                "the keys stand too; another name is needed"
+            )
+        return keys
+
+    @field_validator("event_time")
+    @classmethod
+    def _stands_beside_answers(cls, name: str | None) -> str | None:
+        if name in BESIDE_EVENT_TIME:
+            raise ValueError(
+                f"{name} is said beside it, of a label (POST /feedback) or of an answer (score); "
+                "another name is needed"
+            )
+        return name
+
+    @property
+    def features(self) -> tuple[str, ...]:
+        """Model inputs, in declared order: every column that is no key, time, group or target."""
+        group = self.split.column if isinstance(self.split, GroupSplit) else None
+        apart = {*self.keys, self.event_time, self.target, group}
+        return tuple(name for name in self.columns if name not in apart)
+
+    @property
+    def classifies(self) -> bool:
+        """Whether the task is a classification."""
+        return self.task != "regression"
+
+    @property
+    def answer_type(self) -> ColumnType:
+        """Type of an answer: a regression gives a number whatever it learned from."""
+        return self.columns[self.target].type if self.classifies else "number"
+
+    @property
+    def log_types(self) -> dict[str, ColumnType]:
+        """Features and keys as the log holds them: a hash is text, what is dropped is not there."""
+        found = {name: self.columns[name] for name in (*self.features, *self.keys)}
+        return {
+            name: "string" if column.logged == "hash" else column.type
+            for name, column in found.items()
+            if column.logged != "drop"
+        }
+
+    @property
+    def label_keys(self) -> tuple[str, ...]:
+        """Keys by which a label names a row: all, or none where one of them is not in the log.
+
+        The rest of the keys would name other rows too.
+        """
+        return self.keys if self.log_types.keys() >= set(self.keys) else ()
+
+    @model_validator(mode="after")
+    def _only_features_and_keys_are_hidden(self) -> Self:
+        for name in (self.event_time, self.target):
+            if name in self.columns and self.columns[name].log in ("hash", "drop"):
+                raise ValueError(f"columns.{name}: event time and target stand in the log as sent")
+        return self
+
+    def sections(self, *names: str) -> dict[str, object]:
+        """What a step depends on, as plain values, for its cache key: sections, or a key of one.
+
+        `columns` names a whole section, `monitoring.reference_rows` one key.
+        """
+        parts = [name.partition(".") for name in ("name", "task", *names)]
+        include: dict[str, Any] = {part: {key} if key else True for part, _, key in parts}
+        return self.model_dump(mode="json", include=include)

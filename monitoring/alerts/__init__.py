@@ -1,0 +1,1 @@
+"""Telling people, once: policy, messages, channels, outbox."""

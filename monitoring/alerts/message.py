@@ -1,0 +1,139 @@
+"""What an alert says: pure, from the decision and the reports that it rests on.
+
+It names columns and figures of whole windows, never an input value, since mail and chat are read
+by more people than the report is.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from contract.use_case.model import Monitoring, UseCase
+from monitoring.alerts.policy import DueAlert, Kind, kind_of, of_labels
+from monitoring.verdict.evidence import ColumnChange, ColumnFinding, PerformanceFall
+from monitoring.verdict.reasons import fell, moved
+
+MAX_TOLD = 8  # signals with a sentence of their own
+NEXT_STEPS = {
+    "schema": "Find the caller whose columns changed, and put it right; the others were judged.",
+    "performance": "Retrain: python -m pipelines.retrain --use-case {name}. If an earlier version "
+    "was better: python -m pipelines.rollback --use-case {name}.",
+    "prediction": "Look at which columns moved with the predictions. If none did, look at what "
+    "was promoted: python -m pipelines.history --use-case {name}.",
+    "label": "Check where the labels come from. If they are right, retrain on newer rows.",
+    "columns": "Look at what moved. A broken source is mended there; a season gets limits of its "
+    "own (monitoring.effect_limits).",
+}
+
+
+@dataclass(frozen=True)
+class Message:
+    """One message to people; a repeated delivery has the same `id`."""
+
+    id: str
+    kind: Kind | Literal["test"]
+    use_case: str
+    title: str
+    owner: str
+    version: str
+    window: str
+    revision: int
+    state: str
+    signals: tuple[str, ...]  # that opened, or recovered
+    reasons: tuple[str, ...]
+    next_steps: tuple[str, ...]
+    report: str  # address in MLflow's user interface
+    decided: str  # ISO 8601
+
+
+@dataclass(frozen=True)
+class AlertGrounds:
+    """The documents of the reports that a decision rests on."""
+
+    newest: Mapping[str, Any]
+    labelled: Mapping[str, Any] | None
+    latest: Mapping[str, Any]  # the one of the two that was made last
+
+    def of(self, signal: str) -> Mapping[str, Any]:
+        """The document that speaks about a signal."""
+        if self.labelled is not None and of_labels(signal):
+            return self.labelled
+        return self.newest
+
+
+def compose(
+    due: DueAlert, grounds: AlertGrounds, use_case: UseCase, run_id: str, report: str, decided: str
+) -> Message:
+    """The message that is due; `run_id` is that of the latest report."""
+    assert due.kind is not None, "a message is due"
+    found = grounds.latest
+    return Message(
+        id=f"alert-{run_id}",
+        kind=due.kind,
+        use_case=use_case.name,
+        title=use_case.title,
+        owner=use_case.owner,
+        version=str(found["version"]),
+        window=str(found["window"]),
+        revision=int(found["revision"]),
+        state=str(found["verdict"]["state"]),
+        signals=due.about,
+        reasons=_reasons(due, grounds, use_case.monitoring),
+        next_steps=_next_steps(due, use_case.name),
+        report=report,
+        decided=decided,
+    )
+
+
+def rehearsal(use_case: UseCase, id_: str, report: str, decided: str) -> Message:
+    """A message that tells of nothing, to try the channels."""
+    return Message(
+        id=id_,
+        kind="test",
+        use_case=use_case.name,
+        title=use_case.title,
+        owner=use_case.owner,
+        version="none",
+        window="none",
+        revision=1,
+        state="TEST",
+        signals=(),
+        reasons=("Somebody tries whether alerts arrive. Nothing has happened.",),
+        next_steps=("None.",),
+        report=report,
+        decided=decided,
+    )
+
+
+def _reasons(due: DueAlert, grounds: AlertGrounds, policy: Monitoring) -> tuple[str, ...]:
+    if due.kind == "recovery":
+        return (due.reason, f"This window: {grounds.latest['verdict']['reasons'][0]}")
+    told = [_said(signal, grounds, policy) for signal in due.about[:MAX_TOLD]]
+    if len(due.about) > MAX_TOLD:
+        told.append(f"And {len(due.about) - MAX_TOLD} more, in the report.")
+    return (due.reason, *told)
+
+
+def _said(signal: str, grounds: AlertGrounds, policy: Monitoring) -> str:
+    """A signal's sentence, with its window where that is not the message's own."""
+    found = grounds.of(signal)
+    where = "" if found is grounds.latest else f"{found['window']}: "
+    if signal == "performance":
+        return where + fell("", PerformanceFall(**found["performance"]["realised_fall"]), policy)
+    if signal == "schema":
+        return f"{where}Columns changed: {'; '.join(found['schema'])}."
+    findings = [_finding(f) for f in found["findings"]]
+    return where + next(moved(f) for f in findings if f.signal == signal)
+
+
+def _finding(found: Mapping[str, Any]) -> ColumnFinding:
+    """A finding as the report holds it, but for the words of the column that moved."""
+    change = ColumnChange(**{**found["change"], "told": ""})
+    return ColumnFinding(change, found["limit"], found["adjusted"], found["drifted"])
+
+
+def _next_steps(due: DueAlert, name: str) -> tuple[str, ...]:
+    if due.kind == "recovery":
+        return ("Nothing needs to be done.",)
+    kinds = dict.fromkeys(kind_of(signal) for signal in due.about)
+    return tuple(NEXT_STEPS[kind].format(name=name) for kind in kinds)

@@ -1,0 +1,1 @@
+"""Figures of a window: bins, distances, tallies, performance, estimates."""

@@ -1,0 +1,130 @@
+"""How good the answers of a window are, beside the reference's answers on its holdout."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from contract.statistics.bootstrap import bootstrap, interval
+from contract.statistics.metrics import SMALLER_IS_BETTER, Floats, Metric, Scored, metrics_for
+from contract.use_case.model import UseCase
+from monitoring.verdict.evidence import PerformanceFall
+
+RESAMPLES = 200
+MAX_SLICES = 30  # values of one column that are shown
+
+
+@dataclass(frozen=True)
+class Baseline:
+    """The main metric on the holdout: its value, and its values on resamples of the holdout."""
+
+    metric: str
+    value: float
+    draws: Floats  # (n_resamples,)
+
+
+def point(metrics: Mapping[str, Metric], n_rows: int) -> dict[str, float]:
+    """Every metric on all rows; one that is undefined there is left out."""
+    ones = np.ones((1, n_rows))
+    found = {name: float(metric(ones)[0]) for name, metric in metrics.items()}
+    return {name: value for name, value in found.items() if np.isfinite(value)}
+
+
+def baseline(use_case: UseCase, holdout: Scored, resamples: int = RESAMPLES) -> Baseline:
+    """What a window's performance is compared with."""
+    name, n_rows = use_case.evaluation.metric, len(holdout.label)
+    metric = {name: metrics_for(use_case, holdout)[name]}
+    value = point(metric, n_rows).get(name, float("nan"))
+    return Baseline(name, value, bootstrap(metric, n_rows, resamples)[name])
+
+
+def fall(
+    base: Baseline, metrics: Mapping[str, Metric], n_rows: int, rows: int, seed: int = 1
+) -> PerformanceFall | None:
+    """How far the main metric lies below the baseline; None where it is undefined.
+
+    `n_rows` rows stand behind the metrics, `rows` were answered. Window and holdout are independent
+    samples, so the difference of their bootstrap values has the interval of the fall (Efron and
+    Tibshirani, 1993, chapter 16).
+    """
+    metric = {base.metric: metrics[base.metric]}
+    value = point(metric, n_rows).get(base.metric)
+    if value is None:
+        return None
+    draws = bootstrap(metric, n_rows, len(base.draws), seed)[base.metric]
+    worse = draws - base.draws if base.metric in SMALLER_IS_BETTER else base.draws - draws
+    return PerformanceFall(
+        base.metric, base.value, value, *interval(draws), *interval(worse), rows=rows, labels=n_rows
+    )
+
+
+@dataclass(frozen=True)
+class WindowSlice:
+    """The window's rows that share a value of a column. Shares and means are of the sample."""
+
+    column: str
+    value: str
+    rows: int
+    share: float
+    reference_share: float
+    labels: int
+    metric: float | None  # main metric; None: too few labels
+    low: float | None
+    high: float | None
+    reference_metric: float | None
+
+
+@dataclass(frozen=True)
+class WindowAnswers:
+    """Answered rows: slice values, and the answers with labels on those rows that have one."""
+
+    values: Mapping[str, Sequence[str]]  # slice column: (n_rows,)
+    labelled: np.ndarray[tuple[int], np.dtype[np.bool_]]  # (n_rows,)
+    scored: Scored  # of the labelled rows
+
+
+def slices(
+    use_case: UseCase,
+    columns: Sequence[str],
+    window: WindowAnswers,
+    holdout: WindowAnswers,
+    min_labels: int,
+) -> tuple[WindowSlice, ...]:
+    """Every value of the slice columns in the window, the most frequent first."""
+    found = []
+    for column in columns:
+        values, theirs = (np.asarray(side.values[column]) for side in (window, holdout))
+        names, counts = np.unique(values, return_counts=True)
+        for name in names[np.argsort(-counts, kind="stable")][:MAX_SLICES]:
+            here, there = values == name, theirs == name
+            part = window.scored.rows(here[window.labelled])
+            value, low, high = _figure(use_case, part, min_labels)
+            reference, _, _ = _figure(use_case, holdout.scored.rows(there), min_labels)
+            found.append(
+                WindowSlice(
+                    column=column,
+                    value=str(name),
+                    rows=int(here.sum()),
+                    share=float(here.mean()),
+                    reference_share=float(there.mean()) if len(there) else float("nan"),
+                    labels=len(part.label),
+                    metric=value,
+                    low=low,
+                    high=high,
+                    reference_metric=reference,
+                )
+            )
+    return tuple(found)
+
+
+def _figure(
+    use_case: UseCase, part: Scored, min_labels: int
+) -> tuple[float | None, float | None, float | None]:
+    n_rows, name = len(part.label), use_case.evaluation.metric
+    if n_rows < min_labels:
+        return None, None, None
+    metric = {name: metrics_for(use_case, part)[name]}
+    value = point(metric, n_rows).get(name)
+    if value is None:
+        return None, None, None
+    return value, *interval(bootstrap(metric, n_rows, RESAMPLES)[name])

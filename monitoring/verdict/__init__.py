@@ -1,0 +1,1 @@
+"""What the figures of a window amount to, with reasons."""

@@ -1,0 +1,153 @@
+"""One version's window judged: exact counts, labels so far, estimates, slices, and the verdict."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+
+from contract.statistics.metrics import Metric, Scored, metrics_for
+from contract.store.schema import TYPES
+from contract.use_case.model import UseCase
+from monitoring.measures.answers import classes_of, of_holdout, of_window, unlabelled
+from monitoring.measures.compare import ColumnSummaries, changes, note
+from monitoring.measures.count import WindowCounts
+from monitoring.measures.estimate import Calibration, calibration, expected_metrics
+from monitoring.measures.performance import (
+    WindowAnswers,
+    WindowSlice,
+    baseline,
+    fall,
+    point,
+    slices,
+)
+from monitoring.measures.tally import ColumnSummary, summarise
+from monitoring.verdict.evidence import DriftVerdict, PastVerdict, PerformanceFall, WindowEvidence
+from monitoring.verdict.verdict import decide, find
+from monitoring.windows.reference import Reference, Rows
+
+ANSWER_ROWS = 50_000  # performance rests on a sample of at most about so many rows
+SLICE_MIN_LABELS = 30
+
+
+@dataclass(frozen=True)
+class Performance:
+    """The answers of a window: realised where labels have arrived, estimated for all rows."""
+
+    rows: int  # answered rows that were looked at: all, or a sample
+    realised: Mapping[str, float]
+    estimated: Mapping[str, float]
+    error: Mapping[str, float]  # estimated minus realised, both on the rows with labels
+    realised_fall: PerformanceFall | None
+    estimated_fall: PerformanceFall | None
+    slices: tuple[WindowSlice, ...]
+
+
+@dataclass(frozen=True)
+class JudgedWindow:
+    """The verdict on a window with all that it rests on."""
+
+    verdict: DriftVerdict
+    evidence: WindowEvidence
+    window: ColumnSummaries
+    frozen: ColumnSummaries | None
+    performance: Performance | None
+    notes: Mapping[str, str]
+
+
+def judge(
+    counted: WindowCounts,
+    sample: Rows,
+    reference: Reference | None,
+    frozen: ColumnSummaries | None,
+    schema: Mapping[str, str],
+    past: Sequence[PastVerdict],
+    use_case: UseCase,
+) -> JudgedWindow:
+    """The verdict on a window of one version. `sample` are rows of the window with their labels."""
+    policy = use_case.monitoring
+    judgeable = reference is not None and frozen is not None and counted.rows >= policy.min_rows
+    if not judgeable or reference is None or frozen is None:
+        evidence = WindowEvidence(counted.rows, reference=reference is not None)
+        verdict = decide(evidence, past, policy)
+        return JudgedWindow(verdict, evidence, counted.columns, frozen, None, {})
+    performance = measure(sample, reference, use_case)
+    window = replace(counted.columns, label=_labels(sample, frozen, performance, use_case))
+    evidence = WindowEvidence(
+        counted.rows,
+        find(changes(frozen, window), policy),
+        performance.realised_fall,
+        performance.estimated_fall,
+        tuple(schema.values()),
+    )
+    notes = {name: note(frozen.features.get(name), s) for name, s in window.features.items()}
+    notes = {name: said for name, said in notes.items() if said} | dict(schema)
+    verdict = decide(evidence, past, policy)
+    return JudgedWindow(verdict, evidence, window, frozen, performance, notes)
+
+
+def measure(sample: Rows, reference: Reference, use_case: UseCase) -> Performance:
+    """Realised and estimated performance on a sample of a window."""
+    classes = classes_of(reference.holdout.answers, use_case)
+    holdout = of_holdout(reference.holdout.answers, use_case)
+    base = baseline(use_case, holdout)
+    arrived = sample.answers["label"].notna().to_numpy(dtype=bool)
+    labelled, rows = of_window(sample.answers[arrived], use_case, classes), int(arrived.sum())
+    realised: dict[str, float] = {}
+    estimated: dict[str, float] = {}
+    error: dict[str, float] = {}
+    falls: list[PerformanceFall | None] = [None, None]
+    if rows:
+        known = metrics_for(use_case, labelled)
+        realised, falls[0] = point(known, rows), fall(base, known, rows, len(sample))
+    if classes and len(sample):
+        calibrated = calibration(holdout)
+        expected = _expected(use_case, unlabelled(sample.answers, use_case, classes), calibrated)
+        estimated = point(expected, len(sample))
+        if base.metric in expected:
+            falls[1] = fall(base, expected, len(sample), len(sample))
+        if rows:
+            there = point(_expected(use_case, labelled, calibrated), rows)
+            error = {n: v - realised[n] for n, v in there.items() if n in realised}
+    columns = slice_columns(use_case, sample.inputs, reference.holdout.inputs)
+    sliced = slices(
+        use_case,
+        columns,
+        WindowAnswers(_texts(sample.inputs, columns), arrived, labelled),
+        WindowAnswers(
+            _texts(reference.holdout.inputs, columns),
+            np.ones(len(holdout.label), dtype=bool),
+            holdout,
+        ),
+        SLICE_MIN_LABELS,
+    )
+    return Performance(len(sample), realised, estimated, error, falls[0], falls[1], sliced)
+
+
+def slice_columns(use_case: UseCase, window: pd.DataFrame, holdout: pd.DataFrame) -> list[str]:
+    """The declared slices that both sides have."""
+    declared = use_case.monitoring.slices
+    names = use_case.evaluation.slices if declared is None else declared
+    return [name for name in names if name in window and name in holdout]
+
+
+def _expected(use_case: UseCase, answers: Scored, calibrated: Calibration) -> dict[str, Metric]:
+    assert answers.probability is not None, "a classifier answers probabilities"
+    return expected_metrics(use_case, answers, calibrated(answers.probability))
+
+
+def _labels(
+    sample: Rows, frozen: ColumnSummaries, performance: Performance, use_case: UseCase
+) -> ColumnSummary | None:
+    """Labels as a column of the window, once enough of them have arrived to speak for it."""
+    known = performance.realised_fall
+    if frozen.label is None or known is None or not known.enough(use_case.monitoring):
+        return None
+    kind = TYPES[use_case.columns[use_case.target].type]
+    values = sample.answers["label"].dropna().tolist()
+    return summarise(frozen.label.cells, pa.array(values, type=kind))
+
+
+def _texts(frame: pd.DataFrame, columns: Sequence[str]) -> dict[str, list[str]]:
+    return {name: frame[name].astype(str).tolist() for name in columns}

@@ -1,0 +1,1 @@
+"""Which rows are judged together: windows, their rows, versions and references."""

@@ -1,0 +1,145 @@
+"""Read a window of predictions: all rows in parts, or a seeded sample with the labels so far."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import pandas as pd
+import pyarrow as pa
+from deltalake import DeltaTable
+
+from contract.store.labels import labels_sql, shared_keys
+from contract.store.predictions import INPUT
+from contract.store.schema import TYPES
+from contract.store.tables import Tables, quoted
+from contract.use_case.model import UseCase
+from contract.use_case.pseudonymisation import altered
+from monitoring.windows.reference import Rows
+from monitoring.windows.window import Window, literal
+
+HASH = "md5(concat('fourcycle', p.prediction_id))"
+SCORE = "prediction_score"  # what drift of predictions is measured on
+HASH_VALUES = 16**8
+ANSWER = ("prediction", "probability", "label", "label_time")
+NO_LABELS = (
+    "SELECT CAST(NULL AS VARCHAR) AS prediction_id, NULL AS label, CAST(NULL AS TIMESTAMP) "
+    "AS label_time"
+)
+
+
+@dataclass(frozen=True)
+class WindowReader:
+    """The rows that one version answered in a window."""
+
+    tables: Tables
+    use_case: UseCase
+    window: Window
+    version: str
+
+    def schema_problems(self) -> dict[str, str]:
+        """Features that the table lacks or holds with another type, in words."""
+        if self.window.table_version is None:
+            return {}
+        table = self.tables.open("predictions", self.window.table_version)
+        schema = pa.schema(table.schema().to_arrow())
+        inputs = {field.name: field.type for field in schema.field("inputs").type}
+        found = {}
+        hidden = altered(self.use_case)
+        for name in (n for n in self.use_case.features if n not in hidden):
+            declared = self.use_case.columns[name].type
+            if name not in inputs:
+                found[name] = f"{name} is missing"
+            elif not _same(inputs[name], TYPES[declared]):
+                found[name] = f"{name} is {inputs[name]}, was {declared}"
+        return found
+
+    def stream(self, features: list[str], score: int | None) -> Iterator[pa.Table]:
+        """Features (INPUT and their names), event time and score of all rows, part by part.
+
+        `score` is the index of the probability that stands for the prediction; None: it itself.
+        """
+        if self.window.table_version is None:
+            return iter(())
+        value = "p.prediction" if score is None else f"p.probability[{score + 1}]"
+        sql = (
+            f"SELECT {_inputs(features)}p.event_time, {value} AS {SCORE} "  # noqa: S608
+            f"FROM predictions p WHERE {self._chosen()}"
+        )
+        return self.tables.stream(sql, **self._tables())
+
+    def sample(self, features: list[str], n_rows: int, wanted: int) -> Rows:
+        """About `wanted` of the `n_rows` rows, or all: features, answers, label and its time.
+
+        The hash of the prediction's id chooses them, so the same rows are chosen again. They come
+        in the order of that hash: the first of them are a sample too. No label yet is null.
+        """
+        if self.window.table_version is None:
+            return Rows(pd.DataFrame(columns=features), pd.DataFrame(columns=list(ANSWER)))
+        opened = self._tables()
+        chosen = self._chosen(_share_of_ids(wanted / max(n_rows, 1)))
+        labels = NO_LABELS
+        if self.tables.exists("feedback"):
+            opened["feedback"] = self.tables.open("feedback")
+            sides = {name: opened[name] for name in ("predictions", "feedback")}
+            labels = labels_sql(shared_keys(sides, self.use_case.keys), chosen)
+        sql = (
+            f"SELECT {_inputs(features)}p.prediction, p.probability, l.label, l.label_time "  # noqa: S608
+            f"FROM predictions p LEFT JOIN ({labels}) l ON l.prediction_id = p.prediction_id "
+            f"WHERE {chosen} ORDER BY {HASH}, p.prediction_id"
+        )
+        rows: pd.DataFrame = self.tables.query(sql, **opened).to_pandas()
+        inputs = rows[[f"{INPUT}{name}" for name in features]].set_axis(features, axis="columns")
+        return Rows(inputs, rows[list(ANSWER)])
+
+    def _tables(self) -> dict[str, DeltaTable]:
+        return _opened(self.tables, self.window)
+
+    def _chosen(self, *more: str) -> str:
+        terms = [f"p.version = {literal(self.version)}", *_conditions(self.window), *more]
+        return " AND ".join(terms)
+
+
+def served_versions(tables: Tables, window: Window) -> list[str]:
+    """Versions that answered in the window, the one with most rows first."""
+    if window.table_version is None:
+        return []
+    found = tables.query(
+        "SELECT p.version FROM predictions p "  # noqa: S608
+        f"WHERE {' AND '.join(['true', *_conditions(window)])} "
+        "GROUP BY p.version ORDER BY count(*) DESC, p.version",
+        **_opened(tables, window),
+    )
+    return [str(v) for v in found.column("version").to_pylist()]
+
+
+def _opened(tables: Tables, window: Window) -> dict[str, DeltaTable]:
+    found = {"predictions": tables.open("predictions", window.table_version)}
+    if window.after is not None:
+        found["before"] = tables.open("predictions", window.after)
+    return found
+
+
+def _conditions(window: Window) -> list[str]:
+    if window.after is None:
+        return list(window.where)
+    return [*window.where, "p.prediction_id NOT IN (SELECT prediction_id FROM before)"]
+
+
+def _inputs(features: list[str]) -> str:
+    return "".join(f"p.inputs[{literal(n)}] AS {quoted(INPUT + n)}, " for n in features)
+
+
+def _share_of_ids(share: float) -> str:
+    """A condition that holds for a share of the rows, always the same ones."""
+    return "true" if share >= 1 else f"{HASH} < '{int(share * HASH_VALUES):08x}'"
+
+
+def _same(found: pa.DataType, declared: pa.DataType) -> bool:
+    if pa.types.is_timestamp(declared):
+        return bool(pa.types.is_timestamp(found))
+    if pa.types.is_string(declared):
+        return bool(
+            pa.types.is_string(found)
+            or pa.types.is_large_string(found)
+            or pa.types.is_string_view(found)
+        )
+    return bool(found == declared)

@@ -1,0 +1,86 @@
+"""What MLflow knows of the versions that answered: use case, reference, the champion's number."""
+
+import logging
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import mlflow
+from mlflow import MlflowClient
+
+from contract import names
+from contract.errors import Refused, Unavailable
+from contract.names import CHAMPION, REFERENCE_DIR, USE_CASE_FILE
+from contract.settings import Settings
+from contract.store.package import MANIFEST_FILE, PACKAGE_TAG, verify
+from contract.use_case.loader import parse_frozen
+from contract.use_case.model import UseCase
+from monitoring.windows.reference import Reference, load
+from tracking.store import experiment
+
+PARTS = (MANIFEST_FILE, USE_CASE_FILE, REFERENCE_DIR)  # of a package, that monitoring reads
+NOT_THERE = ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE")
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class ServedModel:
+    """A version: the use case it was made with, under today's policy, and its reference."""
+
+    version: str
+    use_case: UseCase
+    reference: Reference | None  # None: it has none that can be read
+    registered: bool = True
+
+
+@contextmanager
+def asking() -> Iterator[None]:
+    """Unavailable where MLflow does not do what it is asked for in the block."""
+    try:
+        yield
+    except mlflow.MlflowException as error:
+        raise Unavailable(f"MLflow did not answer: {error.error_code}.") from error
+
+
+def monitoring_experiment(client: MlflowClient, settings: Settings, name: str) -> str:
+    """Id of the experiment that holds the monitoring runs of a use case."""
+    return experiment(client, settings, names.experiment(name, "monitoring"))
+
+
+def champion_version(client: MlflowClient, name: str) -> str:
+    """Version in Production; empty: there is none."""
+    try:
+        return str(client.get_model_version_by_alias(name, CHAMPION).version)
+    except mlflow.MlflowException as error:
+        if error.error_code in NOT_THERE:
+            return ""
+        raise Unavailable(f"The registry did not answer: {error.error_code}.") from error
+
+
+def read_served(client: MlflowClient, today: UseCase, version: str) -> ServedModel:
+    """A version by its package; without one, today's use case and nothing to compare with.
+
+    Columns are those that the version was trained on. How windows are judged is for today's file
+    to say: limits are tuned more often than models are trained.
+    """
+    try:
+        registered = client.get_model_version(today.name, version).tags.get(PACKAGE_TAG, "")
+        source = client.get_model_version_download_uri(today.name, version)
+        with tempfile.TemporaryDirectory() as into:
+            for part in PARTS:
+                mlflow.artifacts.download_artifacts(f"{source}/{part}", dst_path=into)
+            verify(Path(into), registered, PARTS)
+            text = (Path(into) / USE_CASE_FILE).read_text(encoding="utf-8")
+            made = parse_frozen(text, Path.cwd())
+            reference = load(Path(into) / REFERENCE_DIR)
+    except mlflow.MlflowException as error:
+        if error.error_code not in NOT_THERE:
+            raise Unavailable(f"MLflow did not answer: {error.error_code}.") from error
+        return ServedModel(version, today, None, registered=False)
+    except (Refused, OSError) as error:  # the package lacks a file, or is not what was registered
+        logger.warning("version %s is not judged: %s", version, error)
+        return ServedModel(version, today, None)
+    return ServedModel(version, made.model_copy(update={"monitoring": today.monitoring}), reference)

@@ -1,0 +1,133 @@
+"""Compile a fitted pipeline into the scorer that serves: tables, one ONNX graph, no code."""
+
+import hashlib
+import json
+import math
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import onnx
+import pyarrow as pa
+from sklearn.pipeline import Pipeline
+
+from contract.errors import Refused
+from contract.use_case.model import UseCase
+from pipelines.compiler.encoders import Column, RawFeature, encode, features_of, refused
+from pipelines.compiler.estimators import build_estimator
+from pipelines.compiler.golden import golden_rows
+from pipelines.compiler.onnx_graph import GraphBuilder, InputColumn, build_encoders
+from pipelines.compiler.parity import Parity, prove
+from serving.scoring.scorer import GRAPH_FILE, SCORER_FILE, open_scorer
+from serving.scoring.sklearn_scorer import classes_of, pipeline_scorer
+from serving.scoring.version import GOLDEN_FILE, PARITY_FILE
+
+
+@dataclass(frozen=True)
+class CompiledScorer:
+    """A scorer as it is stored, and the values of features at which its trees split."""
+
+    features: tuple[str, ...]
+    inputs: tuple[InputColumn, ...]
+    classes: tuple[Any, ...]
+    graph: onnx.ModelProto
+    thresholds: dict[str, list[float]]
+
+    def plan(self) -> dict[str, Any]:
+        """What the graph is to be fed with, as JSON."""
+        return {
+            "features": self.features,
+            "classes": self.classes,
+            "inputs": [_plain(part) for part in self.inputs],
+        }
+
+
+@dataclass(frozen=True)
+class WrittenScorer:
+    """What a package's folder `scorer` holds: the proof, and why it can't serve ("": it can)."""
+
+    parity: Parity | None
+    not_compiled: str
+
+
+def write_scorer(
+    folder: Path, model: Pipeline, use_case: UseCase, holdout: pa.Table
+) -> WrittenScorer:
+    """Compile a fitted pipeline, prove that it answers the same, write scorer and golden rows."""
+    folder.mkdir()
+    pipeline = pipeline_scorer(model, use_case)
+    columns = {name: holdout.column(name).to_pylist() for name in use_case.features}
+    golden = golden_rows(columns, use_case)
+    _write(folder / GOLDEN_FILE, {"columns": golden, **asdict(pipeline.score(golden))})
+    try:
+        compiled = compile_pipeline(model, use_case)
+        graph = compiled.graph.SerializeToString()
+        scorer = open_scorer(compiled.plan(), graph)
+        parity = prove(scorer, pipeline, use_case, columns, compiled.thresholds)
+    except (
+        Refused,
+        ValueError,
+    ) as error:  # the version is packaged all the same
+        reason = " ".join(str(error).split())
+        _write(folder / SCORER_FILE, {"not_compiled": reason})
+        return WrittenScorer(None, reason)
+    (folder / GRAPH_FILE).write_bytes(graph)
+    proof = _write(folder / PARITY_FILE, parity.record())
+    reason = "" if parity.holds else f"Compiling went wrong: {parity.line()}."
+    _write(folder / SCORER_FILE, compiled.plan() | {"not_compiled": reason, "parity": proof})
+    return WrittenScorer(parity, reason)
+
+
+def _write(file: Path, value: dict[str, Any]) -> str:
+    """Write JSON; its SHA-256."""
+    text = json.dumps(value, allow_nan=False, ensure_ascii=False)
+    file.write_text(text, encoding="utf-8")
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def compile_pipeline(model: Pipeline, use_case: UseCase) -> CompiledScorer:
+    """The scorer of a fitted pipeline; Refused names the step that can't be compiled."""
+    *encoders, (name, estimator) = model.steps
+    columns = features_of(use_case)
+    for step, fitted in encoders:
+        columns = encode(step, fitted, columns)
+    for column in columns:
+        if isinstance(column, RawFeature) and column.text and not column.missing:
+            raise refused(name, estimator, f"{column.feature!r} gets there as text")
+    builder = GraphBuilder()
+    encoded = build_encoders(builder, columns)
+    answer = build_estimator(builder, name, estimator, encoded.matrix, encoded.order)
+    return CompiledScorer(
+        features=use_case.features,
+        inputs=encoded.inputs,
+        classes=classes_of(model, use_case),
+        graph=builder.finish(answer.name, len(encoded.inputs), answer.width),
+        thresholds=_thresholds([columns[i] for i in encoded.order], answer.splits),
+    )
+
+
+def _thresholds(
+    columns: Sequence[Column], splits: dict[int, list[float]]
+) -> dict[str, list[float]]:
+    """Split values of encoded columns as values of their features, ascending."""
+    found: dict[str, set[float]] = {}
+    for at, values in splits.items():
+        column = columns[at]
+        if isinstance(column, RawFeature) and not column.missing:
+            found.setdefault(column.feature, set()).update(_unstaged(column, v) for v in values)
+    return {feature: sorted(values) for feature, values in found.items()}
+
+
+def _unstaged(column: RawFeature, value: float) -> float:
+    for stage in reversed(column.stages):
+        value = value * stage.scale + stage.shift
+    return value
+
+
+def _plain(part: InputColumn) -> dict[str, Any]:
+    """An input as JSON, where NaN is null."""
+    if part.keys is None:
+        return {"feature": part.feature}
+    values = [None if math.isnan(value) else value for value in part.values]
+    return {"feature": part.feature, "keys": part.keys, "values": values}

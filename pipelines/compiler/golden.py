@@ -1,0 +1,34 @@
+"""Golden rows: few rows of the holdout that show every category and every kind of null."""
+
+from typing import Any
+
+from contract.use_case.model import UseCase
+from serving.scoring.scorer import Columns
+
+GOLDEN_ROWS = 50
+
+
+def golden_rows(holdout: Columns, use_case: UseCase) -> dict[str, list[Any]]:
+    """At most 50 rows, the same for the same holdout.
+
+    The first row of each null and each category as far as they go, then rows spread evenly.
+    """
+    n_rows = len(next(iter(holdout.values())))
+    telling = dict.fromkeys(at for rows in _firsts(holdout, use_case) for at in rows)
+    chosen = list(telling)[: GOLDEN_ROWS - GOLDEN_ROWS // 5]
+    step = max(1, n_rows // GOLDEN_ROWS)
+    chosen += [at for at in range(0, n_rows, step) if at not in chosen]
+    picked = sorted(chosen[:GOLDEN_ROWS])
+    return {name: [holdout[name][at] for at in picked] for name in use_case.features}
+
+
+def _firsts(holdout: Columns, use_case: UseCase) -> list[list[int]]:
+    """First the rows with nulls, then those with categories, columns in declared order."""
+    firsts: dict[str, dict[Any, int]] = {}
+    for name in use_case.features:
+        firsts[name] = {}
+        for at, value in enumerate(holdout[name]):
+            if value is None or use_case.columns[name].type == "string":
+                firsts[name].setdefault(value, at)
+    nulls = [[found[None]] for found in firsts.values() if None in found]
+    return nulls + [list(found.values()) for found in firsts.values()]

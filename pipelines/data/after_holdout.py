@@ -1,0 +1,80 @@
+"""Rows after the holdout, which nothing was trained on: what callers would have asked."""
+
+from dataclasses import dataclass
+from datetime import date
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from contract.errors import Refused
+from contract.store.tables import quoted
+from contract.use_case.model import UseCase
+from monitoring.windows.window import in_earnest, literal
+from pipelines.data.days import local_midnight
+from pipelines.data.raw_table import valid_rows
+from pipelines.runtime.step import latest_run, load_result
+from pipelines.runtime.workspace import Workspace
+from pipelines.validate import STEP as VALIDATE
+from pipelines.validate import Validated
+
+
+@dataclass(frozen=True)
+class Days:
+    """Days [start, end) in the use case's time zone."""
+
+    start: date
+    end: date
+
+    def __str__(self) -> str:
+        return f"{self.start} to {self.end}"
+
+
+def newest_valid(workspace: Workspace) -> tuple[Validated, pa.Table]:
+    """What the newest validation found, and its valid rows in order of time."""
+    validated = load_result(workspace, VALIDATE, latest_run(workspace, VALIDATE))
+    versions = validated.raw.version, validated.quarantine.version
+    return validated, valid_rows(workspace.tables, workspace.use_case, *versions)
+
+
+def within(rows: pa.Table, days: Days, use_case: UseCase) -> pa.Table:
+    """The rows of these days."""
+    times = rows.column(str(use_case.event_time))
+    start, end = (local_midnight(day, use_case.time_zone) for day in (days.start, days.end))
+    return rows.filter(pc.and_(pc.greater_equal(times, start), pc.less(times, end)))
+
+
+def drawn(rows: pa.Table, wanted: int) -> pa.Table:
+    """A seeded sample of at most `wanted` rows, in their order."""
+    if rows.num_rows <= wanted:
+        return rows
+    chosen = np.random.default_rng(0).choice(rows.num_rows, wanted, replace=False)
+    return rows.take(pa.array(np.sort(chosen)))
+
+
+def unanswered(workspace: Workspace, rows: pa.Table, version: str = "") -> pa.Table:
+    """The rows whose keys no answer in `predictions` has: none of this version, or of any.
+
+    What a person tried in the form is no answer.
+    """
+    use_case, tables = workspace.use_case, workspace.tables
+    if hidden := [key for key in use_case.keys if use_case.columns[key].logged != "keep"]:
+        raise Refused(
+            f"The log does not hold {', '.join(hidden)} as sent, so it can't be told which rows "
+            "were answered; a key with log: keep is needed."
+        )
+    if not tables.exists("predictions"):
+        return rows
+    time = {str(use_case.event_time): "event_time"} if use_case.event_time else {}
+    names = {key: key for key in use_case.keys} | time
+    same = ", ".join(f"{quoted(theirs)} AS {quoted(ours)}" for ours, theirs in names.items())
+    opened = tables.open("predictions")
+    terms = [*in_earnest(opened), *([f"p.version = {literal(version)}"] if version else [])]
+    answered = tables.query(
+        f"SELECT DISTINCT {same} FROM p WHERE {' AND '.join(['true', *terms])}",  # noqa: S608
+        p=opened,
+    )
+    asked = rows.select(list(names))
+    places = asked.append_column("", pa.array(range(rows.num_rows)))
+    left = places.join(answered.cast(asked.schema), list(names), join_type="left anti")
+    return rows.take(left.column("").sort())

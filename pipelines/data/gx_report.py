@@ -1,0 +1,163 @@
+"""Run Great Expectations over a frame and turn its result into plain values and a page."""
+
+import json
+import warnings
+from dataclasses import dataclass
+from html import escape
+from typing import Any
+
+import great_expectations as gx
+import pandas as pd
+from great_expectations import expectations
+from great_expectations.data_context.types.base import ProgressBarsConfig
+from great_expectations.render.renderer.page_renderer import ValidationResultsPageRenderer
+from great_expectations.render.view.view import DefaultJinjaPageView
+
+from contract.errors import BadInput
+from contract.names import ROW_HASH
+from contract.use_case.loader import nearest
+from pipelines.data.expectations import Rule
+
+# Lists of single rows stay out of the log: they are the rows' values, and quarantine holds them.
+ROW_LISTS = (
+    "unexpected_list",
+    "unexpected_index_list",
+    "unexpected_index_query",
+    "partial_unexpected_list",
+    "partial_unexpected_index_list",
+    "partial_unexpected_counts",
+)
+
+# The page asks a content network for its style; where it is shown there may be none.
+STYLE = """<style>
+body{font:14px/1.5 system-ui,sans-serif;margin:1.5rem;color:#222}
+table{border-collapse:collapse;margin:.4rem 0}
+td,th{border:1px solid #ddd;padding:.25rem .6rem;text-align:left}
+img,nav ol,footer,.navbar,.footer,#ge-cta-footer{display:none!important}
+.badge{background:#eef;padding:0 .3em;border-radius:3px}
+.fa-check-circle::before{content:"✓";color:#2a7}.fa-times::before{content:"✗";color:#c33}
+.fa-exclamation-triangle::before{content:"⚠";color:#c80}.d-none{display:none}
+</style>"""
+
+
+class View(DefaultJinjaPageView):
+    """The page of a result whose texts are escaped already."""
+
+    @staticmethod
+    def _escape_template_param_value(value: Any) -> Any:
+        # Great Expectations escapes some of its parameters and no title, cell, link or error. All
+        # texts come here escaped once; those few would be escaped twice and read `&lt;`.
+        return value
+
+
+@dataclass(frozen=True)
+class ExpectationResult:
+    """How one expectation came out."""
+
+    rule: Rule
+    name: str  # as Great Expectations prints it, with its column
+    passed: bool
+    failed_rows: tuple[int, ...]  # row hashes
+    detail: str
+
+
+@dataclass(frozen=True)
+class ValidationReport:
+    """All findings over one frame, and Great Expectations' own report of them."""
+
+    findings: tuple[ExpectationResult, ...]
+    document: dict[str, Any]
+    page: str
+
+
+def check(frame: pd.DataFrame, rules: list[Rule], suite: str) -> ValidationReport:
+    """Run the rules over a frame (n_rows, n_columns); a rule that raises has failed."""
+    context = gx.get_context(mode="ephemeral")
+    context.variables.progress_bars = ProgressBarsConfig(globally=False)
+    batch = (
+        context.data_sources.add_pandas("pandas")
+        .add_dataframe_asset(suite)
+        .add_batch_definition_whole_dataframe("all rows")
+    )
+    built = gx.ExpectationSuite(suite, expectations=[_build(rule) for rule in rules])
+    definition = gx.ValidationDefinition(name=suite, data=batch, suite=context.suites.add(built))
+    # COMPLETE costs no more than SUMMARY and is the only format that lists every failed row.
+    wanted: dict[str, Any] = {"result_format": "COMPLETE"}
+    if ROW_HASH in frame:
+        wanted["unexpected_index_column_names"] = [ROW_HASH]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # pandas warns from inside Great Expectations' metrics
+        result = context.validation_definitions.add(definition).run(
+            batch_parameters={"dataframe": frame}, result_format=wanted
+        )
+    findings = tuple(_finding(entry, rules) for entry in result.results)
+    for entry in result.results:
+        # Through JSON, for the page fails on numpy's numbers.
+        plain = json.loads(json.dumps(entry.to_json_dict()["result"]))
+        entry.result = {key: value for key, value in plain.items() if key not in ROW_LISTS}
+    return ValidationReport(findings, result.to_json_dict(), _page(result))
+
+
+def _page(result: Any) -> str:
+    """Great Expectations' page; from here on the result is fit for nothing else.
+
+    Its templates put column names, values, arguments and messages of errors into the page as they
+    are: whoever names a column or delivers a value would write markup there. So each text that
+    enters is one that a browser shows and does not follow.
+    """
+    result.suite_name, result.meta = _inert(result.suite_name), _inert(result.meta)
+    for entry in result.results:
+        config = entry.expectation_config
+        config.kwargs, config.meta = _inert(config.kwargs), _inert(config.meta)
+        config.description, config.notes = _inert(config.description), _inert(config.notes)
+        entry.result, entry.exception_info = _inert(entry.result), _inert(entry.exception_info)
+    view: DefaultJinjaPageView = View()
+    page: str = view.render(ValidationResultsPageRenderer().render(result))
+    return page.replace("</head>", STYLE + "</head>", 1)
+
+
+def _inert(value: Any) -> Any:
+    """The same value with every text in it escaped, for HTML and for templates with `$names`."""
+    if isinstance(value, str):
+        return escape(value).replace("$", "&#36;")
+    if isinstance(value, dict):
+        return {_inert(key): _inert(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_inert(item) for item in value]
+    return value
+
+
+def _build(rule: Rule) -> Any:
+    known = [name for name in dir(expectations) if name.startswith("Expect")]
+    if rule.expectation not in known:
+        hint = nearest(rule.expectation, known)
+        raise BadInput(f"expectations: no expectation {rule.expectation!r}; {hint}")
+    build = getattr(expectations, rule.expectation)
+    try:
+        return build(severity=rule.severity, meta=_identity(rule), **rule.arguments)
+    except (TypeError, ValueError) as error:
+        raise BadInput(
+            f"expectations: {rule.expectation} can't take its arguments: {error}"
+        ) from None
+
+
+def _identity(rule: Rule) -> dict[str, Any]:
+    return {"level": rule.level, "rule": f"{rule.expectation} {json.dumps(dict(rule.arguments))}"}
+
+
+def _finding(entry: Any, rules: list[Rule]) -> ExpectationResult:
+    meta = entry.expectation_config.meta["rule"]
+    rule = next(rule for rule in rules if _identity(rule)["rule"] == meta)
+    # Some table-level expectations list bare positions there.
+    listed = entry.result.get("unexpected_index_list") if rule.level == "row" else None
+    rows = listed or []
+    raised = entry.exception_info.get("exception_message")
+    seen = entry.result.get("observed_value", entry.result.get("unexpected_count", ""))
+    about = rule.arguments.get("column", rule.arguments.get("column_list", ""))
+    return ExpectationResult(
+        rule=rule,
+        name=f"{entry.expectation_config.type}({about})",
+        passed=bool(entry.success),
+        failed_rows=tuple(int(row[ROW_HASH]) for row in rows),
+        detail=str(raised or f"found {seen}"),
+    )

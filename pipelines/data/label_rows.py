@@ -1,0 +1,186 @@
+"""Rows of a labelled table as statements for `feedback`, by the very rules of `POST /feedback`."""
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, time
+from decimal import Decimal
+from typing import Any
+
+import pyarrow as pa
+
+from contract.errors import BadInput
+from contract.store.feedback import feedback_schema
+from contract.use_case.model import Column, Delta, Source, Sql, UseCase
+from contract.use_case.pseudonymisation import Pseudonymiser
+from pipelines.data.sources import read_source
+from serving.endpoints.labels import check, keys_of, members, names_a_row
+from serving.requests.columns import READ, SentColumns
+from serving.requests.errors import Problem
+from serving.requests.tabular import read_text
+
+BATCH_ROWS = 10_000
+
+
+@dataclass(frozen=True)
+class RefusedRow:
+    """A row that is no statement: its number in the source, why, and what it said."""
+
+    row: int
+    reason: str
+    said: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class LabelRows:
+    """What a table says. `timed` tells which rows say when their label was known, (n_rows,)."""
+
+    rows: pa.Table
+    timed: list[bool]
+    refused: list[RefusedRow]
+
+
+def read_labels(source: str, query: str, use_case: UseCase) -> pa.Table:
+    """The columns of a source that feedback knows; BadInput where it says no label."""
+    target = use_case.columns[use_case.target].model_copy(update={"type": use_case.answer_type})
+    typed = {"label": target, "prediction_id": Column(type="string")}
+    asked = use_case.model_copy(
+        update={"source": named(source, query), "columns": use_case.columns | typed}
+    )
+    rows = read_source(asked)
+    if "label" not in rows.column_names:
+        names = ["label" if n == use_case.target else n for n in rows.column_names]
+        rows = rows.rename_columns(names)
+    known = [name for name in members(use_case) if name in rows.column_names]
+    by_key = bool(use_case.label_keys) and set(use_case.label_keys) <= set(known)
+    if "label" not in known or not ("prediction_id" in known or by_key):
+        raise BadInput(
+            f"source: a column label (or {use_case.target}) and {names_a_row(use_case)} are "
+            f"needed, found {', '.join(rows.column_names)}."
+        )
+    return rows.select(known)
+
+
+def named(source: str, query: str) -> Source:
+    """A file, Delta table or database by its address."""
+    if not source:
+        raise BadInput("source: a .csv or .parquet file, a Delta table or a database is needed.")
+    if query:
+        return Source(sql=Sql(url=source, query=query))
+    if source.endswith(".csv"):
+        return Source(csv=source)
+    if source.endswith(".parquet"):
+        return Source(parquet=source)
+    return Source(delta=Delta(path=source))
+
+
+def statements(rows: pa.Table, use_case: UseCase, veil: Pseudonymiser, now: datetime) -> LabelRows:
+    """Check every row; what does not fit is set apart, the rest goes on."""
+    types = members(use_case)
+    parts: list[dict[str, list[Any]]] = []
+    refused: list[RefusedRow] = []
+    for start in range(0, rows.num_rows, BATCH_ROWS):
+        part = rows.slice(start, BATCH_ROWS)
+        columns = {n: _plain(part.column(n), types[n].type) for n in part.column_names}
+        parts += _checked(_one_name(columns, use_case), start, use_case, now, refused)
+    names = list(types)
+    whole: dict[str, list[Any]] = {n: [v for part in parts for v in part[n]] for n in names}
+    timed = [value is not None for value in whole["label_time"]]
+    whole["label_time"] = [value or now for value in whole["label_time"]]
+    return LabelRows(_table(whole, use_case, veil, now), timed, refused)
+
+
+def _checked(
+    columns: dict[str, list[Any]],
+    start: int,
+    use_case: UseCase,
+    now: datetime,
+    refused: list[RefusedRow],
+) -> Iterator[dict[str, list[Any]]]:
+    """Checked columns of a batch: at once, or row by row where one of them does not fit."""
+    n_rows = len(columns["label"])
+    try:
+        yield check(SentColumns(columns, n_rows), use_case, now)
+    except Problem:
+        for row in range(n_rows):
+            said = {name: values[row] for name, values in columns.items()}
+            try:
+                yield check(
+                    SentColumns({n: [value] for n, value in said.items()}, 1), use_case, now
+                )
+            except Problem as problem:
+                reason = problem.message.removeprefix("Row 0").lstrip(",: ")
+                refused.append(RefusedRow(start + row, reason, said))
+
+
+def _one_name(columns: dict[str, list[Any]], use_case: UseCase) -> dict[str, list[Any]]:
+    """Where a row names its prediction, its keys say nothing more."""
+    ids = columns.get("prediction_id")
+    if ids is None:
+        return columns
+    beside = {*use_case.keys, use_case.event_time}
+    return {
+        name: [None if i is not None else v for i, v in zip(ids, values, strict=True)]
+        if name in beside
+        else values
+        for name, values in columns.items()
+    }
+
+
+def _plain(values: pa.ChunkedArray, kind: str) -> list[Any]:
+    """Values as the check takes them: NaN is null, a text is read by the declared type."""
+    if pa.types.is_timestamp(values.type):
+        values = values.cast(pa.timestamp("us", values.type.tz), safe=False)
+    found = values.to_pylist()
+    if pa.types.is_floating(values.type):
+        return [None if value is None or math.isnan(value) else value for value in found]
+    if pa.types.is_decimal(values.type):
+        return [value if value is None else _from_decimal(value, kind) for value in found]
+    if pa.types.is_date(values.type):
+        return [value and datetime.combine(value, time(), UTC) for value in found]
+    return [read_text(kind, value) if isinstance(value, str) else value for value in found]
+
+
+def _from_decimal(value: Decimal, kind: str) -> int | float:
+    """A key may be longer than float64 holds."""
+    return int(value) if kind == "integer" and value == value.to_integral_value() else float(value)
+
+
+def _table(
+    columns: dict[str, list[Any]], use_case: UseCase, veil: Pseudonymiser, now: datetime
+) -> pa.Table:
+    n_rows = len(columns["label"])
+    keys = veil.cover(keys_of(columns, use_case))
+    schema = feedback_schema({key: use_case.log_types[key] for key in keys}, use_case.answer_type)
+    event_time = columns[use_case.event_time] if use_case.event_time else [None] * n_rows
+    ours = {"event_time": event_time, "received_time": [now] * n_rows, "key_id": [None] * n_rows}
+    values = columns | keys | ours
+    return pa.table([pa.array(values[f.name], f.type) for f in schema], schema=schema)
+
+
+def refusal_rows(
+    refused: Sequence[RefusedRow],
+    source: str,
+    use_case: UseCase,
+    veil: Pseudonymiser,
+    now: datetime,
+) -> pa.Table:
+    """What was refused, for the table `feedback_quarantine`; everything that was said is text."""
+    keys = [key for key in use_case.keys if key in use_case.log_types]
+    names = ["prediction_id", *keys, "label"]
+
+    def text(name: str, value: Any) -> str | None:
+        read = READ[use_case.columns[name].type](value) if name in keys else None
+        hidden = veil.value(name, value if read is None else read)  # 7, however it was said
+        return None if hidden is None else str(hidden)
+
+    columns: dict[str, pa.Array] = {
+        "source": pa.array([source] * len(refused), pa.string()),
+        "row": pa.array([r.row for r in refused], pa.int64()),
+        "reason": pa.array([r.reason for r in refused], pa.string()),
+        "received_time": pa.array([now] * len(refused), pa.timestamp("us", tz="UTC")),
+    }
+    for name in names:
+        told = [text(name, r.said.get(name)) for r in refused]
+        columns[name] = pa.array(told, pa.string())
+    return pa.table(columns)

@@ -1,0 +1,62 @@
+"""Questions to the tables `raw` and `quarantine`: which rows are known, repeated, valid."""
+
+import pyarrow as pa
+
+from contract.names import DELIVERY, REASONS, ROW_HASH
+from contract.store.schema import arrow_schema
+from contract.store.tables import Tables, quoted, unlike
+from contract.use_case.model import UseCase
+
+
+def raw_schema(use_case: UseCase) -> pa.Schema:
+    """Columns of `raw`: the declared ones, the row's hash and the number of its delivery."""
+    schema = arrow_schema(use_case)
+    return schema.append(pa.field(ROW_HASH, pa.int64())).append(pa.field(DELIVERY, pa.int64()))
+
+
+def quarantine_schema(use_case: UseCase) -> pa.Schema:
+    """Columns of `quarantine`: those of `raw` and the expectations that each row failed."""
+    return raw_schema(use_case).append(pa.field(REASONS, pa.list_(pa.string())))
+
+
+def known_rows(tables: Tables, version: int | None = None) -> pa.Table:
+    """Hash and delivery of every row of `raw`."""
+    return tables.read("raw", version, columns=[ROW_HASH, DELIVERY])
+
+
+def late_duplicates(tables: Tables, use_case: UseCase, version: int, after: int) -> pa.Table:
+    """Hashes of rows delivered after delivery `after` whose key an earlier delivery brought."""
+    same_key = " AND ".join(f"o.{quoted(k)} = n.{quoted(k)}" for k in use_case.keys)
+    return tables.query(
+        f"SELECT n.{ROW_HASH} FROM t n LEFT SEMI JOIN t o "  # noqa: S608, quoted names
+        f"ON {same_key} AND o.{DELIVERY} < n.{DELIVERY} WHERE n.{DELIVERY} > {after}",
+        t=tables.open("raw", version),
+    )
+
+
+def valid_rows(
+    tables: Tables, use_case: UseCase, raw_version: int, quarantine_version: int
+) -> pa.Table:
+    """Rows of `raw` that are not in quarantine, ordered by time and key.
+
+    Where the use case says `late_duplicates: replace`, the newest valid row of a key stands.
+    """
+    names = ", ".join(map(quoted, [*use_case.columns, ROW_HASH]))
+    keys = ", ".join(map(quoted, use_case.keys))
+    time = [use_case.event_time] if use_case.event_time else []
+    order = ", ".join(map(quoted, [*time, *use_case.keys]))
+    nth = quoted(unlike("nth", use_case.columns))
+    inner = (
+        f"SELECT t.* FROM t LEFT ANTI JOIN q "  # noqa: S608, quoted names
+        f"ON t.{ROW_HASH} = q.{ROW_HASH} AND t.{DELIVERY} = q.{DELIVERY}"
+    )
+    if use_case.source.late_duplicates == "replace":
+        inner = (
+            f"SELECT * FROM (SELECT *, ROW_NUMBER() OVER (PARTITION BY {keys} "  # noqa: S608
+            f"ORDER BY {DELIVERY} DESC) AS {nth} FROM ({inner})) WHERE {nth} = 1"
+        )
+    return tables.query(
+        f"SELECT {names} FROM ({inner}) ORDER BY {order}",  # noqa: S608, quoted names
+        t=tables.open("raw", raw_version),
+        q=tables.open("quarantine", quarantine_version),
+    )

@@ -1,0 +1,1 @@
+"""Fitting and explaining: preprocessing, tuning, baseline, plots, comparison, model card."""

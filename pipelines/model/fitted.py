@@ -1,0 +1,81 @@
+"""A fitted pipeline: load it with our list of trusted types, and let it answer labelled rows."""
+
+from pathlib import Path
+
+import mlflow
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+import pyarrow as pa
+from mlflow.models import ModelSignature
+from mlflow.types import ColSpec, DataType, Schema, TensorSpec
+from sklearn.pipeline import Pipeline
+
+from contract.errors import Refused
+from contract.statistics.metrics import Scored
+from contract.store.frames import feature_frame
+from contract.use_case.model import Column, UseCase
+from serving.scoring.scorer import Columns, Scorer
+from serving.scoring.sklearn_scorer import MODEL_FILE, classes_of, load_pipeline
+
+MLFLOW_TYPES = {
+    "string": DataType.string,
+    "integer": DataType.long,
+    "number": DataType.double,
+    "boolean": DataType.boolean,
+    "timestamp": DataType.datetime,
+}
+
+
+def signature(use_case: UseCase) -> ModelSignature:
+    """The MLflow signature that derives from the declared columns."""
+    inputs: list[ColSpec | TensorSpec] = [
+        ColSpec(_type(use_case.columns[n]), n) for n in use_case.features
+    ]
+    # A label that is missing in training data is still never missing in an answer.
+    answer = ColSpec(MLFLOW_TYPES[use_case.answer_type], "prediction")
+    return ModelSignature(inputs=Schema(inputs), outputs=Schema([answer]))
+
+
+def load_model(uri: str) -> Pipeline:
+    """The fitted pipeline of a logged model; Refused when it holds a foreign type."""
+    folder = Path(mlflow.artifacts.download_artifacts(uri))
+    try:
+        return load_pipeline(folder / MODEL_FILE)
+    except Refused as error:
+        raise Refused(f"The model at {uri} can't be used: {error}") from error
+
+
+def labels(rows: pa.Table, use_case: UseCase) -> npt.NDArray[np.generic]:
+    """The target of labelled rows, (n_rows,), in its declared type."""
+    dtype = {"boolean": bool, "integer": np.int64, "number": float}
+    declared = use_case.columns[use_case.target].type
+    values: pd.Series = rows.column(use_case.target).to_pandas()
+    return values.to_numpy(dtype=dtype.get(declared, object))
+
+
+def score(model: Pipeline, rows: pa.Table, use_case: UseCase) -> Scored:
+    """The model's answers on labelled rows."""
+    frame = feature_frame(rows, use_case)
+    label = labels(rows, use_case)
+    if not use_case.classifies:
+        return Scored(label, model.predict(frame))
+    probability = model.predict_proba(frame)
+    classes = classes_of(model, use_case)
+    chosen = np.array(classes, dtype=label.dtype)[probability.argmax(axis=1)]
+    return Scored(label, chosen, probability, classes)
+
+
+def answers(scorer: Scorer, columns: Columns, label: npt.NDArray[np.generic]) -> Scored:
+    """A scorer's answers beside the labels."""
+    found = scorer.score(columns)
+    if found.probability is None:
+        return Scored(label, np.asarray(found.prediction, dtype=float))
+    prediction = np.asarray(found.prediction, dtype=label.dtype)
+    return Scored(label, prediction, np.asarray(found.probability), tuple(scorer.classes))
+
+
+def _type(column: Column) -> DataType:
+    if column.nullable and column.type in ("integer", "boolean"):
+        return DataType.double
+    return MLFLOW_TYPES[column.type]

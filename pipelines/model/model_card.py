@@ -1,0 +1,126 @@
+"""The model card: what a version is for, what it saw, how good it is and where it ends."""
+
+from collections.abc import Mapping, Sequence
+from math import isnan
+
+from contract.markdown import plain
+from contract.statistics.metrics import SMALLER_IS_BETTER
+from contract.use_case.model import UseCase
+from pipelines.evaluate import Evaluated, HoldoutSlice
+from pipelines.retraining.policy import LABELS_TAG, WHY_TAG
+from pipelines.runtime.console import count
+from pipelines.train import Trained
+from pipelines.validate import Validated
+
+SLICES_SHOWN = 8
+
+
+def model_card(
+    use_case: UseCase,
+    validated: Validated,
+    trained: Trained,
+    evaluated: Evaluated,
+    lineage: Mapping[str, str],
+) -> str:
+    """The card of one version, as the registry shows it."""
+    sections = [
+        f"# {plain(use_case.title)}\n\n{plain(use_case.description)}",
+        _intended(use_case),
+        _data(use_case, validated, trained) + _retrained(lineage),
+        _metrics(evaluated),
+        _slices(evaluated),
+        _limits(use_case),
+        "## Lineage\n\n" + markdown_table(("what", "which"), _plain(lineage)),
+    ]
+    return "\n\n".join(section for section in sections if section) + "\n"
+
+
+def _intended(use_case: UseCase) -> str:
+    said = {
+        "Owner": use_case.owner,
+        "Use it to": use_case.card.intended_use,
+        "Not for": use_case.card.out_of_scope,
+    }
+    lines = [f"**{name}:** {plain(text)}" for name, text in said.items() if text]
+    return "## Intended use\n\n" + "\n\n".join(lines) if lines else ""
+
+
+def _data(use_case: UseCase, validated: Validated, trained: Trained) -> str:
+    rows = [
+        ("training", count(trained.training.rows), f"training@{trained.training.version}"),
+        (
+            "holdout, never trained on",
+            count(trained.holdout.rows),
+            f"holdout@{trained.holdout.version}",
+        ),
+    ]
+    split = use_case.split.model_dump(mode="json", exclude_none=True)
+    how = ", ".join(f"{key} {value}" for key, value in split.items())
+    return (
+        "## Data\n\n"
+        + markdown_table(("slice", "rows", "table version"), rows)
+        + f"\n\nSplit: {plain(how)}. {validated.expectations_passed} of "
+        f"{validated.expectations_total} expectations passed; "
+        f"{count(validated.rows_quarantined)} rows quarantined."
+    )
+
+
+def _retrained(lineage: Mapping[str, str]) -> str:
+    if WHY_TAG not in lineage:
+        return ""
+    return (
+        f"\n\n**Retrained.** {plain(lineage[WHY_TAG])} Labelled answers of "
+        f"{plain(lineage[LABELS_TAG])} joined the data of the champion."
+    )
+
+
+def _metrics(evaluated: Evaluated) -> str:
+    beside = evaluated.champion_figures
+    head = ["metric", "value", "95 % interval", "baseline"] + [
+        f"champion v{evaluated.champion}"
+    ] * bool(beside)
+    rows = []
+    for name, figure in evaluated.figures.items():
+        title = f"**{name}**" if name == evaluated.metric else name
+        title += " ↓" if name in SMALLER_IS_BETTER else " ↑"
+        row = [title, f"{figure.value:.4f}", f"{figure.low:.4f} … {figure.high:.4f}"]
+        row += ["–" if isnan(evaluated.baseline[name]) else f"{evaluated.baseline[name]:.4f}"]
+        row += [f"{beside[name]:.4f}"] if beside else []
+        rows.append(row)
+    note = "Bootstrap over the holdout rows; the arrow says which way is better."
+    return f"## Metrics on the holdout\n\n{markdown_table(head, rows)}\n\n{note}"
+
+
+def _slices(evaluated: Evaluated) -> str:
+    parts = []
+    for column in dict.fromkeys(s.column for s in evaluated.slices):
+        found = [s for s in evaluated.slices if s.column == column][:SLICES_SHOWN]
+        rows = [(plain(s.value), count(s.rows), *_slice_figures(s)) for s in found]
+        head = (plain(column), "rows", evaluated.metric, "95 % interval")
+        parts.append(markdown_table(head, rows))
+    return "## Slices\n\n" + "\n\n".join(parts) if parts else ""
+
+
+def _slice_figures(found: HoldoutSlice) -> tuple[str, str]:
+    if found.figure is None:
+        return "too few rows", ""
+    return f"{found.figure.value:.4f}", f"{found.figure.low:.4f} … {found.figure.high:.4f}"
+
+
+def _limits(use_case: UseCase) -> str:
+    return (
+        "## Limits\n\n" + "\n".join(f"- {plain(x)}" for x in use_case.card.limits)
+        if use_case.card.limits
+        else ""
+    )
+
+
+def _plain(facts: Mapping[str, str]) -> list[tuple[str, str]]:
+    return [(plain(name), plain(value)) for name, value in facts.items()]
+
+
+def markdown_table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """A table as MLflow's pages show it; its cells are Markdown."""
+    lines = [" | ".join(head), " | ".join("---" for _ in head)]
+    lines += [" | ".join(row) for row in rows]
+    return "\n".join(f"| {line} |" for line in lines)

@@ -1,0 +1,130 @@
+"""What a person reads on the registry page: who is live and why, what waits, how to go back."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+
+from contract.markdown import plain
+from contract.names import ARCHIVED
+from contract.use_case.model import UseCase
+from pipelines.registry.ledger import LedgerEntry, taken_out_by
+from pipelines.registry.transitions import stage_of
+
+APPROVAL_TAG = "approval"
+PENDING = "pending"
+STATUS_TAG = "status"
+MADE_BY = {"external": "by hand in MLflow", "reset": "by hand in MLflow"}
+VERSIONS_SHOWN = 6
+SHORT = 240  # characters
+
+Tags = Mapping[str, str]
+
+
+def front_page(use_case: UseCase, entries: Sequence[LedgerEntry], tags: Mapping[str, Tags]) -> str:
+    """The registered model's description, markdown. `tags` are those of each version."""
+    now = entries[-1].standing
+    lines = [
+        _live(entries),
+        _waiting(use_case, now.challenger, tags.get(now.challenger, {})),
+        f"**To go back:** {_command(use_case, 'rollback', reason='...')} makes version "
+        f"{now.previous} live again."
+        if now.previous
+        else "",
+        f"*Last move:* {plain(short(sentence(entries[-1])))}. "
+        f"All: experiment `{use_case.name}/releases`.",
+        _versions(entries, tags),
+        plain(use_case.description),
+    ]
+    return "\n\n".join(line for line in lines if line)
+
+
+def _live(entries: Sequence[LedgerEntry]) -> str:
+    now, start = entries[-1].standing, _begun(entries)
+    if not now.champion:
+        offer = f" Version {now.previous} was live before." if now.previous else ""
+        return f"**Live: no version.** {plain(short(start.why))}.{offer}"
+    return (
+        f"**Live: version {now.champion}** since {moment(start.time)}, because "
+        f"{plain(short(start.why))} ({plain(_by(start))})."
+    )
+
+
+def _begun(entries: Sequence[LedgerEntry]) -> LedgerEntry:
+    """The entry since which the champion is champion, or since which there is none."""
+    champion = entries[-1].standing.champion
+    before = next((e.number for e in reversed(entries) if e.standing.champion != champion), 0)
+    return entries[before]  # numbers begin with 1: this is the entry that follows
+
+
+def _waiting(use_case: UseCase, challenger: str, tags: Tags) -> str:
+    if not challenger:
+        return "**Waiting:** nothing."
+    if tags.get(APPROVAL_TAG) == PENDING:
+        command = _command(use_case, "promote", version=challenger, reason="...")
+        return f"**Waiting: version {challenger}**, approval pending. To approve it: {command}"
+    return f"**Waiting: version {challenger}**, {_gate(tags)}."
+
+
+def _gate(tags: Tags) -> str:
+    decision = tags.get("gate")
+    if decision is None:
+        return "not gated yet"
+    reasons = tags.get("gate_reasons", "")
+    return f"gate {plain(decision)}" + (f": {plain(short(reasons))}" if reasons else "")
+
+
+def status(entries: Sequence[LedgerEntry], version: str, tags: Tags) -> str:
+    """One line about a version, for its tag `status`; "" for one that the ledger does not know."""
+    now = entries[-1].standing
+    if version == now.champion:
+        return f"live since {moment(_begun(entries).time)}"
+    if version == now.challenger:
+        return "waiting for approval" if tags.get(APPROVAL_TAG) == PENDING else "waiting"
+    out = taken_out_by(entries, version)
+    if out and version in now.barred:
+        return f"{'rejected' if out.move == 'reject' else 'rolled back'}: {short(out.why)}"
+    if version == now.previous:
+        return "previous: a rollback brings it back"
+    return f"archived: {short(sentence(out))}" if out else ""
+
+
+def _versions(entries: Sequence[LedgerEntry], tags: Mapping[str, Tags]) -> str:
+    """The newest versions with their stage and status."""
+    now = entries[-1].standing
+    rows = [
+        f"| {v} | {stage_of(now, v, ARCHIVED)} | {plain(known)} |"
+        for v in sorted(tags, key=int, reverse=True)[:VERSIONS_SHOWN]
+        if (known := status(entries, v, tags[v]))
+    ]
+    return "| version | stage | status |\n|---|---|---|\n" + "\n".join(rows) if rows else ""
+
+
+def short(text: str) -> str:
+    """A text that fits on a line or two; the whole one stands in the ledger."""
+    return text if len(text) <= SHORT else f"{text[:SHORT].rsplit(' ', 1)[0]} …"
+
+
+def sentence(entry: LedgerEntry) -> str:
+    """An entry in one line."""
+    what = {
+        "register": f"version {entry.version} became the challenger",
+        "promote": f"version {entry.version} reached Production",
+        "reject": f"version {entry.version} was rejected",
+        "rollback": f"rollback to version {entry.version}",
+        "external": "a change by hand was found",
+        "reset": "the registered model was deleted or made anew",
+    }[entry.move]
+    return f"{what}, {moment(entry.time)}, {_by(entry)}: {entry.why}"
+
+
+def moment(time: datetime) -> str:
+    """A time as people read it."""
+    return f"{time:%Y-%m-%d %H:%M} UTC"
+
+
+def _by(entry: LedgerEntry) -> str:
+    return MADE_BY.get(entry.move, f"by {entry.who}")
+
+
+def _command(use_case: UseCase, entry_point: str, **parameters: str) -> str:
+    given = "".join(f" -P {k}={v}" for k, v in {"use_case": use_case.name, **parameters}.items())
+    return f"`mlflow run . --env-manager local -e {entry_point}{given}`"

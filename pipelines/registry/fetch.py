@@ -1,0 +1,15 @@
+"""The package of a registered version on this disk, if it is still the one that was registered."""
+
+from pathlib import Path
+
+import mlflow
+
+from contract.store.package import PACKAGE_TAG, verify
+from pipelines.registry.versions import Version
+
+
+def fetch(version: Version, into: Path) -> Path:
+    """Download a version's package into a folder; Refused unless it is what was registered."""
+    folder = Path(mlflow.artifacts.download_artifacts(version.source, dst_path=str(into)))
+    verify(folder, version.tags.get(PACKAGE_TAG, ""))
+    return folder

@@ -1,0 +1,172 @@
+"""The ledger: every move of every version of a use case, append-only and chained by hashes.
+
+An entry says what was done and how things stand since, so the newest entry alone tells what the
+registry must show. It is appended by compare-and-set: of several writers of entry n one succeeds.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass, fields, replace
+from datetime import UTC, datetime
+from typing import Literal
+
+import pyarrow as pa
+
+from contract.errors import Refused
+from contract.store.fingerprint import value_hash
+from contract.store.tables import Tables
+
+Asked = Literal["register", "promote", "reject", "rollback"]
+Move = Asked | Literal["external", "reset"]
+FORMAT = 1
+EPOCH = datetime.fromtimestamp(0, UTC)
+NONE = ""  # no version
+
+SCHEMA = pa.schema(
+    [
+        ("format", pa.int64()),
+        ("number", pa.int64()),  # 1, 2, ...
+        ("time", pa.timestamp("us", tz="UTC")),
+        ("move", pa.string()),
+        ("version", pa.string()),
+        ("from_stage", pa.string()),
+        ("to_stage", pa.string()),
+        ("who", pa.string()),
+        ("why", pa.string()),
+        ("expected", pa.string()),
+        ("gate_run", pa.string()),
+        ("data_version", pa.string()),
+        ("release_check", pa.string()),
+        ("effects", pa.list_(pa.string())),
+        ("champion", pa.string()),
+        ("challenger", pa.string()),
+        ("former", pa.list_(pa.string())),
+        ("barred", pa.list_(pa.string())),
+        ("host", pa.string()),
+        ("previous_hash", pa.string()),
+        ("hash", pa.string()),
+    ]
+)
+
+
+@dataclass(frozen=True)
+class RegistryState:
+    """How the versions stand: who is what since an entry. "" is no version."""
+
+    champion: str = NONE
+    challenger: str = NONE
+    former: tuple[str, ...] = ()  # champions before, oldest first, that a rollback may go back to
+    barred: tuple[str, ...] = ()  # rejected or rolled back: not promoted again by itself
+
+    @property
+    def previous(self) -> str:
+        """The version that a rollback goes back to."""
+        return self.former[-1] if self.former else NONE
+
+
+@dataclass(frozen=True)
+class LedgerEntry:
+    """One move, as it stands in the table; `effects` names each version whose stage it changed."""
+
+    move: Move
+    version: str
+    who: str
+    why: str
+    standing: RegistryState
+    from_stage: str = ""
+    to_stage: str = ""
+    expected: str = NONE  # the champion that the mover saw
+    gate_run: str = ""
+    data_version: str = ""
+    release_check: str = ""
+    effects: tuple[str, ...] = ()
+    host: str = ""
+    number: int = 0
+    time: datetime = EPOCH
+    previous_hash: str = ""
+    hash: str = ""
+
+    def after(self, head: "LedgerEntry | None", time: datetime) -> "LedgerEntry":
+        """This entry as the one that follows `head`, sealed by its hash."""
+        number, previous = (head.number + 1, head.hash) if head else (1, "")
+        placed = replace(self, number=number, time=time, previous_hash=previous)
+        return replace(placed, hash=entry_hash(placed))
+
+    def row(self) -> dict[str, object]:
+        """The entry as plain values, in the order of the table."""
+        values = asdict(self) | asdict(self.standing) | {"format": FORMAT}
+        return {name: values[name] for name in SCHEMA.names}
+
+    @classmethod
+    def of(cls, row: dict[str, object]) -> "LedgerEntry":
+        """From a row of the table."""
+        if row["format"] != FORMAT:
+            raise Refused(
+                f"Ledger entry {row['number']} has format {row['format']} of a newer Fourcycle; "
+                f"this one reads {FORMAT}."
+            )
+        plain = {k: tuple(v) if isinstance(v, list) else v for k, v in row.items()}
+        standing = RegistryState(**{f.name: plain[f.name] for f in fields(RegistryState)})  # type: ignore[arg-type]
+        own = {f.name: plain[f.name] for f in fields(cls) if f.name != "standing"}
+        return cls(standing=standing, **own)  # type: ignore[arg-type]
+
+
+def entry_hash(entry: LedgerEntry) -> str:
+    """SHA-256 over everything an entry says, the hash of the entry before it included."""
+    row = entry.row()
+    del row["hash"]
+    return value_hash(row | {"time": entry.time.isoformat()})
+
+
+def read_entries(tables: Tables) -> list[LedgerEntry]:
+    """All entries, oldest first."""
+    if not tables.exists("ledger"):
+        return []
+    return [LedgerEntry.of(row) for row in tables.read("ledger", order_by=["number"]).to_pylist()]
+
+
+def append_entry(tables: Tables, entry: LedgerEntry) -> bool:
+    """Add a sealed entry; False when another entry took its number."""
+    rows = pa.Table.from_pylist([entry.row()], schema=SCHEMA)
+    if tables.append_next("ledger", rows, entry.number):
+        return True
+    # A commit that was reported as failed may have been made: look again.
+    there = read_entries(tables)
+    return any(e.hash == entry.hash for e in there[entry.number - 1 : entry.number])
+
+
+def broken_link(entries: Iterable[LedgerEntry]) -> str:
+    """The first entry that is not what was written, as a sentence; "" while the chain holds."""
+    before = ""
+    for number, entry in enumerate(entries, start=1):
+        if entry.number != number:
+            return f"entry {number} is missing; entry {entry.number} stands in its place"
+        if entry.hash != entry_hash(entry):
+            return f"entry {number} was changed after it was written"
+        if entry.previous_hash != before:
+            return f"entry {number} does not follow the entry before it"
+        before = entry.hash
+    return ""
+
+
+def champion_at(entries: Sequence[LedgerEntry], moment: datetime) -> str:
+    """The champion at a time (with its zone); "" when there was none."""
+    past = [entry for entry in entries if entry.time <= moment]
+    return past[-1].standing.champion if past else NONE
+
+
+def ever_champion(entries: Sequence[LedgerEntry]) -> frozenset[str]:
+    """Versions that were champion since the registered model was made."""
+    resets = [i for i, entry in enumerate(entries) if entry.move == "reset"]
+    start = resets[-1] if resets else 0
+    return frozenset(e.standing.champion for e in entries[start:]) - {NONE}
+
+
+def taken_out_by(entries: Sequence[LedgerEntry], version: str) -> LedgerEntry | None:
+    """The newest entry that rejected a version, or after which it no longer was what it was."""
+    found, held = None, False
+    for entry in entries:
+        holds = version in (entry.standing.champion, entry.standing.challenger)
+        if (held and not holds) or (entry.move == "reject" and entry.version == version):
+            found = entry
+        held = holds
+    return found

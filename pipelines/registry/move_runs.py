@@ -1,0 +1,76 @@
+"""Each entry of the ledger as a run in the experiment `<use case>/releases`."""
+
+import json
+
+from mlflow import MlflowClient
+from mlflow.entities import RunTag
+
+from contract.markdown import plain
+from contract.names import experiment as experiment_name
+from pipelines.registry.description import moment, sentence
+from pipelines.registry.ledger import LedgerEntry
+from pipelines.runtime.process_identity import process_identity
+from pipelines.runtime.workspace import PROCESS_TAG, STEP_TAG, Workspace
+from tracking.store import experiment
+
+ENTRY_TAG = "ledger_hash"
+ENTRY_FILE = "ledger_entry.json"
+
+
+def record_run(workspace: Workspace, entry: LedgerEntry, own_run: str = "") -> None:
+    """Write the entry's run unless it is there: on `own_run` (still open), or on one of its own."""
+    client = workspace.client
+    name = experiment_name(workspace.use_case.name, "releases")
+    where = experiment(client, workspace.settings, name)
+    wanted = f"tags.{ENTRY_TAG} = '{entry.hash}' and attributes.status = 'FINISHED'"
+    if client.search_runs([where], wanted, max_results=1):
+        return
+    if own_run and client.get_run(own_run).info.experiment_id == where:
+        client.log_batch(own_run, tags=[RunTag(key, text) for key, text in _tags(entry).items()])
+        _log_entry(client, own_run, entry)
+        return
+    begun = {PROCESS_TAG: process_identity(), "use_case": workspace.use_case.name}
+    run = client.create_run(where, tags=begun | _tags(entry), run_name=_title(entry))
+    _log_entry(client, run.info.run_id, entry)
+    client.set_terminated(run.info.run_id)
+
+
+def _log_entry(client: MlflowClient, run_id: str, entry: LedgerEntry) -> None:
+    client.log_text(run_id, json.dumps(entry.row(), indent=2, default=str), ENTRY_FILE)
+
+
+def _tags(entry: LedgerEntry) -> dict[str, str]:
+    tags = {
+        STEP_TAG: entry.move,
+        "model_version": entry.version,
+        "stage": f"{entry.from_stage} → {entry.to_stage}",
+        "champion": entry.standing.champion or "none",
+        "who": entry.who,
+        "why": entry.why,
+        "gate_run": entry.gate_run,
+        "data_version": entry.data_version,
+        "release_check": entry.release_check,
+        "mlflow.runName": _title(entry),
+        "mlflow.note.content": _note(entry),
+        ENTRY_TAG: entry.hash,
+    }
+    return {name: text for name, text in tags.items() if text}
+
+
+def _title(entry: LedgerEntry) -> str:
+    return f"#{entry.number} {entry.move} version {entry.version}"
+
+
+def _note(entry: LedgerEntry) -> str:
+    rows = {
+        "when": moment(entry.time),
+        "who": entry.who,
+        "why": entry.why,
+        "effects": "; ".join(entry.effects),
+        "gate run": entry.gate_run,
+        "data version": entry.data_version,
+        "release check": entry.release_check,
+        "champion since": entry.standing.champion or "none",
+    }
+    lines = [f"| {name} | {plain(value)} |" for name, value in rows.items() if value]
+    return f"{plain(sentence(entry))}\n\n| what | which |\n|---|---|\n" + "\n".join(lines)

@@ -1,0 +1,1 @@
+"""Whether a version may reach users: evidence, decision, report, release check."""

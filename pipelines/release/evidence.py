@@ -1,0 +1,186 @@
+"""Evidence: gather what the gate must know of a version. Measures, and decides nothing.
+
+Everything is measured on the registered package, loaded and scored as the service does, and on the
+holdout that the version was registered with. What fails becomes a problem, which is a no.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+import numpy as np
+import pyarrow as pa
+
+from contract.errors import Refused, Unavailable
+from contract.names import ROW_HASH
+from contract.store.fingerprint import content_hash, row_hashes
+from contract.store.tables import Tables
+from contract.use_case.model import UseCase
+from pipelines.model.comparison import Comparison, Groups, compare
+from pipelines.model.fitted import answers
+from pipelines.registry.versions import Version
+from pipelines.release.compatibility import breaks, incomparable
+from pipelines.release.decision import Champion, GateEvidence, NoChampion
+from pipelines.release.loaded_package import LoadedPackage, MeasuredPackage, load, measure, plain
+from pipelines.runtime.step import load_result
+from pipelines.runtime.workspace import Workspace
+from pipelines.validate import STEP as VALIDATE
+from serving.scoring.scorer import Scorer
+
+# Without these nobody can say where a version came from.
+LINEAGE = (
+    "git_commit",
+    "train_run",
+    "evaluate_run",
+    "package_run",
+    "package_digest",
+    "training_version",
+    "training_hash",
+    "holdout_version",
+    "holdout_hash",
+    "raw_version",
+    "raw_hash",
+    "lock_hash",
+)
+LONGEST_PROBLEM = 400
+T = TypeVar("T")
+
+
+@dataclass
+class EvidenceCollector:
+    """Tries one thing after another; a failure leaves None and a sentence, it stops nothing."""
+
+    problems: list[str] = field(default_factory=list)
+
+    def __call__(self, what: str, work: Callable[[], T]) -> T | None:
+        """The work's value; None where it failed."""
+        try:
+            return work()
+        except Unavailable:
+            raise  # says nothing about the version: try again later
+        except Exception as error:  # deltalake raises bare ones for a file that is gone or damaged
+            said = str(error).partition("\n")[0][:LONGEST_PROBLEM]
+            self.problems.append(f"{what}: {said or type(error).__name__}")
+            return None
+
+
+def gather(workspace: Workspace, version: Version, champion: Version | None) -> GateEvidence:
+    """Measure a version, and the champion beside it where there is one."""
+    attempt, tables, me = EvidenceCollector(), workspace.tables, f"version {version.version}"
+    loaded = attempt(f"{me} can't be served", lambda: load(workspace, version))
+    rows = attempt(f"the holdout of {me} can't be read", lambda: holdout(tables, version))
+    mine = None
+    if loaded is not None and rows is not None:
+        served = loaded.served
+        mine = attempt(f"{me} can't be measured", lambda: measure(workspace, served, rows))
+    return GateEvidence(
+        version=version.version,
+        missing_tags=tuple(name for name in LINEAGE if not version.tags.get(name)),
+        validation=attempt("its validation is not known", lambda: validation(workspace, version)),
+        rows=rows.num_rows if rows is not None else None,
+        holdout_hash=content_of(rows) if rows is not None else None,
+        registered_hash=version.tags.get("holdout_hash"),
+        trained_on=_trained_on(attempt, workspace, version, rows),
+        figures=mine.figures if mine else None,
+        latency=mine.latency if mine else None,
+        size_mb=loaded.size_mb if loaded else None,
+        opponent=_meet(attempt, workspace, champion, rows, loaded, mine),
+        problems=tuple(attempt.problems),  # last: what came before may have added some
+    )
+
+
+def _meet(
+    attempt: EvidenceCollector,
+    workspace: Workspace,
+    champion: Version | None,
+    rows: pa.Table | None,
+    loaded: LoadedPackage | None,
+    mine: MeasuredPackage | None,
+) -> NoChampion | Champion:
+    if champion is None:
+        return NoChampion()
+    name = f"champion version {champion.version}"
+    theirs = attempt(f"{name} can't be read", lambda: load(workspace, champion).served)
+    broken, comparison, why = None, None, ""
+    if theirs is not None and loaded is not None and rows is not None:
+        old, new = theirs, loaded.served
+        broken = breaks(
+            old.use_case, new.use_case, tuple(old.scorer.classes), tuple(new.scorer.classes)
+        )
+        why = incomparable(old.use_case, new.use_case)
+        if mine is not None and not why:
+            me = mine
+            comparison = attempt(
+                f"{name} can't be measured", lambda: _compare(me, old.scorer, rows)
+            )
+    seen = _trained_on(attempt, workspace, champion, rows)
+    return Champion(champion.version, seen, broken, comparison, why)
+
+
+def holdout(tables: Tables, version: Version) -> pa.Table:
+    """The version's frozen holdout, in an order that depends on its content alone."""
+    return tables.read("holdout", int(_tag(version, "holdout_version")), order_by=[ROW_HASH])
+
+
+def content_of(rows: pa.Table) -> str:
+    """The content hash of rows as they are now, whatever their table says of itself."""
+    return content_hash(row_hashes(rows.drop_columns([ROW_HASH])))
+
+
+def trained_on(tables: Tables, version: Version, rows: pa.Table, keys: tuple[str, ...]) -> int:
+    """How many of the rows stand in the version's training table, by content or by key.
+
+    By key too: a column declared since, or a label corrected since, changes the content of a row
+    that the version has seen all the same.
+    """
+    at = int(_tag(version, "training_version"))
+    training = tables.read("training", at, columns=[ROW_HASH, *keys])
+    hashes = training.column(ROW_HASH).to_numpy()
+    if content_hash(hashes) != _tag(version, "training_hash"):
+        raise Refused(f"table training@{at} does not hold the rows that it was trained on")
+    same_row = np.isin(rows.column(ROW_HASH).to_numpy(), hashes)
+    mine, theirs = (row_hashes(table.select(list(keys))) for table in (rows, training))
+    return int((same_row | np.isin(mine, theirs)).sum())
+
+
+def validation(workspace: Workspace, version: Version) -> str:
+    """What the validation of the version's data said; Refused where no finished one is known."""
+    raw = _tag(version, "raw_hash")
+    runs = workspace.client.search_runs(
+        [workspace.experiment_id],
+        f"tags.step = '{VALIDATE.name}' and tags.data_hash = '{raw}' "
+        "and attributes.status = 'FINISHED'",
+        max_results=1,
+    )
+    if not runs:
+        raise Refused(f"no finished validation of raw rows {raw[:12]} is known")
+    return load_result(workspace, VALIDATE, runs[0].info.run_id).line()
+
+
+def groups(case: UseCase, rows: pa.Table) -> Groups:
+    """The declared slices: the value of each column on each row, as text."""
+    return {
+        name: rows.column(name).to_pandas().astype(str).to_numpy()
+        for name in case.evaluation.slices
+    }
+
+
+def _compare(mine: MeasuredPackage, champion: Scorer, rows: pa.Table) -> Comparison:
+    theirs = answers(champion, plain(champion, rows), mine.scored.label)
+    return compare(mine.case, mine.scored, theirs, groups(mine.case, rows))
+
+
+def _trained_on(
+    attempt: EvidenceCollector, workspace: Workspace, version: Version, rows: pa.Table | None
+) -> int | None:
+    if rows is None:
+        return None
+    what = f"the training rows of version {version.version} are not known"
+    keys = workspace.use_case.keys
+    return attempt(what, lambda: trained_on(workspace.tables, version, rows, keys))
+
+
+def _tag(version: Version, name: str) -> str:
+    if not (found := version.tags.get(name)):
+        raise Refused(f"version {version.version} has no tag {name}")
+    return found

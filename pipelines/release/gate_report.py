@@ -1,0 +1,118 @@
+"""What the gate writes for people and programs: a page, a plot, tables, and the whole evidence."""
+
+from math import isfinite
+
+import mlflow
+from pydantic import TypeAdapter
+
+from contract.markdown import plain
+from contract.use_case.model import Gates
+from pipelines.model.comparison import Comparison, SliceDifference, shown_worse
+from pipelines.model.model_card import markdown_table
+from pipelines.model.plots import gain
+from pipelines.release.decision import Champion, GateDecision, GateEvidence, judged
+from pipelines.runtime.console import count
+
+SLICES_SHOWN = 20
+
+
+def publish(gates: Gates, evidence: GateEvidence, decision: GateDecision) -> None:
+    """Log the decision, first on the page, and all that led to it to the active run."""
+    text = page(gates, evidence, decision)
+    mlflow.set_tags({"model_version": evidence.version, "gate": str(decision.passed)})
+    mlflow.set_tag("mlflow.note.content", text)
+    mlflow.log_text(text, "gate/decision.md")
+    mlflow.log_text(
+        TypeAdapter(GateEvidence).dump_json(evidence, indent=1).decode(), "gate/evidence.json"
+    )
+    mlflow.log_dict(gates.model_dump(mode="json"), "gate/declared.json")
+    figures = _figures(evidence)
+    mlflow.log_metrics({name: value for name, value in figures.items() if isfinite(value)})
+    if isinstance(evidence.opponent, Champion) and evidence.opponent.comparison:
+        champion, found = evidence.opponent, evidence.opponent.comparison
+        mlflow.log_figure(gain(found, champion.version, gates.margin), "gate/difference.png")
+        head, rows = slice_table(gates, found)
+        mlflow.log_table(
+            {name: [row[i] for row in rows] for i, name in enumerate(head)}, "gate/slices.json"
+        )
+
+
+def page(gates: Gates, evidence: GateEvidence, decision: GateDecision) -> str:
+    """The decision for a person, in Markdown: the answer, its reasons, then the numbers."""
+    word = "passed" if decision.passed else "refused"
+    parts = [
+        f"# Version {evidence.version}: {word}",
+        "\n".join(f"- {plain(reason)}" for reason in decision.reasons),
+    ]
+    if isinstance(evidence.opponent, Champion) and evidence.opponent.comparison:
+        parts += _against(gates, evidence, evidence.opponent, evidence.opponent.comparison)
+    if evidence.figures:
+        rows = [(plain(name), f"{value:.4f}") for name, value in evidence.figures.items()]
+        parts.append(
+            "## On the holdout, as packaged\n\n" + markdown_table(("metric", "value"), rows)
+        )
+    parts.append("The whole evidence: artifact `gate/evidence.json`.")
+    return "\n\n".join(parts) + "\n"
+
+
+def slice_table(gates: Gates, found: Comparison) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
+    """Head and rows of the table of slices, worst first."""
+    large = judged(gates, found.slices)
+    p_values = shown_worse([s.difference for s in large], gates.slice_margin)
+    shown = {s.name: f"{p:.3g}" for s, p in zip(large, p_values, strict=True)}
+    head = ("slice", "rows", "challenger", "champion", "difference", "95 % interval", "p (Holm)")
+    ranked = sorted(found.slices, key=lambda s: (s.name not in shown, s.difference.value))
+    return head, [_slice_row(s, shown.get(s.name, "not judged")) for s in ranked]
+
+
+def _slice_row(found: SliceDifference, p: str) -> tuple[str, ...]:
+    known = found.difference
+    return (
+        found.name,
+        count(found.rows),
+        f"{found.challenger:.4f}",
+        f"{found.champion:.4f}",
+        f"{known.value:+.4f}",
+        f"{known.low:+.4f} … {known.high:+.4f}",
+        p,
+    )
+
+
+def _against(
+    gates: Gates, evidence: GateEvidence, champion: Champion, found: Comparison
+) -> list[str]:
+    known = found.difference
+    rows = [
+        ("challenger", f"{found.challenger:.4f}"),
+        (f"champion version {champion.version}", f"{found.champion:.4f}"),
+        ("**difference**", f"**{known.value:+.4f}**"),
+        ("95 % interval", f"{known.low:+.4f} … {known.high:+.4f}"),
+        ("the interval must begin above", f"{-gates.margin:+g}"),
+    ]
+    title = f"## Against champion version {champion.version}, on {count(evidence.rows or 0)} rows"
+    note = f"Paired bootstrap, {count(len(found.drawn))} resamples: artifact `gate/difference.png`."
+    parts = [f"{title}\n\n{markdown_table(('', found.metric), rows)}\n\n{note}"]
+    if found.slices:
+        head, lines = slice_table(gates, found)
+        asked = (
+            f"A slice of {count(gates.slice_min_rows)} rows or more that is shown worse by more "
+            f"than {gates.slice_margin:g} (p below 0.05) has a veto."
+        )
+        shown = [(plain(name), *figures) for name, *figures in lines[:SLICES_SHOWN]]
+        parts.append(f"## Slices\n\n{markdown_table(head, shown)}\n\n{asked}")
+    return parts
+
+
+def _figures(evidence: GateEvidence) -> dict[str, float]:
+    figures = {f"holdout/{name}": value for name, value in (evidence.figures or {}).items()}
+    if evidence.latency:
+        figures["latency_median_ms"] = evidence.latency.median_ms
+        figures["latency_p99_ms"] = evidence.latency.p99_ms
+    if evidence.size_mb is not None:
+        figures["served_size_mb"] = evidence.size_mb
+    if isinstance(evidence.opponent, Champion) and evidence.opponent.comparison:
+        found = evidence.opponent.comparison
+        known = found.difference
+        figures |= {"gate/difference": known.value, "gate/low": known.low, "gate/high": known.high}
+        figures |= {f"champion/{found.metric}": found.champion}
+    return figures

@@ -1,0 +1,1 @@
+"""A span of real time lived through again, window by window."""

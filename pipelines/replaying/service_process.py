@@ -1,0 +1,108 @@
+"""The service as a process of its own, for as long as a command sends it rows."""
+
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pyarrow as pa
+
+from contract.errors import Refused, Unavailable
+from contract.use_case.model import UseCase
+from pipelines.runtime.child_process import end_orphan
+from pipelines.runtime.process_identity import process_identity
+
+READY_S = 60
+STOP_S = 60  # its workers finish, and its shipper ships the last rows
+ROWS_PER_REQUEST = 500
+
+
+@contextmanager
+def service(
+    use_case: str, root: str, port: int, version: str = "", note: Path | None = None
+) -> Iterator[str]:
+    """Start the service; its address. It is stopped in order at the end, which ships its log.
+
+    It is ready when it answers with the version (empty: any): from its cache it starts with an old
+    one, until it has seen the registry. The note tells who it is while it runs, for whoever comes
+    after this process was killed.
+    """
+    command = [sys.executable, "-m", "serving", "--use-case", use_case, "--port", str(port)]
+    command += ["--root", root] if root else []
+    # A session of its own: Ctrl-C reaches this process alone, which stops it in order.
+    process = subprocess.Popen(command, stderr=subprocess.DEVNULL, start_new_session=True)
+    address = f"http://127.0.0.1:{port}"
+    if note:
+        note.write_text(process_identity(process.pid), encoding="utf-8")
+    try:
+        _wait_until_ready(process, address, version)
+        yield address
+    finally:
+        process.terminate()
+        try:
+            process.wait(timeout=STOP_S)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+        if note:
+            note.unlink()
+
+
+def stop_left_over(note: Path) -> None:
+    """Stop the service of a process that was killed, if it still runs."""
+    if not note.exists():
+        return
+    end_orphan(note.read_text(encoding="utf-8"))
+    note.unlink()
+
+
+def post_rows(address: str, use_case: UseCase, rows: pa.Table) -> None:
+    """Ask for an answer to every row by /invocations, some hundred rows a request."""
+    with httpx.Client(base_url=address, timeout=60) as client:
+        for start in range(0, rows.num_rows, ROWS_PER_REQUEST):
+            part = request_rows(rows.slice(start, ROWS_PER_REQUEST), use_case)
+            checked(client.post("/invocations", json={"dataframe_records": part}))
+
+
+def checked(answer: httpx.Response) -> httpx.Response:
+    """The answer, if it is a good one."""
+    if answer.status_code != httpx.codes.OK:
+        raise Refused(f"POST {answer.url.path} answered {answer.status_code}: {answer.text[:300]}")
+    return answer
+
+
+def request_rows(rows: pa.Table, use_case: UseCase) -> list[dict[str, Any]]:
+    """Rows as a client sends them: features, keys and event time, no label."""
+    names = [name for name in use_case.columns if name != use_case.target]
+    plain = rows.select(names).to_pylist()
+    time = use_case.event_time
+    return [row | ({time: row[time].isoformat()} if time else {}) for row in plain]
+
+
+def free_port() -> int:
+    """A port nobody listens on now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def _wait_until_ready(process: "subprocess.Popen[bytes]", address: str, version: str) -> None:
+    deadline = time.monotonic() + READY_S
+    while time.monotonic() < deadline:
+        if process.poll() is not None:
+            raise Refused(f"The service ended with exit code {process.returncode}; try make serve.")
+        try:
+            answer = httpx.get(f"{address}/ping", timeout=2)
+            found = answer.headers.get("X-Model-Version")
+            if answer.status_code == httpx.codes.OK and version in ("", found):
+                return
+        except httpx.TransportError:
+            pass  # not listening yet: the loop's deadline decides
+        time.sleep(0.1)
+    what = f"with version {version} " if version else ""
+    raise Unavailable(f"The service at {address} was not ready {what}within {READY_S} s.")

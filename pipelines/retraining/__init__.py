@@ -1,0 +1,1 @@
+"""Whether and on what to train again: verdicts, checks of labels, policy, candidate."""

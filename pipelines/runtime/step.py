@@ -1,0 +1,230 @@
+"""Run one step: as a named MLflow run with its result, or by reusing a finished run of equal key.
+
+The key of a step covers the content of its inputs, the sections of the use case it reads, the code
+it imports, its parameters, the interpreter and the lock. Results are small JSON documents on the
+run; tables and artifacts they name are checked before a run is reused.
+"""
+
+import os
+import platform
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
+
+import mlflow
+from mlflow.entities import Run
+from pydantic import BaseModel, ConfigDict
+from rich.markup import escape
+
+from contract.errors import BadInput
+from contract.store.fingerprint import value_hash
+from contract.store.tables import TableVersion
+from pipelines.runtime.code_hash import PROJECT, code_hash
+from pipelines.runtime.console import console
+from pipelines.runtime.process_identity import process_identity
+from pipelines.runtime.workspace import PROCESS_TAG, STEP_TAG, Workspace
+
+ACTOR_TAG = "actor"
+KEY_TAG = "cache_key"
+REUSED_TAG = "reused_from"
+RESULT_FILE = "result.json"
+
+
+class Result(BaseModel):
+    """What a step hands on: plain values, logged as JSON on its run."""
+
+    # An undefined metric is NaN; without this it would be null and the result unreadable.
+    model_config = ConfigDict(frozen=True, ser_json_inf_nan="constants")
+
+    def line(self) -> str:
+        """One line for a person."""
+        raise NotImplementedError
+
+    def tables(self) -> tuple[TableVersion, ...]:
+        """Table versions that must still be there for the result to be of use."""
+        return ()
+
+
+R = TypeVar("R", bound=Result)
+
+
+@dataclass(frozen=True)
+class Step(Generic[R]):
+    """One step of the life of a model: the module's name is the entry point is the run's name."""
+
+    name: str
+    result: type[R]
+    sections: tuple[str, ...] = ()  # of the use case, part of the key
+    cached: bool = True
+
+
+@dataclass(frozen=True)
+class Done(Generic[R]):
+    """A finished step. `run_id` did the work, now or in an earlier pipeline."""
+
+    run_id: str
+    result: R
+    reused: bool
+    seconds: float
+
+
+def execute(
+    workspace: Workspace,
+    step: Step[R],
+    work: Callable[[], R],
+    inputs: Mapping[str, str | int] | None = None,
+    parameters: Mapping[str, Any] | None = None,
+) -> Done[R]:
+    """Do the step's work inside its run, or reuse the finished run with the same key.
+
+    `inputs` are content hashes and versions, `parameters` what the caller chose; both are in the
+    key, and parameters are logged. The active run inside `work` is the step's.
+    """
+    started = time.monotonic()
+    key = step_key(workspace, step, inputs or {}, parameters or {})
+    reused = find_finished(workspace, step, key) if step.cached else None
+    with step_run(workspace, step.name) as run:
+        mlflow.set_tag(KEY_TAG, key)
+        if reused is not None:
+            mlflow.set_tag(REUSED_TAG, reused.info.run_id)
+            mlflow.set_tag("mlflow.note.content", f"Reused: run `{reused.info.run_id}` did this.")
+            _copy_figures(reused)
+            done = Done(
+                reused.info.run_id,
+                load_result(workspace, step, reused.info.run_id),
+                True,
+                time.monotonic() - started,
+            )
+        else:
+            new = {k: v for k, v in (parameters or {}).items() if k not in run.data.params}
+            mlflow.log_params(new)
+            result = work()
+            mlflow.log_text(result.model_dump_json(indent=2), RESULT_FILE)
+            done = Done(run.info.run_id, result, False, time.monotonic() - started)
+    _say(step.name, done)
+    return done
+
+
+def step_key(
+    workspace: Workspace, step: Step[Any], inputs: Mapping[str, Any], parameters: Mapping[str, Any]
+) -> str:
+    """The key under which a finished run of this step may be reused."""
+    return value_hash(
+        {
+            "step": step.name,
+            "use_case": workspace.use_case.sections(*step.sections),
+            "root": workspace.settings.table_root,
+            "inputs": dict(inputs),
+            "parameters": dict(parameters),
+            "code": code_hash(f"pipelines.{step.name}"),
+            "lock": lock_hash(),
+            "python": platform.python_version(),
+        }
+    )
+
+
+def lock_hash() -> str:
+    """Hash of the lock file: which libraries a run was made with."""
+    return value_hash((PROJECT / "requirements.lock").read_text(encoding="utf-8"))
+
+
+def find_finished(workspace: Workspace, step: Step[Any], key: str) -> Run | None:
+    """Newest finished run that did this step with this key and whose outputs are all there."""
+    runs = workspace.client.search_runs(
+        [workspace.experiment_id],
+        f"tags.{STEP_TAG} = '{step.name}' and tags.{KEY_TAG} = '{key}' "
+        "and attributes.status = 'FINISHED'",
+    )
+    for run in runs:
+        if REUSED_TAG not in run.data.tags and _intact(workspace, step, run.info.run_id):
+            return run
+    return None
+
+
+def latest_run(workspace: Workspace, step: Step[Any], run_id: str = "") -> str:
+    """The run a step builds on: the one named, else the newest finished one of that step."""
+    if run_id:
+        return run_id
+    runs = workspace.client.search_runs(
+        [workspace.experiment_id],
+        f"tags.{STEP_TAG} = '{step.name}' and attributes.status = 'FINISHED'",
+        max_results=1,
+        order_by=["attributes.start_time DESC"],
+    )
+    if not runs:
+        raise BadInput(
+            f"No finished run of step {step.name!r} for {workspace.use_case.name!r}; "
+            f"run it first: python -m pipelines.{step.name} --use-case {workspace.use_case.name}"
+        )
+    return str(runs[0].data.tags.get(REUSED_TAG, runs[0].info.run_id))
+
+
+def load_result(workspace: Workspace, step: Step[R], run_id: str) -> R:
+    """The result that a run of this step logged."""
+    try:
+        uri = f"runs:/{run_id}/{RESULT_FILE}"
+        return step.result.model_validate_json(mlflow.artifacts.load_text(uri))
+    except (mlflow.MlflowException, OSError, ValueError) as error:
+        raise BadInput(f"Run {run_id!r} holds no result of step {step.name!r}: {error}") from error
+
+
+@contextmanager
+def step_run(workspace: Workspace, name: str) -> Iterator[Run]:
+    """The MLflow run of a step: the one `mlflow run` made, a child of an active one, or new."""
+    tags = {
+        STEP_TAG: name,
+        "use_case": workspace.use_case.name,
+        PROCESS_TAG: process_identity(),
+        ACTOR_TAG: workspace.settings.who,
+    }
+    parent = mlflow.active_run()
+    launched = None if parent else _launched_run(workspace, name)
+    with mlflow.start_run(
+        run_id=launched,
+        experiment_id=workspace.experiment_id,
+        run_name=None if launched else name,
+        nested=parent is not None,
+    ) as run:
+        mlflow.set_tags(tags)
+        if launched:
+            mlflow.set_tag("mlflow.runName", name)
+        yield run
+
+
+def _launched_run(workspace: Workspace, name: str) -> str | None:
+    """The run `mlflow run` made for this process, if it stands in the right experiment.
+
+    MLflow can't move a run: one in a foreign experiment gets a note that says where to look.
+    """
+    run_id = os.environ.pop("MLFLOW_RUN_ID", None)
+    if run_id is None:
+        return None
+    run = workspace.client.get_run(run_id)
+    if run.info.experiment_id == workspace.experiment_id:
+        return run_id
+    where = workspace.client.get_experiment(workspace.experiment_id).name
+    note = f"Started `{name}`; its run stands in the experiment **{where}**."
+    workspace.client.set_tag(run_id, "mlflow.note.content", note)
+    workspace.client.set_tag(run_id, STEP_TAG, f"launch {name}")
+    return None
+
+
+def _intact(workspace: Workspace, step: Step[Any], run_id: str) -> bool:
+    try:
+        tables = load_result(workspace, step, run_id).tables()
+        return all(workspace.tables.intact(version) for version in tables)
+    except BadInput:
+        return False
+
+
+def _copy_figures(source: Run) -> None:
+    """Metrics of the run that did the work, so that a reused step compares like any other."""
+    mlflow.log_metrics(source.data.metrics)
+
+
+def _say(name: str, done: Done[Any]) -> None:
+    mark, how = ("[cyan]↺[/cyan]", "reused") if done.reused else ("[green]✓[/green]", "")
+    took = how or f"{done.seconds:.1f} s"
+    console().print(f"{mark} [bold]{name:<9}[/bold] {took:>7}  {escape(done.result.line())}")

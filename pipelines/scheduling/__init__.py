@@ -1,0 +1,1 @@
+"""Jobs by the clock: what is due, what is done, how they are."""

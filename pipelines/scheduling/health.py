@@ -1,0 +1,172 @@
+"""How the scheduler is: one look at its jobs, and a small server that shows it.
+
+`/health` is JSON, 200 when all is well and 503 when not; `/metrics` is for Prometheus; `/` for
+people.
+"""
+
+import json
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from datetime import datetime, timedelta
+from http import HTTPStatus
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from zoneinfo import ZoneInfo
+
+from contract.errors import BadInput
+from contract.use_case.model import Job, UseCase
+from pipelines.scheduling.due import JobState, first_due, next_try
+
+HOST = "127.0.0.1"
+
+
+@dataclass(frozen=True)
+class JobHealth:
+    """One job; moments are in the use case's time zone."""
+
+    cron: str
+    outcome: str  # never ran, running, done, failed, or waiting for another process
+    done: str  # when the last run that did all its work began; empty: none did
+    age_s: float | None  # since then
+    running_since: str
+    next_due: str
+    due: bool
+    failures: int  # since the last good run
+    trouble: str
+    well: bool
+
+
+@dataclass(frozen=True)
+class Health:
+    """All jobs of a use case."""
+
+    use_case: str
+    time_zone: str
+    well: bool
+    jobs: dict[Job, JobHealth]
+
+
+def health(
+    use_case: UseCase, states: dict[Job, JobState], started: datetime, now: datetime
+) -> Health:
+    """How the jobs are. Not well: it failed `attempts` times, or is late by more than a deadline.
+
+    `started` is when the scheduler began; a job that never ran is due since then. A job that waits
+    for another one, which has a deadline of its own, is not late.
+    """
+    idle = not any(state.since for state in states.values())
+    jobs = {job: _job(use_case, job, state, started, now, idle) for job, state in states.items()}
+    return Health(
+        use_case.name, use_case.time_zone, all(found.well for found in jobs.values()), jobs
+    )
+
+
+def _job(
+    use_case: UseCase, job: Job, state: JobState, started: datetime, now: datetime, idle: bool
+) -> JobHealth:
+    schedule, zone = use_case.schedule, ZoneInfo(use_case.time_zone)
+    due = first_due(use_case, job, state, started, now)
+    late = idle and now - due > timedelta(seconds=schedule.deadline_s)
+    upcoming = next_try(use_case, job, state, started, now)
+
+    def local(at: datetime | None) -> str:
+        return at.astimezone(zone).isoformat(timespec="seconds") if at else ""
+
+    return JobHealth(
+        cron=schedule.jobs[job],
+        outcome=_outcome(state),
+        done=local(state.done),
+        age_s=(now - state.done).total_seconds() if state.done else None,
+        running_since=local(state.since),
+        next_due=local(upcoming),
+        due=upcoming <= now and not state.since,
+        failures=state.failures,
+        trouble=state.trouble or state.notice,
+        well=not late and state.failures < schedule.attempts,
+    )
+
+
+def _outcome(state: JobState) -> str:
+    if state.since:
+        return "running"
+    if state.trouble:
+        return "failed" if state.failures else "waiting"
+    return "done" if state.done else "never ran"
+
+
+def as_json(found: Health) -> str:
+    """For programs."""
+    return json.dumps(asdict(found), indent=2)
+
+
+def as_text(found: Health) -> str:
+    """For people."""
+    lines = [f"{found.use_case}: {'all is well' if found.well else 'NOT WELL'}", ""]
+    for job, one in found.jobs.items():
+        mark, upcoming = " " if one.well else "!", one.next_due
+        if one.due or one.running_since:
+            upcoming = "now"
+        last = one.done or "never"
+        lines.append(
+            f"{mark} {job:<9} {one.outcome:<9} last done {last}, next {upcoming} ({one.cron})"
+        )
+        lines += [f"            {one.trouble}"] if one.trouble else []
+    return "\n".join(lines) + "\n"
+
+
+def as_metrics(found: Health) -> str:
+    """For Prometheus, in its text format."""
+    figures: dict[str, Callable[[JobHealth], float | None]] = {
+        "fourcycle_job_well": lambda one: float(one.well),
+        "fourcycle_job_failures": lambda one: one.failures,
+        "fourcycle_job_age_seconds": lambda one: one.age_s,
+    }
+    lines = []
+    for name, figure in figures.items():
+        lines.append(f"# TYPE {name} gauge")
+        for job, one in found.jobs.items():
+            if (value := figure(one)) is not None:
+                lines.append(f'{name}{{use_case="{found.use_case}",job="{job}"}} {value:g}')
+    return "\n".join(lines) + "\n"
+
+
+@contextmanager
+def shown(look: Callable[[], Health], port: int) -> Iterator[str]:
+    """Show what `look` says on a port of this host while the block runs; the address."""
+
+    class HealthHandler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            found = look()
+            status = HTTPStatus.OK
+            if self.path == "/health":
+                kind, text = "application/json", as_json(found)
+                status = status if found.well else HTTPStatus.SERVICE_UNAVAILABLE
+            elif self.path in ("/", "/metrics"):
+                kind = "text/plain; charset=utf-8"
+                text = as_text(found) if self.path == "/" else as_metrics(found)
+            else:
+                self.send_error(HTTPStatus.NOT_FOUND)
+                return
+            body = text.encode()
+            self.send_response(status)
+            self.send_header("Content-Type", kind)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_: object) -> None:
+            """Nothing: probes ask every few seconds."""
+
+    try:
+        server = ThreadingHTTPServer((HOST, port), HealthHandler)
+    except OSError as error:
+        raise BadInput(
+            f"http://{HOST}:{port} can't be served ({error.strerror}); --port names another."
+        ) from error
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        yield f"http://{HOST}:{server.server_port}"
+    finally:
+        server.shutdown()
+        server.server_close()

@@ -1,0 +1,1 @@
+"""The outside of a worker: gateway, routes, OpenAPI, pages."""

@@ -1,0 +1,1 @@
+"""The durable log: records, frames, spool, group commit, writer process."""

@@ -1,0 +1,174 @@
+"""Group commit: requests that wait at the same moment share one write and one fdatasync."""
+
+import asyncio
+import logging
+import socket
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+from typing import cast
+
+import msgspec
+
+from serving.log.record import encode
+from serving.log.spool import SpoolEntry
+from serving.log.writer import LENGTH, RecordGroup, WriterOptions
+
+HERE = Path(__file__).resolve().parents[2]  # whence Python finds `serving.log.writer`
+RESTART_S = 1.0  # a writer that died is not started twice within
+CLOSED = "it is closed"  # of a log that its service has ended with
+GONE = "its writer is gone"
+
+logger = logging.getLogger(__name__)
+
+Waiting = tuple[SpoolEntry, asyncio.Future[str]]
+
+
+class GroupCommit:
+    """The worker's end of `serving.log.writer`: hands it one group after another.
+
+    While a group is written the next one grows; it is handed over before the requests of the first
+    are told, so that the disk and the answers keep each other waiting as little as possible.
+    """
+
+    def __init__(self, spooling: WriterOptions) -> None:
+        self._spooling = spooling
+        self._schemas: dict[str, bytes] = {}
+        self._untold: dict[str, bytes] = {}  # schemas that this writer does not know yet
+        self._next: list[Waiting] = []
+        self._group: list[Waiting] = []  # what the writer has now
+        self._idle = asyncio.Event()
+        self._idle.set()
+        self._closed = False
+        self._writer: _Writer | None = None
+        self._not_before_s = 0.0  # of time.monotonic()
+        self._starting: asyncio.Task[None] | None = None  # held, or it might be collected
+
+    def describe(self, schema_hash: str, payload: bytes) -> None:
+        """Make a schema known before the first entry of it."""
+        self._schemas[schema_hash] = self._untold[schema_hash] = payload
+
+    def commit(self, entry: SpoolEntry) -> asyncio.Future[str]:
+        """The problem, or "" once the entry is as durable as was asked."""
+        loop = asyncio.get_running_loop()
+        written: asyncio.Future[str] = loop.create_future()
+        if self._closed:
+            written.set_result(CLOSED)
+            return written
+        self._next.append((entry, written))
+        if self._idle.is_set():
+            self._idle.clear()
+            loop.call_soon(self._hand_over)  # and all that this turn of the loop still brings
+        return written
+
+    async def start(self) -> str:
+        """Start the writer; the problem, or "". The first entry tries again where it failed."""
+        self._not_before_s = time.monotonic() + RESTART_S
+        spooling = msgspec.json.encode(self._spooling).decode()
+        ours, theirs = socket.socketpair()
+        try:
+            with theirs:
+                process = subprocess.Popen(
+                    [sys.executable, "-m", "serving.log.writer", spooling],
+                    cwd=HERE,
+                    stdin=theirs.fileno(),
+                    stdout=subprocess.DEVNULL,
+                    start_new_session=True,  # Ctrl-C is for the supervisor, which stops in order
+                )
+            loop = asyncio.get_running_loop()
+            await loop.connect_accepted_socket(lambda: _Writer(self, process), ours)
+        except Exception as error:  # whatever it is, those who wait must hear of it
+            ours.close()
+            return f"its writer can't be started ({error})"
+        return ""
+
+    async def close(self) -> None:
+        """Write what waits and close the segment; from now on nothing is written."""
+        self._closed = True
+        await self._idle.wait()
+        if self._writer:
+            await self._writer.end()
+
+    def began(self, writer: "_Writer") -> None:
+        """A writer takes groups."""
+        self._writer, self._untold = writer, dict(self._schemas)
+
+    def done(self, problem: str) -> None:
+        """The writer has written the group, or could not."""
+        group, self._group = self._group, []
+        if self._next:
+            self._hand_over()
+        else:
+            self._idle.set()
+        for _, written in group:
+            if not written.done():  # its caller has gone away
+                written.set_result(problem)
+
+    def died(self) -> None:
+        """There is no writer any more. Whether it has written its group, nobody knows."""
+        self._writer = None
+        if self._group:
+            self.done(GONE)
+
+    def _hand_over(self) -> None:
+        if self._writer is None:
+            self._starting = asyncio.ensure_future(self._start_again())
+            return
+        self._group, self._next = self._next, []
+        untold, self._untold = self._untold, {}
+        self._writer.send(RecordGroup(untold, [entry for entry, _ in self._group]))
+
+    async def _start_again(self) -> None:
+        too_soon = time.monotonic() < self._not_before_s
+        problem = GONE if too_soon else await self.start()
+        if self._writer:
+            self._hand_over()
+        else:
+            self._group, self._next = self._next, []
+            self.done(problem or GONE)
+
+
+class _Writer(asyncio.Protocol):
+    """One run of the process, by the socket that is its standard input."""
+
+    def __init__(self, commit: GroupCommit, process: "subprocess.Popen[bytes]") -> None:
+        self._commit, self._process = commit, process
+        self._said = b""
+        self._lost = asyncio.Event()
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """It may still be starting: what it is sent waits for it."""
+        self._transport = cast("asyncio.Transport", transport)  # uvloop's derives from nothing
+        self._commit.began(self)
+
+    def send(self, group: RecordGroup) -> None:
+        """Hand it a group; where that fails it is done with, and the group is told so."""
+        try:
+            body = encode(group)
+            self._transport.writelines([LENGTH.pack(len(body)), body])
+        except Exception:  # uvloop raises where the connection is about to be lost
+            logger.exception("a group could not be handed to the writer")
+            self._transport.abort()
+
+    def data_received(self, data: bytes) -> None:
+        """A line for each group."""
+        self._said += data
+        if self._said.endswith(b"\n"):
+            problem, self._said = self._said[:-1].decode(), b""
+            self._commit.done(problem)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """It has ended, and all that it said was read."""
+        # A daemon: a loop that ends without `end` must not wait for a process that waits for it.
+        self._reaping = threading.Thread(target=self._process.wait, daemon=True)
+        self._reaping.start()
+        self._lost.set()
+        self._commit.died()
+
+    async def end(self) -> None:
+        """Let it close its segment and end."""
+        self._transport.write_eof()
+        await self._lost.wait()
+        await asyncio.to_thread(self._reaping.join)

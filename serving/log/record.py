@@ -1,0 +1,71 @@
+"""What the frames of a spool hold: answered requests or feedback, and the columns they have.
+
+Every segment describes itself: the first record of a schema follows a frame with its columns and
+their types, so that the shipper asks neither the registry nor today's use case.
+"""
+
+from typing import Any
+
+import msgspec
+
+from contract.use_case.model import UseCase
+from serving.log.feedback_record import FeedbackRecord
+from serving.log.prediction_record import PredictionRecord, schema_hash
+from serving.log.segment_frames import VERSION, Frame, FrameKind
+
+FEEDBACK_FOLDER = "feedback"  # in the folder of a use case's spools: feedback has spools of its own
+
+Record = PredictionRecord | FeedbackRecord
+
+
+class RecordSchema(msgspec.Struct, frozen=True, array_like=True):
+    """Columns of records and their types in the log."""
+
+    schema_hash: str
+    features: dict[str, str]
+    keys: dict[str, str]
+    prediction: str  # and label
+
+    @classmethod
+    def of(cls, use_case: UseCase) -> "RecordSchema":
+        """The records of a use case."""
+        types = use_case.log_types
+        return cls(
+            schema_hash(use_case),
+            {name: types[name] for name in use_case.features if name in types},
+            {name: types[name] for name in use_case.keys if name in types},
+            use_case.answer_type,
+        )
+
+
+class UnreadableRecord(Exception):
+    """A whole frame that this version of the code can't read; the message is the reason."""
+
+
+# They keep a buffer each and are shared by all calls; msgspec guards them.
+encode = msgspec.msgpack.Encoder().encode
+_DECODERS: dict[int, msgspec.msgpack.Decoder[Any]] = {
+    FrameKind.SCHEMA: msgspec.msgpack.Decoder(RecordSchema),
+    FrameKind.PREDICTIONS: msgspec.msgpack.Decoder(PredictionRecord),
+    FrameKind.FEEDBACK: msgspec.msgpack.Decoder(FeedbackRecord),
+}
+
+
+def kind_of(record: Record) -> FrameKind:
+    """The kind of a record's frame."""
+    return FrameKind.FEEDBACK if isinstance(record, FeedbackRecord) else FrameKind.PREDICTIONS
+
+
+def decode(frame: Frame) -> RecordSchema | Record:
+    """What a frame holds; Unreadable where the frame is of another time."""
+    if frame.version != VERSION:
+        raise UnreadableRecord(f"record version {frame.version}, this shipper reads {VERSION}")
+    if frame.kind not in _DECODERS:
+        raise UnreadableRecord(f"kind {frame.kind} is unknown")
+    try:
+        found: RecordSchema | Record = _DECODERS[frame.kind].decode(frame.payload)
+        return found
+    except (msgspec.DecodeError, msgspec.ValidationError) as error:
+        raise UnreadableRecord(
+            f"the payload is no {FrameKind(frame.kind).name.lower()}: {error}"
+        ) from error

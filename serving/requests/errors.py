@@ -1,0 +1,108 @@
+"""What is answered when rows are not: one sentence, in the words of each protocol."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Any
+
+import msgspec
+
+
+@dataclass(frozen=True, slots=True)
+class ProblemKind:
+    """A reason for not answering: its HTTP status and MLflow's error code."""
+
+    status: HTTPStatus
+    error_code: str
+
+
+KINDS = {
+    "bad_body": ProblemKind(HTTPStatus.BAD_REQUEST, "BAD_REQUEST"),
+    "bad_cell": ProblemKind(HTTPStatus.BAD_REQUEST, "BAD_REQUEST"),
+    "unauthorized": ProblemKind(HTTPStatus.UNAUTHORIZED, "UNAUTHENTICATED"),
+    "forbidden": ProblemKind(HTTPStatus.FORBIDDEN, "PERMISSION_DENIED"),
+    "not_found": ProblemKind(HTTPStatus.NOT_FOUND, "RESOURCE_DOES_NOT_EXIST"),
+    "method": ProblemKind(HTTPStatus.METHOD_NOT_ALLOWED, "BAD_REQUEST"),
+    "timeout": ProblemKind(HTTPStatus.REQUEST_TIMEOUT, "BAD_REQUEST"),
+    "too_much": ProblemKind(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "BAD_REQUEST"),
+    "media_type": ProblemKind(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "BAD_REQUEST"),
+    "model_error": ProblemKind(HTTPStatus.INTERNAL_SERVER_ERROR, "model_error"),
+    "internal": ProblemKind(HTTPStatus.INTERNAL_SERVER_ERROR, "INTERNAL_ERROR"),
+    "not_ready": ProblemKind(HTTPStatus.SERVICE_UNAVAILABLE, "TEMPORARILY_UNAVAILABLE"),
+    "overloaded": ProblemKind(HTTPStatus.SERVICE_UNAVAILABLE, "TEMPORARILY_UNAVAILABLE"),
+    "log_full": ProblemKind(HTTPStatus.SERVICE_UNAVAILABLE, "TEMPORARILY_UNAVAILABLE"),
+}
+
+JSON = b"application/json"
+PROBLEM_JSON = b"application/problem+json"
+
+Headers = list[tuple[bytes, bytes]]
+
+
+class Problem(Exception):
+    """A request that is not answered: why, and one sentence for the caller without his values."""
+
+    def __init__(
+        self,
+        reason: str,
+        message: str,
+        row: int | None = None,
+        column: str | None = None,
+        headers: Headers | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.reason, self.message, self.row, self.column = reason, message, row, column
+        self.headers = headers or []
+        if KINDS[reason].status == HTTPStatus.SERVICE_UNAVAILABLE:
+            self.headers.append((b"retry-after", b"1"))
+
+    @property
+    def kind(self) -> ProblemKind:
+        """Status and code."""
+        return KINDS[self.reason]
+
+
+@dataclass(slots=True)
+class Response:
+    """What goes back to the caller."""
+
+    status: int
+    body: bytes
+    media_type: bytes
+    headers: Headers
+
+
+Dialect = Callable[[Problem, str | None], Response]  # the second: id of the request, if any
+
+
+def mlflow_error(problem: Problem, _: str | None) -> Response:
+    """`{"error_code", "message"}`, as MLflow's clients read it."""
+    return _answer(problem, {"error_code": problem.kind.error_code, "message": problem.message})
+
+
+def oip_error(problem: Problem, _: str | None) -> Response:
+    """`{"error"}`, as the Open Inference Protocol says."""
+    return _answer(problem, {"error": problem.message})
+
+
+def problem_details(problem: Problem, request_id: str | None) -> Response:
+    """RFC 9457; members `reason`, `row` and `column` say the same as the sentence."""
+    status = problem.kind.status
+    if problem.reason == "bad_cell":
+        status = HTTPStatus.UNPROCESSABLE_ENTITY
+    found = {
+        "type": "about:blank",
+        "title": status.phrase,
+        "status": status.value,
+        "detail": problem.message,
+        "instance": f"urn:uuid:{request_id}" if request_id else None,
+        "reason": problem.reason,
+        "row": problem.row,
+        "column": problem.column,
+    }
+    body = {name: value for name, value in found.items() if value is not None}
+    return Response(status.value, msgspec.json.encode(body), PROBLEM_JSON, problem.headers)
+
+
+def _answer(problem: Problem, body: dict[str, Any]) -> Response:
+    return Response(problem.kind.status.value, msgspec.json.encode(body), JSON, problem.headers)

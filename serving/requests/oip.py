@@ -1,0 +1,163 @@
+"""Open Inference Protocol v2: metadata, and tensors to columns and back."""
+
+import json
+import math
+from collections.abc import Iterable
+from typing import Any
+
+from contract.use_case.model import Column, UseCase
+from serving.requests.columns import SentColumns
+from serving.requests.errors import Problem
+
+EXTENSIONS = ["null_in_data", "model_alias"]
+PLATFORM = "fourcycle"
+
+DATATYPES = {
+    "string": "BYTES",
+    "integer": "INT64",
+    "number": "FP64",
+    "boolean": "BOOL",
+    "timestamp": "BYTES",  # ISO 8601
+}
+WHOLE = {
+    f"{sign}INT{bits}": (low, high)
+    for bits in (8, 16, 32, 64)
+    for sign, low, high in (("", -(2 ** (bits - 1)), 2 ** (bits - 1)), ("U", 0, 2**bits))
+}
+FLOATS = {"FP16", "FP32", "FP64"}
+KNOWN = {"BOOL", "BYTES", *FLOATS, *WHOLE}
+REQUEST = {"id", "parameters", "inputs", "outputs"}
+TENSOR = {"name", "shape", "datatype", "parameters", "data"}
+
+
+def datatype(column: Column) -> str:
+    """The datatype of a column; a nullable integer is float64, as in the MLflow signature."""
+    if column.type == "integer" and column.nullable:
+        return "FP64"
+    return DATATYPES[column.type]
+
+
+def model_metadata(use_case: UseCase, name: str, version: str, n_classes: int) -> dict[str, Any]:
+    """Inputs and outputs of a version as tensors; -1 is the number of rows."""
+    outputs = [
+        {"name": "prediction", "datatype": _answer_type(use_case), "shape": [-1]},
+    ]
+    if use_case.classifies:
+        outputs.append({"name": "probability", "datatype": "FP64", "shape": [-1, n_classes]})
+    return {
+        "name": name,
+        "versions": [version],
+        "platform": PLATFORM,
+        "inputs": [
+            {"name": n, "datatype": datatype(use_case.columns[n]), "shape": [-1]}
+            for n in use_case.features
+        ],
+        "outputs": outputs,
+    }
+
+
+def tensor_columns(body: Any, use_case: UseCase) -> SentColumns:
+    """Columns of an inference request: one tensor of [n] or [n, 1] for each."""
+    if not isinstance(body, dict) or not isinstance(body.get("inputs"), list):
+        raise _bad("The body must be a JSON object with a list of inputs.")
+    if not set(body) <= REQUEST:
+        raise _bad(f"A request may hold {', '.join(sorted(REQUEST))} and nothing else.")
+    if not isinstance(body.get("id"), str | None):
+        raise _bad("id must be a text.")
+    columns: dict[str, list[Any]] = {}
+    for at, tensor in enumerate(body["inputs"]):
+        if not isinstance(tensor, dict) or not {"name", "shape", "datatype", "data"} <= set(tensor):
+            raise _bad(f"Input {at} must hold name, shape, datatype and data.")
+        name = tensor["name"]
+        if not set(tensor) <= TENSOR or not isinstance(name, str) or name in columns:
+            raise _bad(f"Input {at} must be one tensor of its own name, without further members.")
+        # A stranger's name stays unsaid; where it stands in the request is said instead.
+        columns[name] = _data(
+            tensor, f"Input {name!r}" if name in use_case.columns else f"Input {at}"
+        )
+    lengths = {len(values) for values in columns.values()}
+    if len(lengths) > 1:
+        raise _bad("The inputs hold unequal numbers of rows.")
+    return SentColumns(columns, lengths.pop() if lengths else 0)
+
+
+def wanted_outputs(body: Any, known: Iterable[str]) -> list[str]:
+    """Names of the outputs to answer, all unless some are asked for."""
+    names = list(known)
+    asked = body.get("outputs")
+    if asked is None:
+        return names
+    if not isinstance(asked, list) or not all(isinstance(output, dict) for output in asked):
+        raise _bad("outputs must be a list of objects with a name each.")
+    found = [output.get("name") for output in asked]
+    if not found or not all(name in names for name in found):
+        raise _bad(f"outputs may name {', '.join(names)}.")
+    return [name for name in names if name in found]
+
+
+def output_tensors(
+    use_case: UseCase,
+    classes: tuple[Any, ...],
+    prediction: list[Any],
+    probability: list[list[float]] | None,
+) -> dict[str, dict[str, Any]]:
+    """Answers as tensors by name; the classes of `probability` are named in its parameters."""
+    n_rows = len(prediction)
+    found: dict[str, dict[str, Any]] = {
+        "prediction": {
+            "name": "prediction",
+            "shape": [n_rows],
+            "datatype": _answer_type(use_case),
+            "data": prediction,
+        }
+    }
+    if probability is not None:
+        found["probability"] = {
+            "name": "probability",
+            "shape": [n_rows, len(classes)],
+            "datatype": "FP64",
+            "parameters": {"classes": json.dumps(classes)},
+            "data": [p for row in probability for p in row],
+        }
+    return found
+
+
+def _answer_type(use_case: UseCase) -> str:
+    return DATATYPES[use_case.answer_type]
+
+
+def _bad(message: str) -> Problem:
+    return Problem("bad_body", message)
+
+
+def _data(tensor: dict[str, Any], place: str) -> list[Any]:
+    shape, kind, data = tensor["shape"], tensor["datatype"], tensor["data"]
+    if not isinstance(kind, str) or kind not in KNOWN:
+        raise _bad(f"{place}: datatype must be one of {', '.join(sorted(KNOWN))}.")
+    whole = isinstance(shape, list) and all(type(n) is int and n >= 0 for n in shape)
+    if not whole or shape[1:] not in ([], [1]) or not shape:
+        raise _bad(f"{place}: shape must be [n] or [n, 1], one value for each row.")
+    if not isinstance(data, list):
+        raise _bad(f"{place}: data must be a list.")
+    if data and all(isinstance(row, list) and len(row) == 1 for row in data):
+        data = [row[0] for row in data]
+    if len(data) != math.prod(shape):
+        raise _bad(f"{place}: shape says {math.prod(shape)} values, data holds {len(data)}.")
+    for row, value in enumerate(data):
+        if value is not None and not _fits(value, kind):
+            found = f"{place}, row {row}: {kind} expected, found another type or range."
+            raise Problem("bad_cell", found, row)
+    return data
+
+
+def _fits(value: Any, kind: str) -> bool:
+    if kind == "BYTES":
+        return isinstance(value, str)
+    if kind == "BOOL":
+        return isinstance(value, bool)
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return False
+    if kind in FLOATS:
+        return True
+    low, high = WHOLE[kind]
+    return value == value // 1 and low <= value < high

@@ -1,0 +1,121 @@
+"""CSV and Parquet bodies of /invocations, as columns; cells are read by the declared types."""
+
+import csv
+import io
+import re
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any
+
+from contract.use_case.model import UseCase
+from serving.requests.columns import SentColumns, optional
+from serving.requests.errors import Problem
+from serving.requests.mlflow_json import matrix
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
+INTEGER = re.compile(r"[+-]?\d{1,30}", re.ASCII)
+TRUTH = {"true": True, "false": False}
+PANDAS_INDEX = re.compile(r"__index_level_\d+__")
+
+
+def csv_columns(body: bytes, use_case: UseCase, max_rows: int) -> SentColumns:
+    """Columns of a CSV body with a line of names; an empty field is null."""
+    try:
+        lines = csv.reader(io.StringIO(body.decode("utf-8-sig"), newline=""), strict=True)
+        names = next(lines, [])
+        rows = [line for line in _at_most(lines, max_rows) if line]
+    except (csv.Error, ValueError):
+        raise Problem("bad_body", "The body is not valid CSV in UTF-8.") from None
+    sent = matrix(rows, names, "The CSV body")
+    declared = {n: use_case.columns[n] for n in use_case.features} | optional(use_case)
+    read = {name: _READ.get(column.type, _as_it_is) for name, column in declared.items()}
+    columns = {
+        name: [read.get(name, _as_it_is)(value) if value else None for value in values]
+        for name, values in sent.columns.items()
+    }
+    return SentColumns(columns, sent.n_rows)
+
+
+def parquet_columns(body: bytes, use_case: UseCase, max_rows: int, max_bytes: int) -> SentColumns:
+    """Columns of a Parquet body; the index that pandas writes beside them is left out."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        texts = [n for n in use_case.features if use_case.columns[n].type == "string"]
+        file = pq.ParquetFile(pa.BufferReader(body), read_dictionary=texts)
+        about = file.metadata
+        if about.num_rows > max_rows:
+            found = f"{about.num_rows} rows were sent, at most {max_rows} are allowed."
+            raise Problem("too_much", found)
+        groups = (about.row_group(i).total_byte_size for i in range(about.num_row_groups))
+        if sum(groups) > max_bytes:
+            raise Problem("too_much", f"The unpacked rows are larger than {max_bytes} bytes.")
+        table = file.read(use_threads=False)
+    except (pa.ArrowException, OSError, ValueError):
+        raise Problem("bad_body", "The body is not valid Parquet.") from None
+    names = [name for name in table.column_names if not PANDAS_INDEX.fullmatch(name)]
+    if len(set(names)) != len(names):
+        raise Problem("bad_body", "The Parquet body names a column twice.")
+    return SentColumns({name: _values(table.column(name), name) for name in names}, table.num_rows)
+
+
+def read_text(kind: str, text: str) -> Any:
+    """What a text says by a column's type; a text that says nothing of it stays text."""
+    return _READ.get(kind, _as_it_is)(text)
+
+
+def _at_most(lines: Iterator[list[str]], max_rows: int) -> Iterator[list[str]]:
+    """The lines, so far as they may still be answered: what follows is not read."""
+    for count, line in enumerate(lines):
+        if count > 2 * max_rows:  # empty lines are left out and counted all the same
+            raise Problem("too_much", f"More than {max_rows} rows were sent.")
+        yield line
+
+
+def _as_it_is(text: str) -> Any:
+    return text
+
+
+def _number(text: str) -> Any:
+    return float(text) if NUMBER.fullmatch(text) else text
+
+
+def _integer(text: str) -> Any:
+    return int(text) if INTEGER.fullmatch(text) else _number(text)
+
+
+def _boolean(text: str) -> Any:
+    return TRUTH.get(text.lower(), text)
+
+
+# What is not read stays text, and the check of its cell says so.
+_READ: dict[str, Callable[[str], Any]] = {
+    "number": _number,
+    "integer": _integer,
+    "boolean": _boolean,
+}
+
+
+def _values(column: "pa.ChunkedArray", name: str) -> list[Any]:
+    import pyarrow as pa
+
+    kind = column.type
+    if pa.types.is_dictionary(kind):
+        # Its texts are made once each, however many rows repeat them.
+        return [
+            None if index is None else values[index]
+            for chunk in column.chunks
+            for values in [chunk.dictionary.to_pylist()]
+            for index in chunk.indices.to_pylist()
+        ]
+    if pa.types.is_timestamp(kind):
+        try:
+            column = column.cast(pa.timestamp("us", kind.tz))
+        except pa.ArrowInvalid:
+            found = f"Column {name!r}: timestamp in microseconds expected, found a finer one."
+            raise Problem("bad_cell", found, column=name) from None
+    values: list[Any] = column.to_pylist()
+    return values

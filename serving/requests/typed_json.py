@@ -1,0 +1,184 @@
+"""The fast way into checked columns: JSON is decoded straight into one version's own types.
+
+It takes only what the slow way (strict_json, mlflow_rows, cells) takes too, with the same result,
+and nothing that is to be flagged; of everything else it says None, and the slow way decides. So it
+needs no sentences, and a test holds the two together. About 10 µs for a row instead of 60.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from itertools import chain
+from typing import Annotated, Any, Literal
+
+import msgspec
+from msgspec import UNSET, Meta, UnsetType
+
+from contract.use_case.model import Column, UseCase
+from serving.requests.columns import EXACT, INT64, READ, CheckedColumns, optional
+
+NOT_TAKEN = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, ValueError, OverflowError)
+MOST_ORDERS = 32  # orders of columns whose decoder is kept
+
+
+class Split(msgspec.Struct, forbid_unknown_fields=True, gc=False):
+    """`dataframe_split`; its rows wait until the columns are known."""
+
+    columns: list[str]
+    data: msgspec.Raw
+    index: list[int] | UnsetType = UNSET
+
+
+class TypedJson:
+    """Decoders of one version."""
+
+    def __init__(self, use_case: UseCase) -> None:
+        self._features = use_case.features
+        self._keys, self._event_time = use_case.keys, use_case.event_time
+        self._columns = {n: use_case.columns[n] for n in use_case.features} | optional(use_case)
+        self._types = {name: _type(column) for name, column in self._columns.items()}
+        self._beside = [name for name in self._columns if name not in self._features]
+        self._moments = [n for n in self._features if self._columns[n].type == "timestamp"]
+        self._able = all(map(_plain, self._columns))
+        if self._able:
+            row = _struct("Row", self._types, self._beside)
+            self._predict = _decoder("Predict", {"rows": list[row]})  # type: ignore[valid-type]
+            forms = {"dataframe_records": list[row], "dataframe_split": Split}  # type: ignore[valid-type]
+            self._invocations = _decoder("Invocations", forms, optional=True)
+        self._orders: dict[tuple[str, ...], msgspec.json.Decoder[Any]] = {}
+
+    def predict(self, body: bytes) -> CheckedColumns | None:
+        """Columns of a /predict body."""
+        try:
+            return self._of_rows(body, self._predict.decode(body).rows) if self._able else None
+        except NOT_TAKEN:
+            return None
+
+    def invocations(self, body: bytes) -> CheckedColumns | None:
+        """Columns of an /invocations body in the two forms that data frames are sent in."""
+        try:
+            found = self._invocations.decode(body) if self._able else None
+            if found is None or (found.dataframe_records is UNSET) == (
+                found.dataframe_split is UNSET
+            ):
+                return None
+            if found.dataframe_split is UNSET:
+                return self._of_rows(body, found.dataframe_records)
+            return self._of_split(body, found.dataframe_split)
+        except NOT_TAKEN:
+            return None
+
+    def _of_rows(self, body: bytes, rows: list[Any]) -> CheckedColumns | None:
+        by_column = zip(*map(msgspec.structs.astuple, rows), strict=True)
+        columns = dict(zip(self._columns, by_column, strict=False))
+        unset = sum(columns[name].count(UNSET) for name in self._beside) if rows else 0
+        return self._checked(body, columns, len(rows), 1 + len(rows) * len(self._columns) - unset)
+
+    def _of_split(self, body: bytes, split: Split) -> CheckedColumns | None:
+        order = tuple(split.columns)
+        decoder = self._orders.get(order)
+        if decoder is None:
+            if len(set(order)) != len(order) or len(self._orders) >= MOST_ORDERS:
+                return None
+            if not set(self._features) <= set(order) <= set(self._columns):
+                return None
+            row = tuple.__class_getitem__(tuple(self._types[name] for name in order))
+            decoder = self._orders[order] = msgspec.json.Decoder(list[row])  # type: ignore[valid-type]
+        rows = decoder.decode(split.data)
+        columns = dict(zip(order, zip(*rows, strict=True), strict=False))
+        members = 3 if split.index is UNSET else 4
+        return self._checked(body, columns, len(rows), members)
+
+    def _checked(
+        self, body: bytes, columns: Mapping[str, Sequence[Any]], n_rows: int, members: int
+    ) -> CheckedColumns | None:
+        if not n_rows or not _each_member_once(body, members, columns):
+            return None
+        unset = [None] * n_rows
+        beside = {name: self._read(name, columns.get(name, unset)) for name in self._beside}
+        features = {name: list(columns[name]) for name in self._features}
+        for name in self._moments:
+            features[name] = self._read(name, features[name])
+        return CheckedColumns(
+            features,
+            {key: beside[key] for key in self._keys},
+            beside[self._event_time] if self._event_time else list[datetime | None](unset),
+            [[] for _ in unset],
+        )
+
+    def _read(self, name: str, values: Sequence[Any]) -> list[Any]:
+        if name in self._beside:
+            values = [None if value is UNSET else value for value in values]
+        if self._columns[name].type != "timestamp":
+            return list(values)
+        found = [None if value is None else READ["timestamp"](value) for value in values]
+        if found.count(None) != values.count(None):
+            raise ValueError("a text that is no timestamp")
+        return found
+
+
+def _each_member_once(body: bytes, members: int, columns: Mapping[str, Sequence[Any]]) -> bool:
+    """Whether no object names a member twice, of which msgspec would keep the last.
+
+    Without escapes, a colon of the body belongs to a member or stands in a text. So when the
+    members that were kept and the texts that were kept account for all colons, none was lost.
+    """
+    if b"\\" in body:
+        return False
+    colons = body.count(b":")
+    if colons == members:
+        return True
+    texts = chain.from_iterable(columns.values())
+    return colons == members + sum(v.count(":") for v in texts if isinstance(v, str))
+
+
+def _plain(name: str) -> bool:
+    """Whether JSON writes a name as it is, which msgspec asks of a struct's fields.
+
+    A colon in it would count as a member's. Rows with another name go the slow way.
+    """
+    return ":" not in name and msgspec.json.encode(name) == f'"{name}"'.encode()
+
+
+def _type(column: Column) -> Any:
+    """The type that takes a column's usual values and nothing else."""
+    low, high = column.min, column.max
+    found: Any
+    if column.type == "string":
+        found = Literal.__getitem__(column.categories) if column.categories else str
+    elif column.type == "integer":
+        bounds: dict[str, Any] = {
+            "ge": -INT64 if low is None else max(-INT64, math.ceil(low)),
+            "le": INT64 - 1 if high is None else min(INT64 - 1, math.floor(high)),
+        }
+        found = Annotated[int, Meta(**bounds)]
+    elif column.type == "number":
+        # Strictly below 2^53: an integer above it would be rounded before it is compared.
+        above: dict[str, Any] = {"gt": -float(EXACT)}
+        if low is not None and low > -EXACT:
+            above = {"ge": low}
+        below: dict[str, Any] = {"lt": float(EXACT)}
+        if high is not None and high < EXACT:
+            below = {"le": high}
+        found = Annotated[float, Meta(**above, **below)]
+    else:
+        found = {"boolean": bool, "timestamp": str}[column.type]
+    return found | None if column.nullable else found
+
+
+def _struct(name: str, types: dict[str, Any], beside: list[str]) -> Any:
+    """A row: features needed, keys and event time optional."""
+    fields: list[Any] = []
+    for i, (column, kind) in enumerate(types.items()):
+        unset = column in beside
+        fields.append((f"f{i}", kind | UnsetType, UNSET) if unset else (f"f{i}", kind))
+    rename = {f"f{i}": column for i, column in enumerate(types)}
+    return msgspec.defstruct(name, fields, rename=rename, forbid_unknown_fields=True, gc=False)
+
+
+def _decoder(name: str, types: dict[str, Any], optional: bool = False) -> msgspec.json.Decoder[Any]:
+    fields: list[Any] = [
+        (member, kind | UnsetType, UNSET) if optional else (member, kind)
+        for member, kind in types.items()
+    ]
+    return msgspec.json.Decoder(msgspec.defstruct(name, fields, forbid_unknown_fields=True))

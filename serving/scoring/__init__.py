@@ -1,0 +1,1 @@
+"""A version that can answer: cache, loading, the compiled scorer and its fallback."""

@@ -1,0 +1,59 @@
+"""The scorer of a version that could not be compiled: its scikit-learn pipeline, same answers.
+
+Slower, and only where the use case says `serving.allow_sklearn: true`. It is also what a compiled
+scorer is compared with. Nothing else on a worker's path imports pandas or scikit-learn.
+"""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import skops.io
+from sklearn.pipeline import Pipeline
+
+from contract.errors import Refused
+from contract.store.frames import feature_frame, feature_table
+from contract.use_case.model import UseCase
+from serving.scoring.scorer import Columns, Floats, Scorer
+from serving.scoring.trusted_types import TRUSTED_TYPES
+
+MODEL_FILE = "model.skops"
+
+
+def load_pipeline(file: Path) -> Pipeline:
+    """A fitted pipeline; Refused when the file holds a type that is not on our list."""
+    try:
+        found: Any = skops.io.load(file, trusted=list(TRUSTED_TYPES))
+    except (skops.io.exceptions.UntrustedTypesFoundException, OSError, ValueError) as error:
+        raise Refused(f"{file.name} can't be trusted or read: {error}") from error
+    if not isinstance(found, Pipeline):
+        raise Refused(f"{file.name} holds no scikit-learn pipeline, found {type(found).__name__}.")
+    return found
+
+
+def foreign_types(file: Path) -> list[str]:
+    """Types in a skops file that are not on our list; nothing of the file is built."""
+    found = skops.io.get_untrusted_types(file=file)
+    return sorted(set(found) - set(TRUSTED_TYPES))
+
+
+def pipeline_scorer(model: Pipeline, use_case: UseCase) -> Scorer:
+    """A scorer that asks the pipeline."""
+
+    def run(columns: Columns) -> Floats:
+        given = {name: list(columns[name]) for name in use_case.features}
+        frame = feature_frame(feature_table(given, use_case), use_case)
+        found = model.predict_proba(frame) if use_case.classifies else model.predict(frame)
+        return np.asarray(found, dtype=float).reshape(len(frame), -1)
+
+    return Scorer(use_case.features, classes_of(model, use_case), run)
+
+
+def classes_of(model: Pipeline, use_case: UseCase) -> tuple[Any, ...]:
+    """The classes in the target's declared type; none for a regression."""
+    if not use_case.classifies:
+        return ()
+    found: list[Any] = model.classes_.tolist()
+    if use_case.columns[use_case.target].type == "boolean":  # XGBoost calls them 0 and 1
+        return tuple(map(bool, found))
+    return tuple(found)

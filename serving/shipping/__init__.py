@@ -1,0 +1,1 @@
+"""From spool to table: batches, rows, quarantine, shadow, status."""

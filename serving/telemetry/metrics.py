@@ -1,0 +1,209 @@
+"""Counters for Prometheus, right for all workers together.
+
+Each worker counts in files that all of them share (prometheus_client's multiprocess mode, when
+PROMETHEUS_MULTIPROC_DIR is set before this module is imported); without it, in memory. A request
+costs two counts and one observation: 5.6 µs in files, 1.9 µs in memory.
+"""
+
+import os
+import time
+from collections import Counter as Tally
+from collections.abc import Iterable
+from functools import cache, partial
+from itertools import chain
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    disable_created_metrics,
+    generate_latest,
+)
+from prometheus_client.metrics_core import Metric
+from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
+
+if TYPE_CHECKING:
+    from serving.scoring.champion import Status
+    from serving.shipping.shipper_status import ShipperStatus
+
+SHARED = "PROMETHEUS_MULTIPROC_DIR"
+LATENCY_S = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0)
+
+
+class Metrics:
+    """What one worker counts."""
+
+    def __init__(self) -> None:
+        disable_created_metrics()  # type: ignore[no-untyped-call]
+        self._registry = CollectorRegistry()
+        count = partial(Counter, registry=self._registry)
+        gauge = partial(Gauge, registry=self._registry)
+        self._requests = count("fourcycle_requests", "Requests", ["route", "status"])
+        self._latency = Histogram(
+            "fourcycle_request_seconds",
+            "Seconds from the head of a request to the end of its answer",
+            ["route"],
+            registry=self._registry,
+            buckets=LATENCY_S,
+        )
+        self._rows = count("fourcycle_rows", "Rows answered", ["version", "logged"])
+        self._rejections = count("fourcycle_rejections", "Requests not answered", ["reason"])
+        self._flags = count(
+            "fourcycle_flags", "Values unseen or out_of_range, and answered", ["flag", "column"]
+        )
+        self._feedback = count("fourcycle_feedback_rows", "Labels accepted")
+        self._reloads = count("fourcycle_reloads", "Versions loaded by workers", ["result"])
+        self._serving = gauge(
+            "fourcycle_workers_serving",
+            "Workers that answer with a version",
+            ["model", "version"],
+            multiprocess_mode="livesum",
+        )
+        self._ready = gauge(
+            "fourcycle_workers_ready", "Workers that are ready", multiprocess_mode="livesum"
+        )
+        self._age = gauge(
+            "fourcycle_registry_age_seconds",
+            "Seconds since the registry last answered",
+            multiprocess_mode="livemax",
+        )
+        self._refused = gauge(
+            "fourcycle_refused_versions",
+            "Versions that are refused",
+            multiprocess_mode="livemax",
+        )
+        self._backlog = gauge(
+            "fourcycle_log_backlog_rows",
+            "Rows that wait for their table",
+            ["table"],
+            multiprocess_mode="livemax",
+        )
+        self._backlog_bytes = gauge(
+            "fourcycle_log_backlog_bytes",
+            "Size of the closed segments that hold them",
+            ["table"],
+            multiprocess_mode="livemax",
+        )
+        self._backlog_age = gauge(
+            "fourcycle_log_backlog_age_seconds",
+            "Age of the oldest of them",
+            ["table"],
+            multiprocess_mode="livemax",
+        )
+        self._shipper_age = gauge(
+            "fourcycle_shipper_age_seconds",
+            "Seconds since the shipper last looked at the spool",
+            ["table"],
+            multiprocess_mode="livemax",
+        )
+        self._quarantined = gauge(
+            "fourcycle_log_quarantined",
+            "Pieces of the log that could not be read",
+            ["table"],
+            multiprocess_mode="livemax",
+        )
+        self._shadow_rows = gauge(
+            "fourcycle_shadow_rows",
+            "Rows that the challenger scored too, those that it did not come to, and those where "
+            "it answered otherwise",
+            ["version", "what"],
+            multiprocess_mode="livemax",
+        )
+        self._shadow_seconds = gauge(
+            "fourcycle_shadow_seconds",
+            "Time that the challenger has taken for them",
+            ["version"],
+            multiprocess_mode="livemax",
+        )
+        self._last: Status | None = None
+        # Finding a child by its labels costs as much as counting with it.
+        self._request_of = cache(self._requests.labels)
+        self._latency_of = cache(self._latency.labels)
+        self._rows_of = cache(self._rows.labels)
+
+    def request(self, route: str, status: int, seconds: float) -> None:
+        """Count an answered request, whatever the answer."""
+        self._request_of(route, status).inc()
+        self._latency_of(route).observe(seconds)
+
+    def rejection(self, reason: str) -> None:
+        """Count a request that got no rows back."""
+        self._rejections.labels(reason).inc()
+
+    def rows(self, version: str, flags: Iterable[list[str]], n_rows: int, logged: bool) -> None:
+        """Count answered rows, and what was unusual in them."""
+        self._rows_of(version, "yes" if logged else "no").inc(n_rows)
+        if not any(flags):
+            return
+        for flag, times in Tally(chain.from_iterable(flags)).items():
+            self._flags.labels(*flag.split(":", 1)).inc(times)
+
+    def feedback(self, n_rows: int) -> None:
+        """Count accepted labels."""
+        self._feedback.inc(n_rows)
+
+    def status(self, status: "Status") -> None:
+        """Take over what the worker knows of its version and of the registry."""
+        last = self._last
+        self._reloads.labels("loaded").inc(status.swaps - (last.swaps if last else 0))
+        self._reloads.labels("failed").inc(status.failures - (last.failures if last else 0))
+        if last and last.served:
+            self._serving.labels(last.served.name, last.served.version).set(0)
+        if status.served:
+            self._serving.labels(status.served.name, status.served.version).set(1)
+        self._ready.set(status.ready)
+        if status.registry_age_s is not None:
+            self._age.set(status.registry_age_s)
+        self._refused.set(len(status.refused))
+        self._last = status
+
+    def backlog(self, table: str, shipper: "ShipperStatus | None") -> None:
+        """Take over what the shipper says of a table's spool; None: it has not run yet."""
+        if shipper:
+            self._backlog.labels(table).set(shipper.backlog_rows)
+            self._backlog_bytes.labels(table).set(shipper.backlog_bytes)
+            self._backlog_age.labels(table).set(shipper.backlog_age_s)
+            self._quarantined.labels(table).set(shipper.quarantined)
+            self._shipper_age.labels(table).set(time.time() - shipper.time)
+        if shipper and (shadow := shipper.shadow) and shadow.version:
+            for what in ("scored", "skipped", "differ"):
+                self._shadow_rows.labels(shadow.version, what).set(getattr(shadow, what))
+            self._shadow_seconds.labels(shadow.version).set(shadow.seconds)
+
+    def text(self) -> bytes:
+        """All workers' counts in Prometheus's text format."""
+        folder = os.environ.get(SHARED)
+        if folder is None:
+            return generate_latest(self._registry)
+        _forget_the_dead(Path(folder))
+        everybody = CollectorRegistry()
+        everybody.register(WholeFiles(None, folder))  # type: ignore[no-untyped-call]
+        return generate_latest(everybody)
+
+
+class WholeFiles(MultiProcessCollector):
+    """Merges the files that can be read: a worker that is killed may leave a torn or empty one."""
+
+    def collect(self) -> Iterable[Metric]:
+        """All counts of all whole files."""
+        whole = filter(self._reads, map(str, Path(self._path).glob("*.db")))
+        merged: Iterable[Metric] = self.merge(whole)  # type: ignore[no-untyped-call]
+        return merged
+
+    def _reads(self, file: str) -> bool:
+        try:
+            self.merge([file])  # type: ignore[no-untyped-call]
+        except Exception:  # the library tells no damage from another: five types by its bytes
+            return False
+        return True
+
+
+def _forget_the_dead(folder: Path) -> None:
+    """A worker that was killed is no longer ready, whatever its file says; its counts stay."""
+    for path in folder.glob("gauge_live*_*.db"):
+        pid = int(path.stem.rpartition("_")[2])
+        if not Path(f"/proc/{pid}").exists():
+            mark_process_dead(pid, str(folder))  # type: ignore[no-untyped-call]

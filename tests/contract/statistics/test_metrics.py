@@ -1,0 +1,119 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+from sklearn import metrics as reference
+
+from contract.errors import BadInput
+from contract.statistics.bootstrap import bootstrap, estimate, interval
+from contract.statistics.metrics import Scored, check_metric, metrics_for
+from contract.use_case.loader import load_use_case
+from contract.use_case.model import Gates, UseCase
+from tests.conftest import made_use_case
+
+N_ROWS = 400
+
+
+def binary() -> tuple[Scored, np.ndarray]:
+    random = np.random.default_rng(0)
+    label = random.random(N_ROWS) < 0.3
+    # Rounded, so that scores tie.
+    p = np.round(np.clip(random.random(N_ROWS) * 0.7 + label * 0.2, 0, 1), 2)
+    return Scored(label, p > 0.5, np.c_[1 - p, p], (False, True)), p
+
+
+def value(use_case: UseCase, scored: Scored, name: str) -> float:
+    weights = np.ones((1, len(scored.label)))
+    return float(metrics_for(use_case, scored)[name](weights)[0])
+
+
+@pytest.mark.parametrize(
+    ("name", "peer"),
+    [
+        ("roc_auc", lambda s, p: reference.roc_auc_score(s.label, p)),
+        ("average_precision", lambda s, p: reference.average_precision_score(s.label, p)),
+        ("log_loss", lambda s, p: reference.log_loss(s.label, p)),
+        ("brier", lambda s, p: reference.brier_score_loss(s.label, p)),
+        ("accuracy", lambda s, _: reference.accuracy_score(s.label, s.prediction)),
+        ("precision", lambda s, _: reference.precision_score(s.label, s.prediction)),
+        ("recall", lambda s, _: reference.recall_score(s.label, s.prediction)),
+        ("f1", lambda s, _: reference.f1_score(s.label, s.prediction)),
+    ],
+)
+def test_binary_metrics_are_scikit_learns(home: Path, name: str, peer: object) -> None:
+    scored, p = binary()
+    found = value(made_use_case(home), scored, name)
+    assert found == pytest.approx(peer(scored, p), abs=1e-9)  # type: ignore[operator]
+
+
+def test_multiclass_metrics_are_scikit_learns() -> None:
+    random = np.random.default_rng(1)
+    classes = ("Adelie", "Chinstrap", "Gentoo")
+    label = random.choice(classes, N_ROWS)
+    p = random.dirichlet([1, 1, 1], N_ROWS)
+    scored = Scored(label, np.array(classes)[p.argmax(1)], p, classes)
+    use_case = load_use_case("penguins")
+    for name, peer in {
+        "log_loss": reference.log_loss(label, p),
+        "f1_macro": reference.f1_score(label, scored.prediction, average="macro"),
+        "balanced_accuracy": reference.balanced_accuracy_score(label, scored.prediction),
+        "roc_auc_ovr": reference.roc_auc_score(label, p, multi_class="ovr"),
+    }.items():
+        assert value(use_case, scored, name) == pytest.approx(peer, abs=1e-9), name
+
+
+def test_regression_metrics_are_scikit_learns() -> None:
+    random = np.random.default_rng(2)
+    label = random.normal(size=N_ROWS + 1)
+    scored = Scored(label, label + random.normal(size=N_ROWS + 1))
+    use_case = load_use_case("arrival-delay")
+    said = scored.prediction
+    for name, peer in {
+        "mae": reference.mean_absolute_error(label, said),
+        "rmse": reference.root_mean_squared_error(label, said),
+        "r2": reference.r2_score(label, said),
+        "median_absolute_error": reference.median_absolute_error(label, said),
+    }.items():
+        assert value(use_case, scored, name) == pytest.approx(peer, abs=1e-9), name
+
+
+def test_a_weight_counts_like_a_repeated_row(home: Path) -> None:
+    scored, _ = binary()
+    counts = np.random.default_rng(3).integers(0, 4, N_ROWS)
+    at = np.repeat(np.arange(N_ROWS), counts)
+    assert scored.probability is not None
+    repeated = Scored(
+        scored.label[at], scored.prediction[at], scored.probability[at], (False, True)
+    )
+    use_case = made_use_case(home)
+    for name, metric in metrics_for(use_case, scored).items():
+        weighted = float(metric(counts[None, :].astype(float))[0])
+        assert weighted == pytest.approx(value(use_case, repeated, name), abs=1e-9), name
+
+
+def test_the_interval_covers_the_truth_as_often_as_it_says(home: Path) -> None:
+    use_case, hits = made_use_case(home), 0
+    for seed in range(200):
+        random = np.random.default_rng(seed)
+        label = random.random(200) < 0.5
+        said = np.where(random.random(200) < 0.8, label, ~label)
+        scored = Scored(label, said, np.c_[1.0 - said, said], (False, True))
+        accuracy = {"accuracy": metrics_for(use_case, scored)["accuracy"]}
+        found = estimate(accuracy, 200, 300)["accuracy"]
+        hits += found.low <= 0.8 <= found.high
+    assert 0.90 <= hits / 200 <= 0.99
+
+
+def test_resamples_are_seeded_and_shared() -> None:
+    same = {"a": lambda w: w[:, 0], "b": lambda w: w[:, 0]}
+    drawn = bootstrap(same, 50, 100)
+    assert (drawn["a"] == drawn["b"]).all()
+    assert (drawn["a"] == bootstrap(same, 50, 100)["a"]).all()
+    assert interval(np.array([np.nan, 1.0])) == (1.0, 1.0)
+
+
+def test_an_unknown_metric_names_the_nearest(home: Path) -> None:
+    scored, _ = binary()
+    use_case = made_use_case(home, {"gates": Gates(minimum={"roc_acu": 0.5})})
+    with pytest.raises(BadInput, match="did you mean 'roc_auc'"):
+        check_metric(use_case, metrics_for(use_case, scored))

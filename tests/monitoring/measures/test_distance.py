@@ -1,0 +1,55 @@
+import numpy as np
+import pytest
+from scipy.spatial.distance import jensenshannon
+from scipy.stats import chi2_contingency
+
+from monitoring.measures.distance import Counts, distance, merged
+
+
+def counts(*values: int) -> Counts:
+    return np.array(values, dtype=np.int64)
+
+
+def test_distance_and_test_are_those_of_scipy_on_large_samples() -> None:
+    a, b = counts(4_000_000, 3_000_000, 3_000_000), counts(3_000_000, 3_000_000, 4_000_000)
+    found = distance(a, b)
+    assert found.effect == pytest.approx(jensenshannon(a, b, base=2), rel=1e-5)
+    small = distance(a // 10_000, b // 10_000)
+    table = [a // 10_000, b // 10_000]
+    assert small.p_value == pytest.approx(chi2_contingency(table, correction=False).pvalue)
+
+
+def test_disjoint_samples_are_at_distance_one_and_equal_ones_at_none() -> None:
+    far = distance(counts(100_000, 0), counts(0, 100_000))
+    assert far.effect == pytest.approx(1, abs=1e-4)
+    assert far.p_value == 0
+    same = distance(counts(50, 50), counts(50, 50))
+    assert (same.effect, same.p_value) == (0, 1)
+
+
+@pytest.mark.parametrize(("n_rows", "n_cells"), [(100, 10), (500, 40), (20_000, 40)])
+def test_samples_of_one_source_are_near_whatever_their_size(n_rows: int, n_cells: int) -> None:
+    random = np.random.default_rng(n_rows)
+    shares = np.full(n_cells, 1 / n_cells)
+    found = [
+        distance(random.multinomial(10_000, shares), random.multinomial(n_rows, shares))
+        for _ in range(400)
+    ]
+    effects = np.array([f.effect for f in found])
+    p_values = np.array([f.p_value for f in found])
+    assert np.median(effects) < 0.05  # without the correction 0.1 and more at 100 rows
+    assert np.mean(p_values < 0.05) == pytest.approx(0.05, abs=0.035)
+
+
+@pytest.mark.parametrize("empty", [counts(0), counts(0, 0), counts(5, 0)])
+def test_nothing_to_compare_is_no_distance(empty: Counts) -> None:
+    found = distance(empty, np.zeros_like(empty))
+    assert (found.effect, found.p_value) == (0, 1)
+
+
+def test_small_cells_join_their_neighbours_until_five_rows_are_expected() -> None:
+    first, second = merged(counts(0, 40, 2, 2, 56), counts(0, 40, 2, 2, 56))
+    assert first.tolist() == [40, 60]
+    assert second.tolist() == [40, 60]
+    burst, _ = merged(counts(100, 0), counts(80, 20))
+    assert len(burst) == 2  # a new category that many rows have stays a cell of its own

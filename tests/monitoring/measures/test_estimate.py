@@ -1,0 +1,67 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from contract.statistics.metrics import Scored, metrics_for
+from monitoring.measures.answers import of_holdout
+from monitoring.measures.estimate import calibration, expected_metrics
+from monitoring.measures.performance import baseline, fall, point
+from tests.conftest import made_use_case
+from tests.support import monitored as made
+
+CLASSES = (False, True)
+
+
+def scored(n_rows: int, seed: int, overconfident: float = 1.0) -> Scored:
+    """Answers whose log-odds are that many times the true ones."""
+    random = np.random.default_rng(seed)
+    odds = random.normal(size=n_rows)
+    label = random.random(n_rows) < 1 / (1 + np.exp(-odds))
+    p = 1 / (1 + np.exp(-overconfident * odds))
+    return Scored(label, p > 0.5, np.c_[1 - p, p], CLASSES)
+
+
+@pytest.mark.parametrize("overconfident", [1.0, 3.0])
+def test_the_estimate_is_near_what_labels_would_say(home: Path, overconfident: float) -> None:
+    use_case = made_use_case(home)
+    holdout, window = (scored(20_000, seed, overconfident) for seed in (1, 2))
+    assert window.probability is not None
+    chances = calibration(holdout)(window.probability)
+    expected = point(expected_metrics(use_case, window, chances), 20_000)
+    realised = point(metrics_for(use_case, window), 20_000)
+    for name in ("accuracy", "f1", "roc_auc"):
+        assert expected[name] == pytest.approx(realised[name], abs=0.015), name
+
+
+def test_expected_accuracy_is_the_mean_chance_of_what_was_said(home: Path) -> None:
+    answers = scored(50, 3)
+    assert answers.probability is not None
+    expected = expected_metrics(made_use_case(home), answers, answers.probability)
+    assert point(expected, 50)["accuracy"] == pytest.approx(answers.probability.max(axis=1).mean())
+
+
+def test_calibrated_chances_sum_to_one_and_a_tiny_holdout_changes_nothing() -> None:
+    raw = scored(2000, 4, 3.0).probability
+    assert raw is not None
+    calibrated = calibration(scored(4000, 5, 3.0))(raw)
+    assert calibrated.sum(axis=1) == pytest.approx(1)
+    assert np.abs(calibrated - raw).max() > 0.05
+    assert calibration(scored(3, 6))(raw) is raw
+
+
+def test_a_fall_has_an_interval_around_it(home: Path) -> None:
+    use_case = made_use_case(home)
+    known = made.reference()
+    holdout = of_holdout(known.holdout.answers, use_case)
+    base = baseline(use_case, holdout)
+    same = fall(base, metrics_for(use_case, holdout), len(holdout.label), 4000)
+    assert same is not None
+    assert same.low < 0 < same.high
+    worse = Scored(np.logical_not(holdout.label), holdout.prediction, holdout.probability, CLASSES)
+    fell = fall(base, metrics_for(use_case, worse), len(worse.label), 4000)
+    assert fell is not None
+    assert fell.value_low < fell.value < fell.value_high < 0.3
+    assert fell.low > 0.5
+    one_class = holdout.rows(np.asarray(holdout.label, dtype=bool))
+    assert fall(base, metrics_for(use_case, one_class), len(one_class.label), 4000) is None

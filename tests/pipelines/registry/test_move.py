@@ -1,0 +1,284 @@
+"""The table of moves, conflicts, changes by hand, and the ledger, on a real registry."""
+
+import re
+import shutil
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+from deltalake import write_deltalake
+
+from contract.errors import Refused
+from contract.names import ARCHIVED, CHALLENGER, CHAMPION, PREVIOUS, PRODUCTION, STAGING
+from pipelines.registry.ledger import SCHEMA, Asked, broken_link, champion_at, read_entries
+from pipelines.registry.move import settle
+from pipelines.registry.stages import set_stage
+from pipelines.registry.versions import read_shown, tag
+from pipelines.runtime.workspace import Workspace
+from tests.conftest import settle as settle_in
+from tests.support.versions import check, make, now, register, releases
+
+
+@pytest.fixture
+def workspace(home: Path, empty_store: Path) -> Workspace:
+    return releases(home, empty_store)
+
+
+@pytest.fixture(scope="module")
+def template(empty_store: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Version 1 is previous, 2 champion, 3 challenger."""
+    folder = tmp_path_factory.mktemp("three")
+    with pytest.MonkeyPatch.context() as patch:
+        settle_in(folder, patch)
+        workspace = releases(folder, empty_store)
+        promoted(workspace, 2)
+        register(workspace)
+    return folder
+
+
+@pytest.fixture
+def three(home: Path, template: Path) -> Workspace:
+    shutil.copytree(template, home, dirs_exist_ok=True)
+    return releases(home)
+
+
+def stages(workspace: Workspace) -> dict[str, str]:
+    shown = read_shown(workspace)
+    assert shown is not None
+    return dict(shown.observed.stages)
+
+
+def promoted(workspace: Workspace, count: int) -> None:
+    """Versions 1 to `count`, each promoted after the other."""
+    for _ in range(count):
+        make(workspace, "promote", register(workspace))
+
+
+def test_each_move_of_the_table(workspace: Workspace) -> None:
+    assert register(workspace) == "1"
+    assert stages(workspace) == {"1": STAGING}
+    register(workspace)
+    assert stages(workspace) == {"1": ARCHIVED, "2": STAGING}
+    make(workspace, "promote", "2")
+    assert stages(workspace) == {"1": ARCHIVED, "2": PRODUCTION}
+    make(workspace, "promote", register(workspace))
+    assert stages(workspace) == {"1": ARCHIVED, "2": ARCHIVED, "3": PRODUCTION}
+    make(workspace, "reject", register(workspace))
+    assert stages(workspace)["4"] == ARCHIVED
+    make(workspace, "rollback", "2")
+    assert stages(workspace) == {"1": ARCHIVED, "2": PRODUCTION, "3": ARCHIVED, "4": ARCHIVED}
+    assert now(workspace).barred == ("4", "3")
+    check(workspace)
+    moves = [(e.move, e.version, e.to_stage) for e in read_entries(workspace.tables)]
+    assert moves[-3:] == [
+        ("register", "4", STAGING),
+        ("reject", "4", ARCHIVED),
+        ("rollback", "2", PRODUCTION),
+    ]
+
+
+def test_a_move_that_was_made_is_not_made_again(three: Workspace) -> None:
+    before = len(settle(three))
+    assert make(three, "register", "3") is None
+    assert make(three, "promote", "2") is None
+    assert make(three, "rollback", "2") is None
+    assert len(settle(three)) == before
+
+
+@pytest.mark.parametrize(
+    ("move", "version", "expected", "said"),
+    [
+        ("promote", "3", "1", "the champion is now version 2"),
+        ("rollback", "1", "1", "the champion is now version 2"),
+        ("register", "1", "2", "it is no challenger"),
+        ("rollback", "3", "2", "Version 3 was never in Production"),
+        ("reject", "2", "2", "Version 2 is in Production"),
+    ],
+)
+def test_a_move_that_may_not_be_made_is_refused_and_changes_nothing(
+    three: Workspace, move: Asked, version: str, expected: str, said: str
+) -> None:
+    before = settle(three), stages(three)
+    with pytest.raises(Refused, match=said):
+        make(three, move, version, expected)
+    assert (settle(three), stages(three)) == before
+
+
+def test_a_rejected_version_stays_out(three: Workspace) -> None:
+    make(three, "reject", "3")
+    assert make(three, "reject", "3") is None
+    with pytest.raises(Refused, match="Version 3 was rejected or rolled back"):
+        make(three, "promote", "3")
+    with pytest.raises(Refused, match="it is no challenger"):
+        make(three, "register", "3")
+
+
+def test_rollbacks_go_back_one_by_one_and_never_to_what_was_taken_out(
+    workspace: Workspace,
+) -> None:
+    promoted(workspace, 3)
+    assert now(workspace).previous == "2"
+    make(workspace, "rollback", "2")
+    assert now(workspace).previous == "1"
+    make(workspace, "rollback", "1")
+    assert now(workspace).previous == ""
+    make(workspace, "rollback", "3")  # a person may, by its number
+    assert (now(workspace).champion, now(workspace).barred) == ("3", ("2", "1"))
+    check(workspace)
+
+
+# Made by hand in MLflow's user interface, as its calls
+
+
+def alias(name: str, version: str) -> Callable[[Workspace], object]:
+    if not version:
+        return lambda w: w.client.delete_registered_model_alias(w.model_name, name)
+    return lambda w: w.client.set_registered_model_alias(w.model_name, name, version)
+
+
+def stage(version: str, to: str) -> Callable[[Workspace], object]:
+    return lambda w: set_stage(w.client, w.settings, w.model_name, version, to)
+
+
+def delete(version: str) -> Callable[[Workspace], object]:
+    return lambda w: w.client.delete_model_version(w.model_name, version)
+
+
+@pytest.mark.parametrize(
+    ("change", "champion", "challenger", "previous", "said"),
+    [
+        (alias(CHAMPION, "1"), "1", "3", "2", "champion went by hand from version 2 to version 1"),
+        (alias(CHAMPION, "3"), "3", "", "2", "champion went by hand from version 2 to version 3"),
+        (alias(CHAMPION, ""), "", "3", "2", "rollback brings back version 2"),
+        (delete("2"), "", "3", "1", "version 2 was deleted by hand; .*rollback brings back vers"),
+        (delete("1"), "2", "3", "", "version 1 was deleted by hand"),
+        (delete("3"), "2", "", "1", "version 3 was deleted by hand"),
+        (stage("3", PRODUCTION), "2", "3", "1", "put right: version 3: Production → Staging"),
+        (stage("2", ARCHIVED), "2", "3", "1", "put right: version 2: Archived → Production"),
+        (alias(CHALLENGER, "1"), "2", "3", "1", "put right: challenger: version 3"),
+        (alias(CHALLENGER, ""), "2", "", "1", "challenger went by hand from version 3 to none"),
+        (alias(PREVIOUS, "3"), "2", "3", "1", "put right: previous: version 1"),
+    ],
+)
+def test_changes_by_hand_are_recorded_and_what_is_impossible_is_put_right(
+    three: Workspace,
+    change: Callable[[Workspace], object],
+    champion: str,
+    challenger: str,
+    previous: str,
+    said: str,
+) -> None:
+    change(three)
+    entry = settle(three)[-1]
+    assert entry.move == "external"
+    assert re.search(said, entry.why), entry.why
+    standing = entry.standing
+    assert (standing.champion, standing.challenger, standing.previous) == (
+        champion,
+        challenger,
+        previous,
+    )
+    check(three)
+
+
+def test_a_registry_from_before_the_ledger_is_taken_over(workspace: Workspace) -> None:
+    client, name = workspace.client, workspace.model_name
+    client.create_registered_model(name)
+    for version in ("1", "2"):
+        client.create_model_version(name, "somewhere", None)
+        set_stage(client, workspace.settings, name, version, PRODUCTION)
+    client.set_registered_model_alias(name, CHAMPION, "1")
+    (entry,) = settle(workspace)
+    assert (entry.move, entry.standing.champion) == ("external", "1")
+    assert stages(workspace) == {"1": PRODUCTION, "2": ARCHIVED}
+    check(workspace)
+
+
+def test_a_deleted_model_begins_anew(workspace: Workspace) -> None:
+    promoted(workspace, 1)
+    workspace.client.delete_registered_model(workspace.model_name)
+    assert settle(workspace)[-1].move == "reset"
+    promoted(workspace, 1)
+    workspace.client.delete_registered_model(workspace.model_name)
+    assert register(workspace) == "1"  # unnoticed until the next version came
+    assert [e.move for e in settle(workspace)][-2:] == ["reset", "register"]
+    check(workspace)
+
+
+# The ledger
+
+
+def test_the_ledger_tells_who_was_champion_when(three: Workspace) -> None:
+    entries = settle(three)
+    times = [e.time for e in entries if e.move == "promote"]
+    assert [champion_at(entries, time) for time in times] == ["1", "2"]
+    assert champion_at(entries, entries[0].time) == ""
+
+
+def test_a_changed_entry_breaks_the_chain(three: Workspace) -> None:
+    entries = settle(three)
+    assert broken_link(entries) == ""
+    forged = [*entries[:1], replace(entries[1], who="nobody"), *entries[2:]]
+    assert broken_link(forged) == "entry 2 was changed after it was written"
+    assert "missing" in broken_link([entries[0], *entries[2:]])
+    resealed = [replace(entries[0], why="x").after(None, entries[0].time), *entries[1:]]
+    assert broken_link(resealed) == "entry 2 does not follow the entry before it"
+
+
+def test_a_ledger_whose_end_was_cut_off_moves_nothing(three: Workspace) -> None:
+    entries = settle(three)
+    uri = Path(three.tables.uri("ledger"))
+    uri.rename(uri.with_name("away"))
+    rows = pa.Table.from_pylist([entry.row() for entry in entries[:-1]], schema=SCHEMA)
+    write_deltalake(uri, rows)
+    with pytest.raises(Refused, match="the registry shows entry 5, the table ends with 4"):
+        make(three, "rollback", "1")
+
+
+def test_the_table_takes_no_changes(three: Workspace) -> None:
+    with pytest.raises(Exception, match="append-only"):
+        three.tables.delete("ledger", "number = 1")
+
+
+# What people see in MLflow
+
+
+def test_every_entry_is_a_run_and_the_page_says_what_is_live(three: Workspace) -> None:
+    shown, entries = read_shown(three), settle(three)
+    assert shown is not None
+    runs = three.client.search_runs([three.experiment_id])
+    assert {r.data.tags["ledger_hash"] for r in runs} == {e.hash for e in entries}
+    assert {run.info.status for run in runs} == {"FINISHED"}
+    page = str(shown.model.description)
+    for said in ("Live: version 2", "because a test", "Waiting: version 3", "version 1 live again"):
+        assert said in page
+    tags = {v.version: v.tags["status"] for v in shown.versions.values()}
+    assert tags["2"].startswith("live since")
+    assert tags["1"].startswith("previous")
+
+
+def test_an_approval_that_waits_ends_with_the_challenge(workspace: Workspace) -> None:
+    register(workspace)
+    shown = read_shown(workspace)
+    assert shown is not None
+    tag(workspace, shown.versions["1"], approval="pending")
+    register(workspace)
+    shown = read_shown(workspace)
+    assert shown is not None
+    assert "approval" not in shown.versions["1"].tags
+
+
+def test_without_the_stage_api_stages_are_tags(
+    home: Path, empty_store: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FOURCYCLE_STAGES", "no")
+    workspace = releases(home, empty_store)
+    promoted(workspace, 2)
+    assert stages(workspace) == {"1": ARCHIVED, "2": PRODUCTION}
+    found = workspace.client.search_model_versions(f"name = '{workspace.model_name}'")
+    assert {version.current_stage for version in found} == {"None"}
+    stage("2", ARCHIVED)(workspace)
+    assert settle(workspace)[-1].move == "external"
+    check(workspace)
