@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 import httpx
@@ -24,6 +25,7 @@ from pipelines.replaying.service_process import checked, free_port, post_rows, r
 from pipelines.runtime import cli
 from pipelines.runtime.console import count, summary, working
 from pipelines.runtime.workspace import Workspace, open_workspace
+from pipelines.scheduling.due import running_window
 from pipelines.validate import Validated
 
 TRAFFIC_ROWS = 2000
@@ -44,6 +46,13 @@ def month_after_holdout(use_case: UseCase) -> Days | None:
     if isinstance(split, TimeSplit) and split.holdout_until:
         return Days(split.holdout_until, period(split.holdout_until, "month")[1])
     return None
+
+
+def _today(use_case: UseCase) -> Days | None:
+    """The window that still runs, where rows have the time at which they are asked."""
+    if use_case.event_time:
+        return None
+    return Days(*running_window(datetime.now(UTC), use_case))
 
 
 def send(workspace: Workspace, address: str, version: Version, rows: pa.Table) -> TrafficSent:
@@ -88,7 +97,7 @@ def main(use_case: cli.UseCaseOption = "flights", root: cli.RootOption = "") -> 
             sent = send(workspace, address, version, rows)
         facts = _facts(workspace, version, validated, sent)
     with working("comparing the traffic with the reference"):
-        report = watch(use_case, root, days)
+        report = watch(use_case, root, days or _today(workspace.use_case))
     facts["drift report"] = _drift(report)
     facts["took"] = f"{time.monotonic() - started:.1f} s"
     look = {

@@ -19,8 +19,8 @@ from deltalake import write_deltalake
 
 from contract.use_case.loader import parse_use_case
 from contract.use_case.model import Section, UseCase
-from tests import observed as see
 from tests.conftest import MADE, made_rows
+from tests.support import observed as see
 
 
 @dataclass(frozen=True)

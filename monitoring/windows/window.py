@@ -32,6 +32,7 @@ class WindowRequest:
     end: date | None = None
     last: int | None = None  # newest rows
     versions: tuple[int, int] | None = None  # rows added after the one, up to the other
+    to_judge: bool = True  # or to read from: then the newest window with rows, ended or not
 
 
 @dataclass(frozen=True)
@@ -68,7 +69,8 @@ def resolve(asked: WindowRequest, tables: Tables, use_case: UseCase, now: dateti
         found = _between(asked.start, asked.end, version, use_case)
     else:
         rows = _rows_by_window(tables, opened, counted, use_case)
-        chosen, newer = choose(rows, now, use_case)
+        may_run = rows and not asked.to_judge
+        chosen, newer = (max(rows), "") if may_run else choose(rows, now, use_case)
         found = replace(_between(*chosen, version, use_case), newer=newer)
     return replace(found, where=(*found.where, *counted))
 

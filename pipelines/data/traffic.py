@@ -75,7 +75,7 @@ def read_traffic(
         raise BadInput(
             f"No prediction of {use_case.name!r} is logged yet; the service logs what it answers."
         )
-    asked = WindowRequest(read_day("from", first), read_day("to", last))
+    asked = WindowRequest(read_day("from", first), read_day("to", last), to_judge=False)
     window = resolve(asked, tables, use_case, true_by or datetime.now(UTC))
     if versions:
         window = replace(window, table_version=versions["predictions"])

@@ -55,10 +55,8 @@ def counted(tables: Tables, use_case: UseCase, asked: WindowRequest) -> dict[str
 @pytest.mark.parametrize(
     ("asked", "rows"),
     [
-        (
-            WindowRequest(date(2024, 2, 1), date(2024, 2, 2)),
-            {"1": 1140, "2": 300},
-        ),  # midnight is 05:00 UTC
+        # Midnight is 05:00 UTC.
+        (WindowRequest(date(2024, 2, 1), date(2024, 2, 2)), {"1": 1140, "2": 300}),
         (WindowRequest(start=date(2024, 2, 2)), {"2": 1140}),
         (WindowRequest(last=1500), {"2": 1440, "1": 60}),
         (WindowRequest(last=10_000), {"1": 1440, "2": 1440}),
@@ -66,6 +64,7 @@ def counted(tables: Tables, use_case: UseCase, asked: WindowRequest) -> dict[str
         (WindowRequest(versions=(0, 1)), {"1": 1440}),
         (WindowRequest(versions=(2, 3)), {}),
         (WindowRequest(), {"1": 1140, "2": 1440}),  # the month of the newest row
+        (WindowRequest(to_judge=False), {"1": 1140, "2": 1440}),
         (WindowRequest(date(2025, 1, 1)), {}),
     ],
 )
@@ -165,6 +164,19 @@ def test_a_reference_without_its_answers_is_damaged(home: Path) -> None:
     (home / "answers.parquet").unlink()
     with pytest.raises(OSError, match=r"answers\.parquet"):
         load(home)
+
+
+def test_a_window_that_runs_is_read_from_and_judged_by_name_alone(
+    tables: Tables, use_case: UseCase
+) -> None:
+    made.answer(tables, use_case, made.rows(60, 3, "2024-05-31"))
+    now = datetime(2024, 5, 31, 12, tzinfo=UTC)
+    judged, read = (resolve(Asked(to_judge=j), tables, use_case, now) for j in (True, False))
+    assert judged.title == "2024-02-01 to 2024-03-01"
+    assert judged.newer == "2024-05-01 to 2024-06-01 holds 60 rows, and has not ended"
+    assert read.title == "2024-05-01 to 2024-06-01"
+    named = resolve(Asked(date(2024, 5, 1), date(2024, 6, 1)), tables, use_case, now)
+    assert (named.title, named.where) == (read.title, read.where)
 
 
 def test_tables_of_older_releases_count_as_http(home: Path, use_case: UseCase) -> None:
