@@ -14,7 +14,7 @@ from sklearn.pipeline import Pipeline
 
 from contract.errors import FourcycleError
 from contract.statistics.bootstrap import Estimate, estimate
-from contract.statistics.metrics import SMALLER_IS_BETTER, Scored, metrics_for
+from contract.statistics.metrics import SMALLER_IS_BETTER, Scored, metric_values, metrics_for
 from contract.store.tables import TableVersion
 from contract.use_case.model import UseCase
 from pipelines.model.baseline import baseline
@@ -122,7 +122,7 @@ def _evaluate(workspace: Workspace, trained: Trained, champion: Version | None) 
         metrics = metrics_for(use_case, scored)
         measured = estimate(metrics, rows.num_rows, use_case.evaluation.resamples)
         training = read_rows(workspace.tables, use_case, trained.training)
-        trivial = point(use_case, baseline(labels(training, use_case), scored, use_case))
+        trivial = metric_values(use_case, baseline(labels(training, use_case), scored, use_case))
         theirs = _champion_figures(workspace, champion, rows)
         sliced = tuple(_slices(use_case, rows, scored))
         importance = permutation(model, rows, use_case)
@@ -142,12 +142,6 @@ def _evaluate(workspace: Workspace, trained: Trained, champion: Version | None) 
     return evaluated
 
 
-def point(use_case: UseCase, scored: Scored) -> dict[str, float]:
-    """Every metric of the task on all rows, without intervals."""
-    ones = np.ones((1, len(scored.label)))
-    return {name: float(metric(ones)[0]) for name, metric in metrics_for(use_case, scored).items()}
-
-
 def permutation(model: Pipeline, rows: pa.Table, use_case: UseCase) -> dict[str, float]:
     """How much worse the main metric gets when one column is shuffled (Breiman, 2001).
 
@@ -158,7 +152,7 @@ def permutation(model: Pipeline, rows: pa.Table, use_case: UseCase) -> dict[str,
     rows = rows.take(pa.array(np.sort(random.choice(rows.num_rows, n, replace=False))))
     name = use_case.evaluation.metric
     sign = 1 if name in SMALLER_IS_BETTER else -1
-    whole = point(use_case, score(model, rows, use_case))[name]
+    whole = metric_values(use_case, score(model, rows, use_case))[name]
     importance = {}
     for column in use_case.features:
         at = rows.column_names.index(column)
@@ -166,7 +160,7 @@ def permutation(model: Pipeline, rows: pa.Table, use_case: UseCase) -> dict[str,
         for _ in range(IMPORTANCE_REPEATS):
             shuffled = rows.column(column).take(pa.array(random.permutation(n)))
             changed = rows.set_column(at, column, shuffled)
-            values.append(point(use_case, score(model, changed, use_case))[name])
+            values.append(metric_values(use_case, score(model, changed, use_case))[name])
         importance[column] = sign * (float(np.mean(values)) - whole)
     return importance
 
@@ -179,7 +173,7 @@ def _champion_figures(
     try:
         with tempfile.TemporaryDirectory() as into:
             theirs = load_pipeline(fetch(champion, Path(into)) / MODEL_FILE)
-        return point(workspace.use_case, score(theirs, rows, workspace.use_case))
+        return metric_values(workspace.use_case, score(theirs, rows, workspace.use_case))
     except (FourcycleError, mlflow.MlflowException, OSError, KeyError, ValueError) as error:
         # Whether an unreadable champion stops a promotion is for the gate to say.
         said = f"  champion version {champion.version} can't be measured: {error}"

@@ -15,13 +15,12 @@ import tempfile
 from pathlib import Path
 
 import mlflow
-import numpy as np
 import pandas as pd
 import pyarrow as pa
 import yaml
 
 from contract.names import REFERENCE_DIR, SCORER_DIR, USE_CASE_FILE
-from contract.statistics.metrics import metrics_for
+from contract.statistics.metrics import metric_values
 from contract.store.frames import feature_frame
 from contract.store.package import MANIFEST_FILE, NOT_SEALED
 from contract.use_case.model import UseCase
@@ -130,8 +129,7 @@ def add_reference(
         for i, name in enumerate(scored.classes):
             frame[f"{reference.PROBABILITY}{name}"] = scored.probability[:, i]
     held_out = reference.Rows(feature_frame(holdout, use_case), frame)
-    ones = np.ones((1, len(scored.label)))
-    figures = {n: float(m(ones)[0]) for n, m in metrics_for(use_case, scored).items()}
+    figures = metric_values(use_case, scored)
     folder.mkdir()
     reference.freeze(folder, inputs, held_out, figures)
 

@@ -49,6 +49,22 @@ def metrics_for(use_case: UseCase, scored: Scored) -> dict[str, Metric]:
     return _multiclass(scored)
 
 
+def point(metrics: Mapping[str, Metric], n_rows: int) -> dict[str, float]:
+    """Every metric on all rows, without intervals; NaN where it is undefined there."""
+    ones = np.ones((1, n_rows))
+    return {name: float(metric(ones)[0]) for name, metric in metrics.items()}
+
+
+def metric_values(use_case: UseCase, scored: Scored) -> dict[str, float]:
+    """Every metric of the task on all labelled rows; NaN where it is undefined."""
+    return point(metrics_for(use_case, scored), len(scored.label))
+
+
+def defined(values: Mapping[str, float]) -> dict[str, float]:
+    """The metrics that have a finite value."""
+    return {name: value for name, value in values.items() if np.isfinite(value)}
+
+
 def check_metric(use_case: UseCase, known: Mapping[str, Metric]) -> None:
     """BadInput unless every metric that the use case names is one of its task."""
     asked = [use_case.evaluation.metric, *use_case.gates.minimum, *use_case.gates.maximum]

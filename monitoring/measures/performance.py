@@ -6,7 +6,15 @@ from dataclasses import dataclass
 import numpy as np
 
 from contract.statistics.bootstrap import bootstrap, interval
-from contract.statistics.metrics import SMALLER_IS_BETTER, Floats, Metric, Scored, metrics_for
+from contract.statistics.metrics import (
+    SMALLER_IS_BETTER,
+    Floats,
+    Metric,
+    Scored,
+    defined,
+    metrics_for,
+    point,
+)
 from contract.use_case.model import UseCase
 from monitoring.verdict.evidence import PerformanceFall
 
@@ -23,18 +31,11 @@ class Baseline:
     draws: Floats  # (n_resamples,)
 
 
-def point(metrics: Mapping[str, Metric], n_rows: int) -> dict[str, float]:
-    """Every metric on all rows; one that is undefined there is left out."""
-    ones = np.ones((1, n_rows))
-    found = {name: float(metric(ones)[0]) for name, metric in metrics.items()}
-    return {name: value for name, value in found.items() if np.isfinite(value)}
-
-
 def baseline(use_case: UseCase, holdout: Scored, resamples: int = RESAMPLES) -> Baseline:
     """What a window's performance is compared with."""
     name, n_rows = use_case.evaluation.metric, len(holdout.label)
     metric = {name: metrics_for(use_case, holdout)[name]}
-    value = point(metric, n_rows).get(name, float("nan"))
+    value = point(metric, n_rows)[name]
     return Baseline(name, value, bootstrap(metric, n_rows, resamples)[name])
 
 
@@ -48,7 +49,7 @@ def fall(
     Tibshirani, 1993, chapter 16).
     """
     metric = {base.metric: metrics[base.metric]}
-    value = point(metric, n_rows).get(base.metric)
+    value = defined(point(metric, n_rows)).get(base.metric)
     if value is None:
         return None
     draws = bootstrap(metric, n_rows, len(base.draws), seed)[base.metric]
@@ -124,7 +125,7 @@ def _figure(
     if n_rows < min_labels:
         return None, None, None
     metric = {name: metrics_for(use_case, part)[name]}
-    value = point(metric, n_rows).get(name)
+    value = defined(point(metric, n_rows)).get(name)
     if value is None:
         return None, None, None
     return value, *interval(bootstrap(metric, n_rows, RESAMPLES)[name])

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from contract.statistics.metrics import Metric, Scored, metrics_for
+from contract.statistics.metrics import Metric, Scored, defined, metrics_for, point
 from contract.store.schema import TYPES
 from contract.use_case.model import UseCase
 from monitoring.measures.answers import classes_of, of_holdout, of_window, unlabelled
@@ -19,7 +19,6 @@ from monitoring.measures.performance import (
     WindowSlice,
     baseline,
     fall,
-    point,
     slices,
 )
 from monitoring.measures.tally import ColumnSummary, summarise
@@ -100,15 +99,15 @@ def measure(sample: Rows, reference: Reference, use_case: UseCase) -> Performanc
     falls: list[PerformanceFall | None] = [None, None]
     if rows:
         known = metrics_for(use_case, labelled)
-        realised, falls[0] = point(known, rows), fall(base, known, rows, len(sample))
+        realised, falls[0] = defined(point(known, rows)), fall(base, known, rows, len(sample))
     if classes and len(sample):
         calibrated = calibration(holdout)
         expected = _expected(use_case, unlabelled(sample.answers, use_case, classes), calibrated)
-        estimated = point(expected, len(sample))
+        estimated = defined(point(expected, len(sample)))
         if base.metric in expected:
             falls[1] = fall(base, expected, len(sample), len(sample))
         if rows:
-            there = point(_expected(use_case, labelled, calibrated), rows)
+            there = defined(point(_expected(use_case, labelled, calibrated), rows))
             error = {n: v - realised[n] for n, v in there.items() if n in realised}
     columns = slice_columns(use_case, sample.inputs, reference.holdout.inputs)
     sliced = slices(

@@ -8,10 +8,9 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from contract.statistics.metrics import Scored
+from contract.statistics.metrics import Scored, defined, metric_values
 from contract.store.predictions import INPUT
 from contract.use_case.model import UseCase
-from pipelines.evaluate import point
 from serving.scoring.scorer import Predictions
 from serving.scoring.version import ServedVersion
 
@@ -113,4 +112,4 @@ def figures(
         if len(chances) < len(sides):
             return {}
         scored = Scored(label, said, np.concatenate(chances), classes)
-    return {name: v for name, v in point(use_case, scored).items() if np.isfinite(v)}
+    return defined(metric_values(use_case, scored))

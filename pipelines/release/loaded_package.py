@@ -10,10 +10,9 @@ import pyarrow as pa
 
 from contract.errors import Refused
 from contract.names import SCORER_DIR, USE_CASE_FILE
-from contract.statistics.metrics import Scored
+from contract.statistics.metrics import Scored, metric_values
 from contract.store.package import MANIFEST_FILE
 from contract.use_case.model import UseCase
-from pipelines.evaluate import point
 from pipelines.model.fitted import answers, labels
 from pipelines.registry.fetch import fetch
 from pipelines.registry.versions import Version
@@ -71,7 +70,9 @@ def measure(workspace: Workspace, served: ServedVersion, rows: pa.Table) -> Meas
     case = served.use_case.model_copy(update=policy)
     columns = plain(served.scorer, rows)
     scored = answers(served.scorer, columns, labels(rows, case))
-    return MeasuredPackage(case, scored, point(case, scored), latency(served.scorer, columns))
+    return MeasuredPackage(
+        case, scored, metric_values(case, scored), latency(served.scorer, columns)
+    )
 
 
 def plain(scorer: Scorer, rows: pa.Table) -> Columns:

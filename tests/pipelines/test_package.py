@@ -8,11 +8,11 @@ import pyarrow as pa
 import pytest
 
 from contract.names import REFERENCE_DIR, SCORER_DIR
+from contract.statistics.metrics import metric_values
 from contract.use_case.model import UseCase
 from monitoring.measures.answers import of_holdout
 from monitoring.windows import reference
 from monitoring.windows.reference import PROBABILITY
-from pipelines.evaluate import point
 from pipelines.main import Outcome
 from pipelines.package import add_reference
 from pipelines.registry.versions import Version
@@ -37,7 +37,7 @@ def test_the_reference_holds_what_the_packaged_scorer_answers(
     assert frozen.probability is not None
     assert frozen.probability.tolist() == answered.probability  # to the last bit
     assert frozen.prediction.tolist() == answered.prediction
-    assert found.figures == point(use_case, frozen)
+    assert found.figures == metric_values(use_case, frozen)
 
 
 def test_the_reference_follows_the_scorer_and_not_the_pipeline(home: Path) -> None:
@@ -54,5 +54,7 @@ def test_the_reference_follows_the_scorer_and_not_the_pipeline(home: Path) -> No
     found = reference.load(home / "reference")
     off = np.nextafter(known["chance"].to_numpy(), 1)
     assert found.holdout.answers[f"{PROBABILITY}True"].tolist() == off.tolist()
-    assert set(found.figures) == set(point(use_case, of_holdout(found.holdout.answers, use_case)))
+    assert set(found.figures) == set(
+        metric_values(use_case, of_holdout(found.holdout.answers, use_case))
+    )
     assert len(found.inputs) == use_case.monitoring.reference_rows

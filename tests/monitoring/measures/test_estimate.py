@@ -3,10 +3,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from contract.statistics.metrics import Scored, metrics_for
+from contract.statistics.metrics import Scored, defined, metrics_for, point
 from monitoring.measures.answers import of_holdout
 from monitoring.measures.estimate import calibration, expected_metrics
-from monitoring.measures.performance import baseline, fall, point
+from monitoring.measures.performance import baseline, fall
 from tests.conftest import made_use_case
 from tests.support import monitored as made
 
@@ -28,8 +28,8 @@ def test_the_estimate_is_near_what_labels_would_say(home: Path, overconfident: f
     holdout, window = (scored(20_000, seed, overconfident) for seed in (1, 2))
     assert window.probability is not None
     chances = calibration(holdout)(window.probability)
-    expected = point(expected_metrics(use_case, window, chances), 20_000)
-    realised = point(metrics_for(use_case, window), 20_000)
+    expected = defined(point(expected_metrics(use_case, window, chances), 20_000))
+    realised = defined(point(metrics_for(use_case, window), 20_000))
     for name in ("accuracy", "f1", "roc_auc"):
         assert expected[name] == pytest.approx(realised[name], abs=0.015), name
 

@@ -171,11 +171,13 @@ def test_a_window_that_runs_is_read_from_and_judged_by_name_alone(
 ) -> None:
     made.answer(tables, use_case, made.rows(60, 3, "2024-05-31"))
     now = datetime(2024, 5, 31, 12, tzinfo=UTC)
-    judged, read = (resolve(Asked(to_judge=j), tables, use_case, now) for j in (True, False))
+    judged, read = (
+        resolve(WindowRequest(to_judge=j), tables, use_case, now) for j in (True, False)
+    )
     assert judged.title == "2024-02-01 to 2024-03-01"
     assert judged.newer == "2024-05-01 to 2024-06-01 holds 60 rows, and has not ended"
     assert read.title == "2024-05-01 to 2024-06-01"
-    named = resolve(Asked(date(2024, 5, 1), date(2024, 6, 1)), tables, use_case, now)
+    named = resolve(WindowRequest(date(2024, 5, 1), date(2024, 6, 1)), tables, use_case, now)
     assert (named.title, named.where) == (read.title, read.where)
 
 
