@@ -13,7 +13,6 @@ from pipelines.package import Packaged
 from pipelines.registry.move import move
 from pipelines.registry.transitions import UNSTAGED, MoveRequest
 from pipelines.registry.versions import Version, create_version, find_version
-from pipelines.retraining.policy import WHY_TAG
 from pipelines.runtime import cli
 from pipelines.runtime.git_commit import commit
 from pipelines.runtime.step import (
@@ -31,6 +30,7 @@ from pipelines.train import STEP as TRAIN
 from pipelines.train import Trained
 from pipelines.validate import STEP as VALIDATE
 from pipelines.validate import Validated
+from tracking.tags import RETRAINED_WHY_TAG
 
 TRAINED_BY_TAG = "trained_by"
 
@@ -91,7 +91,7 @@ def _register(
         version = create_version(workspace, packaged.source, packaged.run_id, card, tags)
     if version.stage == UNSTAGED:  # new, or a crash came between the version and its move
         why = f"trained in run {trained.run_id[:8]}, {evaluated.line()}"
-        if cause := because.get(WHY_TAG, "").rstrip("."):
+        if cause := because.get(RETRAINED_WHY_TAG, "").rstrip("."):
             why = f"{cause}; {why}"
         nominate(workspace, version, why)
         version = Version.read(workspace, version.version)

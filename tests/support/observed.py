@@ -27,7 +27,13 @@ from contract.use_case.model import UseCase
 from contract.use_case.pseudonymisation import Pseudonymiser
 from monitoring.alerts.policy import AlertState, OpenAlerts
 from monitoring.alerts.policy import decide as decide_message
-from monitoring.verdict.evidence import ColumnChange, PastVerdict, PerformanceFall, WindowEvidence
+from monitoring.verdict.evidence import (
+    ColumnChange,
+    DriftVerdict,
+    PastVerdict,
+    PerformanceFall,
+    WindowEvidence,
+)
 from monitoring.verdict.judge import slice_columns
 from monitoring.verdict.verdict import decide as decide_verdict
 from monitoring.verdict.verdict import find
@@ -47,9 +53,9 @@ from pipelines.release import decision
 from pipelines.release.release_check import check_release
 from pipelines.retraining.label_checks import ChampionTables, label_figures
 from pipelines.retraining.policy import (
+    JudgedWindow,
     LabelledAnswers,
     LabelledWindow,
-    MonitoringVerdict,
     PersonalRequest,
     RetrainHistory,
     allowed,
@@ -299,9 +305,10 @@ def label_files(use_case: UseCase, _: Path) -> object:
 
 def retrain_decision(use_case: UseCase, _: Path) -> object:
     """Five days after the last one, with labels that look a bit made up."""
-    drift = MonitoringVerdict(
-        "run", "February", NOW, labelled=True, drifting=("columns:size", "performance")
+    verdict = DriftVerdict(
+        "DRIFT", ("Fired.",), drifting=("columns:size", "performance"), labelled=True
     )
+    drift = JudgedWindow("run", "February", NOW, verdict)
     day, next_day = date(2024, 3, 8), date(2024, 3, 9)
     last = datetime(2024, 3, 5, tzinfo=UTC)
     labels = LabelledAnswers(
