@@ -30,6 +30,7 @@ from pipelines.runtime.workspace import Workspace, open_workspace
 from pipelines.train import STEP as TRAIN
 from pipelines.train import Trained, read_rows
 from serving.scoring.sklearn_scorer import MODEL_FILE, load_pipeline
+from tracking.tags import CHAMPION_TAG, CHAMPION_UNREADABLE_TAG, COMPARED_WITH_TAG
 
 IMPORTANCE_ROWS = 4000
 IMPORTANCE_REPEATS = 3
@@ -109,7 +110,7 @@ def _opponent(workspace: Workspace, trained: Trained) -> Version | None:
     known = version_of_run(workspace, trained.run_id)
     if known is None:
         return champion_of(workspace)
-    met = known.tags.get("compared_with", NONE)
+    met = known.tags.get(COMPARED_WITH_TAG, NONE)
     return None if met == NONE else Version.read(workspace, met)
 
 
@@ -178,7 +179,7 @@ def _champion_figures(
         # Whether an unreadable champion stops a promotion is for the gate to say.
         said = f"  champion version {champion.version} can't be measured: {error}"
         console().print(said, markup=False)
-        mlflow.set_tag("champion_unreadable", str(error)[:500])
+        mlflow.set_tag(CHAMPION_UNREADABLE_TAG, str(error)[:500])
         return {}
 
 
@@ -238,7 +239,7 @@ def _log(workspace: Workspace, evaluated: Evaluated, scored: Scored) -> None:
     drawings = figures(workspace.use_case, scored, evaluated.importance, whole, sliced)
     for name, drawn in drawings:
         mlflow.log_figure(drawn, f"plots/{name}.png")
-    mlflow.set_tag("champion", evaluated.champion)
+    mlflow.set_tag(CHAMPION_TAG, evaluated.champion)
     log_input(workspace.tables, evaluated.holdout, "holdout")
 
 

@@ -57,7 +57,12 @@ from pipelines.runtime.step import load_result, step_run
 from pipelines.runtime.workspace import Workspace, open_workspace
 from pipelines.train import STEP as TRAIN
 from pipelines.training_set import training_set
-from tracking.tags import RETRAINED_VERSION_TAG, RETRAINING_TAG
+from tracking.tags import (
+    NOTE_TAG,
+    RETRAINED_VERSION_TAG,
+    RETRAINING_TAG,
+    table_tags,
+)
 
 
 def retrain(
@@ -128,7 +133,7 @@ def make_candidate(
         joined = training_set(
             changed, str(labels.start), str(labels.end), request.now, labels.read
         ).result.labelled
-        origin |= {"labelled_version": str(joined.version), "labelled_hash": joined.content_hash}
+        origin |= table_tags("labelled", joined.version, joined.content_hash)
         outcome = after_ingest(
             changed,
             ingest_labelled(changed, joined),
@@ -166,7 +171,7 @@ def _describe(workspace: Workspace, request: RetrainRequest, outcome: Outcome) -
         experiment_id = workspace.client.get_run(request.cause).info.experiment_id
         reasons += f" [The report]({link(experiment_id, request.cause)})"
     lines = (reasons, plain(outcome.conclusion), plain(outcome.evaluated.line()))
-    mlflow.set_tag("mlflow.note.content", "\n\n".join(lines))
+    mlflow.set_tag(NOTE_TAG, "\n\n".join(lines))
     text = f"version {version}: {outcome.conclusion}"
     tag_report(workspace, request.cause, **{RETRAINING_TAG: text, RETRAINED_VERSION_TAG: version})
 
@@ -188,7 +193,7 @@ def _tell_launch(done: Retrained) -> None:
     """Say on the run that `mlflow run` made, and no step has taken, why nothing was done."""
     if run_id := os.environ.get("MLFLOW_RUN_ID"):
         why = "\n\n".join((f"## {done.state}", *map(plain, done.reasons)))
-        MlflowClient().set_tag(run_id, "mlflow.note.content", why)
+        MlflowClient().set_tag(run_id, NOTE_TAG, why)
 
 
 def facts(done: Retrained) -> Mapping[str, str]:

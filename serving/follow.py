@@ -24,9 +24,10 @@ from contract.command import run
 from contract.errors import FourcycleError, Refused
 from contract.names import CHALLENGER, CHAMPION
 from contract.settings import Settings, read_settings
-from contract.store.package import PACKAGE_TAG, verify
+from contract.store.package import verify
 from serving.check import Check, check_apart
 from serving.scoring.cache import Announcement, Cache, FetchedVersion, RefusedVersion
+from tracking.tags import PACKAGE_TAG
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient

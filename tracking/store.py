@@ -13,9 +13,9 @@ from contract.addresses import SQLITE
 from contract.settings import Settings
 from contract.store.locks import store_lock
 from tracking.database import POSTGRESQL, await_database
+from tracking.tags import KIND_TAG
 
 # Without the kind, the user interface opens an experiment in its view for language models.
-KIND_TAG = "mlflow.experimentKind"
 KIND = "custom_model_development"
 
 

@@ -14,11 +14,12 @@ from contract import names
 from contract.errors import Refused, Unavailable
 from contract.names import CHAMPION, REFERENCE_DIR, USE_CASE_FILE
 from contract.settings import Settings
-from contract.store.package import MANIFEST_FILE, PACKAGE_TAG, verify
+from contract.store.package import MANIFEST_FILE, verify
 from contract.use_case.loader import parse_frozen
 from contract.use_case.model import UseCase
 from monitoring.windows.reference import Reference, load
 from tracking.store import experiment
+from tracking.tags import PACKAGE_TAG
 
 PARTS = (MANIFEST_FILE, USE_CASE_FILE, REFERENCE_DIR)  # of a package, that monitoring reads
 NOT_THERE = ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE")

@@ -20,6 +20,7 @@ from contract.use_case.model import GroupSplit, Range, TimeSplit, UseCase
 from pipelines.model.fitted import labels, score
 from pipelines.model.preprocess import build_pipeline
 from pipelines.runtime.console import console
+from tracking.tags import PARENT_TAG, STEP_TAG, TRIAL_STATE_TAG
 
 FOLDS = 3
 PARALLEL_TRIALS = 2
@@ -129,7 +130,7 @@ class _Search:
             run = self.client.create_run(
                 self.parent.info.experiment_id,
                 run_name=f"trial {number}",
-                tags={"mlflow.parentRunId": self.parent.info.run_id, "step": "trial"},
+                tags={PARENT_TAG: self.parent.info.run_id, STEP_TAG: "trial"},
             )
             for name, value in suggested.items():
                 self.client.log_param(run.info.run_id, name, value)
@@ -143,7 +144,7 @@ class _Search:
             if values:
                 name = f"cross_validation/{self.use_case.evaluation.metric}"
                 self.client.log_metric(run_id, name, float(np.mean(values)))
-            self.client.set_tag(run_id, "trial_state", state)
+            self.client.set_tag(run_id, TRIAL_STATE_TAG, state)
             self.client.set_terminated(run_id, status, end_time=int(time.time() * 1000))
 
 

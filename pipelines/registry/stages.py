@@ -14,8 +14,7 @@ from mlflow.entities.model_registry import ModelVersion
 
 from contract.settings import Settings
 from pipelines.registry.transitions import UNSTAGED
-
-STAGE_TAG = "stage"
+from tracking.tags import STAGE_TAG
 
 
 def stage_of(found: ModelVersion, settings: Settings) -> str:

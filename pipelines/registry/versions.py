@@ -13,6 +13,7 @@ from contract.settings import Settings
 from pipelines.registry.stages import stage_of
 from pipelines.registry.transitions import ObservedRegistry
 from pipelines.runtime.workspace import Workspace
+from tracking.tags import TRAIN_RUN_TAG
 
 ABSENT = ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE")
 
@@ -30,7 +31,7 @@ class Version:
     @property
     def train_run(self) -> str:
         """The run that trained it; `run_id` is its package's, or in an old version this one."""
-        return self.tags.get("train_run", self.run_id)
+        return self.tags.get(TRAIN_RUN_TAG, self.run_id)
 
     @classmethod
     def of(cls, found: ModelVersion, settings: Settings) -> "Version":
@@ -110,7 +111,7 @@ def find_version(workspace: Workspace, **tags: str) -> Version | None:
 
 def version_of_run(workspace: Workspace, train_run: str) -> Version | None:
     """The version that a training run became, if it was registered."""
-    return find_version(workspace, train_run=train_run)
+    return find_version(workspace, **{TRAIN_RUN_TAG: train_run})
 
 
 def create_version(

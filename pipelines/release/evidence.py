@@ -26,21 +26,33 @@ from pipelines.runtime.step import load_result
 from pipelines.runtime.workspace import Workspace
 from pipelines.validate import STEP as VALIDATE
 from serving.scoring.scorer import Scorer
+from tracking.tags import (
+    DATA_HASH_TAG,
+    EVALUATE_RUN_TAG,
+    GIT_COMMIT_TAG,
+    LOCK_HASH_TAG,
+    PACKAGE_RUN_TAG,
+    PACKAGE_TAG,
+    STEP_TAG,
+    TRAIN_RUN_TAG,
+    table_hash_tag,
+    table_version_tag,
+)
 
 # Without these nobody can say where a version came from.
 LINEAGE = (
-    "git_commit",
-    "train_run",
-    "evaluate_run",
-    "package_run",
-    "package_digest",
-    "training_version",
-    "training_hash",
-    "holdout_version",
-    "holdout_hash",
-    "raw_version",
-    "raw_hash",
-    "lock_hash",
+    GIT_COMMIT_TAG,
+    TRAIN_RUN_TAG,
+    EVALUATE_RUN_TAG,
+    PACKAGE_RUN_TAG,
+    PACKAGE_TAG,
+    table_version_tag("training"),
+    table_hash_tag("training"),
+    table_version_tag("holdout"),
+    table_hash_tag("holdout"),
+    table_version_tag("raw"),
+    table_hash_tag("raw"),
+    LOCK_HASH_TAG,
 )
 LONGEST_PROBLEM = 400
 T = TypeVar("T")
@@ -79,7 +91,7 @@ def gather(workspace: Workspace, version: Version, champion: Version | None) -> 
         validation=attempt("its validation is not known", lambda: validation(workspace, version)),
         rows=rows.num_rows if rows is not None else None,
         holdout_hash=content_of(rows) if rows is not None else None,
-        registered_hash=version.tags.get("holdout_hash"),
+        registered_hash=version.tags.get(table_hash_tag("holdout")),
         trained_on=_trained_on(attempt, workspace, version, rows),
         figures=mine.figures if mine else None,
         latency=mine.latency if mine else None,
@@ -119,7 +131,9 @@ def _meet(
 
 def holdout(tables: Tables, version: Version) -> pa.Table:
     """The version's frozen holdout, in an order that depends on its content alone."""
-    return tables.read("holdout", int(_tag(version, "holdout_version")), order_by=[ROW_HASH])
+    return tables.read(
+        "holdout", int(_tag(version, table_version_tag("holdout"))), order_by=[ROW_HASH]
+    )
 
 
 def content_of(rows: pa.Table) -> str:
@@ -133,10 +147,10 @@ def trained_on(tables: Tables, version: Version, rows: pa.Table, keys: tuple[str
     By key too: a column declared since, or a label corrected since, changes the content of a row
     that the version has seen all the same.
     """
-    at = int(_tag(version, "training_version"))
+    at = int(_tag(version, table_version_tag("training")))
     training = tables.read("training", at, columns=[ROW_HASH, *keys])
     hashes = training.column(ROW_HASH).to_numpy()
-    if content_hash(hashes) != _tag(version, "training_hash"):
+    if content_hash(hashes) != _tag(version, table_hash_tag("training")):
         raise Refused(f"table training@{at} does not hold the rows that it was trained on")
     same_row = np.isin(rows.column(ROW_HASH).to_numpy(), hashes)
     mine, theirs = (row_hashes(table.select(list(keys))) for table in (rows, training))
@@ -145,10 +159,10 @@ def trained_on(tables: Tables, version: Version, rows: pa.Table, keys: tuple[str
 
 def validation(workspace: Workspace, version: Version) -> str:
     """What the validation of the version's data said; Refused where no finished one is known."""
-    raw = _tag(version, "raw_hash")
+    raw = _tag(version, table_hash_tag("raw"))
     runs = workspace.client.search_runs(
         [workspace.experiment_id],
-        f"tags.step = '{VALIDATE.name}' and tags.data_hash = '{raw}' "
+        f"tags.{STEP_TAG} = '{VALIDATE.name}' and tags.{DATA_HASH_TAG} = '{raw}' "
         "and attributes.status = 'FINISHED'",
         max_results=1,
     )

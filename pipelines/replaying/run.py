@@ -11,7 +11,8 @@ from contract.errors import BadInput
 from pipelines.data.days import local_midnight
 from pipelines.replaying.progress import ReplayProgress, WindowProgress, headline, markdown
 from pipelines.runtime.process_identity import process_identity
-from pipelines.runtime.workspace import PROCESS_TAG, STEP_TAG, Workspace
+from pipelines.runtime.workspace import Workspace
+from tracking.tags import NOTE_TAG, PROCESS_TAG, STEP_TAG
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -68,7 +69,7 @@ def conclude(workspace: Workspace, run_id: str, replayed: ReplayProgress, figure
     parameters = client.get_run(run_id).data.params
     first = headline(replayed, workspace.use_case, parameters)
     note = f"{first}\n\n{markdown(replayed, workspace.use_case)}"
-    client.set_tag(run_id, "mlflow.note.content", note)
+    client.set_tag(run_id, NOTE_TAG, note)
     client.log_batch(run_id, metrics=list(_metrics(workspace, replayed)))
     client.log_figure(run_id, figure, PICTURE_FILE)
     client.set_terminated(run_id)

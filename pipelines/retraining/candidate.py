@@ -22,6 +22,8 @@ from tracking.tags import (
     RETRAINED_SIGNALS_TAG,
     RETRAINED_WHY_TAG,
     RETRAINED_WINDOW_TAG,
+    table_hash_tag,
+    table_version_tag,
 )
 
 BY_HAND = "by hand"
@@ -68,9 +70,9 @@ def champion_tables(workspace: Workspace, champion: Version) -> ChampionTables:
 
     def of(name: TableName) -> TableVersion:
         tags = champion.tags
-        if f"{name}_version" not in tags:
+        if table_version_tag(name) not in tags:
             raise Refused(f"Version {champion.version} does not say which {name} table it is of.")
-        version, total = int(tags[f"{name}_version"]), tags[f"{name}_hash"]
+        version, total = int(tags[table_version_tag(name)]), tags[table_hash_tag(name)]
         key = workspace.use_case.keys[0]
         rows = workspace.tables.read(name, version, columns=[key]).num_rows
         return TableVersion(name, version, rows, total)

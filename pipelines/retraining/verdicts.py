@@ -6,23 +6,24 @@ from typing import cast
 
 from mlflow.entities import Run
 
-from monitoring.report.history import (
-    END_TAG,
-    LABELLED_TAG,
-    LABELS_UNTIL_TAG,
-    STATE_TAG,
-    WINDOW_TAG,
-    read_document,
-    read_history,
-    read_verdict,
-)
+from monitoring.report.history import read_document, read_history, read_verdict
 from monitoring.verdict.evidence import UNJUDGED, DriftVerdict, State
 from monitoring.windows.versions import monitoring_experiment
-from pipelines.registry.description import APPROVAL_TAG, PENDING
+from pipelines.registry.description import PENDING
 from pipelines.registry.versions import Version, challenger_of
 from pipelines.retraining.policy import JudgedWindow, RetrainHistory, counting
 from pipelines.runtime.workspace import Workspace
-from tracking.tags import RETRAINED_AS_OF_TAG, RETRAINED_VERSION_TAG
+from tracking.tags import (
+    APPROVAL_TAG,
+    LABELLED_TAG,
+    LABELS_UNTIL_TAG,
+    RETRAINED_AS_OF_TAG,
+    RETRAINED_VERSION_TAG,
+    STEP_TAG,
+    VERDICT_TAG,
+    WINDOW_END_TAG,
+    WINDOW_TAG,
+)
 
 
 def read_windows(workspace: Workspace, champion: Version, now: datetime) -> list[JudgedWindow]:
@@ -43,12 +44,12 @@ def read_windows(workspace: Workspace, champion: Version, now: datetime) -> list
         JudgedWindow(
             run_id=run.info.run_id,
             window=window,
-            end=datetime.fromisoformat(run.data.tags[END_TAG]),
+            end=datetime.fromisoformat(run.data.tags[WINDOW_END_TAG]),
             verdict=_by_tags(run),
             candidate=candidates[window],
         )
         for window, run in newest.items()
-        if run.data.tags[STATE_TAG] not in UNJUDGED and run.data.tags.get(END_TAG)
+        if run.data.tags[VERDICT_TAG] not in UNJUDGED and run.data.tags.get(WINDOW_END_TAG)
     ]
     counted = {w.window for w in counting(judged, workspace.use_case.monitoring)}
     return [
@@ -62,7 +63,7 @@ def read_windows(workspace: Workspace, champion: Version, now: datetime) -> list
 def _by_tags(run: Run) -> DriftVerdict:
     """The verdict of a report as far as its tags tell, without its document."""
     tags = run.data.tags
-    state = cast(State, tags[STATE_TAG])
+    state = cast(State, tags[VERDICT_TAG])
     return DriftVerdict(state, (), labelled=tags.get(LABELLED_TAG) == "yes")
 
 
@@ -73,7 +74,7 @@ def _is_known(run: Run, now: datetime) -> bool:
     """
     if run.info.start_time <= now.timestamp() * 1000:
         return True
-    needed = (run.data.tags.get(name) for name in (END_TAG, LABELS_UNTIL_TAG))
+    needed = (run.data.tags.get(name) for name in (WINDOW_END_TAG, LABELS_UNTIL_TAG))
     return all(datetime.fromisoformat(time) <= now for time in needed if time)
 
 
@@ -99,7 +100,7 @@ def _last(workspace: Workspace) -> datetime | None:
     """As of when the last retraining was made that came to its end."""
     runs = workspace.client.search_runs(
         [workspace.experiment_id],
-        "tags.step = 'retrain' and attributes.status = 'FINISHED'",
+        f"tags.{STEP_TAG} = 'retrain' and attributes.status = 'FINISHED'",
         max_results=1,
     )
     text = runs[0].data.tags.get(RETRAINED_AS_OF_TAG, "") if runs else ""

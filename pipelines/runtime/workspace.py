@@ -19,9 +19,7 @@ from contract.use_case.loader import load_use_case
 from contract.use_case.model import UseCase
 from pipelines.runtime.process_identity import is_gone
 from tracking.store import connect, experiment
-
-PROCESS_TAG = "process"
-STEP_TAG = "step"
+from tracking.tags import PROCESS_TAG
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,6 @@ from contract.names import DELIVERY, ROW_HASH, USE_CASE_FILE
 from contract.settings import Settings
 from contract.statistics.metrics import Scored, metrics_for
 from contract.store.fingerprint import content_hash, row_hashes
-from contract.store.package import PACKAGE_TAG
 from contract.store.schema import arrow_schema
 from contract.store.tables import Tables, TableVersion
 from contract.use_case.model import UseCase
@@ -47,7 +46,6 @@ from pipelines.model.preprocess import build_pipeline
 from pipelines.model.tune import suggest
 from pipelines.package import frozen, reference_inputs, seal
 from pipelines.promote import check_approval
-from pipelines.register import TRAINED_BY_TAG
 from pipelines.registry.versions import Version
 from pipelines.release import decision
 from pipelines.release.release_check import check_release
@@ -72,6 +70,7 @@ from serving.scoring.scorer import Scorer
 from serving.scoring.version import ServedVersion, load_version
 from tests.conftest import made_rows
 from tests.support import monitored as made
+from tracking.tags import PACKAGE_TAG, TRAINED_BY_TAG
 
 START = datetime(2024, 2, 1, tzinfo=UTC)
 NOW = datetime(2024, 3, 10, 12, tzinfo=UTC)
