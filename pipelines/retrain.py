@@ -14,10 +14,10 @@ from dataclasses import asdict, replace
 from datetime import UTC, datetime, timedelta
 
 import mlflow
-from mlflow import MlflowClient
 
 from contract.errors import BadInput, Busy, Refused
 from contract.markdown import plain
+from contract.settings import read_settings
 from contract.use_case.loader import load_use_case
 from contract.use_case.model import UseCase
 from monitoring.report.publish import link
@@ -57,6 +57,7 @@ from pipelines.runtime.step import load_result, step_run
 from pipelines.runtime.workspace import Workspace, open_workspace
 from pipelines.train import STEP as TRAIN
 from pipelines.training_set import training_set
+from tracking.store import connect
 from tracking.tags import (
     NOTE_TAG,
     RETRAINED_VERSION_TAG,
@@ -189,11 +190,11 @@ def _not_now(workspace: Workspace, champion: Version, decision: RetrainDecision)
     return Retrained(decision.state, decision.reasons, cause, champion.version)
 
 
-def _tell_launch(done: Retrained) -> None:
+def _note_on_launch(done: Retrained, root: str) -> None:
     """Say on the run that `mlflow run` made, and no step has taken, why nothing was done."""
     if run_id := os.environ.get("MLFLOW_RUN_ID"):
         why = "\n\n".join((f"## {done.state}", *map(plain, done.reasons)))
-        MlflowClient().set_tag(run_id, NOTE_TAG, why)
+        connect(read_settings(root)).set_tag(run_id, NOTE_TAG, why)
 
 
 def facts(done: Retrained) -> Mapping[str, str]:
@@ -221,7 +222,7 @@ def main(
     declared = load_use_case(use_case)
     wish = read_wish(force, accept_labels, reason)
     done = retrain(declared, root, read_as_of(as_of, declared), wish)
-    _tell_launch(done)
+    _note_on_launch(done, root)
     if cli.flag(as_json):
         print(json.dumps(asdict(done), indent=2))
     look = {"look at the runs": "make ui"} if done.run_id else {}

@@ -85,7 +85,7 @@ def fit(workspace: Workspace, split: SplitMade, tune: int) -> Trained:
     if tune:
         from pipelines.model.tune import tune as search
 
-        best = search(rows, use_case, tune)
+        best = search(workspace.client, rows, use_case, tune)
         parameters |= best.parameters
         mlflow.log_metric(f"cross_validation/{use_case.evaluation.metric}", best.value)
         mlflow.log_metrics({"trials_finished": best.finished, "trials_pruned": best.pruned})

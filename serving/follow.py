@@ -40,7 +40,6 @@ CLIENT_LIMITS = {
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "5",
 }
 SHA256 = re.compile(r"[0-9a-f]{64}")  # nothing else may name a folder of the cache
-ABSENT = ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE")
 REMEMBERED = 50  # refused versions; more are more than anybody reads
 LOCK_POLL_S = 0.5
 JITTER = 0.1  # share of the interval, so that many hosts do not ask at once
@@ -113,11 +112,13 @@ class Follower:
         """Version numbers by alias; none where the model is not registered yet."""
         from mlflow import MlflowException
 
+        from tracking.store import is_absent
+
         self._client = self._client or self._connect()
         try:
             found = self._client.get_registered_model(self._name).aliases
         except MlflowException as error:
-            if error.error_code in ABSENT:
+            if is_absent(error):
                 return {}
             raise
         return {alias: str(version) for alias, version in found.items()}  # the store gives numbers

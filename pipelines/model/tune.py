@@ -36,7 +36,7 @@ class BestTrial:
     pruned: int
 
 
-def tune(rows: pa.Table, use_case: UseCase, trials: int) -> BestTrial:
+def tune(client: MlflowClient, rows: pa.Table, use_case: UseCase, trials: int) -> BestTrial:
     """Best parameters of `trials` seeded trials over training rows in order of time.
 
     Folds keep the order of time, or groups together, as the split does. Trials run two at a time,
@@ -52,7 +52,7 @@ def tune(rows: pa.Table, use_case: UseCase, trials: int) -> BestTrial:
         pruner=optuna.pruners.MedianPruner(n_startup_trials=3),
     )
     study.enqueue_trial(_declared(use_case))
-    search = _Search(rows, use_case)
+    search = _Search(client, rows, use_case)
     columns = (TextColumn("  tuning"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=console()) as progress:
         bar = progress.add_task("tuning", total=trials)
@@ -83,13 +83,12 @@ def suggest(trial: optuna.Trial, name: str, space: Range) -> Any:
 class _Search:
     """The objective of a search; its trials run in threads, so it writes by client alone."""
 
-    def __init__(self, rows: pa.Table, use_case: UseCase) -> None:
-        self.rows, self.use_case = rows, use_case
+    def __init__(self, client: MlflowClient, rows: pa.Table, use_case: UseCase) -> None:
+        self.client, self.rows, self.use_case = client, rows, use_case
         parent = mlflow.active_run()
         if parent is None:
             raise RuntimeError("a search logs under an active run")
         self.parent = parent
-        self.client = MlflowClient()
         self.folds = list(_folds(rows, use_case))
         self.lock = threading.Lock()
 
