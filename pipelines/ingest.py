@@ -13,6 +13,7 @@ from contract.store.fingerprint import RowHashes, content_hash, row_hashes
 from contract.store.schema import conform
 from contract.store.tables import CONTENT_HASH, Tables, TableVersion
 from contract.use_case.loader import load_use_case
+from pipelines.data.delivery import refuse_delivery
 from pipelines.data.raw_table import known_rows, late_duplicates, raw_schema
 from pipelines.data.rehearsal import (
     Rehearsal,
@@ -93,9 +94,6 @@ def _ingest(workspace: Workspace, rehearsal: Rehearsal) -> Ingested:
         delivered = rehearse(read_source(use_case), use_case, rehearsal)
     conformed = conform(delivered, use_case)
     if not conformed.complete or not delivered.num_rows:
-        # Great Expectations is imported on this path alone: a delivery in order does not pay.
-        from pipelines.validate import refuse_delivery
-
         refuse_delivery(use_case, conformed)
     return _take_in(workspace, conformed.table, delivered.num_rows)
 
