@@ -20,6 +20,7 @@ from contract.names import USE_CASE_FILE, experiment
 from contract.store.tables import CONTENT_HASH, TableVersion
 from contract.use_case.loader import parse_frozen
 from pipelines.gate import VersionOption
+from pipelines.model.results import Trained
 from pipelines.registry.fetch import fetch
 from pipelines.registry.versions import Version, champion_of
 from pipelines.runtime import cli
@@ -29,7 +30,7 @@ from pipelines.runtime.step import Done, Result, Step, execute, load_result, loc
 from pipelines.runtime.workspace import Workspace, open_workspace
 from pipelines.split import SplitMade
 from pipelines.train import STEP as TRAIN
-from pipelines.train import Trained, fit
+from pipelines.train import fit
 
 
 class Reproduced(Result):

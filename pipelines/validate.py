@@ -19,14 +19,15 @@ from contract.store.tables import CONTENT_HASH, TableVersion
 from contract.use_case.model import UseCase
 from pipelines.data.delivery import check_frame, log_reports
 from pipelines.data.expectations import row_rules, table_rules
-from pipelines.data.raw_table import known_rows, late_duplicates, quarantine_schema
+from pipelines.data.raw_table import known_rows, late_duplicates, quarantine_schema, valid_rows
+from pipelines.data.validated import Validated
 from pipelines.ingest import STEP as INGEST
 from pipelines.ingest import Ingested
 from pipelines.runtime import cli
 from pipelines.runtime.code_hash import code_hash
 from pipelines.runtime.console import console, count, working
 from pipelines.runtime.run_inputs import log_input
-from pipelines.runtime.step import Done, Result, Step, execute, latest_run, load_result, lock_hash
+from pipelines.runtime.step import Done, Step, execute, latest_run, load_result, lock_hash
 from pipelines.runtime.workspace import Workspace, open_workspace
 
 if TYPE_CHECKING:  # Great Expectations takes seconds to import; a reused step never needs it
@@ -34,29 +35,6 @@ if TYPE_CHECKING:  # Great Expectations takes seconds to import; a reused step n
 
 RULES_TAG = "rules"
 LATE_DUPLICATE = "late duplicate of a known key"
-
-
-class Validated(Result):
-    """Which rows of `raw` may be used, and how the expectations came out."""
-
-    raw: TableVersion
-    quarantine: TableVersion
-    delivery: int
-    rows_checked: int
-    rows_quarantined: int
-    expectations_passed: int
-    expectations_total: int
-    warnings: tuple[str, ...]
-
-    def line(self) -> str:
-        warned = f", warnings: {', '.join(self.warnings)}" if self.warnings else ""
-        return (
-            f"{self.expectations_passed} of {self.expectations_total} expectations passed, "
-            f"{count(self.rows_quarantined)} of {count(self.rows_checked)} rows quarantined{warned}"
-        )
-
-    def tables(self) -> tuple[TableVersion, ...]:
-        return (self.raw, self.quarantine)
 
 
 STEP = Step(
@@ -68,6 +46,26 @@ def validate(workspace: Workspace, ingested: Ingested) -> Done[Validated]:
     """Check what was delivered since the last validation by the same rules."""
     inputs = {"raw": ingested.raw.content_hash}
     return execute(workspace, STEP, lambda: _validate(workspace, ingested.raw), inputs)
+
+
+def newest_valid(workspace: Workspace) -> tuple[Validated, pa.Table]:
+    """What the newest validation found, and its valid rows in order of time."""
+    validated = load_result(workspace, STEP, latest_run(workspace, STEP))
+    versions = validated.raw.version, validated.quarantine.version
+    return validated, valid_rows(workspace.tables, workspace.use_case, *versions)
+
+
+def validation_of(workspace: Workspace, raw_hash: str) -> Validated:
+    """The newest finished validation of rows with this content hash; Refused where none is."""
+    runs = workspace.client.search_runs(
+        [workspace.experiment_id],
+        f"tags.step = '{STEP.name}' and tags.data_hash = '{raw_hash}' "
+        "and attributes.status = 'FINISHED'",
+        max_results=1,
+    )
+    if not runs:
+        raise Refused(f"no finished validation of raw rows {raw_hash[:12]} is known")
+    return load_result(workspace, STEP, runs[0].info.run_id)
 
 
 def _validate(workspace: Workspace, raw: TableVersion) -> Validated:

@@ -6,11 +6,10 @@ from math import isnan
 from contract.markdown import plain
 from contract.statistics.metrics import SMALLER_IS_BETTER
 from contract.use_case.model import UseCase
-from pipelines.evaluate import Evaluated, HoldoutSlice
+from pipelines.data.validated import Validated
+from pipelines.model.results import Evaluated, HoldoutSlice, Trained
 from pipelines.retraining.policy import LABELS_TAG, WHY_TAG
 from pipelines.runtime.console import count
-from pipelines.train import Trained
-from pipelines.validate import Validated
 
 SLICES_SHOWN = 8
 

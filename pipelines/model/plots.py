@@ -17,8 +17,7 @@ from contract.names import file_name
 from contract.statistics.metrics import CALIBRATION_BINS, Scored, positive_index
 from contract.use_case.model import UseCase
 from pipelines.model.comparison import Comparison
-
-Measured = tuple[float, float, float]  # value, lower and upper end of its 95 % interval
+from pipelines.model.results import Measured
 
 BLUE, GREY, ORANGE = "#1f5fa8", "#9aa0a6", "#d9772b"
 SCATTER_ROWS = 5000

@@ -35,6 +35,7 @@ from pipelines.data.expectations import row_rules, table_rules
 from pipelines.data.raw_table import quarantine_schema, raw_schema, valid_rows
 from pipelines.data.retention import expire
 from pipelines.data.sources import read_source
+from pipelines.data.validated import Validated
 from pipelines.model.comparison import Comparison, Difference, SliceDifference, compare
 from pipelines.model.fitted import signature
 from pipelines.model.preprocess import build_pipeline
@@ -59,7 +60,7 @@ from pipelines.runtime.workspace import Workspace
 from pipelines.scheduling.due import JobState, deadline_s, ended_windows, first_due, next_try
 from pipelines.scheduling.jobs import JobContext, label_pattern
 from pipelines.split import divide
-from pipelines.validate import Validated, refusal
+from pipelines.validate import refusal
 from serving.http.openapi_rows import row_schema
 from serving.http.status_page import page
 from serving.scoring.scorer import Scorer
