@@ -22,12 +22,12 @@ from pipelines.data.rehearsal import (
     read_rehearsal,
     rehearse,
 )
-from pipelines.data.sources import read_source
 from pipelines.runtime import cli
 from pipelines.runtime.console import console, count, working
 from pipelines.runtime.run_inputs import log_input
 from pipelines.runtime.step import Done, Result, Step, execute
 from pipelines.runtime.workspace import Workspace, open_workspace
+from pipelines.sources.registry import read_source
 
 
 class Ingested(Result):

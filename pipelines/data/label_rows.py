@@ -13,7 +13,7 @@ from contract.errors import BadInput
 from contract.store.feedback import feedback_schema
 from contract.use_case.model import Column, Delta, Source, Sql, UseCase
 from contract.use_case.pseudonymisation import Pseudonymiser
-from pipelines.data.sources import read_source
+from pipelines.sources.registry import read_source
 from serving.endpoints.labels import check, keys_of, members, names_a_row
 from serving.requests.columns import READ, SentColumns
 from serving.requests.errors import Problem
