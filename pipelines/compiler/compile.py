@@ -14,8 +14,9 @@ from sklearn.pipeline import Pipeline
 
 from contract.errors import Refused
 from contract.use_case.model import UseCase
-from pipelines.compiler.encoders import Column, RawFeature, encode, features_of, refused
-from pipelines.compiler.estimators import build_estimator
+from pipelines.compiler.columns import Column, RawFeature, features_of, refused
+from pipelines.compiler.encoders.registry import encode
+from pipelines.compiler.estimators.registry import build_estimator
 from pipelines.compiler.golden import golden_rows
 from pipelines.compiler.onnx_graph import GraphBuilder, InputColumn, build_encoders
 from pipelines.compiler.parity import Parity, prove

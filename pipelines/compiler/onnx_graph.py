@@ -13,7 +13,7 @@ import numpy.typing as npt
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-from pipelines.compiler.encoders import Column, LookupTable, RawFeature, ScalingStage
+from pipelines.compiler.columns import Column, LookupTable, RawFeature, ScalingStage
 from serving.scoring.scorer import GRAPH_INPUT, GRAPH_OUTPUTS
 
 OPSETS = {"": 21, "ai.onnx.ml": 5}
