@@ -19,6 +19,12 @@ from contract.store.tables import Tables, quoted
 _KNOWN = "least(label_time, received_time)"
 _ORDER = f"PARTITION BY prediction_id ORDER BY {_KNOWN}, received_time, label"
 
+# In place of `labels_sql` while there is no table `feedback`: the columns that are read, no row.
+NO_LABELS = (
+    "SELECT CAST(NULL AS VARCHAR) AS prediction_id, NULL AS label, CAST(NULL AS TIMESTAMP) AS "
+    "label_time, CAST(NULL AS VARCHAR) AS key_id WHERE false"
+)
+
 
 @dataclass(frozen=True)
 class PendingLabels:
