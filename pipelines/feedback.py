@@ -96,9 +96,9 @@ def _feedback(workspace: Workspace, source: str, query: str, now: datetime) -> F
 def sort_out(found: LabelRows, tables: Tables) -> "np.ndarray[tuple[int], np.dtype[np.str_]]":
     """What each statement is, (n_rows,): new, corrected, confirmed or repeated.
 
-    A repeated one is known by the letter; without a time of its own, a label that was ever said of
-    its subject is. A confirmed one says the same of another time, and is kept: a label of the time
-    between may come yet.
+    A repeated one equals an earlier statement in every column; without a time of its own, it
+    repeats any equal label of its subject. A confirmed one gives the same label at another time and
+    is kept: a label of the time between may come yet.
     """
     rows = found.rows
     known = rows.slice(0, 0)

@@ -1,7 +1,7 @@
 """Gate: decide whether a version may reach Production, and write down why. Fails closed.
 
 Gathers evidence, decides, records: the decision stands on the version with the champion that it was
-compared with, and the whole evidence on the gate's run. docs/gate.md explains what is asked.
+compared with, and the whole evidence on the gate's run. docs/gate.md explains the checks.
 """
 
 from dataclasses import replace
@@ -43,7 +43,7 @@ class Gated(Result):
         if not self.passed:
             return f"version {self.version} {REFUSED}: {'; '.join(self.reasons)}"
         more = len(self.reasons) - 1
-        return f"version {self.version} {PASSED}: {self.reasons[0]}; {more} more answers are good"
+        return f"version {self.version} {PASSED}: {self.reasons[0]}; all {more} other checks passed"
 
 
 STEP = Step("gate", Gated, ("gates", "evaluation"), cached=False)

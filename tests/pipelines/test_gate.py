@@ -105,7 +105,7 @@ def test_everything_is_measured_on_the_package_and_the_frozen_holdout(opened: Wo
 def test_a_refusal_is_recorded_with_the_champion_it_met(opened: Workspace) -> None:
     mine, _ = versions(opened)
     assert (mine.tags["gate"], mine.tags["gate_champion"]) == ("refused", "1")
-    assert "above -0.05 is asked" in mine.tags["gate_reasons"]
+    assert "above -0.05 is required" in mine.tags["gate_reasons"]
     assert "colour: any text was accepted" in mine.tags["gate_reasons"]
     run = mine.tags["gate_run"]
     note = opened.client.get_run(run).data.tags["mlflow.note.content"]
@@ -130,7 +130,7 @@ def test_a_breaking_change_is_allowed_by_hand_and_a_worse_model_is_not(opened: W
     mine, _ = versions(opened)
     decided = gate(opened, mine, allow_breaking=True).result
     assert len(decided.reasons) == 1
-    assert "above -0.05 is asked" in decided.reasons[0]
+    assert "above -0.05 is required" in decided.reasons[0]
     assert Version.read(opened, "2").tags["gate_allow_breaking"] == "yes"
 
 
