@@ -57,10 +57,10 @@ def _opponent(workspace: Workspace, trained: Trained) -> Version | None:
 
     A promoted version would otherwise be compared with itself and evaluated for nothing.
     """
-    known = version_of_run(workspace, trained.run_id)
-    if known is None:
+    version = version_of_run(workspace, trained.run_id)
+    if version is None:
         return champion_of(workspace)
-    met = known.tags.get("compared_with", NONE)
+    met = version.tags.get("compared_with", NONE)
     return None if met == NONE else Version.read(workspace, met)
 
 
@@ -127,24 +127,24 @@ def _champion_figures(
         return metric_values(workspace.use_case, score(theirs, rows, workspace.use_case))
     except (FourcycleError, mlflow.MlflowException, OSError, KeyError, ValueError) as error:
         # Whether an unreadable champion stops a promotion is for the gate to say.
-        said = f"  champion version {champion.version} can't be measured: {error}"
-        console().print(said, markup=False)
+        message = f"  champion version {champion.version} can't be measured: {error}"
+        console().print(message, markup=False)
         mlflow.set_tag("champion_unreadable", str(error)[:500])
         return {}
 
 
 def _slices(use_case: UseCase, rows: pa.Table, scored: Scored) -> "list[HoldoutSlice]":
-    found = []
+    slices = []
     for column in use_case.evaluation.slices:
         values = rows.column(column).to_pandas().astype(str).to_numpy()
         names, counts = np.unique(values, return_counts=True)
         for name in names[np.argsort(-counts)][:SLICE_MAX_VALUES]:
             mask = values == name
             figure = _slice_figure(use_case, scored.rows(mask))
-            found.append(
+            slices.append(
                 HoldoutSlice(column=column, value=str(name), rows=int(mask.sum()), figure=figure)
             )
-    return found
+    return slices
 
 
 def _slice_figure(use_case: UseCase, part: Scored) -> Figure | None:

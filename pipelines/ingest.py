@@ -79,9 +79,9 @@ def _ingest_labelled(workspace: Workspace, labelled: TableVersion) -> Ingested:
     if use_case.source.late_duplicates == "replace":
         return _take_in(workspace, rows, rows.num_rows)
     keys = list(use_case.keys)
-    known = tables.read("raw", columns=[*keys, ROW_HASH])
-    is_known = np.isin(row_hashes(rows.select(keys)), row_hashes(known.select(keys)))
-    same = np.isin(row_hashes(rows), known.column(ROW_HASH).to_numpy())
+    raw = tables.read("raw", columns=[*keys, ROW_HASH])
+    is_known = np.isin(row_hashes(rows.select(keys)), row_hashes(raw.select(keys)))
+    same = np.isin(row_hashes(rows), raw.column(ROW_HASH).to_numpy())
     if differ := int((is_known & ~same).sum()):
         mlflow.log_metric("rows_differ", differ)
         console().print(f"  {count(differ)} answered rows are otherwise in raw, which stands")
@@ -102,10 +102,10 @@ def _take_in(workspace: Workspace, rows: pa.Table, n_read: int) -> Ingested:
     """Append the rows that `raw` does not hold, as one delivery."""
     use_case, tables = workspace.use_case, workspace.tables
     hashes = row_hashes(rows)
-    known = _known(workspace)
-    new = ~np.isin(hashes, known.column(ROW_HASH).to_numpy())
-    raw = _append(tables, rows.filter(pa.array(new)), hashes[new], known)
-    last = max(known.column(DELIVERY).to_pylist(), default=0)
+    earlier = _known(workspace)
+    new = ~np.isin(hashes, earlier.column(ROW_HASH).to_numpy())
+    raw = _append(tables, rows.filter(pa.array(new)), hashes[new], earlier)
+    last = max(earlier.column(DELIVERY).to_pylist(), default=0)
     ingested = Ingested(
         raw=raw,
         rows_read=n_read,
@@ -136,12 +136,12 @@ def _known(workspace: Workspace) -> pa.Table:
     return none.select([ROW_HASH, DELIVERY])
 
 
-def _append(tables: Tables, rows: pa.Table, hashes: RowHashes, known: pa.Table) -> TableVersion:
-    total = content_hash(np.concatenate([known.column(ROW_HASH).to_numpy(), hashes]))
-    n_rows = known.num_rows + rows.num_rows
+def _append(tables: Tables, rows: pa.Table, hashes: RowHashes, earlier: pa.Table) -> TableVersion:
+    total = content_hash(np.concatenate([earlier.column(ROW_HASH).to_numpy(), hashes]))
+    n_rows = earlier.num_rows + rows.num_rows
     if not rows.num_rows:
         return TableVersion("raw", tables.version("raw"), n_rows, total)
-    delivery = max(known.column(DELIVERY).to_pylist(), default=0) + 1
+    delivery = max(earlier.column(DELIVERY).to_pylist(), default=0) + 1
     rows = rows.append_column(ROW_HASH, pa.array(hashes))
     rows = rows.append_column(DELIVERY, pa.repeat(pa.scalar(delivery, pa.int64()), rows.num_rows))
     return TableVersion("raw", tables.append("raw", rows, **{CONTENT_HASH: total}), n_rows, total)

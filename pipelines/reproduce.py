@@ -107,10 +107,12 @@ def _data_differences(workspace: Workspace, trained: Trained) -> Iterator[str]:
 
 def _table_difference(workspace: Workspace, table: TableVersion) -> str:
     try:
-        found = workspace.tables.metadata(table.table, table.version).get(CONTENT_HASH)
+        content = workspace.tables.metadata(table.table, table.version).get(CONTENT_HASH)
     except BadInput as error:
         return str(error)
-    return "" if found == table.content_hash else f"{table.table}@{table.version} holds other rows"
+    return (
+        "" if content == table.content_hash else f"{table.table}@{table.version} holds other rows"
+    )
 
 
 def _code_differences(workspace: Workspace, trained: Trained) -> Iterator[str]:

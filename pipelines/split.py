@@ -103,8 +103,8 @@ def _of_keys(
     rows: pa.Table, tables: Tables, use_case: UseCase, among: Sequence[TableVersion]
 ) -> pa.Table:
     keys = list(use_case.keys)
-    known = [row_hashes(tables.read(t.table, t.version, columns=keys)) for t in among]
-    wanted = np.isin(row_hashes(rows.select(keys)), np.concatenate(known))
+    hashes = [row_hashes(tables.read(t.table, t.version, columns=keys)) for t in among]
+    wanted = np.isin(row_hashes(rows.select(keys)), np.concatenate(hashes))
     return rows.filter(pa.array(wanted))
 
 

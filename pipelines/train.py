@@ -116,8 +116,8 @@ def prediction_hash(scored: Scored) -> str:
 def exact_requirements() -> list[str]:
     """What a scikit-learn model of ours needs, at the versions it was made with."""
     wanted = {"mlflow", "numpy", "pandas", "scikit-learn", "scipy", "skops"}
-    found = {d.metadata["Name"].lower(): d.version for d in distributions()}
-    return [f"{name}=={found[name]}" for name in sorted(wanted)]
+    versions = {d.metadata["Name"].lower(): d.version for d in distributions()}
+    return [f"{name}=={versions[name]}" for name in sorted(wanted)]
 
 
 def environment() -> dict[str, str]:

@@ -44,12 +44,12 @@ Column = RawFeature | LookupTable
 
 
 def features_of(use_case: UseCase) -> list[Column]:
-    """The features before any encoder."""
+    """The use case's features in declared order, before any encoder."""
     return [RawFeature(n, use_case.columns[n].type == "string") for n in use_case.features]
 
 
 def refused(name: str, step: Any, why: str) -> Refused:
-    """The error that names a step."""
+    """The error for a step that can't be compiled: its name, its kind and `why`."""
     return Refused(f"Step {name!r} ({type(step).__name__}) can't be compiled: {why}.")
 
 

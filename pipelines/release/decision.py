@@ -82,9 +82,12 @@ class GateFinding:
 
 
 def decide(gates: Gates, evidence: GateEvidence, allow_breaking: bool = False) -> GateDecision:
-    """Make every check; a version passes when all of them do, and what is unknown does not.
+    """Make every check; a version passes when all of them do. What is unknown fails.
 
-    The reasons are the failed checks, or all of them where all passed.
+    The reasons are the failed checks, or all of them where all passed. Non-inferiority: the lower
+    end of the 95 % interval of the difference lies above minus `gates.margin`, in the unit of the
+    main metric (docs/decisions/0010-gate-statistics.md). Raises nothing: a missing value is a
+    failed check. `allow_breaking` lets a challenger pass that breaks callers of the champion.
     """
     findings = list(_findings(gates, evidence, allow_breaking))
     failed = tuple(f.sentence for f in findings if not f.good)
@@ -152,8 +155,11 @@ def _slices(gates: Gates, slices: tuple[SliceDifference, ...]) -> Iterator[GateF
 
 
 def judged(gates: Gates, slices: tuple[SliceDifference, ...]) -> list[SliceDifference]:
-    """Slices with enough rows. One whose labels leave the metric undefined for both models (a
-    single class) says nothing; one that is undefined for one model alone is judged and refused."""
+    """Slices of at least `gates.slice_min_rows` rows, in their order.
+
+    One whose labels leave the metric undefined for both models (a single class) is left out; one
+    that is undefined for one model alone is judged and refused.
+    """
     return [
         s
         for s in slices
