@@ -6,8 +6,6 @@ goes on where it was.
 """
 
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import date, datetime, timedelta
 from typing import Annotated, Literal
 from zoneinfo import ZoneInfo
@@ -15,14 +13,13 @@ from zoneinfo import ZoneInfo
 import pyarrow as pa
 import pyarrow.compute as pc
 import typer
-from filelock import FileLock, Timeout
 from rich.box import SIMPLE
 from rich.table import Table
 
 from contract.errors import BadInput, Busy
 from contract.names import experiment
-from contract.settings import Settings, read_settings
-from contract.store.locks import lock_folder
+from contract.settings import read_settings
+from contract.store.locks import lock_folder, locked
 from contract.use_case.loader import load_use_case
 from contract.use_case.model import TimeSplit, UseCase
 from monitoring.windows.window import read_count, read_day
@@ -106,21 +103,6 @@ def local_day(rows: pa.Table, use_case: UseCase, end: Literal["min", "max"]) -> 
     return moment.astimezone(ZoneInfo(use_case.time_zone)).date()
 
 
-@contextmanager
-def _alone(use_case: UseCase, settings: Settings) -> Iterator[None]:
-    lock = FileLock(lock_folder(settings) / f"{use_case.name}.replay.lock")
-    try:
-        lock.acquire(timeout=0)
-    except Timeout:
-        raise Busy(
-            f"Another replay of {use_case.name} is at work; nothing was done here."
-        ) from None
-    try:
-        yield
-    finally:
-        lock.release()
-
-
 def read_lag(text: str) -> int:
     """Days that labels need."""
     if not text.isdigit() or int(text) > MAX_LAG_DAYS:
@@ -142,7 +124,8 @@ def main(
     declared, settings = load_use_case(use_case), read_settings(root)
     sample, lag, end = read_count("rows", rows), read_lag(label_lag_days), read_day("until", until)
     first = first_day(declared)
-    with _alone(declared, settings):
+    busy = Busy(f"Another replay of {declared.name} is at work; nothing was done here.")
+    with locked(lock_folder(settings) / f"{declared.name}.replay.lock", lambda: busy):
         with open_workspace(declared, root, "training") as workspace:
             _, valid = newest_valid(workspace)
         last = local_day(valid, declared, "max")
