@@ -93,31 +93,33 @@ def _feedback(workspace: Workspace, source: str, query: str, now: datetime) -> F
     return fed
 
 
-def sort_out(found: LabelRows, tables: Tables) -> "np.ndarray[tuple[int], np.dtype[np.str_]]":
+def sort_out(
+    statement_rows: LabelRows, tables: Tables
+) -> "np.ndarray[tuple[int], np.dtype[np.str_]]":
     """What each statement is, (n_rows,): new, corrected, confirmed or repeated.
 
-    A repeated one is known by the letter; without a time of its own, a label that was ever said of
-    its subject is. A confirmed one says the same of another time, and is kept: a label of the time
-    between may come yet.
+    A repeated one equals an earlier statement in every column; without a time of its own, it
+    repeats any equal label of its subject. A confirmed one gives the same label at another time and
+    is kept: a label of the time between may come yet.
     """
-    rows = found.rows
-    known = rows.slice(0, 0)
+    rows = statement_rows.rows
+    earlier = rows.slice(0, 0)
     if tables.exists("feedback"):
-        there = tables.read("feedback")
-        names = [name for name in rows.column_names if name in there.column_names]
-        known = conform(there.select(names), rows.schema)
-    both = pa.concat_tables([known, rows])
+        table = tables.read("feedback")
+        names = [name for name in rows.column_names if name in table.column_names]
+        earlier = conform(table.select(names), rows.schema)
+    both = pa.concat_tables([earlier, rows])
     frame = pd.DataFrame({"subject": _hashes(both, "label", "label_time")})
     frame["said"] = _hashes(both, "label_time")
     frame["statement"] = _hashes(both)
-    timed = np.array([True] * known.num_rows + found.timed, dtype=bool)
+    timed = np.array([True] * earlier.num_rows + statement_rows.timed, dtype=bool)
     repeated = frame["statement"].duplicated() | (frame["said"].duplicated() & ~timed)
     kinds = np.select(
         [repeated, ~frame["subject"].duplicated(), ~frame["said"].duplicated()],
         ["repeated", "new", "corrected"],
         "confirmed",
     )
-    return kinds[known.num_rows :]
+    return kinds[earlier.num_rows :]
 
 
 def add(tables: Tables, name: TableName, rows: pa.Table) -> None:
@@ -137,9 +139,9 @@ def _hashes(rows: pa.Table, *without: str) -> RowHashes:
 def _quarantine(tables: Tables, rows: pa.Table) -> None:
     """Set rows apart, unless the same row of the same source is there already."""
     if tables.exists("feedback_quarantine"):
-        there = conform(tables.read("feedback_quarantine"), rows.schema)
-        known = row_hashes(there.drop_columns(["received_time"]))
-        fresh = ~np.isin(row_hashes(rows.drop_columns(["received_time"])), known)
+        earlier = conform(tables.read("feedback_quarantine"), rows.schema)
+        hashes = row_hashes(earlier.drop_columns(["received_time"]))
+        fresh = ~np.isin(row_hashes(rows.drop_columns(["received_time"])), hashes)
         rows = rows.filter(pa.array(fresh))
     add(tables, "feedback_quarantine", rows)
 

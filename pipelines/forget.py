@@ -110,8 +110,8 @@ def _refreeze(workspace: Workspace, subject: Subject, name: TableName) -> Iterat
 
 
 def _holds(tables: Tables, name: TableName, version: int, where: str) -> bool:
-    found = tables.read(name, version, columns=[ROW_HASH], where=where)
-    return bool(found.num_rows)
+    rows = tables.read(name, version, columns=[ROW_HASH], where=where)
+    return bool(rows.num_rows)
 
 
 def _plain_rows(tables: Tables, subject: Subject) -> dict[str, int]:

@@ -88,10 +88,10 @@ def pinned_versions(workspace: Workspace) -> dict[TableName, set[int]]:
         page = workspace.client.search_model_versions(
             f"name = '{workspace.model_name}'", page_token=token
         )
-        for found in page:
+        for version in page:
             for name in get_args(TableName):
-                if f"{name}_version" in found.tags:
-                    pins.setdefault(name, set()).add(int(found.tags[f"{name}_version"]))
+                if f"{name}_version" in version.tags:
+                    pins.setdefault(name, set()).add(int(version.tags[f"{name}_version"]))
         token = page.token
         if not token:
             return pins

@@ -5,9 +5,10 @@ from collections.abc import Mapping
 import mlflow
 
 from contract.store.package import PACKAGE_TAG
+from pipelines.data.validated import Validated
 from pipelines.evaluate import STEP as EVALUATE
-from pipelines.evaluate import Evaluated
 from pipelines.model.model_card import model_card
+from pipelines.model.results import Evaluated, Trained
 from pipelines.package import STEP as PACKAGE
 from pipelines.package import Packaged
 from pipelines.registry.move import move
@@ -28,9 +29,7 @@ from pipelines.runtime.step import (
 )
 from pipelines.runtime.workspace import Workspace, open_workspace
 from pipelines.train import STEP as TRAIN
-from pipelines.train import Trained
 from pipelines.validate import STEP as VALIDATE
-from pipelines.validate import Validated
 
 TRAINED_BY_TAG = "trained_by"
 

@@ -26,7 +26,7 @@ from contract.store.locks import lock_folder
 from contract.use_case.loader import load_use_case
 from contract.use_case.model import TimeSplit, UseCase
 from monitoring.windows.window import read_count, read_day
-from pipelines.data.after_holdout import newest_valid, within
+from pipelines.data.after_holdout import within
 from pipelines.replaying.picture import draw
 from pipelines.replaying.progress import ReplayProgress, table
 from pipelines.replaying.run import conclude, keep, take_up
@@ -35,6 +35,7 @@ from pipelines.replaying.window_steps import ReplayContext, cure, happen
 from pipelines.runtime import cli
 from pipelines.runtime.console import console, count, summary
 from pipelines.runtime.workspace import connected, open_workspace
+from pipelines.validate import newest_valid
 
 RowsOption = Annotated[
     str, typer.Option(help="At most so many rows of a window, a seeded sample; empty: all.")

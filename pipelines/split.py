@@ -23,13 +23,13 @@ from pipelines.data.days import (
     with_windows,
 )
 from pipelines.data.raw_table import valid_rows
+from pipelines.data.validated import Validated
 from pipelines.runtime import cli
 from pipelines.runtime.console import count, working
 from pipelines.runtime.run_inputs import log_input
 from pipelines.runtime.step import Done, Result, Step, execute, latest_run, load_result
 from pipelines.runtime.workspace import Workspace, open_workspace
 from pipelines.validate import STEP as VALIDATE
-from pipelines.validate import Validated
 
 Mask = npt.NDArray[np.bool_]  # (n_rows,)
 
@@ -103,8 +103,8 @@ def _of_keys(
     rows: pa.Table, tables: Tables, use_case: UseCase, among: Sequence[TableVersion]
 ) -> pa.Table:
     keys = list(use_case.keys)
-    known = [row_hashes(tables.read(t.table, t.version, columns=keys)) for t in among]
-    wanted = np.isin(row_hashes(rows.select(keys)), np.concatenate(known))
+    hashes = [row_hashes(tables.read(t.table, t.version, columns=keys)) for t in among]
+    wanted = np.isin(row_hashes(rows.select(keys)), np.concatenate(hashes))
     return rows.filter(pa.array(wanted))
 
 

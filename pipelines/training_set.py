@@ -19,9 +19,9 @@ from contract.errors import Refused
 from contract.names import ROW_HASH
 from contract.store.fingerprint import RowHashes, content_hash, row_hashes
 from contract.store.schema import arrow_schema
-from contract.store.tables import CONTENT_HASH, Tables, TableVersion, quoted, unlike
-from contract.use_case.model import UseCase
-from pipelines.data.traffic import FromOption, ToOption, Traffic, inputs_sql, read_traffic
+from contract.store.tables import CONTENT_HASH, Tables, TableVersion
+from pipelines.data.labelled_rows import named_sql, rows_sql
+from pipelines.data.traffic import FromOption, ToOption, Traffic, read_traffic
 from pipelines.runtime import cli
 from pipelines.runtime.console import count, summary, working
 from pipelines.runtime.run_inputs import log_input
@@ -105,30 +105,6 @@ def _training_set(workspace: Workspace, traffic: Traffic) -> TrainingSet:
         rows_nameless=counts["nameless"],
         rows_repeated=counts["labelled"] - counts["nameless"] - published.rows,
     )
-
-
-def rows_sql(traffic: Traffic, use_case: UseCase) -> str:
-    """SQL of the labelled rows in declared columns; Refused where the log lacks one of them."""
-    known = {*use_case.features, *use_case.keys, use_case.target, use_case.event_time}
-    hidden = [key for key in use_case.keys if use_case.columns[key].logged != "keep"]
-    if absent := [*hidden, *(name for name in use_case.columns if name not in known)]:
-        raise Refused(f"The log does not hold the column {', '.join(absent)}, which rows need.")
-    keys = ", ".join(f"p.{quoted(key)}" for key in use_case.keys)
-    time = f", p.event_time AS {quoted(use_case.event_time)}" if use_case.event_time else ""
-    nth = quoted(unlike("nth", use_case.columns))
-    chosen = (
-        f"SELECT {keys}{time}, l.label AS {quoted(use_case.target)}, "
-        f"{inputs_sql(traffic, use_case.features, use_case)}, row_number() OVER (PARTITION BY "
-        f"{keys} ORDER BY p.logged_time DESC, p.prediction_id DESC) AS {nth} {traffic.source} "
-        f"AND l.label IS NOT NULL AND {named_sql(use_case)}"
-    )
-    names = ", ".join(map(quoted, use_case.columns))
-    return f"SELECT {names} FROM ({chosen}) WHERE {nth} = 1"  # noqa: S608, quoted names
-
-
-def named_sql(use_case: UseCase) -> str:
-    """SQL: whether a prediction `p` was asked for with its keys."""
-    return " AND ".join(f"p.{quoted(key)} IS NOT NULL" for key in use_case.keys)
 
 
 def _collect(workspace: Workspace, traffic: Traffic, sql: str, path: Path) -> RowHashes:

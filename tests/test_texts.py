@@ -26,8 +26,9 @@ from monitoring.report.evidently_pages import EvidentlyPage, answers_page, input
 from monitoring.windows.window import WindowRequest
 from pipelines.data.expectations import Rule
 from pipelines.data.gx_report import check
-from pipelines.evaluate import Evaluated, Figure, HoldoutSlice
+from pipelines.data.validated import Validated
 from pipelines.model.model_card import model_card
+from pipelines.model.results import Evaluated, Figure, HoldoutSlice, Trained
 from pipelines.registry.description import front_page
 from pipelines.registry.ledger import LedgerEntry, RegistryState
 from pipelines.registry.move_runs import _note as entry_page
@@ -35,8 +36,6 @@ from pipelines.release.decision import Champion, GateDecision
 from pipelines.release.gate_report import page as gate_page
 from pipelines.replaying.progress import ReplayProgress, WindowFigures, WindowProgress
 from pipelines.replaying.progress import markdown as replay_page
-from pipelines.train import Trained
-from pipelines.validate import Validated
 from serving.http.openapi import paths
 from serving.http.status_page import page as status_page
 from serving.http.status_page import waiting

@@ -13,7 +13,7 @@ from contract.settings import Settings
 
 
 def lock_folder(settings: Settings) -> Path:
-    """One folder per host and table root."""
+    """The folder of lock files, one per host and table root; it is made where it is missing."""
     if "://" in settings.table_root:
         digest = hashlib.sha256(settings.table_root.encode()).hexdigest()
         folder = Path.home() / ".cache/fourcycle" / digest[:16]
@@ -34,7 +34,8 @@ def store_lock(settings: Settings) -> FileLock:
 
 @contextmanager
 def alone(settings: Settings, name: str, wait_s: float) -> Iterator[None]:
-    """Be the only process of this host in the block; Busy where another stays that long in its."""
+    """Be the only process of this host in the block; Busy where another holds `name` for `wait_s`
+    seconds."""
     try:
         lock = FileLock(lock_folder(settings) / f"{name}.lock").acquire(timeout=wait_s)
     except Timeout:

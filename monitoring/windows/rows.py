@@ -7,7 +7,7 @@ import pandas as pd
 import pyarrow as pa
 from deltalake import DeltaTable
 
-from contract.store.labels import labels_sql, shared_keys
+from contract.store.labels import NO_LABELS, labels_sql, shared_keys
 from contract.store.predictions import INPUT
 from contract.store.schema import TYPES
 from contract.store.tables import Tables, quoted
@@ -20,10 +20,6 @@ HASH = "md5(concat('fourcycle', p.prediction_id))"
 SCORE = "prediction_score"  # what drift of predictions is measured on
 HASH_VALUES = 16**8
 ANSWER = ("prediction", "probability", "label", "label_time")
-NO_LABELS = (
-    "SELECT CAST(NULL AS VARCHAR) AS prediction_id, NULL AS label, CAST(NULL AS TIMESTAMP) "
-    "AS label_time"
-)
 
 
 @dataclass(frozen=True)

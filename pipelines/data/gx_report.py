@@ -128,9 +128,9 @@ def _inert(value: Any) -> Any:
 
 
 def _build(rule: Rule) -> Any:
-    known = [name for name in dir(expectations) if name.startswith("Expect")]
-    if rule.expectation not in known:
-        hint = nearest(rule.expectation, known)
+    names = [name for name in dir(expectations) if name.startswith("Expect")]
+    if rule.expectation not in names:
+        hint = nearest(rule.expectation, names)
         raise BadInput(f"expectations: no expectation {rule.expectation!r}; {hint}")
     build = getattr(expectations, rule.expectation)
     try:
@@ -152,12 +152,12 @@ def _finding(entry: Any, rules: list[Rule]) -> ExpectationResult:
     listed = entry.result.get("unexpected_index_list") if rule.level == "row" else None
     rows = listed or []
     raised = entry.exception_info.get("exception_message")
-    seen = entry.result.get("observed_value", entry.result.get("unexpected_count", ""))
+    observed = entry.result.get("observed_value", entry.result.get("unexpected_count", ""))
     about = rule.arguments.get("column", rule.arguments.get("column_list", ""))
     return ExpectationResult(
         rule=rule,
         name=f"{entry.expectation_config.type}({about})",
         passed=bool(entry.success),
         failed_rows=tuple(int(row[ROW_HASH]) for row in rows),
-        detail=str(raised or f"found {seen}"),
+        detail=str(raised or f"found {observed}"),
     )

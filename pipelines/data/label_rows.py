@@ -13,7 +13,7 @@ from contract.errors import BadInput
 from contract.store.feedback import feedback_schema
 from contract.use_case.model import Column, Delta, Source, Sql, UseCase
 from contract.use_case.pseudonymisation import Pseudonymiser
-from pipelines.data.sources import read_source
+from pipelines.sources.registry import read_source
 from serving.endpoints.labels import check, keys_of, members, names_a_row
 from serving.requests.columns import READ, SentColumns
 from serving.requests.errors import Problem
@@ -44,21 +44,21 @@ def read_labels(source: str, query: str, use_case: UseCase) -> pa.Table:
     """The columns of a source that feedback knows; BadInput where it says no label."""
     target = use_case.columns[use_case.target].model_copy(update={"type": use_case.answer_type})
     typed = {"label": target, "prediction_id": Column(type="string")}
-    asked = use_case.model_copy(
+    labels_case = use_case.model_copy(
         update={"source": named(source, query), "columns": use_case.columns | typed}
     )
-    rows = read_source(asked)
+    rows = read_source(labels_case)
     if "label" not in rows.column_names:
         names = ["label" if n == use_case.target else n for n in rows.column_names]
         rows = rows.rename_columns(names)
-    known = [name for name in members(use_case) if name in rows.column_names]
-    by_key = bool(use_case.label_keys) and set(use_case.label_keys) <= set(known)
-    if "label" not in known or not ("prediction_id" in known or by_key):
+    names = [name for name in members(use_case) if name in rows.column_names]
+    by_key = bool(use_case.label_keys) and set(use_case.label_keys) <= set(names)
+    if "label" not in names or not ("prediction_id" in names or by_key):
         raise BadInput(
             f"source: a column label (or {use_case.target}) and {names_a_row(use_case)} are "
             f"needed, found {', '.join(rows.column_names)}."
         )
-    return rows.select(known)
+    return rows.select(names)
 
 
 def named(source: str, query: str) -> Source:
@@ -118,10 +118,10 @@ def _one_name(columns: dict[str, list[Any]], use_case: UseCase) -> dict[str, lis
     ids = columns.get("prediction_id")
     if ids is None:
         return columns
-    beside = {*use_case.keys, use_case.event_time}
+    key_names = {*use_case.keys, use_case.event_time}
     return {
         name: [None if i is not None else v for i, v in zip(ids, values, strict=True)]
-        if name in beside
+        if name in key_names
         else values
         for name, values in columns.items()
     }
@@ -131,14 +131,14 @@ def _plain(values: pa.ChunkedArray, kind: str) -> list[Any]:
     """Values as the check takes them: NaN is null, a text is read by the declared type."""
     if pa.types.is_timestamp(values.type):
         values = values.cast(pa.timestamp("us", values.type.tz), safe=False)
-    found = values.to_pylist()
+    plain = values.to_pylist()
     if pa.types.is_floating(values.type):
-        return [None if value is None or math.isnan(value) else value for value in found]
+        return [None if value is None or math.isnan(value) else value for value in plain]
     if pa.types.is_decimal(values.type):
-        return [value if value is None else _from_decimal(value, kind) for value in found]
+        return [value if value is None else _from_decimal(value, kind) for value in plain]
     if pa.types.is_date(values.type):
-        return [value and datetime.combine(value, time(), UTC) for value in found]
-    return [read_text(kind, value) if isinstance(value, str) else value for value in found]
+        return [value and datetime.combine(value, time(), UTC) for value in plain]
+    return [read_text(kind, value) if isinstance(value, str) else value for value in plain]
 
 
 def _from_decimal(value: Decimal, kind: str) -> int | float:

@@ -99,7 +99,7 @@ def matching(tables: Tables, name: TableName, where: str) -> tuple[int, str]:
     arrived = ARRIVED.get(name)
     newest = f"max({arrived})" if arrived else "NULL"
     sql = f"SELECT count(*) AS n, {newest} AS newest FROM t WHERE {where}"  # noqa: S608
-    (found,) = tables.query(sql, t=tables.open(name)).to_pylist()
-    if found["newest"] is not None:
-        where = f"({where}) AND ({arrived} <= {moment(found['newest'])} OR {arrived} IS NULL)"
-    return int(found["n"]), where
+    (counts,) = tables.query(sql, t=tables.open(name)).to_pylist()
+    if counts["newest"] is not None:
+        where = f"({where}) AND ({arrived} <= {moment(counts['newest'])} OR {arrived} IS NULL)"
+    return int(counts["n"]), where

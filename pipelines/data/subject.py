@@ -71,8 +71,8 @@ class Subject:
         if not tables.exists("predictions") or self.unlogged:
             return []
         where = self.where("predictions")
-        found = tables.read("predictions", columns=["prediction_id"], where=where)
-        ids: list[str] = found.column("prediction_id").to_pylist()
+        rows = tables.read("predictions", columns=["prediction_id"], where=where)
+        ids: list[str] = rows.column("prediction_id").to_pylist()
         return ids
 
 

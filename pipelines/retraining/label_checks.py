@@ -20,9 +20,9 @@ from monitoring.measures.bins import Cells, number_cells, word_cells
 from monitoring.measures.distance import Counts, distance
 from monitoring.windows.declared import period
 from monitoring.windows.window import QUARTER, counting
+from pipelines.data.labelled_rows import named_sql, rows_sql
 from pipelines.data.traffic import Traffic, read_traffic
 from pipelines.retraining.policy import LabelledAnswers, LabelledWindow, least_holdout
-from pipelines.training_set import named_sql, rows_sql
 
 
 @dataclass(frozen=True)

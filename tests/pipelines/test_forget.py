@@ -28,10 +28,10 @@ from pipelines.data.rehearsal import Rehearsal
 from pipelines.data.retention import matching
 from pipelines.data.subject import PLAIN, Subject, read_subject
 from pipelines.forget import Forgotten, forget, main
+from pipelines.gate import evidence_of
 from pipelines.ingest import ingest
 from pipelines.maintain import pinned_versions
 from pipelines.registry.versions import Version, champion_of
-from pipelines.release.evidence import gather
 from pipelines.reproduce import reproduce
 from pipelines.runtime.workspace import Workspace, connected
 from pipelines.training_set import training_set
@@ -106,7 +106,7 @@ def test_a_version_that_learned_from_it_is_marked_and_the_gate_still_works(
     assert pinned_versions(answered)["training"] == {pinned}
     named = TableVersion("training", pinned, 0, marked.tags["training_hash"])
     assert answered.tables.intact(named)
-    evidence = gather(in_training(answered), marked, None)
+    evidence = evidence_of(in_training(answered), marked, None)
     assert (evidence.trained_on, evidence.missing_tags) == (0, ())
     assert evidence.problems == ()
 

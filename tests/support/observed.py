@@ -34,7 +34,7 @@ from monitoring.verdict.verdict import find
 from pipelines.data.expectations import row_rules, table_rules
 from pipelines.data.raw_table import quarantine_schema, raw_schema, valid_rows
 from pipelines.data.retention import expire
-from pipelines.data.sources import read_source
+from pipelines.data.validated import Validated
 from pipelines.model.comparison import Comparison, Difference, SliceDifference, compare
 from pipelines.model.fitted import signature
 from pipelines.model.preprocess import build_pipeline
@@ -58,8 +58,9 @@ from pipelines.retraining.policy import (
 from pipelines.runtime.workspace import Workspace
 from pipelines.scheduling.due import JobState, deadline_s, ended_windows, first_due, next_try
 from pipelines.scheduling.jobs import JobContext, label_pattern
+from pipelines.sources.registry import read_source
 from pipelines.split import divide
-from pipelines.validate import Validated, refusal
+from pipelines.validate import refusal
 from serving.http.openapi_rows import row_schema
 from serving.http.status_page import page
 from serving.scoring.scorer import Scorer

@@ -9,12 +9,15 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import treelite
 from onnx import TensorProto
 
-from pipelines.compiler.encoders import refused
+from pipelines.compiler.columns import refused
+from pipelines.compiler.links import EstimatorOutput
 from pipelines.compiler.onnx_graph import GraphBuilder
-from pipelines.compiler.trees import FlatTrees, Forest, import_trees
+from pipelines.compiler.trees import FlatTrees, Forest, import_model
 
+NAMES = ("XGBClassifier", "XGBRegressor")
 # glibc 2.28, sysdeps/ieee754/flt-32/e_expf.c and math_config.h: exp(x) = 2^(k/32) * 2^(r/32), r a
 # cubic polynomial in float64, then rounded to float32.
 PARTS = 32
@@ -27,33 +30,43 @@ CUBIC = (
 LARGEST = 88.7  # XGBoost's bound of what its sigmoid exponentiates
 
 
-def is_xgboost(estimator: Any) -> bool:
-    """Whether the estimator is one of XGBoost's."""
-    return type(estimator).__module__.partition(".")[0] == "xgboost"
+def knows(estimator: Any) -> bool:
+    """Whether it is one of XGBoost's; told by name, for the package may be absent."""
+    kind = type(estimator)
+    return kind.__module__.partition(".")[0] == "xgboost" and kind.__name__ in NAMES
 
 
-def build_xgboost(
-    builder: GraphBuilder, name: str, estimator: Any, matrix: str, at: Any
-) -> tuple[str, int, Forest]:
-    """Name and width of the answer, and the trees; feature f stands in column at[f]."""
-    model = import_trees(name, estimator)
+def build(
+    builder: GraphBuilder, name: str, estimator: Any, matrix: str, order: list[int]
+) -> EstimatorOutput:
+    """Nodes that add the leaves of each class in XGBoost's order, in float32."""
+    at = np.argsort(order)  # the column of each feature
+    base = _base(estimator)
+    n_classes = len(base)
+    forest, n_added = _read_forest(name, estimator, base)
+    rounded = builder.cast(builder.cast(matrix, TensorProto.FLOAT))
+    each = builder.node("TreeEnsemble", rounded, domain="ai.onnx.ml", **forest.attributes(at))
+    margin = _added_up(builder, each, n_classes, n_added)
+    answer, width = _linked(builder, name, estimator, margin, n_classes, forest.link)
+    return EstimatorOutput(builder.cast(answer), width, forest.splits_by_column(at))
+
+
+def _read_forest(name: str, estimator: Any, base: npt.NDArray[np.float32]) -> tuple[Forest, int]:
+    """The trees with a target for each leaf that is added, and how many a class adds up."""
+    model = import_model(
+        name, estimator, lambda: treelite.frontend.from_xgboost(estimator.get_booster())
+    )
     header = model.get_header_accessor()
     class_ids = np.array(header.get_field("class_id"))
-    base = _base(estimator)
     n_classes, n_added = len(base), model.num_tree // len(base) + 1
     flat = FlatTrees()
     for c in range(n_classes):  # the numbers that class c adds up, in order
         flat.add_constant(float(base[c]), c * n_added)
         for i, index in enumerate(np.flatnonzero(class_ids == c).tolist()):
             flat.add(model, index, c * n_added + 1 + i)
-    link = str(header.get_field("postprocessor"))
     n_targets = n_classes * n_added
-    forest = Forest(flat.arrays(), n_targets, 1, np.zeros(n_targets), link, float32=True)
-    rounded = builder.cast(builder.cast(matrix, TensorProto.FLOAT))
-    each = builder.node("TreeEnsemble", rounded, domain="ai.onnx.ml", **forest.attributes(at))
-    margin = _added_up(builder, each, n_classes, n_added)
-    answer, width = _linked(builder, name, estimator, margin, n_classes, link)
-    return builder.cast(answer), width, forest
+    link = str(header.get_field("postprocessor"))
+    return Forest(flat.arrays(), n_targets, 1, np.zeros(n_targets), link, float32=True), n_added
 
 
 def _base(estimator: Any) -> npt.NDArray[np.float32]:
