@@ -62,6 +62,9 @@ DELIVERY = "_delivery"  # int64, which ingest brought the row: 1, 2, ...
 REASONS = "_reasons"  # list of strings, the expectations that a quarantined row failed
 ROW_COLUMNS = frozenset({ROW_HASH, DELIVERY, REASONS})  # beside all columns of the use case
 
+# Of a registered version: the SHA-256 of its package's manifest.
+PACKAGE_TAG = "package_digest"
+
 USE_CASE_FILE = "use_case.yaml"  # the frozen copy inside a model version's package
 REFERENCE_DIR = "reference"
 SCORER_DIR = "scorer"

@@ -25,6 +25,7 @@ from pipelines.runtime.console import count, summary
 from pipelines.runtime.step import Done, Result, Step, execute
 from pipelines.runtime.workspace import Workspace, connected
 from serving.scoring.version import ServedVersion
+from tracking.tags import NOTE_TAG, VERSION_TAG, WINDOW_TAG
 
 VersionOption = Annotated[str, typer.Option(help="Version number; empty: the champion.")]
 LARGEST_CHANGES = 10
@@ -96,7 +97,7 @@ def _parts(workspace: Workspace, traffic: Traffic, served: ServedVersion) -> Ite
 
 
 def _log(result: Backtested) -> None:
-    mlflow.set_tags({"model_version": result.version, "window": result.window})
+    mlflow.set_tags({VERSION_TAG: result.version, WINDOW_TAG: result.window})
     numbers = {
         "rows": result.rows,
         "rows_different": result.rows_different,
@@ -106,7 +107,7 @@ def _log(result: Backtested) -> None:
     mlflow.log_metrics(numbers)
     mlflow.log_metrics({f"window/{name}": value for name, value in result.figures.items()})
     mlflow.log_metrics({f"given/{name}": value for name, value in result.figures_given.items()})
-    mlflow.set_tag("mlflow.note.content", _note(result))
+    mlflow.set_tag(NOTE_TAG, _note(result))
 
 
 def _note(result: Backtested) -> str:

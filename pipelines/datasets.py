@@ -19,6 +19,7 @@ from contract.use_case.loader import load_use_case, nearest
 from contract.use_case.model import UseCase
 from pipelines.runtime import cli
 from pipelines.runtime.console import console, count
+from tracking.tags import DATA_VERSION_TAG, STEP_TAG
 
 ActionOption = Annotated[str, typer.Option(help="list, describe or read.")]
 TableOption = Annotated[str, typer.Option(help="Table to describe or read, e.g. training.")]
@@ -67,14 +68,14 @@ def last_validation(use_case: UseCase, root: str = "") -> dict[str, Any] | None:
     training = client.get_experiment_by_name(experiment(use_case.name, "training"))
     if training is None:
         return None
-    wanted = f"tags.step = '{STEP.name}' and attributes.status = 'FINISHED'"
+    wanted = f"tags.{STEP_TAG} = '{STEP.name}' and attributes.status = 'FINISHED'"
     runs = client.search_runs([training.experiment_id], wanted, max_results=1)
     if not runs:
         return None
     figures = runs[0].data.metrics
     return {
         "run": runs[0].info.run_id,
-        "data_version": runs[0].data.tags.get("data_version"),
+        "data_version": runs[0].data.tags.get(DATA_VERSION_TAG),
         "expectations_passed": figures.get("expectations_passed"),
         "expectations_failed": figures.get("expectations_failed"),
         "rows_quarantined": figures.get("rows_quarantined"),

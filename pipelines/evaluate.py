@@ -29,6 +29,7 @@ from pipelines.runtime.workspace import Workspace, open_workspace
 from pipelines.train import STEP as TRAIN
 from pipelines.train import read_rows
 from serving.scoring.sklearn_scorer import MODEL_FILE, load_pipeline
+from tracking.tags import CHAMPION_TAG, CHAMPION_UNREADABLE_TAG, COMPARED_WITH_TAG
 
 IMPORTANCE_ROWS = 4000
 IMPORTANCE_REPEATS = 3
@@ -60,7 +61,7 @@ def _opponent(workspace: Workspace, trained: Trained) -> Version | None:
     version = version_of_run(workspace, trained.run_id)
     if version is None:
         return champion_of(workspace)
-    met = version.tags.get("compared_with", NONE)
+    met = version.tags.get(COMPARED_WITH_TAG, NONE)
     return None if met == NONE else Version.read(workspace, met)
 
 
@@ -129,7 +130,7 @@ def _champion_figures(
         # Whether an unreadable champion stops a promotion is for the gate to say.
         message = f"  champion version {champion.version} can't be measured: {error}"
         console().print(message, markup=False)
-        mlflow.set_tag("champion_unreadable", str(error)[:500])
+        mlflow.set_tag(CHAMPION_UNREADABLE_TAG, str(error)[:500])
         return {}
 
 
@@ -189,7 +190,7 @@ def _log(workspace: Workspace, evaluated: Evaluated, scored: Scored) -> None:
     drawings = figures(workspace.use_case, scored, evaluated.importance, whole, sliced)
     for name, drawn in drawings:
         mlflow.log_figure(drawn, f"plots/{name}.png")
-    mlflow.set_tag("champion", evaluated.champion)
+    mlflow.set_tag(CHAMPION_TAG, evaluated.champion)
     log_input(workspace.tables, evaluated.holdout, "holdout")
 
 

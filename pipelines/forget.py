@@ -29,9 +29,14 @@ from pipelines.runtime.step import Done, Result, Step, execute
 from pipelines.runtime.workspace import Workspace, open_workspace
 from serving.log.record import FEEDBACK_FOLDER
 from serving.log.spool import closed_segments, open_segments
+from tracking.tags import (
+    REPRODUCIBLE_REASON_TAG,
+    REPRODUCIBLE_TAG,
+    table_tags,
+    table_version_tag,
+)
 
 FROZEN: tuple[TableName, ...] = ("training", "holdout")
-REASON_TAG = "reproducible_reason"
 
 KeyOption = Annotated[str, typer.Option(help="The subject: value of the key, or column=value,...")]
 
@@ -91,19 +96,19 @@ def _refreeze(workspace: Workspace, subject: Subject, name: TableName) -> Iterat
     newest = tables.version(name)
     pins: dict[int, list[Version]] = {}
     for version in shown.versions.values():
-        if f"{name}_version" in version.tags:
-            pins.setdefault(int(version.tags[f"{name}_version"]), []).append(version)
+        if table_version_tag(name) in version.tags:
+            pins.setdefault(int(version.tags[table_version_tag(name)]), []).append(version)
     for pinned in known_versions(tables, name, pins):
         if not _holds(tables, name, pinned, where):
             continue
         for version in pins[pinned]:
             reason = f"a subject's rows were taken out of {name}@{pinned}"
-            tag(workspace, version, **{"reproducible": "no", REASON_TAG: reason})
+            tag(workspace, version, **{REPRODUCIBLE_TAG: "no", REPRODUCIBLE_REASON_TAG: reason})
         rows = tables.read(name, pinned, where=f"({where}) IS NOT TRUE")
         total = content_hash(rows.column(ROW_HASH).to_numpy())
         made = tables.overwrite(name, rows, **{CONTENT_HASH: total})
         for version in pins[pinned]:
-            tag(workspace, version, **{f"{name}_version": str(made), f"{name}_hash": total})
+            tag(workspace, version, **table_tags(name, made, total))
             yield version.version
     if tables.version(name) != newest:  # what was newest is newest again
         tables.restore(name, newest)

@@ -22,6 +22,15 @@ from pipelines.runtime import cli
 from pipelines.runtime.step import Done, Result, Step, execute
 from pipelines.runtime.workspace import Workspace, open_workspace
 from pipelines.validate import validation_of
+from tracking.tags import (
+    GATE_ALLOW_BREAKING_TAG,
+    GATE_CHAMPION_TAG,
+    GATE_REASONS_TAG,
+    GATE_RUN_TAG,
+    GATE_TAG,
+    PACKAGE_TAG,
+    table_hash_tag,
+)
 
 VersionOption = Annotated[str, typer.Option(help="Version number; empty: the challenger.")]
 AllowBreakingOption = Annotated[
@@ -57,9 +66,9 @@ def gate(
     With `reuse`, a version that passed by the same rules and is in Production already is not
     measured again, since nothing is to be decided. Any other decision is made anew.
     """
-    settled = version.stage == PRODUCTION and version.tags.get("gate") == PASSED
+    settled = version.stage == PRODUCTION and version.tags.get(GATE_TAG) == PASSED
     step = replace(STEP, cached=reuse and settled)
-    inputs = {name: version.tags.get(name, "") for name in ("package_digest", "holdout_hash")}
+    inputs = {name: version.tags.get(name, "") for name in (PACKAGE_TAG, table_hash_tag("holdout"))}
     return execute(workspace, step, lambda: _gate(workspace, version, allow_breaking), inputs)
 
 
@@ -68,14 +77,14 @@ def opponent_of(workspace: Workspace, version: Version) -> Version | None:
     champion = champion_of(workspace)
     if champion is None or champion.version != version.version:
         return champion
-    met = version.tags.get("gate_champion", NONE)
+    met = version.tags.get(GATE_CHAMPION_TAG, NONE)
     return None if met == NONE else Version.read(workspace, met)
 
 
 def _gate(workspace: Workspace, version: Version, allow_breaking: bool) -> Gated:
     run = mlflow.active_run()
     # From here on an earlier decision no longer stands, wherever this process may die.
-    tag(workspace, version, gate=UNDECIDED)
+    tag(workspace, version, **{GATE_TAG: UNDECIDED})
     champion = opponent_of(workspace, version)
     evidence = evidence_of(workspace, version, champion)
     decision = decide(workspace.use_case.gates, evidence, allow_breaking)
@@ -84,11 +93,13 @@ def _gate(workspace: Workspace, version: Version, allow_breaking: bool) -> Gated
     tag(
         workspace,
         version,
-        gate_reasons="; ".join(decision.reasons)[:LONGEST_TAG],
-        gate_champion=met,
-        gate_run=run.info.run_id if run else "",
-        gate_allow_breaking="yes" if allow_breaking else "no",
-        gate=PASSED if decision.passed else REFUSED,
+        **{
+            GATE_REASONS_TAG: "; ".join(decision.reasons)[:LONGEST_TAG],
+            GATE_CHAMPION_TAG: met,
+            GATE_RUN_TAG: run.info.run_id if run else "",
+            GATE_ALLOW_BREAKING_TAG: "yes" if allow_breaking else "no",
+            GATE_TAG: PASSED if decision.passed else REFUSED,
+        },
     )
     return Gated(
         version=version.version, champion=met, passed=decision.passed, reasons=decision.reasons
@@ -100,7 +111,7 @@ def evidence_of(workspace: Workspace, version: Version, champion: Version | None
     attempt = EvidenceCollector()
     validation = attempt(
         "its validation is not known",
-        lambda: validation_of(workspace, required_tag(version, "raw_hash")).line(),
+        lambda: validation_of(workspace, required_tag(version, table_hash_tag("raw"))).line(),
     )
     return gather(attempt, workspace, version, champion, validation)
 

@@ -21,11 +21,29 @@ from pipelines.registry.versions import Version
 from pipelines.runtime import cli
 from pipelines.runtime.console import summary
 from pipelines.runtime.workspace import Workspace, connected
+from tracking.tags import (
+    DATA_HASH_TAG,
+    ESTIMATOR_TAG,
+    EVALUATE_RUN_TAG,
+    EXPECTATIONS_TAG,
+    GATE_RUN_TAG,
+    GIT_COMMIT_TAG,
+    GIT_DIRTY_TAG,
+    LOCK_HASH_TAG,
+    PACKAGE_RUN_TAG,
+    PACKAGE_TAG,
+    REPRODUCIBLE_REASON_TAG,
+    REPRODUCIBLE_TAG,
+    RETRAINED,
+    STEP_TAG,
+    TRAIN_RUN_TAG,
+    table_hash_tag,
+    table_version_tag,
+)
 
 PredictionOption = Annotated[str, typer.Option(help="Id of an answer: <request id>-<row>.")]
-RUNS = ("train_run", "evaluate_run", "package_run", "gate_run")
+RUNS = (TRAIN_RUN_TAG, EVALUATE_RUN_TAG, PACKAGE_RUN_TAG, GATE_RUN_TAG)
 DATA = ("training", "holdout", "raw", "labelled")
-RETRAINED = "retrained_"
 GONE = "not registered any more"
 
 
@@ -64,21 +82,21 @@ def lineage(workspace: Workspace, prediction_id: str) -> Lineage:
             "model": row["model"],
             "version": version.version,
             "stage": version.stage,
-            "package_digest": tags.get("package_digest", ""),
-            "estimator": tags.get("estimator", ""),
+            "package_digest": tags.get(PACKAGE_TAG, ""),
+            "estimator": tags.get(ESTIMATOR_TAG, ""),
         },
         ledger=live.row() if live else None,
         champion_then=champion,
         runs={name: tags[name] for name in RUNS if tags.get(name)},
         data={
-            name: f"{name}@{tags[f'{name}_version']} {tags.get(f'{name}_hash', '')}".strip()
+            name: f"{name}@{at} {tags.get(table_hash_tag(name), '')}".strip()
             for name in DATA
-            if tags.get(f"{name}_version")
+            if (at := tags.get(table_version_tag(name)))
         },
         retrained={name: tags[name] for name in sorted(tags) if name.startswith(RETRAINED)},
-        expectations=tags.get("expectations", ""),
-        validation_run=_validation_run(workspace, tags.get("raw_hash", "")),
-        commit={n: tags[n] for n in ("git_commit", "git_dirty", "lock_hash") if tags.get(n)},
+        expectations=tags.get(EXPECTATIONS_TAG, ""),
+        validation_run=_validation_run(workspace, tags.get(table_hash_tag("raw"), "")),
+        commit={n: tags[n] for n in (GIT_COMMIT_TAG, GIT_DIRTY_TAG, LOCK_HASH_TAG) if tags.get(n)},
         labels=_labels(workspace, prediction_id),
         notes=_notes(version, live, champion),
     )
@@ -126,7 +144,7 @@ def _validation_run(workspace: Workspace, raw_hash: str) -> str:
     training = workspace.client.get_experiment_by_name(f"{workspace.use_case.name}/training")
     if not raw_hash or training is None:
         return ""
-    wanted = f"tags.step = 'validate' and tags.data_hash = '{raw_hash}'"
+    wanted = f"tags.{STEP_TAG} = 'validate' and tags.{DATA_HASH_TAG} = '{raw_hash}'"
     runs = workspace.client.search_runs([training.experiment_id], wanted, max_results=1)
     return str(runs[0].info.run_id) if runs else ""
 
@@ -142,9 +160,9 @@ def _notes(version: Version, live: LedgerEntry | None, champion: str) -> list[st
             f"the ledger's champion was version {champion or 'none'} by then: a service follows "
             "within its poll interval"
         )
-    if version.tags.get("reproducible") == "no":
+    if version.tags.get(REPRODUCIBLE_TAG) == "no":
         notes.append(
-            f"not reproducible: {version.tags.get('reproducible_reason', 'no reason given')}"
+            f"not reproducible: {version.tags.get(REPRODUCIBLE_REASON_TAG, 'no reason given')}"
         )
     return notes
 

@@ -31,6 +31,7 @@ from pipelines.runtime.workspace import Workspace, open_workspace
 from pipelines.split import split
 from pipelines.train import TuneOption, read_tune, train
 from pipelines.validate import validate
+from tracking.tags import GATE_TAG, NOTE_TAG, VERSION_TAG
 
 
 @dataclass(frozen=True)
@@ -100,13 +101,11 @@ def _log(outcome: Outcome) -> None:
     mlflow.log_metrics({f"seconds/{name}": value for name, value in outcome.seconds.items()})
     figures = outcome.evaluated.figures
     mlflow.log_metrics({f"holdout/{name}": figure.value for name, figure in figures.items()})
-    mlflow.set_tags(
-        {"model_version": outcome.registered.version, "gate": str(outcome.gated.passed)}
-    )
+    mlflow.set_tags({VERSION_TAG: outcome.registered.version, GATE_TAG: str(outcome.gated.passed)})
     note = "\n\n".join(
         map(plain, (outcome.conclusion, outcome.gated.line(), outcome.evaluated.line()))
     )
-    mlflow.set_tag("mlflow.note.content", note)
+    mlflow.set_tag(NOTE_TAG, note)
 
 
 def report(workspace: Workspace, outcome: Outcome, seconds: float) -> None:

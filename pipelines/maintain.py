@@ -22,6 +22,7 @@ from pipelines.feedback import waiting
 from pipelines.runtime import cli
 from pipelines.runtime.console import summary, working
 from pipelines.runtime.workspace import Workspace, open_workspace
+from tracking.tags import table_version_tag
 
 # They grow by small commits. Of the others every version stands for data that a run has named.
 GROWING: tuple[TableName, ...] = ("predictions", "feedback", "feedback_quarantine")
@@ -90,8 +91,8 @@ def pinned_versions(workspace: Workspace) -> dict[TableName, set[int]]:
         )
         for version in page:
             for name in get_args(TableName):
-                if f"{name}_version" in version.tags:
-                    pins.setdefault(name, set()).add(int(version.tags[f"{name}_version"]))
+                if (tag := table_version_tag(name)) in version.tags:
+                    pins.setdefault(name, set()).add(int(version.tags[tag]))
         token = page.token
         if not token:
             return pins

@@ -36,6 +36,7 @@ from pipelines.train import read_rows
 from serving.scoring.scorer import Scorer, load_scorer
 from serving.scoring.sklearn_scorer import pipeline_scorer
 from serving.scoring.version import PARITY_FILE
+from tracking.tags import SCORER_TAG
 
 ARTIFACT = "model"
 SEED = 0
@@ -109,7 +110,7 @@ def _add_scorer(
     if written.parity is not None:
         mlflow.log_metrics(written.parity.figures())
         mlflow.log_dict(written.parity.record(), f"{SCORER_DIR}/{PARITY_FILE}")
-    mlflow.set_tag("scorer", written.not_compiled or "compiled")
+    mlflow.set_tag(SCORER_TAG, written.not_compiled or "compiled")
     if written.not_compiled:
         return pipeline_scorer(model, workspace.use_case), written.not_compiled
     return load_scorer(folder), ""

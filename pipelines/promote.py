@@ -9,8 +9,7 @@ import typer
 from contract.errors import BadInput, Refused
 from contract.use_case.model import Release
 from pipelines.gate import Gated, VersionOption
-from pipelines.register import TRAINED_BY_TAG
-from pipelines.registry.description import APPROVAL_TAG, PENDING, sentence
+from pipelines.registry.description import PENDING, sentence
 from pipelines.registry.ledger import LedgerEntry, RegistryState, taken_out_by
 from pipelines.registry.move import move, refresh, settle
 from pipelines.registry.transitions import MoveRequest, named
@@ -19,6 +18,16 @@ from pipelines.release.release_check import check_release
 from pipelines.runtime import cli
 from pipelines.runtime.step import Done, Result, Step, execute
 from pipelines.runtime.workspace import Workspace, open_releases
+from tracking.tags import (
+    APPROVAL_TAG,
+    GATE_CHAMPION_TAG,
+    GATE_REASONS_TAG,
+    GATE_RUN_TAG,
+    GATE_TAG,
+    TRAINED_BY_TAG,
+    VERSION_TAG,
+    table_version_tag,
+)
 
 ReasonOption = Annotated[str, typer.Option(help="Why; stands in the ledger and on the version.")]
 
@@ -53,7 +62,7 @@ def promote(workspace: Workspace, version: Version, reason: str) -> Done[Promote
 
 
 def _promote(workspace: Workspace, version: Version, reason: str) -> Promoted:
-    mlflow.set_tag("model_version", version.version)
+    mlflow.set_tag(VERSION_TAG, version.version)
     now = standing_of(settle(workspace))
     if version.version == now.champion:
         return Promoted(version=version.version, moved=False, why="")
@@ -65,8 +74,8 @@ def _promote(workspace: Workspace, version: Version, reason: str) -> Promoted:
         workspace.settings.who,
         reason,
         expected=gated_against,
-        gate_run=version.tags.get("gate_run", ""),
-        data_version=f"training@{version.tags.get('training_version', '?')}",
+        gate_run=version.tags.get(GATE_RUN_TAG, ""),
+        data_version=f"training@{version.tags.get(table_version_tag('training'), '?')}",
         release_check=checked.line(),
     )
     moved = move(workspace, ask) is not None
@@ -84,10 +93,11 @@ def passed_against(version: Version, now: RegistryState) -> str:
     "" where there was no champion.
     """
     tags, v = version.tags, version.version
-    if tags.get("gate") != "passed":
-        found = f"{tags['gate']}: {tags.get('gate_reasons', '')}" if "gate" in tags else "not gated"
-        raise Refused(f"Version {v} has not passed the gate ({found}).")
-    against = tags.get("gate_champion", "none").replace("none", "")
+    if tags.get(GATE_TAG) != "passed":
+        reasons = tags.get(GATE_REASONS_TAG, "")
+        decision = f"{tags[GATE_TAG]}: {reasons}" if GATE_TAG in tags else "not gated"
+        raise Refused(f"Version {v} has not passed the gate ({decision}).")
+    against = tags.get(GATE_CHAMPION_TAG, "none").replace("none", "")
     if against != now.champion:
         raise Refused(
             f"The gate compared version {v} with {named(against)}, but the champion is now "

@@ -4,7 +4,6 @@ from collections.abc import Mapping
 
 import mlflow
 
-from contract.store.package import PACKAGE_TAG
 from pipelines.data.validated import Validated
 from pipelines.evaluate import STEP as EVALUATE
 from pipelines.model.model_card import model_card
@@ -14,24 +13,32 @@ from pipelines.package import Packaged
 from pipelines.registry.move import move
 from pipelines.registry.transitions import UNSTAGED, MoveRequest
 from pipelines.registry.versions import Version, create_version, find_version
-from pipelines.retraining.policy import WHY_TAG
 from pipelines.runtime import cli
 from pipelines.runtime.git_commit import commit
-from pipelines.runtime.step import (
-    ACTOR_TAG,
-    Done,
-    Result,
-    Step,
-    execute,
-    latest_run,
-    load_result,
-    lock_hash,
-)
+from pipelines.runtime.step import Done, Result, Step, execute, latest_run, load_result, lock_hash
 from pipelines.runtime.workspace import Workspace, open_workspace
 from pipelines.train import STEP as TRAIN
 from pipelines.validate import STEP as VALIDATE
-
-TRAINED_BY_TAG = "trained_by"
+from tracking.tags import (
+    ACTOR_TAG,
+    COMPARED_WITH_TAG,
+    ESTIMATOR_TAG,
+    EVALUATE_RUN_TAG,
+    EXPECTATIONS_TAG,
+    GIT_COMMIT_TAG,
+    GIT_DIRTY_TAG,
+    LOCK_HASH_TAG,
+    PACKAGE_RUN_TAG,
+    PACKAGE_TAG,
+    PREDICTION_HASH_TAG,
+    RETRAINED_WHY_TAG,
+    TRAIN_RUN_TAG,
+    TRAINED_BY_TAG,
+    USER_TAG,
+    VERSION_TAG,
+    table_tags,
+    table_version_tag,
+)
 
 
 class Registered(Result):
@@ -77,7 +84,7 @@ def _register(
     because: Mapping[str, str],
 ) -> Registered:
     run = workspace.client.get_run(trained.run_id)
-    trained_by = run.data.tags.get(ACTOR_TAG, run.data.tags.get("mlflow.user", ""))
+    trained_by = run.data.tags.get(ACTOR_TAG, run.data.tags.get(USER_TAG, ""))
     tags = lineage(validated, trained, evaluated, packaged) | {
         TRAINED_BY_TAG: trained_by,
         **because,
@@ -90,11 +97,11 @@ def _register(
         version = create_version(workspace, packaged.source, packaged.run_id, card, tags)
     if version.stage == UNSTAGED:  # new, or a crash came between the version and its move
         why = f"trained in run {trained.run_id[:8]}, {evaluated.line()}"
-        if cause := because.get(WHY_TAG, "").rstrip("."):
+        if cause := because.get(RETRAINED_WHY_TAG, "").rstrip("."):
             why = f"{cause}; {why}"
         nominate(workspace, version, why)
         version = Version.read(workspace, version.version)
-    mlflow.set_tag("model_version", version.version)
+    mlflow.set_tag(VERSION_TAG, version.version)
     return Registered(
         model=workspace.model_name, version=version.version, stage=version.stage, new=new
     )
@@ -102,7 +109,7 @@ def _register(
 
 def nominate(workspace: Workspace, version: Version, why: str) -> None:
     """Make a version the challenger, in Staging."""
-    data = f"training@{version.tags['training_version']}"
+    data = f"training@{version.tags[table_version_tag('training')]}"
     ask = MoveRequest("register", version.version, workspace.settings.who, why, data_version=data)
     move(workspace, ask)
 
@@ -113,23 +120,20 @@ def lineage(
     """Tags of a version: everything that is needed to say where it came from."""
     revision, dirty = commit()
     return {
-        "git_commit": revision,
-        "git_dirty": dirty,
-        "train_run": trained.run_id,
-        "evaluate_run": evaluated.run_id,
-        "package_run": packaged.run_id,
+        GIT_COMMIT_TAG: revision,
+        GIT_DIRTY_TAG: dirty,
+        TRAIN_RUN_TAG: trained.run_id,
+        EVALUATE_RUN_TAG: evaluated.run_id,
+        PACKAGE_RUN_TAG: packaged.run_id,
         PACKAGE_TAG: packaged.digest,
-        "training_version": str(trained.training.version),
-        "training_hash": trained.training.content_hash,
-        "holdout_version": str(trained.holdout.version),
-        "holdout_hash": trained.holdout.content_hash,
-        "raw_version": str(validated.raw.version),
-        "raw_hash": validated.raw.content_hash,
-        "expectations": f"{validated.expectations_passed}/{validated.expectations_total}",
-        "prediction_hash": trained.prediction_hash,
-        "lock_hash": lock_hash(),
-        "estimator": trained.estimator,
-        "compared_with": evaluated.champion,
+        **table_tags("training", trained.training.version, trained.training.content_hash),
+        **table_tags("holdout", trained.holdout.version, trained.holdout.content_hash),
+        **table_tags("raw", validated.raw.version, validated.raw.content_hash),
+        EXPECTATIONS_TAG: f"{validated.expectations_passed}/{validated.expectations_total}",
+        PREDICTION_HASH_TAG: trained.prediction_hash,
+        LOCK_HASH_TAG: lock_hash(),
+        ESTIMATOR_TAG: trained.estimator,
+        COMPARED_WITH_TAG: evaluated.champion,
         evaluated.metric: f"{evaluated.figures[evaluated.metric].value:.4f}",
     }
 

@@ -11,6 +11,7 @@ from pipelines.registry.versions import Version, challenger_of
 from pipelines.runtime import cli
 from pipelines.runtime.step import Done, Result, Step, execute
 from pipelines.runtime.workspace import Workspace, open_releases
+from tracking.tags import GATE_RUN_TAG, VERSION_TAG, table_version_tag
 
 
 class Rejected(Result):
@@ -35,14 +36,14 @@ def reject(workspace: Workspace, version: Version, reason: str) -> Done[Rejected
 
 
 def _reject(workspace: Workspace, version: Version, reason: str) -> Rejected:
-    mlflow.set_tag("model_version", version.version)
+    mlflow.set_tag(VERSION_TAG, version.version)
     ask = MoveRequest(
         "reject",
         version.version,
         workspace.settings.who,
         reason,
-        gate_run=version.tags.get("gate_run", ""),
-        data_version=f"training@{version.tags.get('training_version', '?')}",
+        gate_run=version.tags.get(GATE_RUN_TAG, ""),
+        data_version=f"training@{version.tags.get(table_version_tag('training'), '?')}",
     )
     moved = move(workspace, ask) is not None
     return Rejected(version=version.version, moved=moved, why=reason)

@@ -6,8 +6,6 @@ goes on where it was.
 """
 
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import date, datetime, timedelta
 from typing import Annotated, Literal
 from zoneinfo import ZoneInfo
@@ -15,26 +13,29 @@ from zoneinfo import ZoneInfo
 import pyarrow as pa
 import pyarrow.compute as pc
 import typer
-from filelock import FileLock, Timeout
 from rich.box import SIMPLE
 from rich.table import Table
 
 from contract.errors import BadInput, Busy
 from contract.names import experiment
-from contract.settings import Settings, read_settings
-from contract.store.locks import lock_folder
+from contract.settings import read_settings
+from contract.store.locks import lock_folder, locked
 from contract.use_case.loader import load_use_case
 from contract.use_case.model import TimeSplit, UseCase
 from monitoring.windows.window import read_count, read_day
+from pipelines.backtest import backtest
 from pipelines.data.after_holdout import within
+from pipelines.feedback import feedback
+from pipelines.registry.versions import Version
 from pipelines.replaying.picture import draw
 from pipelines.replaying.progress import ReplayProgress, table
 from pipelines.replaying.run import conclude, keep, take_up
 from pipelines.replaying.timeline import TimelineEvent, agenda, windows
-from pipelines.replaying.window_steps import ReplayContext, cure, happen
+from pipelines.replaying.window_steps import ReplayContext, ReplaySteps, play, retrain_as_of
+from pipelines.retrain import retrain as run_retrain
 from pipelines.runtime import cli
 from pipelines.runtime.console import console, count, summary
-from pipelines.runtime.workspace import connected, open_workspace
+from pipelines.runtime.workspace import Workspace, connected, open_workspace
 from pipelines.validate import newest_valid
 
 RowsOption = Annotated[
@@ -50,29 +51,39 @@ MAX_LAG_DAYS = 3650
 
 
 def replay(
-    scene: ReplayContext, due: tuple[TimelineEvent, ...], parameters: dict[str, str], picture: str
+    context: ReplayContext,
+    events: tuple[TimelineEvent, ...],
+    parameters: dict[str, str],
+    picture: str,
 ) -> ReplayProgress:
-    """Do what the agenda holds and is not done yet; what was seen in all."""
-    workspace = connected(scene.use_case, scene.settings, "monitoring")
+    """Do what the agenda holds and is not done yet; the progress on all windows."""
+    workspace = connected(context.use_case, context.settings, "monitoring")
     run_id, replayed = take_up(workspace, parameters)
-    for number, entry in enumerate(due, 1):
-        if str(entry) in replayed.done:
+    for number, event in enumerate(events, 1):
+        if str(event) in replayed.done:
             continue
         started = time.monotonic()
-        seen = replayed.window(entry.window.start, entry.window.end)
+        progress = replayed.window(event.window.start, event.window.end)
         first = replayed.seen[0].version if replayed.seen else ""
-        seen = happen(scene, entry, seen, first)
-        if scene.retrain and entry.what != "traffic":
-            seen = cure(scene, entry, seen, replayed.candidates)
-        replayed = replayed.noting(str(entry), seen)
+        progress = play(context, event, progress, first)
+        if context.retrain and event.what != "traffic":
+            progress = retrain_as_of(context, event, progress, replayed.candidates)
+        replayed = replayed.noting(str(event), progress)
         keep(workspace, run_id, replayed)
         took = f"{time.monotonic() - started:5.1f} s"
-        console().print(f"[{number:>2} of {len(due)}] {took}  {entry}", markup=False)
-    figure = draw(replayed.seen, scene.use_case, scene.label_lag_days)
+        console().print(f"[{number:>2} of {len(events)}] {took}  {event}", markup=False)
+    figure = draw(replayed.seen, context.use_case, context.label_lag_days)
     conclude(workspace, run_id, replayed, figure)
     if picture:
         figure.savefig(picture)
     return replayed
+
+
+def _figures(workspace: Workspace, version: Version, first: str, last: str) -> dict[str, float]:
+    return backtest(workspace, version, first, last).result.figures
+
+
+STEPS = ReplaySteps(import_labels=feedback, backtest=_figures, retrain=run_retrain)
 
 
 def first_day(use_case: UseCase) -> date:
@@ -91,21 +102,6 @@ def local_day(rows: pa.Table, use_case: UseCase, end: Literal["min", "max"]) -> 
     bounds = pc.min_max(rows.column(str(use_case.event_time)))
     moment: datetime = bounds[end].as_py()
     return moment.astimezone(ZoneInfo(use_case.time_zone)).date()
-
-
-@contextmanager
-def _alone(use_case: UseCase, settings: Settings) -> Iterator[None]:
-    lock = FileLock(lock_folder(settings) / f"{use_case.name}.replay.lock")
-    try:
-        lock.acquire(timeout=0)
-    except Timeout:
-        raise Busy(
-            f"Another replay of {use_case.name} is at work; nothing was done here."
-        ) from None
-    try:
-        yield
-    finally:
-        lock.release()
 
 
 def read_lag(text: str) -> int:
@@ -129,35 +125,37 @@ def main(
     declared, settings = load_use_case(use_case), read_settings(root)
     sample, lag, end = read_count("rows", rows), read_lag(label_lag_days), read_day("until", until)
     first = first_day(declared)
-    with _alone(declared, settings):
+    busy = Busy(f"Another replay of {declared.name} is at work; nothing was done here.")
+    with locked(lock_folder(settings) / f"{declared.name}.replay.lock", lambda: busy):
         with open_workspace(declared, root, "training") as workspace:
             _, valid = newest_valid(workspace)
         last = local_day(valid, declared, "max")
         if end:
             last = min(last, end - timedelta(days=1))
-        found = windows(first, last, declared.monitoring)
-        asked = tuple(w for w in found if within(valid, w, declared).num_rows)
+        declared_windows = windows(first, last, declared.monitoring)
+        asked = tuple(w for w in declared_windows if within(valid, w, declared).num_rows)
         if not asked:
             raise BadInput(f"No rows from {first} on, the day after the holdout, to {last}.")
-        scene = ReplayContext(
-            use_case, declared, settings, root, valid, sample, lag, cli.flag(retrain)
+        context = ReplayContext(
+            use_case, declared, settings, root, valid, sample, lag, cli.flag(retrain), STEPS
         )
         given = {"rows": rows, "until": until, "label_lag_days": label_lag_days}
-        parameters = given | {"retrain": "yes" if scene.retrain else "no"}
-        replayed = replay(scene, agenda(asked, lag), parameters, picture)
+        parameters = given | {"retrain": "yes" if context.retrain else "no"}
+        replayed = replay(context, agenda(asked, lag), parameters, picture)
     _print(replayed, declared, time.monotonic() - started)
 
 
 def _print(replayed: ReplayProgress, use_case: UseCase, seconds: float) -> None:
     head, *lines = table(replayed, use_case)
-    shown = Table(title=f"{use_case.title}: replayed", title_justify="left", box=SIMPLE)
+    window_table = Table(title=f"{use_case.title}: replayed", title_justify="left", box=SIMPLE)
     for name in head:
-        shown.add_column(name)
+        window_table.add_column(name)
     for line in lines:
-        shown.add_row(*line)
-    console().print(shown)
-    sent = sum(seen.sent for seen in replayed.seen)
-    facts = {"rows sent": count(sent), "labels": count(sum(s.labels for s in replayed.seen))}
+        window_table.add_row(*line)
+    console().print(window_table)
+    sent = sum(window.sent for window in replayed.seen)
+    labels = sum(window.labels for window in replayed.seen)
+    facts = {"rows sent": count(sent), "labels": count(labels)}
     facts |= {"took": f"{seconds:.0f} s"}
     where = experiment(use_case.name, "monitoring")
     summary("Replay", facts, {f"run replay in experiment {where}": "make ui"})

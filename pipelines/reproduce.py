@@ -31,6 +31,18 @@ from pipelines.runtime.workspace import Workspace, open_workspace
 from pipelines.split import SplitMade
 from pipelines.train import STEP as TRAIN
 from pipelines.train import fit
+from tracking.tags import (
+    CODE_HASH_TAG,
+    GIT_COMMIT_TAG,
+    GIT_DIRTY_TAG,
+    LOCK_HASH_TAG,
+    PLATFORM_TAG,
+    PYTHON_TAG,
+    REPRODUCED_TAG,
+    REPRODUCIBLE_REASON_TAG,
+    REPRODUCIBLE_TAG,
+    VERSION_TAG,
+)
 
 
 class Reproduced(Result):
@@ -70,7 +82,7 @@ def _reproduce(workspace: Workspace, version: Version) -> Reproduced:
     identical = again.prediction_hash == trained.prediction_hash
     if not identical and not differences:
         differences = ["answers differ although data, code and environment are the same"]
-    mlflow.set_tags({"model_version": version.version, "reproduced": str(identical)})
+    mlflow.set_tags({VERSION_TAG: version.version, REPRODUCED_TAG: str(identical)})
     return Reproduced(
         version=version.version,
         identical=identical,
@@ -82,8 +94,8 @@ def _reproduce(workspace: Workspace, version: Version) -> Reproduced:
 
 def check_reproducible(version: Version) -> None:
     """Refused where rows that the version was trained on were forgotten."""
-    if version.tags.get("reproducible") == "no":
-        reason = version.tags.get("reproducible_reason", "")
+    if version.tags.get(REPRODUCIBLE_TAG) == "no":
+        reason = version.tags.get(REPRODUCIBLE_REASON_TAG, "")
         raise Refused(f"Version {version.version} can't be trained again: {reason}.")
 
 
@@ -118,10 +130,10 @@ def _table_difference(workspace: Workspace, table: TableVersion) -> str:
 def _code_differences(workspace: Workspace, trained: Trained) -> Iterator[str]:
     tags = workspace.client.get_run(trained.run_id).data.tags
     for name, now in (
-        ("code_hash", code_hash("pipelines.train")),
-        ("lock_hash", lock_hash()),
-        ("python", platform.python_version()),
-        ("platform", platform.platform()),
+        (CODE_HASH_TAG, code_hash("pipelines.train")),
+        (LOCK_HASH_TAG, lock_hash()),
+        (PYTHON_TAG, platform.python_version()),
+        (PLATFORM_TAG, platform.platform()),
     ):
         if tags.get(name) != now:
             yield f"{name}: was {tags.get(name)}, is {now}"
@@ -149,12 +161,12 @@ def _checkout(revision: str) -> Iterator[Path]:
 
 def _by_its_commit(use_case: str, workspace: Workspace, version: Version, env: str) -> None:
     """Run this step by MLflow at the version's commit; Refused when that did not reproduce it."""
-    revision = version.tags.get("git_commit", "")
-    if version.tags.get("git_dirty") != "no":
+    revision = version.tags.get(GIT_COMMIT_TAG, "")
+    if version.tags.get(GIT_DIRTY_TAG) != "no":
         raise Refused(
             f"Version {version.version} was trained from changed files, which no commit holds; "
             f"its code can't be had again (commit {revision[:12]}, git_dirty="
-            f"{version.tags.get('git_dirty')})."
+            f"{version.tags.get(GIT_DIRTY_TAG)})."
         )
     console().print(f"The code has changed since; training by commit {revision[:12]} ({env}).")
     with _checkout(revision) as folder:
@@ -184,8 +196,8 @@ def main(
             raise BadInput(f"{workspace.model_name!r} has no champion; name a version.")
         check_reproducible(asked)
         tags = workspace.client.get_run(asked.train_run).data.tags
-        same_lock = tags.get("lock_hash") == lock_hash()
-        here = same_lock and tags.get("code_hash") == code_hash("pipelines.train")
+        same_lock = tags.get(LOCK_HASH_TAG) == lock_hash()
+        here = same_lock and tags.get(CODE_HASH_TAG) == code_hash("pipelines.train")
         if here:
             _report(reproduce(workspace, asked).result)
     if not here:  # outside the lock, which the other process takes

@@ -10,19 +10,29 @@ import os
 import signal
 import sys
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, replace
 from datetime import UTC, datetime, timedelta
 
-from mlflow import MlflowClient
+import mlflow
 
 from contract.errors import BadInput, Busy, Refused
 from contract.markdown import plain
+from contract.settings import read_settings
 from contract.use_case.loader import load_use_case
 from contract.use_case.model import UseCase
-from pipelines.registry.description import APPROVAL_TAG, PENDING
-from pipelines.registry.versions import Version, challenger_of, champion_of
-from pipelines.retraining.candidate import AS_OF_TAG, RetrainRequest, make_candidate, seen_by
-from pipelines.retraining.label_checks import label_figures
+from monitoring.report.publish import link
+from pipelines.ingest import ingest_labelled
+from pipelines.main import Outcome, after_ingest
+from pipelines.registry.versions import Version, champion_of
+from pipelines.retraining.candidate import (
+    Retrained,
+    RetrainRequest,
+    champion_tables,
+    origin_tags,
+    with_holdout,
+    with_parameters,
+)
+from pipelines.retraining.label_checks import ChampionTables, label_figures
 from pipelines.retraining.options import (
     AcceptOption,
     AsOfOption,
@@ -32,33 +42,28 @@ from pipelines.retraining.options import (
     read_wish,
 )
 from pipelines.retraining.policy import (
+    LabelledAnswers,
     PersonalRequest,
     RetrainDecision,
-    RetrainHistory,
-    State,
     allowed,
     called_for,
 )
-from pipelines.retraining.verdicts import RETRAINING_TAG, read_verdicts, tell
+from pipelines.retraining.verdicts import read_retrain_history, read_windows, tag_report
 from pipelines.runtime import cli
 from pipelines.runtime.console import summary, working
 from pipelines.runtime.lease import leased
 from pipelines.runtime.process_identity import process_identity
+from pipelines.runtime.step import load_result, step_run
 from pipelines.runtime.workspace import Workspace, open_workspace
-
-
-@dataclass(frozen=True)
-class Retrained:
-    """What was decided and, where it was to retrain, what came of it."""
-
-    state: State
-    reasons: tuple[str, ...]
-    cause: str = ""  # run of the report that called for it
-    champion: str = ""  # the version in Production before
-    version: str = ""  # the candidate
-    gate_passed: bool | None = None
-    conclusion: str = ""  # whether it is live, and why
-    run_id: str = ""
+from pipelines.train import STEP as TRAIN
+from pipelines.training_set import training_set
+from tracking.store import connect
+from tracking.tags import (
+    NOTE_TAG,
+    RETRAINED_VERSION_TAG,
+    RETRAINING_TAG,
+    table_tags,
+)
 
 
 def retrain(
@@ -103,64 +108,93 @@ def _alone(workspace: Workspace, now: datetime, wish: PersonalRequest) -> Retrai
     called = _called_for(workspace, champion, now, wish)
     if not called.go:
         return _not_now(workspace, champion, called)
-    seen = seen_by(workspace, champion)
+    tables = champion_tables(workspace, champion)
     with working("counting labels"):
-        labels = label_figures(workspace.tables, workspace.use_case, seen, now)
+        labels = label_figures(workspace.tables, workspace.use_case, tables, now)
     decision = allowed(called, labels, workspace.use_case, wish)
     if not decision.go:
         return _not_now(workspace, champion, decision)
-    call = RetrainRequest(decision, labels, now)
-    made = make_candidate(workspace, champion, seen, call)
-    outcome = made.outcome
+    return make_candidate(workspace, champion, tables, RetrainRequest(decision, labels, now))
+
+
+def make_candidate(
+    workspace: Workspace, champion: Version, tables: ChampionTables, request: RetrainRequest
+) -> Retrained:
+    """Run the pipeline on the extended data, as far as gate and approval let it go.
+
+    The report that called is tagged last: a crash before leaves its call open.
+    """
+    labels = request.labels
+    changed = replace(workspace, use_case=_candidate_use_case(workspace, champion, labels))
+    with step_run(changed, "retrain") as run:
+        run_id = str(run.info.run_id)
+        origin = origin_tags(workspace.use_case, request)
+        mlflow.set_tags(origin)
+        tag_report(workspace, request.cause, **{RETRAINING_TAG: f"begun in run {run_id}"})
+        joined = training_set(
+            changed, str(labels.start), str(labels.end), request.now, labels.read
+        ).result.labelled
+        origin |= table_tags("labelled", joined.version, joined.content_hash)
+        outcome = after_ingest(
+            changed,
+            ingest_labelled(changed, joined),
+            among=(tables.training, tables.holdout, joined),
+            because=origin,
+        )
+        _describe(workspace, request, outcome)
     return Retrained(
-        decision.state,
-        decision.reasons,
-        call.cause,
+        request.decision.state,
+        request.decision.reasons,
+        request.cause,
         champion.version,
         outcome.registered.version,
         outcome.gated.passed,
         outcome.conclusion,
-        made.run_id,
+        run_id,
     )
+
+
+def _candidate_use_case(
+    workspace: Workspace, champion: Version, labels: LabelledAnswers
+) -> UseCase:
+    use_case = with_holdout(workspace.use_case, labels)
+    trained = load_result(workspace, TRAIN, champion.train_run)
+    if not trained.tune:
+        return use_case
+    return with_parameters(use_case, trained.estimator, trained.parameters)
+
+
+def _describe(workspace: Workspace, request: RetrainRequest, outcome: Outcome) -> None:
+    """Say on the run, and on the report that called, what was made and why."""
+    version = outcome.registered.version
+    reasons = plain(" ".join(request.decision.reasons))
+    if request.cause:
+        experiment_id = workspace.client.get_run(request.cause).info.experiment_id
+        reasons += f" [The report]({link(experiment_id, request.cause)})"
+    lines = (reasons, plain(outcome.conclusion), plain(outcome.evaluated.line()))
+    mlflow.set_tag(NOTE_TAG, "\n\n".join(lines))
+    text = f"version {version}: {outcome.conclusion}"
+    tag_report(workspace, request.cause, **{RETRAINING_TAG: text, RETRAINED_VERSION_TAG: version})
 
 
 def _called_for(
     workspace: Workspace, champion: Version, now: datetime, wish: PersonalRequest
 ) -> RetrainDecision:
-    verdicts = read_verdicts(workspace, champion, now)
-    before = RetrainHistory(_last(workspace), _waiting(workspace))
-    return called_for(verdicts, before, now, workspace.use_case, wish)
-
-
-def _waiting(workspace: Workspace) -> str:
-    """The challenger that waits for approval: another candidate would archive it."""
-    challenger = challenger_of(workspace)
-    waits = challenger is not None and challenger.tags.get(APPROVAL_TAG) == PENDING
-    return challenger.version if challenger and waits else ""
-
-
-def _last(workspace: Workspace) -> datetime | None:
-    """As of when the last retraining was made that came to its end."""
-    found = workspace.client.search_runs(
-        [workspace.experiment_id],
-        "tags.step = 'retrain' and attributes.status = 'FINISHED'",
-        max_results=1,
-    )
-    text = found[0].data.tags.get(AS_OF_TAG, "") if found else ""
-    return datetime.fromisoformat(text) if text else None
+    windows = read_windows(workspace, champion, now)
+    return called_for(windows, read_retrain_history(workspace), now, workspace.use_case, wish)
 
 
 def _not_now(workspace: Workspace, champion: Version, decision: RetrainDecision) -> Retrained:
     cause = decision.cause.run_id if decision.cause else ""
-    tell(workspace, cause, **{RETRAINING_TAG: f"{decision.state}: {decision.reasons[-1]}"})
+    tag_report(workspace, cause, **{RETRAINING_TAG: f"{decision.state}: {decision.reasons[-1]}"})
     return Retrained(decision.state, decision.reasons, cause, champion.version)
 
 
-def _tell_launch(done: Retrained) -> None:
+def _note_on_launch(done: Retrained, root: str) -> None:
     """Say on the run that `mlflow run` made, and no step has taken, why nothing was done."""
     if run_id := os.environ.get("MLFLOW_RUN_ID"):
         why = "\n\n".join((f"## {done.state}", *map(plain, done.reasons)))
-        MlflowClient().set_tag(run_id, "mlflow.note.content", why)
+        connect(read_settings(root)).set_tag(run_id, NOTE_TAG, why)
 
 
 def facts(done: Retrained) -> Mapping[str, str]:
@@ -172,7 +206,7 @@ def facts(done: Retrained) -> Mapping[str, str]:
         "Production": done.conclusion,
     }
     why = {f"why {n}": reason for n, reason in enumerate(done.reasons, 1)}
-    return why | {name: said for name, said in named.items() if said}
+    return why | {name: text for name, text in named.items() if text}
 
 
 def main(
@@ -188,7 +222,7 @@ def main(
     declared = load_use_case(use_case)
     wish = read_wish(force, accept_labels, reason)
     done = retrain(declared, root, read_as_of(as_of, declared), wish)
-    _tell_launch(done)
+    _note_on_launch(done, root)
     if cli.flag(as_json):
         print(json.dumps(asdict(done), indent=2))
     look = {"look at the runs": "make ui"} if done.run_id else {}

@@ -15,6 +15,7 @@ from pipelines.release.release_check import check_release
 from pipelines.runtime import cli
 from pipelines.runtime.step import Done, Result, Step, execute
 from pipelines.runtime.workspace import Workspace, open_releases
+from tracking.tags import GATE_RUN_TAG, VERSION_TAG, table_version_tag
 
 BackToOption = Annotated[str, typer.Option("--version", help="Version; empty: the previous one.")]
 
@@ -44,7 +45,7 @@ def rollback(workspace: Workspace, reason: str, version: str = "") -> Done[Rolle
 def _rollback(workspace: Workspace, reason: str, version: str) -> RolledBack:
     now = standing_of(settle(workspace))
     target = Version.read(workspace, version or previous_of(workspace, now))
-    mlflow.set_tag("model_version", target.version)
+    mlflow.set_tag(VERSION_TAG, target.version)
     if target.version == now.champion:
         return RolledBack(version=target.version, taken_out="", moved=False)
     checked = check_release(workspace, target, live_before=True)
@@ -54,8 +55,8 @@ def _rollback(workspace: Workspace, reason: str, version: str) -> RolledBack:
         workspace.settings.who,
         reason,
         expected=now.champion,
-        gate_run=target.tags.get("gate_run", ""),
-        data_version=f"training@{target.tags.get('training_version', '?')}",
+        gate_run=target.tags.get(GATE_RUN_TAG, ""),
+        data_version=f"training@{target.tags.get(table_version_tag('training'), '?')}",
         release_check=checked.line(),
     )
     moved = move(workspace, ask) is not None

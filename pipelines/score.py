@@ -28,6 +28,7 @@ from serving.requests.columns import CheckedColumns, SentColumns, check
 from serving.requests.errors import Problem
 from serving.scoring.scorer import Predictions
 from serving.scoring.version import ServedVersion, check_golden, load_version
+from tracking.tags import VERSION_TAG
 
 SourceOption = Annotated[str, typer.Option(help="A table (raw, holdout, ...), .csv or .parquet.")]
 OutputOption = Annotated[str, typer.Option(help="The .csv or .parquet file to write.")]
@@ -64,7 +65,7 @@ def _score(workspace: Workspace, source: str, output: str, version: str) -> Scor
     asked = Version.read(workspace, version) if version else champion_of(workspace)
     if asked is None:
         raise BadInput(f"{workspace.model_name!r} has no champion; name a version.")
-    mlflow.set_tag("model_version", asked.version)
+    mlflow.set_tag(VERSION_TAG, asked.version)
     served = _load(workspace, asked)
     started = time.monotonic()
     rows, flags = _answer(served, open_batches(source, served.use_case, workspace.tables), output)

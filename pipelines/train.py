@@ -30,6 +30,7 @@ from pipelines.runtime.workspace import Workspace, open_workspace
 from pipelines.split import STEP as SPLIT
 from pipelines.split import SplitMade
 from serving.scoring.trusted_types import TRUSTED_TYPES
+from tracking.tags import CODE_HASH_TAG, ESTIMATOR_TAG, LOCK_HASH_TAG, PLATFORM_TAG, PYTHON_TAG
 
 TuneOption = Annotated[str, typer.Option(help="Optuna trials; 0 trains the declared parameters.")]
 EXAMPLE_ROWS = 3
@@ -65,7 +66,7 @@ def fit(workspace: Workspace, split: SplitMade, tune: int) -> Trained:
     if tune:
         from pipelines.model.tune import tune as search
 
-        best = search(rows, use_case, tune)
+        best = search(workspace.client, rows, use_case, tune)
         parameters |= best.parameters
         mlflow.log_metric(f"cross_validation/{use_case.evaluation.metric}", best.value)
         mlflow.log_metrics({"trials_finished": best.finished, "trials_pruned": best.pruned})
@@ -87,7 +88,7 @@ def fit(workspace: Workspace, split: SplitMade, tune: int) -> Trained:
     )
     log_input(tables, split.training, "training")
     estimator = use_case.estimator.path.rpartition(".")[2]
-    mlflow.set_tags({"estimator": estimator, **environment()})
+    mlflow.set_tags({ESTIMATOR_TAG: estimator, **environment()})
     run = mlflow.active_run()
     return Trained(
         run_id=run.info.run_id if run else "",
@@ -123,10 +124,10 @@ def exact_requirements() -> list[str]:
 def environment() -> dict[str, str]:
     """Tags that say what a run was made with."""
     return {
-        "lock_hash": lock_hash(),
-        "python": platform.python_version(),
-        "platform": platform.platform(),
-        "code_hash": code_hash("pipelines.train"),
+        LOCK_HASH_TAG: lock_hash(),
+        PYTHON_TAG: platform.python_version(),
+        PLATFORM_TAG: platform.platform(),
+        CODE_HASH_TAG: code_hash("pipelines.train"),
     }
 
 

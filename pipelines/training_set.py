@@ -27,6 +27,7 @@ from pipelines.runtime.console import count, summary, working
 from pipelines.runtime.run_inputs import log_input
 from pipelines.runtime.step import Done, Result, Step, execute
 from pipelines.runtime.workspace import Workspace, open_workspace
+from tracking.tags import table_version_tag
 
 
 class TrainingSet(Result):
@@ -95,7 +96,7 @@ def _training_set(workspace: Workspace, traffic: Traffic) -> TrainingSet:
             raise Refused(f"No labelled answer ({traffic.window.title}) was asked with its keys.")
         published = _publish(workspace.tables, path, content_hash(hashes), len(hashes))
     log_input(tables, published, "labelled")
-    mlflow.set_tags({f"{name}_version": str(v) for name, v in traffic.versions.items()})
+    mlflow.set_tags({table_version_tag(name): str(v) for name, v in traffic.versions.items()})
     mlflow.log_metrics({"rows_labelled": published.rows, "rows_answered": counts["answered"]})
     return TrainingSet(
         labelled=published,

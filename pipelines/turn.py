@@ -28,6 +28,7 @@ from pipelines.runtime.console import count, summary, working
 from pipelines.runtime.workspace import Workspace, open_workspace
 from pipelines.scheduling.due import running_window
 from pipelines.validate import newest_valid
+from tracking.tags import EVALUATE_RUN_TAG
 
 TRAFFIC_ROWS = 2000
 
@@ -135,7 +136,7 @@ def _facts(
 
 def evaluate_run(workspace: Workspace, version: Version) -> str:
     """The run whose metrics are those of the version."""
-    return version.tags.get("evaluate_run", version.train_run)
+    return version.tags.get(EVALUATE_RUN_TAG, version.train_run)
 
 
 def _drift(report: dict[str, Any]) -> str:

@@ -29,11 +29,11 @@ from pipelines.runtime.console import console, count, working
 from pipelines.runtime.run_inputs import log_input
 from pipelines.runtime.step import Done, Step, execute, latest_run, load_result, lock_hash
 from pipelines.runtime.workspace import Workspace, open_workspace
+from tracking.tags import DATA_HASH_TAG, RULES_TAG, STEP_TAG
 
 if TYPE_CHECKING:  # Great Expectations takes seconds to import; a reused step never needs it
     from pipelines.data.gx_report import ExpectationResult, ValidationReport
 
-RULES_TAG = "rules"
 LATE_DUPLICATE = "late duplicate of a known key"
 
 
@@ -59,7 +59,7 @@ def validation_of(workspace: Workspace, raw_hash: str) -> Validated:
     """The newest finished validation of rows with this content hash; Refused where none is."""
     runs = workspace.client.search_runs(
         [workspace.experiment_id],
-        f"tags.step = '{STEP.name}' and tags.data_hash = '{raw_hash}' "
+        f"tags.{STEP_TAG} = '{STEP.name}' and tags.{DATA_HASH_TAG} = '{raw_hash}' "
         "and attributes.status = 'FINISHED'",
         max_results=1,
     )
@@ -133,7 +133,7 @@ def _last_validated(workspace: Workspace, raw: TableVersion) -> int:
     """Number of the newest delivery that passed these very rules and still stands in `raw`."""
     runs = workspace.client.search_runs(
         [workspace.experiment_id],
-        f"tags.step = 'validate' and tags.{RULES_TAG} = '{_rules(workspace.use_case)}' "
+        f"tags.{STEP_TAG} = 'validate' and tags.{RULES_TAG} = '{_rules(workspace.use_case)}' "
         "and attributes.status = 'FINISHED'",
         max_results=1,
     )

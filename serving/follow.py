@@ -18,15 +18,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from filelock import FileLock, Timeout
 
 from contract.command import run
-from contract.errors import FourcycleError, Refused
+from contract.errors import Busy, FourcycleError, Refused
 from contract.names import CHALLENGER, CHAMPION
 from contract.settings import Settings, read_settings
-from contract.store.package import PACKAGE_TAG, verify
+from contract.store.locks import FOREVER, locked
+from contract.store.package import verify
 from serving.check import Check, check_apart
 from serving.scoring.cache import Announcement, Cache, FetchedVersion, RefusedVersion
+from tracking.tags import PACKAGE_TAG
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -39,7 +40,6 @@ CLIENT_LIMITS = {
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "5",
 }
 SHA256 = re.compile(r"[0-9a-f]{64}")  # nothing else may name a folder of the cache
-ABSENT = ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE")
 REMEMBERED = 50  # refused versions; more are more than anybody reads
 LOCK_POLL_S = 0.5
 JITTER = 0.1  # share of the interval, so that many hosts do not ask at once
@@ -112,11 +112,13 @@ class Follower:
         """Version numbers by alias; none where the model is not registered yet."""
         from mlflow import MlflowException
 
+        from tracking.store import is_absent
+
         self._client = self._client or self._connect()
         try:
             found = self._client.get_registered_model(self._name).aliases
         except MlflowException as error:
-            if error.error_code in ABSENT:
+            if is_absent(error):
                 return {}
             raise
         return {alias: str(version) for alias, version in found.items()}  # the store gives numbers
@@ -233,23 +235,21 @@ def follow(name: str, settings: Settings, parent: int) -> None:
     """Poll until the parent process is gone; wait while another follower of this host does."""
     cache = Cache(settings.cache_root / name)
     cache.folder.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(cache.folder / "follow.lock")
-    while not lock.is_locked:
-        if os.getppid() != parent:
-            return
-        try:
-            lock.acquire(timeout=settings.serve_poll_s, poll_interval=LOCK_POLL_S)
-        except Timeout:
-            logger.info("another follower of this host is at work")
-    from tracking.store import client_of
 
-    follower = Follower(lambda: client_of(settings), cache, name, settings.serve_shadow)
-    while os.getppid() == parent:
-        try:
-            follower.look()
-        except OSError as error:  # a full disk: what was announced before stays true
-            logger.warning("nothing can be announced: %s", error)
-        time.sleep(settings.serve_poll_s * random.uniform(1 - JITTER, 1 + JITTER))  # noqa: S311
+    def gone() -> bool:
+        return os.getppid() != parent
+
+    busy = Busy("Another follower of this host was at work until the end.")
+    with locked(cache.folder / "follow.lock", lambda: busy, FOREVER, gone, LOCK_POLL_S):
+        from tracking.store import client_of
+
+        follower = Follower(lambda: client_of(settings), cache, name, settings.serve_shadow)
+        while not gone():
+            try:
+                follower.look()
+            except OSError as error:  # a full disk: what was announced before stays true
+                logger.warning("nothing can be announced: %s", error)
+            time.sleep(settings.serve_poll_s * random.uniform(1 - JITTER, 1 + JITTER))  # noqa: S311
 
 
 def main(

@@ -18,12 +18,12 @@ from typing import Annotated
 
 import pyarrow as pa
 import typer
-from filelock import FileLock, Timeout
 
 from contract.command import run
 from contract.errors import BadInput, Busy, Unavailable
 from contract.settings import read_settings
 from contract.store.exactly_once import ExactlyOnceWriter
+from contract.store.locks import FOREVER, locked
 from contract.store.tables import Tables
 from serving.log.record import FEEDBACK_FOLDER
 from serving.log.spool import Segment, close_leftovers, closed_segments, make_folder, sync_folder
@@ -249,18 +249,14 @@ def main(
     if parent:
         watch = threading.Thread(target=_end_after, args=(int(parent), stop), daemon=True)
         watch.start()
-    lock = FileLock(folder / LOCK_FILE)
-    if not _locked(lock, stop):
-        raise Busy(f"Another shipper works on {folder}; nothing was done here.")
-    for waiting in left_alone(settings.shared_spools, folder) if settings.shared_spools else ():
-        logger.warning("%s", waiting)
-    try:
+    busy = Busy(f"Another shipper works on {folder}; nothing was done here.")
+    with locked(folder / LOCK_FILE, lambda: busy, FOREVER, stop.is_set, LOCK_POLL_S):
+        for waiting in left_alone(settings.shared_spools, folder) if settings.shared_spools else ():
+            logger.warning("%s", waiting)
         shadow = Shadow(Cache(settings.cache_root / name), name) if settings.serve_shadow else None
         tables = Tables(settings.table_root, name)
         ours = shippers(folder, tables, shadow, settings.shared_spools)
         problem = keep_shipping(ours, settings.ship_every_s, stop)
-    finally:
-        lock.release()
     if problem:
         raise Unavailable(f"The spool {folder} keeps what could not be shipped: {problem}")
 
@@ -269,18 +265,6 @@ def _end_after(parent: int, stop: threading.Event) -> None:
     while os.getppid() == parent and not stop.wait(PARENT_POLL_S):
         pass
     stop.set()
-
-
-def _locked(lock: FileLock, stop: threading.Event) -> bool:
-    """Take the lock as soon as it is free; False when told to stop before that."""
-    while True:
-        try:
-            lock.acquire(timeout=0)
-        except Timeout:
-            if stop.wait(LOCK_POLL_S):
-                return False
-        else:
-            return True
 
 
 def shippers(

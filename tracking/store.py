@@ -13,10 +13,13 @@ from contract.addresses import SQLITE
 from contract.settings import Settings
 from contract.store.locks import store_lock
 from tracking.database import POSTGRESQL, await_database
+from tracking.tags import KIND_TAG
 
 # Without the kind, the user interface opens an experiment in its view for language models.
-KIND_TAG = "mlflow.experimentKind"
 KIND = "custom_model_development"
+# What the stores answer for a model, a version or an alias that is not there.
+ABSENT = ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE")
+EXISTS = "RESOURCE_ALREADY_EXISTS"
 
 
 def connect(settings: Settings) -> MlflowClient:
@@ -40,27 +43,37 @@ def client_of(settings: Settings) -> MlflowClient:
         return MlflowClient(uri, uri)
 
 
+def is_absent(error: MlflowException) -> bool:
+    """Whether the store answered that what was asked for is not there."""
+    return error.error_code in ABSENT
+
+
+def is_there(error: MlflowException) -> bool:
+    """Whether the store answered that what was to be made is there already."""
+    return bool(error.error_code == EXISTS)
+
+
 def experiment(client: MlflowClient, settings: Settings, name: str) -> str:
     """Id of the experiment, created on first use; a deleted one is brought back."""
-    found = client.get_experiment_by_name(name) or _created(client, settings, name)
-    if found.lifecycle_stage == LifecycleStage.DELETED:
-        _restore(client, found.experiment_id)
-    if KIND_TAG not in found.tags:  # `mlflow run --experiment-name` made it
-        client.set_experiment_tag(found.experiment_id, KIND_TAG, KIND)
-    return str(found.experiment_id)
+    entity = client.get_experiment_by_name(name) or _created(client, settings, name)
+    if entity.lifecycle_stage == LifecycleStage.DELETED:
+        _restore(client, entity.experiment_id)
+    if KIND_TAG not in entity.tags:  # `mlflow run --experiment-name` made it
+        client.set_experiment_tag(entity.experiment_id, KIND_TAG, KIND)
+    return str(entity.experiment_id)
 
 
 def _created(client: MlflowClient, settings: Settings, name: str) -> Experiment:
-    beside = None
+    artifacts = None
     if settings.store_uri.startswith(SQLITE):
-        beside = (settings.home / "mlruns" / name.replace("/", "-")).as_uri()
+        artifacts = (settings.home / "mlruns" / name.replace("/", "-")).as_uri()
     try:
-        made = client.create_experiment(name, artifact_location=beside, tags={KIND_TAG: KIND})
+        made = client.create_experiment(name, artifact_location=artifacts, tags={KIND_TAG: KIND})
     except MlflowException as error:
-        found = client.get_experiment_by_name(name)
-        if error.error_code != "RESOURCE_ALREADY_EXISTS" or found is None:
+        existing = client.get_experiment_by_name(name)
+        if not is_there(error) or existing is None:
             raise
-        return found  # another process has made it since we looked
+        return existing  # another process has made it since we looked
     return client.get_experiment(made)
 
 

@@ -1,7 +1,7 @@
 """Locks between processes of one host: advisory files, released when a process dies."""
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -10,6 +10,8 @@ from filelock import FileLock, Timeout
 from contract.addresses import SQLITE, sqlite_file
 from contract.errors import Busy
 from contract.settings import Settings
+
+FOREVER = -1.0
 
 
 def lock_folder(settings: Settings) -> Path:
@@ -33,15 +35,32 @@ def store_lock(settings: Settings) -> FileLock:
 
 
 @contextmanager
-def alone(settings: Settings, name: str, wait_s: float) -> Iterator[None]:
-    """Be the only process of this host in the block; Busy where another holds `name` for `wait_s`
-    seconds."""
+def locked(
+    file: Path,
+    otherwise: Callable[[], Exception],
+    wait_s: float = 0.0,
+    give_up: Callable[[], bool] | None = None,
+    poll_s: float = 0.05,
+) -> Iterator[None]:
+    """Hold a lock in the block, as the only process of this host.
+
+    Another holder is waited for up to `wait_s`, or until `give_up` says so, which is asked every
+    `poll_s`; raises what `otherwise` makes where it still holds the lock then.
+    """
     try:
-        lock = FileLock(lock_folder(settings) / f"{name}.lock").acquire(timeout=wait_s)
+        lock = FileLock(file).acquire(timeout=wait_s, poll_interval=poll_s, cancel_check=give_up)
     except Timeout:
-        raise Busy(
-            f"Another process has held {name!r} for {wait_s:g} s; nothing was done here, so try "
-            "again later."
-        ) from None
+        raise otherwise() from None
     with lock:
+        yield
+
+
+@contextmanager
+def alone(settings: Settings, name: str, wait_s: float) -> Iterator[None]:
+    """Be the only process of this host in the block; Busy where another stays that long in its."""
+    busy = Busy(
+        f"Another process has held {name!r} for {wait_s:g} s; nothing was done here, so try "
+        "again later."
+    )
+    with locked(lock_folder(settings) / f"{name}.lock", lambda: busy, wait_s):
         yield

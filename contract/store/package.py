@@ -11,9 +11,9 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from contract.errors import Refused
+from contract.names import PACKAGE_TAG
 
 MANIFEST_FILE = "manifest.json"
-PACKAGE_TAG = "package_digest"  # of a version: the SHA-256 of its manifest when it was registered
 # MLflow writes the second one anew for each registration.
 NOT_SEALED = {MANIFEST_FILE, "registered_model_meta"}
 

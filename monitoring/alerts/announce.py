@@ -13,7 +13,6 @@ from contract.use_case.model import UseCase
 from monitoring.alerts.channels import Send
 from monitoring.alerts.message import AlertGrounds, Message, compose
 from monitoring.alerts.outbox import (
-    ALERT_TAG,
     PendingMessage,
     delivered,
     last_told,
@@ -25,6 +24,7 @@ from monitoring.report.history import UnreadableArtifact, read_document, read_hi
 from monitoring.report.publish import link
 from monitoring.windows.versions import asking, monitoring_experiment
 from tracking.store import connect
+from tracking.tags import ALERT_TAG
 
 PATIENCE_S = 300.0  # with another run that delivers
 

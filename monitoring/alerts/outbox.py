@@ -13,12 +13,10 @@ from mlflow.entities import Run, RunTag
 
 from monitoring.alerts.message import Message
 from monitoring.alerts.policy import OpenAlerts
-from monitoring.report.history import VERSION_TAG, UnreadableArtifact, read_artifact
+from monitoring.report.history import UnreadableArtifact, read_artifact
+from tracking.tags import ALERT_DUE_TAG, ALERT_SENT_TAG, ALERT_TAG, VERSION_TAG
 
 MESSAGE_FILE = "alert.json"
-ALERT_TAG = "alert"  # alarm or recovery
-DUE_TAG = "alert_due"  # channels that did not get it yet
-SENT_TAG = "alert_sent"  # channels that did, and when
 MAX_PENDING = 1000  # messages looked at by one run of the command
 
 
@@ -58,7 +56,7 @@ def record(
     """Write a message to the report that caused it. The tags come last: they make it count."""
     after = {"open": sorted(told.open), "closed": sorted(told.closed)}
     client.log_dict(run_id, {"message": asdict(message), "told": after}, MESSAGE_FILE)
-    _tag(client, run_id, {ALERT_TAG: message.kind, DUE_TAG: ", ".join(channels)})
+    _tag(client, run_id, {ALERT_TAG: message.kind, ALERT_DUE_TAG: ", ".join(channels)})
 
 
 def pending(
@@ -73,7 +71,7 @@ def pending(
         for channel in channels  # a channel that is gone must not use up the room
         for run in client.search_runs(
             [experiment_id],
-            f"tags.{DUE_TAG} LIKE '%{channel}%'",
+            f"tags.{ALERT_DUE_TAG} LIKE '%{channel}%'",
             max_results=MAX_PENDING,
             order_by=["attributes.start_time ASC"],
         )
@@ -94,7 +92,7 @@ def delivered(
     remain = tuple(name for name in item.channels if name != channel)
     sent = f"{item.sent}, " if item.sent else ""
     sent += f"{channel} {at.isoformat(timespec='seconds')}"
-    _tag(client, item.run_id, {DUE_TAG: ", ".join(remain), SENT_TAG: sent})
+    _tag(client, item.run_id, {ALERT_DUE_TAG: ", ".join(remain), ALERT_SENT_TAG: sent})
     return PendingMessage(item.run_id, item.message, remain, sent)
 
 
@@ -103,7 +101,10 @@ def _pending(run: Run) -> PendingMessage:
     lists = {key: tuple(value) for key, value in found.items() if isinstance(value, list)}
     message = Message(**{**found, **lists})
     return PendingMessage(
-        run.info.run_id, message, tuple(tags[DUE_TAG].split(", ")), tags.get(SENT_TAG, "")
+        run.info.run_id,
+        message,
+        tuple(tags[ALERT_DUE_TAG].split(", ")),
+        tags.get(ALERT_SENT_TAG, ""),
     )
 
 

@@ -13,18 +13,18 @@ from contract.errors import FourcycleError
 from contract.use_case.model import Monitoring
 from monitoring.verdict.evidence import UNJUDGED, DriftVerdict, PastVerdict
 from monitoring.windows.declared import Span, apart
+from tracking.tags import (
+    CONTENT_TAG,
+    LABELLED_TAG,
+    STEP_TAG,
+    VERDICT_TAG,
+    VERSION_TAG,
+    WINDOW_END_TAG,
+    WINDOW_START_TAG,
+    WINDOW_TAG,
+)
 
 VERDICT_FILE = "verdict.json"
-CONTENT_TAG = "content"
-STATE_TAG = "verdict"
-LABELLED_TAG = "labelled"
-LABELS_UNTIL_TAG = "labels_until"  # time of the newest label that it rests on
-VERSION_TAG = "model_version"
-WINDOW_TAG = "window"
-START_TAG = "window_start"
-END_TAG = "window_end"
-REVISION_TAG = "revision"
-STEP_TAG = "step"
 MAX_RUNS = 1000
 
 
@@ -56,10 +56,10 @@ class ReportHistory:
         """
         newest: dict[Span, Run] = {}
         for run in self.runs:
-            span = _moment(run, START_TAG), _moment(run, END_TAG)
+            span = _moment(run, WINDOW_START_TAG), _moment(run, WINDOW_END_TAG)
             if span[0] and span[1] and start and span[1] <= start:
                 newest.setdefault((span[0], span[1]), run)
-        ended = [s for s, run in newest.items() if run.data.tags.get(STATE_TAG) not in UNJUDGED]
+        ended = [s for s, run in newest.items() if run.data.tags.get(VERDICT_TAG) not in UNJUDGED]
         found: list[PastVerdict] = []
         for span in reversed(apart(ended, policy.every)):
             if len(found) == max(policy.of_last - 1, policy.cool_down):
@@ -72,7 +72,7 @@ class ReportHistory:
 
     def earlier(self, end: datetime | None) -> int:
         """How many windows end before this moment: the place of a window among all."""
-        ends = {_moment(run, END_TAG) for run in self.runs}
+        ends = {_moment(run, WINDOW_END_TAG) for run in self.runs}
         return sum(known is not None and end is not None and known < end for known in ends)
 
     def newest_judged(self, labelled: bool = False) -> Run | None:
@@ -80,15 +80,15 @@ class ReportHistory:
         judged = [
             (end, run)
             for run in self.runs
-            if (end := _moment(run, END_TAG)) is not None
-            and run.data.tags.get(STATE_TAG) not in UNJUDGED
+            if (end := _moment(run, WINDOW_END_TAG)) is not None
+            and run.data.tags.get(VERDICT_TAG) not in UNJUDGED
             and (not labelled or run.data.tags.get(LABELLED_TAG) == "yes")
         ]
         return max(judged, key=lambda pair: pair[0], default=(None, None))[1]
 
     def is_newest(self, end: datetime | None) -> bool:
         """Whether no window was reported on that ends after this moment."""
-        ends = [known for run in self.runs if (known := _moment(run, END_TAG)) is not None]
+        ends = [known for run in self.runs if (known := _moment(run, WINDOW_END_TAG)) is not None]
         return not ends or (end is not None and end >= max(ends))
 
 

@@ -10,24 +10,29 @@ from mlflow.entities import Metric, RunStatus
 
 from monitoring.report.evidently_pages import EvidentlyPage
 from monitoring.report.figures import WindowReport, document, metrics
-from monitoring.report.history import (
+from monitoring.report.history import VERDICT_FILE, ReportHistory
+from monitoring.report.report import markdown, page
+from tracking.tags import (
     CONTENT_TAG,
-    END_TAG,
+    FOLLOWED_BY_TAG,
     LABELLED_TAG,
     LABELS_UNTIL_TAG,
+    MONITORING_REASON_TAG,
+    MONITORING_REPORT_TAG,
+    MONITORING_TAG,
+    MONITORING_WINDOW_TAG,
+    NOTE_TAG,
     REVISION_TAG,
-    START_TAG,
-    STATE_TAG,
     STEP_TAG,
-    VERDICT_FILE,
+    USE_CASE_TAG,
+    VERDICT_TAG,
     VERSION_TAG,
+    WINDOW_END_TAG,
+    WINDOW_START_TAG,
     WINDOW_TAG,
-    ReportHistory,
 )
-from monitoring.report.report import markdown, page
 
 PAGE_FILE = "verdict.html"
-NOTE_TAG = "mlflow.note.content"
 BATCH = 1000  # metrics that MLflow takes at once
 STAMPED = "figures carry the window's end as their time: choose Time (wall) as the x-axis"
 
@@ -49,14 +54,14 @@ def publish(
     verdict = report.judged.verdict
     tags = {
         STEP_TAG: "monitor",
-        "use_case": report.use_case,
+        USE_CASE_TAG: report.use_case,
         VERSION_TAG: report.version,
         WINDOW_TAG: report.window,
-        START_TAG: report.start.isoformat() if report.start else "",
-        END_TAG: report.end.isoformat() if report.end else "",
+        WINDOW_START_TAG: report.start.isoformat() if report.start else "",
+        WINDOW_END_TAG: report.end.isoformat() if report.end else "",
         REVISION_TAG: str(report.revision),
         CONTENT_TAG: content,
-        STATE_TAG: verdict.state,
+        VERDICT_TAG: verdict.state,
         LABELLED_TAG: "yes" if verdict.labelled else "no",
         LABELS_UNTIL_TAG: report.labels_until.isoformat() if report.labels_until else "",
         NOTE_TAG: markdown(report),
@@ -72,7 +77,7 @@ def publish(
                 client.log_text(run_id, found.html, f"evidently/{name}.html")
         _log(client, run_id, report, step=0)
         for earlier in history.revisions(report.window)[:1]:
-            client.set_tag(earlier.info.run_id, "followed_by", run_id)
+            client.set_tag(earlier.info.run_id, FOLLOWED_BY_TAG, run_id)
         if report.end is not None:
             _extend_timeline(client, experiment_id, report, history)
         if registered and history.is_newest(report.end):
@@ -94,7 +99,7 @@ def _extend_timeline(
     else:
         tags = {
             STEP_TAG: "timeline",
-            "use_case": report.use_case,
+            USE_CASE_TAG: report.use_case,
             VERSION_TAG: report.version,
             NOTE_TAG: f"All windows of version {report.version} in one run; {STAMPED}.",
         }
@@ -109,10 +114,10 @@ def _tag_version(
     """Say on the model version what its newest window said, and where."""
     verdict = report.judged.verdict
     tags = {
-        "monitoring": verdict.state,
-        "monitoring_window": report.window,
-        "monitoring_reason": verdict.reasons[0],
-        "monitoring_report": link(experiment_id, run_id),
+        MONITORING_TAG: verdict.state,
+        MONITORING_WINDOW_TAG: report.window,
+        MONITORING_REASON_TAG: verdict.reasons[0],
+        MONITORING_REPORT_TAG: link(experiment_id, run_id),
     }
     for key, value in tags.items():
         client.set_model_version_tag(report.use_case, report.version, key, value)

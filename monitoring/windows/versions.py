@@ -14,14 +14,14 @@ from contract import names
 from contract.errors import Refused, Unavailable
 from contract.names import CHAMPION, REFERENCE_DIR, USE_CASE_FILE
 from contract.settings import Settings
-from contract.store.package import MANIFEST_FILE, PACKAGE_TAG, verify
+from contract.store.package import MANIFEST_FILE, verify
 from contract.use_case.loader import parse_frozen
 from contract.use_case.model import UseCase
 from monitoring.windows.reference import Reference, load
-from tracking.store import experiment
+from tracking.store import experiment, is_absent
+from tracking.tags import PACKAGE_TAG
 
 PARTS = (MANIFEST_FILE, USE_CASE_FILE, REFERENCE_DIR)  # of a package, that monitoring reads
-NOT_THERE = ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE")
 
 logger = logging.getLogger(__name__)
 
@@ -55,7 +55,7 @@ def champion_version(client: MlflowClient, name: str) -> str:
     try:
         return str(client.get_model_version_by_alias(name, CHAMPION).version)
     except mlflow.MlflowException as error:
-        if error.error_code in NOT_THERE:
+        if is_absent(error):
             return ""
         raise Unavailable(f"The registry did not answer: {error.error_code}.") from error
 
@@ -77,7 +77,7 @@ def read_served(client: MlflowClient, today: UseCase, version: str) -> ServedMod
             made = parse_frozen(text, Path.cwd())
             reference = load(Path(into) / REFERENCE_DIR)
     except mlflow.MlflowException as error:
-        if error.error_code not in NOT_THERE:
+        if not is_absent(error):
             raise Unavailable(f"MLflow did not answer: {error.error_code}.") from error
         return ServedModel(version, today, None, registered=False)
     except (Refused, OSError) as error:  # the package lacks a file, or is not what was registered

@@ -8,8 +8,8 @@ from contract.statistics.metrics import SMALLER_IS_BETTER
 from contract.use_case.model import UseCase
 from pipelines.data.validated import Validated
 from pipelines.model.results import Evaluated, HoldoutSlice, Trained
-from pipelines.retraining.policy import LABELS_TAG, WHY_TAG
 from pipelines.runtime.console import count
+from tracking.tags import RETRAINED_LABELS_TAG, RETRAINED_WHY_TAG
 
 SLICES_SHOWN = 8
 
@@ -65,11 +65,11 @@ def _data(use_case: UseCase, validated: Validated, trained: Trained) -> str:
 
 
 def _retrained(lineage: Mapping[str, str]) -> str:
-    if WHY_TAG not in lineage:
+    if RETRAINED_WHY_TAG not in lineage:
         return ""
     return (
-        f"\n\n**Retrained.** {plain(lineage[WHY_TAG])} Labelled answers of "
-        f"{plain(lineage[LABELS_TAG])} joined the data of the champion."
+        f"\n\n**Retrained.** {plain(lineage[RETRAINED_WHY_TAG])} Labelled answers of "
+        f"{plain(lineage[RETRAINED_LABELS_TAG])} joined the data of the champion."
     )
 
 

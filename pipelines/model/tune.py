@@ -20,6 +20,7 @@ from contract.use_case.model import GroupSplit, Range, TimeSplit, UseCase
 from pipelines.model.fitted import labels, score
 from pipelines.model.preprocess import build_pipeline
 from pipelines.runtime.console import console
+from tracking.tags import PARENT_TAG, STEP_TAG, TRIAL_STATE_TAG
 
 FOLDS = 3
 PARALLEL_TRIALS = 2
@@ -35,7 +36,7 @@ class BestTrial:
     pruned: int
 
 
-def tune(rows: pa.Table, use_case: UseCase, trials: int) -> BestTrial:
+def tune(client: MlflowClient, rows: pa.Table, use_case: UseCase, trials: int) -> BestTrial:
     """Best parameters of `trials` seeded trials over training rows in order of time.
 
     Folds keep the order of time, or groups together, as the split does. Trials run two at a time,
@@ -51,7 +52,7 @@ def tune(rows: pa.Table, use_case: UseCase, trials: int) -> BestTrial:
         pruner=optuna.pruners.MedianPruner(n_startup_trials=3),
     )
     study.enqueue_trial(_declared(use_case))
-    search = _Search(rows, use_case)
+    search = _Search(client, rows, use_case)
     columns = (TextColumn("  tuning"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=console()) as progress:
         bar = progress.add_task("tuning", total=trials)
@@ -82,13 +83,12 @@ def suggest(trial: optuna.Trial, name: str, space: Range) -> Any:
 class _Search:
     """The objective of a search; its trials run in threads, so it writes by client alone."""
 
-    def __init__(self, rows: pa.Table, use_case: UseCase) -> None:
-        self.rows, self.use_case = rows, use_case
+    def __init__(self, client: MlflowClient, rows: pa.Table, use_case: UseCase) -> None:
+        self.client, self.rows, self.use_case = client, rows, use_case
         parent = mlflow.active_run()
         if parent is None:
             raise RuntimeError("a search logs under an active run")
         self.parent = parent
-        self.client = MlflowClient()
         self.folds = list(_folds(rows, use_case))
         self.lock = threading.Lock()
 
@@ -129,7 +129,7 @@ class _Search:
             run = self.client.create_run(
                 self.parent.info.experiment_id,
                 run_name=f"trial {number}",
-                tags={"mlflow.parentRunId": self.parent.info.run_id, "step": "trial"},
+                tags={PARENT_TAG: self.parent.info.run_id, STEP_TAG: "trial"},
             )
             for name, value in suggested.items():
                 self.client.log_param(run.info.run_id, name, value)
@@ -143,7 +143,7 @@ class _Search:
             if values:
                 name = f"cross_validation/{self.use_case.evaluation.metric}"
                 self.client.log_metric(run_id, name, float(np.mean(values)))
-            self.client.set_tag(run_id, "trial_state", state)
+            self.client.set_tag(run_id, TRIAL_STATE_TAG, state)
             self.client.set_terminated(run_id, status, end_time=int(time.time() * 1000))
 
 

@@ -8,10 +8,9 @@ from contract.names import ARCHIVED
 from contract.use_case.model import UseCase
 from pipelines.registry.ledger import LedgerEntry, taken_out_by
 from pipelines.registry.transitions import stage_of
+from tracking.tags import APPROVAL_TAG, GATE_REASONS_TAG, GATE_TAG
 
-APPROVAL_TAG = "approval"
 PENDING = "pending"
-STATUS_TAG = "status"
 MADE_BY = {"external": "by hand in MLflow", "reset": "by hand in MLflow"}
 VERSIONS_SHOWN = 6
 SHORT = 240  # characters
@@ -65,10 +64,10 @@ def _waiting(use_case: UseCase, challenger: str, tags: Tags) -> str:
 
 
 def _gate(tags: Tags) -> str:
-    decision = tags.get("gate")
+    decision = tags.get(GATE_TAG)
     if decision is None:
         return "not gated yet"
-    reasons = tags.get("gate_reasons", "")
+    reasons = tags.get(GATE_REASONS_TAG, "")
     return f"gate {plain(decision)}" + (f": {plain(short(reasons))}" if reasons else "")
 
 

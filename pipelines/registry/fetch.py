@@ -4,8 +4,9 @@ from pathlib import Path
 
 import mlflow
 
-from contract.store.package import PACKAGE_TAG, verify
+from contract.store.package import verify
 from pipelines.registry.versions import Version
+from tracking.tags import PACKAGE_TAG
 
 
 def fetch(version: Version, into: Path) -> Path:

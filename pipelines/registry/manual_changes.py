@@ -11,13 +11,12 @@ from datetime import UTC, datetime
 from pipelines.registry.ledger import NONE, LedgerEntry, RegistryState, broken_link
 from pipelines.registry.transitions import adopt, effects, plan
 from pipelines.registry.versions import RegistrySnapshot
-
-MARK_TAG = "ledger"
+from tracking.tags import LEDGER_TAG
 
 
 def mark_in(shown: RegistrySnapshot) -> str:
     """The entry that the registry shows."""
-    return str(shown.model.tags.get(MARK_TAG, ""))
+    return str(shown.model.tags.get(LEDGER_TAG, ""))
 
 
 def mark_of(entry: LedgerEntry) -> str:
@@ -86,4 +85,4 @@ def offer(standing: RegistryState, use_case: str) -> str:
 
 def _made_after(shown: RegistrySnapshot, head: LedgerEntry) -> bool:
     made = datetime.fromtimestamp(shown.model.creation_timestamp / 1000, UTC)
-    return MARK_TAG not in shown.model.tags and made > head.time
+    return LEDGER_TAG not in shown.model.tags and made > head.time

@@ -14,10 +14,9 @@ from datetime import UTC, datetime
 from functools import partial
 
 import mlflow
-from filelock import FileLock, Timeout
 
 from contract.errors import Refused, Unavailable
-from contract.store.locks import lock_folder
+from contract.store.locks import lock_folder, locked
 from pipelines.registry.ledger import (
     LedgerEntry,
     RegistryState,
@@ -137,15 +136,13 @@ def _give_other_host_time(workspace: Workspace, head: LedgerEntry) -> None:
 @contextmanager
 def _alone(workspace: Workspace) -> Iterator[None]:
     """One move at a time on this host; the system frees the lock of a process that ends."""
-    lock = FileLock(lock_folder(workspace.settings) / f"{workspace.model_name}.moves.lock")
-    try:
-        with lock.acquire(timeout=LOCK_WAIT_S):
-            yield
-    except Timeout:
-        raise Unavailable(
-            f"Another process has been moving versions of {workspace.model_name!r} for "
-            f"{LOCK_WAIT_S} s; try again later."
-        ) from None
+    file = lock_folder(workspace.settings) / f"{workspace.model_name}.moves.lock"
+    busy = Unavailable(
+        f"Another process has been moving versions of {workspace.model_name!r} for "
+        f"{LOCK_WAIT_S} s; try again later."
+    )
+    with locked(file, lambda: busy, LOCK_WAIT_S):
+        yield
 
 
 def _now() -> datetime:

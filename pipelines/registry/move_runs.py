@@ -10,10 +10,25 @@ from contract.names import experiment as experiment_name
 from pipelines.registry.description import moment, sentence
 from pipelines.registry.ledger import LedgerEntry
 from pipelines.runtime.process_identity import process_identity
-from pipelines.runtime.workspace import PROCESS_TAG, STEP_TAG, Workspace
+from pipelines.runtime.workspace import Workspace
 from tracking.store import experiment
+from tracking.tags import (
+    CHAMPION_TAG,
+    DATA_VERSION_TAG,
+    GATE_RUN_TAG,
+    LEDGER_HASH_TAG,
+    NOTE_TAG,
+    PROCESS_TAG,
+    RELEASE_CHECK_TAG,
+    RUN_NAME_TAG,
+    STAGE_TAG,
+    STEP_TAG,
+    USE_CASE_TAG,
+    VERSION_TAG,
+    WHO_TAG,
+    WHY_TAG,
+)
 
-ENTRY_TAG = "ledger_hash"
 ENTRY_FILE = "ledger_entry.json"
 
 
@@ -22,14 +37,14 @@ def record_run(workspace: Workspace, entry: LedgerEntry, own_run: str = "") -> N
     client = workspace.client
     name = experiment_name(workspace.use_case.name, "releases")
     where = experiment(client, workspace.settings, name)
-    wanted = f"tags.{ENTRY_TAG} = '{entry.hash}' and attributes.status = 'FINISHED'"
+    wanted = f"tags.{LEDGER_HASH_TAG} = '{entry.hash}' and attributes.status = 'FINISHED'"
     if client.search_runs([where], wanted, max_results=1):
         return
     if own_run and client.get_run(own_run).info.experiment_id == where:
         client.log_batch(own_run, tags=[RunTag(key, text) for key, text in _tags(entry).items()])
         _log_entry(client, own_run, entry)
         return
-    begun = {PROCESS_TAG: process_identity(), "use_case": workspace.use_case.name}
+    begun = {PROCESS_TAG: process_identity(), USE_CASE_TAG: workspace.use_case.name}
     run = client.create_run(where, tags=begun | _tags(entry), run_name=_title(entry))
     _log_entry(client, run.info.run_id, entry)
     client.set_terminated(run.info.run_id)
@@ -42,17 +57,17 @@ def _log_entry(client: MlflowClient, run_id: str, entry: LedgerEntry) -> None:
 def _tags(entry: LedgerEntry) -> dict[str, str]:
     tags = {
         STEP_TAG: entry.move,
-        "model_version": entry.version,
-        "stage": f"{entry.from_stage} → {entry.to_stage}",
-        "champion": entry.standing.champion or "none",
-        "who": entry.who,
-        "why": entry.why,
-        "gate_run": entry.gate_run,
-        "data_version": entry.data_version,
-        "release_check": entry.release_check,
-        "mlflow.runName": _title(entry),
-        "mlflow.note.content": _note(entry),
-        ENTRY_TAG: entry.hash,
+        VERSION_TAG: entry.version,
+        STAGE_TAG: f"{entry.from_stage} → {entry.to_stage}",
+        CHAMPION_TAG: entry.standing.champion or "none",
+        WHO_TAG: entry.who,
+        WHY_TAG: entry.why,
+        GATE_RUN_TAG: entry.gate_run,
+        DATA_VERSION_TAG: entry.data_version,
+        RELEASE_CHECK_TAG: entry.release_check,
+        RUN_NAME_TAG: _title(entry),
+        NOTE_TAG: _note(entry),
+        LEDGER_HASH_TAG: entry.hash,
     }
     return {name: text for name, text in tags.items() if text}
 

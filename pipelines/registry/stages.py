@@ -14,15 +14,14 @@ from mlflow.entities.model_registry import ModelVersion
 
 from contract.settings import Settings
 from pipelines.registry.transitions import UNSTAGED
+from tracking.tags import STAGE_TAG
 
-STAGE_TAG = "stage"
 
-
-def stage_of(found: ModelVersion, settings: Settings) -> str:
+def stage_of(entity: ModelVersion, settings: Settings) -> str:
     """Stage of a version: None, Staging, Production or Archived."""
     if settings.stages:
-        return str(found.current_stage)
-    return str(found.tags.get(STAGE_TAG, UNSTAGED))
+        return str(entity.current_stage)
+    return str(entity.tags.get(STAGE_TAG, UNSTAGED))
 
 
 def set_stage(

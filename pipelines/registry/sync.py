@@ -1,14 +1,15 @@
 """Make the registry show what the ledger says: aliases, stages, texts, a run, and the mark."""
 
 from contract.errors import Unavailable
-from pipelines.registry.description import APPROVAL_TAG, PENDING, STATUS_TAG, front_page, status
+from pipelines.registry.description import PENDING, front_page, status
 from pipelines.registry.ledger import LedgerEntry, read_entries
-from pipelines.registry.manual_changes import MARK_TAG, mark_of
+from pipelines.registry.manual_changes import mark_of
 from pipelines.registry.move_runs import record_run
 from pipelines.registry.stages import set_stage
 from pipelines.registry.transitions import named, plan
 from pipelines.registry.versions import RegistrySnapshot, read_shown
 from pipelines.runtime.workspace import Workspace
+from tracking.tags import APPROVAL_TAG, LEDGER_TAG, STATUS_TAG
 
 ROUNDS = 8
 
@@ -30,7 +31,7 @@ def show(workspace: Workspace, entries: list[LedgerEntry], own_run: str = "") ->
         for version, stage in planned.stages.items():
             set_stage(client, workspace.settings, name, version, stage)
         write_texts(workspace, entries, shown)
-        client.set_registered_model_tag(name, MARK_TAG, mark_of(head))
+        client.set_registered_model_tag(name, LEDGER_TAG, mark_of(head))
         # Verified by looking again: another host may have gone on from a move that seemed stuck.
         entries, shown = read_entries(workspace.tables), read_shown(workspace)
         if shown is None or (entries[-1] == head and not plan(head.standing, shown.observed)):

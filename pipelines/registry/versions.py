@@ -1,4 +1,4 @@
-"""Versions in the MLflow registry: finding, making and tagging them. `moves` moves them."""
+"""Versions in the MLflow registry: finding, making and tagging them. `move` moves them."""
 
 from dataclasses import dataclass, field
 from typing import Any
@@ -13,8 +13,8 @@ from contract.settings import Settings
 from pipelines.registry.stages import stage_of
 from pipelines.registry.transitions import ObservedRegistry
 from pipelines.runtime.workspace import Workspace
-
-ABSENT = ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE")
+from tracking.store import is_absent, is_there
+from tracking.tags import TRAIN_RUN_TAG
 
 
 @dataclass(frozen=True)
@@ -30,31 +30,31 @@ class Version:
     @property
     def train_run(self) -> str:
         """The run that trained it; `run_id` is its package's, or in an old version this one."""
-        return self.tags.get("train_run", self.run_id)
+        return self.tags.get(TRAIN_RUN_TAG, self.run_id)
 
     @classmethod
-    def of(cls, found: ModelVersion, settings: Settings) -> "Version":
+    def of(cls, entity: ModelVersion, settings: Settings) -> "Version":
         """From MLflow's own entity."""
         return cls(
-            str(found.version),
-            stage_of(found, settings),
-            str(found.run_id),
-            str(found.source),
-            dict(found.tags),
+            str(entity.version),
+            stage_of(entity, settings),
+            str(entity.run_id),
+            str(entity.source),
+            dict(entity.tags),
         )
 
     @classmethod
     def read(cls, workspace: Workspace, version: str) -> "Version":
         """A version by number; BadInput where there is none."""
         try:
-            found = workspace.client.get_model_version(workspace.model_name, version)
+            entity = workspace.client.get_model_version(workspace.model_name, version)
         except MlflowException as error:
-            if error.error_code not in ABSENT:
+            if not is_absent(error):
                 raise
             raise BadInput(
                 f"No version {version!r} of {workspace.model_name!r} is registered."
             ) from error
-        return cls.of(found, workspace.settings)
+        return cls.of(entity, workspace.settings)
 
 
 @dataclass(frozen=True)
@@ -76,18 +76,18 @@ def read_shown(workspace: Workspace) -> RegistrySnapshot | None:
     try:
         model = workspace.client.get_registered_model(workspace.model_name)
     except MlflowException as error:
-        if error.error_code in ABSENT:
+        if is_absent(error):
             return None
         raise
-    found: dict[str, Version] = {}
+    versions: dict[str, Version] = {}
     token: Any = None
     while token != "":
         page = workspace.client.search_model_versions(
             f"name = '{workspace.model_name}'", page_token=token
         )
-        found |= {str(v.version): Version.of(v, workspace.settings) for v in page}
+        versions |= {str(v.version): Version.of(v, workspace.settings) for v in page}
         token = page.token or ""
-    return RegistrySnapshot(model, found)
+    return RegistrySnapshot(model, versions)
 
 
 def champion_of(workspace: Workspace) -> Version | None:
@@ -103,14 +103,16 @@ def challenger_of(workspace: Workspace) -> Version | None:
 def find_version(workspace: Workspace, **tags: str) -> Version | None:
     """The newest version with all these tags."""
     wanted = " and ".join(f"tags.`{name}` = '{value}'" for name, value in tags.items())
-    found = workspace.client.search_model_versions(f"name = '{workspace.model_name}' and {wanted}")
-    newest = max(found, key=lambda v: int(v.version), default=None)
+    versions = workspace.client.search_model_versions(
+        f"name = '{workspace.model_name}' and {wanted}"
+    )
+    newest = max(versions, key=lambda v: int(v.version), default=None)
     return Version.of(newest, workspace.settings) if newest else None
 
 
 def version_of_run(workspace: Workspace, train_run: str) -> Version | None:
     """The version that a training run became, if it was registered."""
-    return find_version(workspace, train_run=train_run)
+    return find_version(workspace, **{TRAIN_RUN_TAG: train_run})
 
 
 def create_version(
@@ -124,7 +126,7 @@ def create_version(
     try:
         client.create_registered_model(name, description=plain(workspace.use_case.description))
     except MlflowException as error:
-        if error.error_code != "RESOURCE_ALREADY_EXISTS":
+        if not is_there(error):
             raise
     made = client.create_model_version(name, source, run_id, tags=tags, description=card)
     return Version.of(made, workspace.settings)
@@ -138,9 +140,9 @@ def tag(workspace: Workspace, version: Version, **tags: str) -> None:
 
 def _by_alias(workspace: Workspace, alias: str) -> Version | None:
     try:
-        found = workspace.client.get_model_version_by_alias(workspace.model_name, alias)
+        entity = workspace.client.get_model_version_by_alias(workspace.model_name, alias)
     except MlflowException as error:
-        if error.error_code in ABSENT:
+        if is_absent(error):
             return None
         raise
-    return Version.of(found, workspace.settings)
+    return Version.of(entity, workspace.settings)

@@ -24,21 +24,31 @@ from pipelines.release.decision import Champion, GateEvidence, NoChampion
 from pipelines.release.loaded_package import LoadedPackage, MeasuredPackage, load, measure, plain
 from pipelines.runtime.workspace import Workspace
 from serving.scoring.scorer import Scorer
+from tracking.tags import (
+    EVALUATE_RUN_TAG,
+    GIT_COMMIT_TAG,
+    LOCK_HASH_TAG,
+    PACKAGE_RUN_TAG,
+    PACKAGE_TAG,
+    TRAIN_RUN_TAG,
+    table_hash_tag,
+    table_version_tag,
+)
 
 # Without these nobody can say where a version came from.
 LINEAGE = (
-    "git_commit",
-    "train_run",
-    "evaluate_run",
-    "package_run",
-    "package_digest",
-    "training_version",
-    "training_hash",
-    "holdout_version",
-    "holdout_hash",
-    "raw_version",
-    "raw_hash",
-    "lock_hash",
+    GIT_COMMIT_TAG,
+    TRAIN_RUN_TAG,
+    EVALUATE_RUN_TAG,
+    PACKAGE_RUN_TAG,
+    PACKAGE_TAG,
+    table_version_tag("training"),
+    table_hash_tag("training"),
+    table_version_tag("holdout"),
+    table_hash_tag("holdout"),
+    table_version_tag("raw"),
+    table_hash_tag("raw"),
+    LOCK_HASH_TAG,
 )
 LONGEST_PROBLEM = 400
 T = TypeVar("T")
@@ -87,7 +97,7 @@ def gather(
         validation=validation,
         rows=rows.num_rows if rows is not None else None,
         holdout_hash=content_of(rows) if rows is not None else None,
-        registered_hash=version.tags.get("holdout_hash"),
+        registered_hash=version.tags.get(table_hash_tag("holdout")),
         trained_on=_trained_on(attempt, workspace, version, rows),
         figures=mine.figures if mine else None,
         latency=mine.latency if mine else None,
@@ -128,7 +138,7 @@ def _meet(
 def holdout(tables: Tables, version: Version) -> pa.Table:
     """The version's frozen holdout, in an order that depends on its content alone."""
     return tables.read(
-        "holdout", int(required_tag(version, "holdout_version")), order_by=[ROW_HASH]
+        "holdout", int(required_tag(version, table_version_tag("holdout"))), order_by=[ROW_HASH]
     )
 
 
@@ -143,10 +153,10 @@ def trained_on(tables: Tables, version: Version, rows: pa.Table, keys: tuple[str
     By key too: a column declared since, or a label corrected since, changes the content of a row
     that the version has seen all the same.
     """
-    at = int(required_tag(version, "training_version"))
+    at = int(required_tag(version, table_version_tag("training")))
     training = tables.read("training", at, columns=[ROW_HASH, *keys])
     hashes = training.column(ROW_HASH).to_numpy()
-    if content_hash(hashes) != required_tag(version, "training_hash"):
+    if content_hash(hashes) != required_tag(version, table_hash_tag("training")):
         raise Refused(f"table training@{at} does not hold the rows that it was trained on")
     same_row = np.isin(rows.column(ROW_HASH).to_numpy(), hashes)
     mine, theirs = (row_hashes(table.select(list(keys))) for table in (rows, training))

@@ -12,6 +12,7 @@ from pipelines.model.model_card import markdown_table
 from pipelines.model.plots import gain
 from pipelines.release.decision import Champion, GateDecision, GateEvidence, judged
 from pipelines.runtime.console import count
+from tracking.tags import GATE_TAG, NOTE_TAG, VERSION_TAG
 
 SLICES_SHOWN = 20
 
@@ -19,8 +20,8 @@ SLICES_SHOWN = 20
 def publish(gates: Gates, evidence: GateEvidence, decision: GateDecision) -> None:
     """Log the decision, first on the page, and all that led to it to the active run."""
     text = page(gates, evidence, decision)
-    mlflow.set_tags({"model_version": evidence.version, "gate": str(decision.passed)})
-    mlflow.set_tag("mlflow.note.content", text)
+    mlflow.set_tags({VERSION_TAG: evidence.version, GATE_TAG: str(decision.passed)})
+    mlflow.set_tag(NOTE_TAG, text)
     mlflow.log_text(text, "gate/decision.md")
     mlflow.log_text(
         TypeAdapter(GateEvidence).dump_json(evidence, indent=1).decode(), "gate/evidence.json"

@@ -13,13 +13,13 @@ from mlflow.models import Model
 
 from contract.errors import FourcycleError, Refused
 from contract.names import USE_CASE_FILE
-from contract.store.package import PACKAGE_TAG
 from contract.use_case.loader import parse_frozen
 from pipelines.registry.fetch import fetch
 from pipelines.registry.versions import Version
 from pipelines.runtime.step import Result
 from pipelines.runtime.workspace import Workspace
 from serving.check import check_apart
+from tracking.tags import PACKAGE_TAG
 
 PYFUNC = "python_function"
 LOADER = "mlflow.sklearn"  # the code that MLflow's own clients load our packages with

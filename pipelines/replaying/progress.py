@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict
 
 from contract.markdown import plain
 from contract.use_case.model import UseCase
+from monitoring.report.history import read_verdict
 from monitoring.verdict.reasons import named
 from pipelines.runtime.console import count
 
@@ -37,15 +38,15 @@ class WindowFigures(ReplayValues):
     @classmethod
     def of(cls, document: Mapping[str, Any], metric: str, run_id: str) -> "WindowFigures":
         """From the document of a report."""
-        verdict, performance = document["verdict"], document["performance"] or {}
+        verdict, performance = read_verdict(document), document["performance"] or {}
         fall = performance.get("realised_fall") or {}
         return cls(
             version=document["version"],
-            status=verdict["state"],
+            status=verdict.state,
             revision=document["revision"],
-            signals=verdict["signals"],
-            alarms=verdict["alarms"],
-            reasons=verdict["reasons"],
+            signals=verdict.signals,
+            alarms=verdict.alarms,
+            reasons=verdict.reasons,
             run_id=run_id,
             estimated=performance.get("estimated", {}).get(metric),
             reference=fall.get("reference"),
@@ -61,9 +62,9 @@ class WindowFigures(ReplayValues):
 
     def line(self) -> str:
         """State and signals in a few words."""
-        said = named(self.signals)
+        signals = named(self.signals)
         alarm = ", alarm" if self.alarms else ""
-        return f"{self.status}{alarm}" + (f" ({said})" if said else "")
+        return f"{self.status}{alarm}" + (f" ({signals})" if signals else "")
 
 
 class ReplayRetraining(ReplayValues):
@@ -106,18 +107,18 @@ class ReplayProgress(ReplayValues):
     @property
     def candidates(self) -> frozenset[str]:
         """Versions that were made meanwhile."""
-        return frozenset(cure.version for seen in self.seen for cure in seen.cures)
+        return frozenset(made.version for window in self.seen for made in window.cures)
 
     def window(self, start: date, end: date) -> WindowProgress:
         """A window as far as it is known."""
-        known = (seen for seen in self.seen if seen.start == start)
-        return next(known, WindowProgress(start=start, end=end))
+        same = (window for window in self.seen if window.start == start)
+        return next(same, WindowProgress(start=start, end=end))
 
-    def noting(self, due: str, changed: WindowProgress) -> "ReplayProgress":
+    def noting(self, event: str, changed: WindowProgress) -> "ReplayProgress":
         """The same with one entry more done and its window changed."""
-        others = [seen for seen in self.seen if seen.start != changed.start]
-        seen = sorted([*others, changed], key=lambda s: s.start)
-        return ReplayProgress(done=(*self.done, due), seen=tuple(seen))
+        others = [window for window in self.seen if window.start != changed.start]
+        windows = sorted([*others, changed], key=lambda window: window.start)
+        return ReplayProgress(done=(*self.done, event), seen=tuple(windows))
 
 
 def label_name(use_case: UseCase) -> str:
@@ -140,7 +141,7 @@ def table(replayed: ReplayProgress, use_case: UseCase) -> list[list[str]]:
         "columns that moved",
         "retraining",
     ]
-    return [head, *(_line(seen) for seen in replayed.seen)]
+    return [head, *(_line(window) for window in replayed.seen)]
 
 
 def markdown(replayed: ReplayProgress, use_case: UseCase) -> str:
@@ -152,35 +153,35 @@ def markdown(replayed: ReplayProgress, use_case: UseCase) -> str:
 
 def headline(replayed: ReplayProgress, use_case: UseCase, parameters: Mapping[str, str]) -> str:
     """What a person reads first."""
-    said = f"{len(replayed.seen)} windows, labels {parameters['label_lag_days']} days late."
+    length = f"{len(replayed.seen)} windows, labels {parameters['label_lag_days']} days late."
     metric = use_case.evaluation.metric
-    known = [(r.value, window) for window in replayed.seen if (r := window.last) and r.value]
-    values = ", ".join(f"{value:.3f} ({_name(window)})" for value, window in known)
-    return f"{said} {metric} realised: {values or 'no labels yet'}. Picture: artifact replay.png."
+    realised = [(r.value, window) for window in replayed.seen if (r := window.last) and r.value]
+    values = ", ".join(f"{value:.3f} ({_name(window)})" for value, window in realised)
+    return f"{length} {metric} realised: {values or 'no labels yet'}. Picture: artifact replay.png."
 
 
-def _name(seen: WindowProgress) -> str:
-    return f"{seen.start:%Y-%m}" if seen.start.day == 1 else str(seen.start)
+def _name(window: WindowProgress) -> str:
+    return f"{window.start:%Y-%m}" if window.start.day == 1 else str(window.start)
 
 
-def _line(seen: WindowProgress) -> list[str]:
-    first, last = seen.first, seen.last
+def _line(window: WindowProgress) -> list[str]:
+    first, last = window.first, window.last
     realised = "–"
     if last and last.value is not None:
         realised = f"{last.value:.3f} [{_figure(last.low)}, {_figure(last.high)}]"
     newest = last or first
     return [
-        _name(seen),
-        seen.version,
-        count(seen.rows),
-        _figure(seen.label_mean),
+        _name(window),
+        window.version,
+        count(window.rows),
+        _figure(window.label_mean),
         _figure(newest.estimated if newest else None),
         realised,
-        _figure(seen.first_version),
+        _figure(window.first_version),
         first.line() if first else "–",
         last.line() if last else "–",
         ", ".join(newest.columns if newest else []) or "–",
-        "; ".join(dict.fromkeys(found.line() for found in seen.cures)) or "–",
+        "; ".join(dict.fromkeys(made.line() for made in window.cures)) or "–",
     ]
 
 

@@ -1,4 +1,4 @@
-"""The run of a replay in MLflow: how far it came, its figures over time, its picture."""
+"""The run of a replay in MLflow: its progress, its figures over time, its picture."""
 
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
@@ -11,7 +11,8 @@ from contract.errors import BadInput
 from pipelines.data.days import local_midnight
 from pipelines.replaying.progress import ReplayProgress, WindowProgress, headline, markdown
 from pipelines.runtime.process_identity import process_identity
-from pipelines.runtime.workspace import PROCESS_TAG, STEP_TAG, Workspace
+from pipelines.runtime.workspace import Workspace
+from tracking.tags import NOTE_TAG, PROCESS_TAG, STEP_TAG
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -24,8 +25,8 @@ PICTURE_FILE = "replay.png"
 def take_up(workspace: Workspace, parameters: Mapping[str, str]) -> tuple[str, ReplayProgress]:
     """Id of the use case's replay and where it stands; BadInput where it was asked otherwise."""
     client, where = workspace.client, workspace.experiment_id
-    found = client.search_runs([where], f"tags.{STEP_TAG} = '{NAME}'", max_results=1)
-    run = found[0] if found else client.create_run(where, tags={STEP_TAG: NAME}, run_name=NAME)
+    runs = client.search_runs([where], f"tags.{STEP_TAG} = '{NAME}'", max_results=1)
+    run = runs[0] if runs else client.create_run(where, tags={STEP_TAG: NAME}, run_name=NAME)
     run_id = str(run.info.run_id)
     _same(run, parameters)
     for name, value in parameters.items():
@@ -36,10 +37,10 @@ def take_up(workspace: Workspace, parameters: Mapping[str, str]) -> tuple[str, R
 
 
 def _same(run: Run, parameters: Mapping[str, str]) -> None:
-    known = run.data.params
-    other = [name for name, value in parameters.items() if known.get(name, value) != value]
+    logged = run.data.params
+    other = [name for name, value in parameters.items() if logged.get(name, value) != value]
     if other:
-        was = ", ".join(f"{name} {known[name] or 'not given'}" for name in other)
+        was = ", ".join(f"{name} {logged[name] or 'not given'}" for name in other)
         raise BadInput(
             f"These tables have seen a replay with {was}; a time can't be lived through twice. Ask "
             "for the same again, or name another store by MLFLOW_TRACKING_URI."
@@ -47,8 +48,8 @@ def _same(run: Run, parameters: Mapping[str, str]) -> None:
 
 
 def _state(workspace: Workspace, run: Run) -> ReplayProgress:
-    there = {file.path for file in workspace.client.list_artifacts(run.info.run_id)}
-    if STATE_FILE not in there:
+    files = {file.path for file in workspace.client.list_artifacts(run.info.run_id)}
+    if STATE_FILE not in files:
         return ReplayProgress()
     try:
         text = mlflow.artifacts.load_text(f"{run.info.artifact_uri}/{STATE_FILE}")
@@ -68,7 +69,7 @@ def conclude(workspace: Workspace, run_id: str, replayed: ReplayProgress, figure
     parameters = client.get_run(run_id).data.params
     first = headline(replayed, workspace.use_case, parameters)
     note = f"{first}\n\n{markdown(replayed, workspace.use_case)}"
-    client.set_tag(run_id, "mlflow.note.content", note)
+    client.set_tag(run_id, NOTE_TAG, note)
     client.log_batch(run_id, metrics=list(_metrics(workspace, replayed)))
     client.log_figure(run_id, figure, PICTURE_FILE)
     client.set_terminated(run_id)
@@ -77,24 +78,24 @@ def conclude(workspace: Workspace, run_id: str, replayed: ReplayProgress, figure
 def _metrics(workspace: Workspace, replayed: ReplayProgress) -> Iterator[Metric]:
     """Figures of each window at its end: choose Time (wall) as the x-axis."""
     zone = workspace.use_case.time_zone
-    for step, seen in enumerate(replayed.seen):
-        at = int(local_midnight(seen.end, zone).timestamp() * 1000)
-        for name, value in _figures(seen, workspace.use_case.evaluation.metric).items():
+    for step, window in enumerate(replayed.seen):
+        at = int(local_midnight(window.end, zone).timestamp() * 1000)
+        for name, value in _figures(window, workspace.use_case.evaluation.metric).items():
             if value is not None:
                 yield Metric(name, value, at, step)
 
 
-def _figures(seen: WindowProgress, metric: str) -> dict[str, float | None]:
-    found: dict[str, float | None] = {
-        "rows": seen.rows,
-        "label_mean": seen.label_mean,
-        f"first_version/{metric}": seen.first_version,
+def _figures(window: WindowProgress, metric: str) -> dict[str, float | None]:
+    figures: dict[str, float | None] = {
+        "rows": window.rows,
+        "label_mean": window.label_mean,
+        f"first_version/{metric}": window.first_version,
     }
-    if seen.last:
-        found |= {
-            f"estimated/{metric}": seen.last.estimated,
-            f"realised/{metric}": seen.last.value,
-            f"realised/{metric}_low": seen.last.low,
-            f"realised/{metric}_high": seen.last.high,
+    if last := window.last:
+        figures |= {
+            f"estimated/{metric}": last.estimated,
+            f"realised/{metric}": last.value,
+            f"realised/{metric}_low": last.low,
+            f"realised/{metric}_high": last.high,
         }
-    return found
+    return figures

@@ -27,12 +27,12 @@ class TimelineEvent:
 
 def windows(first: date, last: date, policy: Monitoring) -> tuple[Days, ...]:
     """The declared windows from `first` on, the last one with the day `last` in it."""
-    found, start = [], first
+    days, start = [], first
     while start <= last:
         end = period(start, policy.every)[1]
-        found.append(Days(start, end))
+        days.append(Days(start, end))
         start = end
-    return tuple(found)
+    return tuple(days)
 
 
 def agenda(asked: tuple[Days, ...], label_lag_days: int) -> tuple[TimelineEvent, ...]:
@@ -42,13 +42,13 @@ def agenda(asked: tuple[Days, ...], label_lag_days: int) -> tuple[TimelineEvent,
     comes at its end; its labels are there when so many days have passed since.
     """
     lag = timedelta(days=label_lag_days)
-    found = [
-        due
+    events = [
+        event
         for window in asked
-        for due in (
+        for event in (
             TimelineEvent(window.start, "traffic", window),
             TimelineEvent(window.end, "report", window),
             TimelineEvent(window.end + lag, "labels", window),
         )
     ]
-    return tuple(sorted(found, key=lambda due: (due.at, ORDER.index(due.what), due.window.start)))
+    return tuple(sorted(events, key=lambda e: (e.at, ORDER.index(e.what), e.window.start)))

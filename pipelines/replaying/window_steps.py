@@ -7,7 +7,7 @@ labels change nothing, the same content is reported once.
 import subprocess
 import sys
 import tempfile
-from collections.abc import Collection
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 
@@ -23,18 +23,25 @@ from monitoring.monitor import monitor
 from monitoring.report.history import read_document, read_history
 from monitoring.windows.rows import served_versions
 from monitoring.windows.window import WindowRequest, resolve
-from pipelines.backtest import backtest
 from pipelines.data.after_holdout import Days, drawn, unanswered, within
 from pipelines.data.days import local_midnight
-from pipelines.feedback import feedback
 from pipelines.registry.versions import Version, champion_of, find_version
 from pipelines.replaying.progress import ReplayRetraining, WindowFigures, WindowProgress
 from pipelines.replaying.service_process import free_port, post_rows, service, stop_left_over
 from pipelines.replaying.timeline import TimelineEvent
-from pipelines.retrain import retrain
-from pipelines.retraining.candidate import AS_OF_TAG, as_of_text
+from pipelines.retraining.candidate import Retrained, as_of_text
 from pipelines.runtime.console import count
 from pipelines.runtime.workspace import Workspace, connected, open_workspace
+from tracking.tags import RETRAINED_AS_OF_TAG
+
+
+@dataclass(frozen=True)
+class ReplaySteps:
+    """The commands that a replay runs on its windows, as functions."""
+
+    import_labels: Callable[[Workspace, str], object]  # from this file
+    backtest: Callable[[Workspace, Version, str, str], Mapping[str, float]]  # figures of days
+    retrain: Callable[[UseCase, str, datetime], Retrained]  # in this root, as of then
 
 
 @dataclass(frozen=True)
@@ -49,130 +56,137 @@ class ReplayContext:
     sample: int | None  # at most so many rows of a window
     label_lag_days: int
     retrain: bool  # where a report calls for it
+    steps: ReplaySteps
 
     def of(self, window: Days) -> pa.Table:
         """The rows of a window that are asked."""
-        found = within(self.rows, window, self.use_case)
-        return drawn(found, self.sample) if self.sample else found
+        rows = within(self.rows, window, self.use_case)
+        return drawn(rows, self.sample) if self.sample else rows
 
 
-def happen(
-    scene: ReplayContext, due: TimelineEvent, seen: WindowProgress, first_version: str
+def play(
+    context: ReplayContext, event: TimelineEvent, progress: WindowProgress, first_version: str
 ) -> WindowProgress:
     """Do one entry of the agenda; what is known of its window then."""
-    match due.what:
+    match event.what:
         case "traffic":
-            return _ask(scene, due.window, seen)
+            return _ask(context, event.window, progress)
         case "report":
-            return seen.model_copy(update={"first": _report(scene, due.window, seen, first=True)})
+            figures = _report(context, event.window, progress, first=True)
+            return progress.model_copy(update={"first": figures})
         case "labels":
-            return _learn(scene, due.window, seen, first_version)
+            return _learn(context, event.window, progress, first_version)
 
 
-def cure(
-    scene: ReplayContext, due: TimelineEvent, seen: WindowProgress, known: Collection[str]
+def retrain_as_of(
+    context: ReplayContext,
+    event: TimelineEvent,
+    progress: WindowProgress,
+    noted: Collection[str],
 ) -> WindowProgress:
     """Retrain as on the day of a report, where it calls for that; what came of it.
 
-    A candidate of that day that is not `known` was made before this replay was killed.
+    A candidate of that day that is not among the `noted` was made before this replay was killed.
     """
     # A window that ends these days has labels that come later than today.
-    now = min(local_midnight(due.at, scene.use_case.time_zone), datetime.now(UTC))
-    done = retrain(scene.use_case, scene.root, now)
-    workspace = connected(scene.use_case, scene.settings, "training")
-    state, version = done.state, done.version
-    made = find_version(workspace, **{AS_OF_TAG: as_of_text(now)})
-    if not version and made and made.version not in known:
+    now = min(local_midnight(event.at, context.use_case.time_zone), datetime.now(UTC))
+    retrained = context.steps.retrain(context.use_case, context.root, now)
+    workspace = connected(context.use_case, context.settings, "training")
+    state, version = retrained.state, retrained.version
+    made = find_version(workspace, **{RETRAINED_AS_OF_TAG: as_of_text(now)})
+    if not version and made and made.version not in noted:
         state, version = "RETRAIN", made.version
-    if not (done.cause or version):
-        return seen
+    if not (retrained.cause or version):
+        return progress
     champion = champion_of(workspace)
     live = champion is not None and champion.version == version
-    found = ReplayRetraining(at=due.at, state=state, version=version, live=live)
-    return seen.model_copy(update={"cures": (*seen.cures, found)})
+    retraining = ReplayRetraining(at=event.at, state=state, version=version, live=live)
+    return progress.model_copy(update={"cures": (*progress.cures, retraining)})
 
 
-def _ask(scene: ReplayContext, window: Days, seen: WindowProgress) -> WindowProgress:
+def _ask(context: ReplayContext, window: Days, progress: WindowProgress) -> WindowProgress:
     """Send the rows that have no answer yet to a service with the champion."""
-    rows = scene.of(window)
-    with open_workspace(scene.use_case, scene.root, "monitoring") as workspace:
+    rows = context.of(window)
+    with open_workspace(context.use_case, context.root, "monitoring") as workspace:
         # A replay that was killed leaves a service behind, and answers on their way to the table.
-        note = lock_folder(scene.settings) / f"{scene.use_case.name}.replay.service"
+        note = lock_folder(context.settings) / f"{context.use_case.name}.replay.service"
         stop_left_over(note)
-        _ship(scene)
+        _ship(context)
         champion = champion_of(workspace)
         if champion is None:
-            raise BadInput(f"{scene.name} has no version in Production; make train comes first.")
+            raise BadInput(f"{context.name} has no version in Production; make train comes first.")
         missing = unanswered(workspace, rows)
         if missing.num_rows:
             port = free_port()
-            with service(scene.name, scene.root, port, champion.version, note) as address:
-                post_rows(address, scene.use_case, missing)
-            _ship(scene)
+            with service(context.name, context.root, port, champion.version, note) as address:
+                post_rows(address, context.use_case, missing)
+            _ship(context)
         lost = unanswered(workspace, rows).num_rows
         if lost:
             raise Unavailable(
                 f"{count(lost)} answers of {window} are not in the table yet; another shipper may "
                 "hold the spool. Run again to go on."
             )
-        asked, now = WindowRequest(window.start, window.end), datetime.now(UTC)
-        answered = resolve(asked, workspace.tables, scene.use_case, now)
+        request, now = WindowRequest(window.start, window.end), datetime.now(UTC)
+        answered = resolve(request, workspace.tables, context.use_case, now)
         version, *_ = served_versions(workspace.tables, answered)
-    found = {"version": version, "rows": rows.num_rows, "sent": missing.num_rows}
-    return seen.model_copy(update=found)
+    return progress.model_copy(
+        update={"version": version, "rows": rows.num_rows, "sent": missing.num_rows}
+    )
 
 
-def _ship(scene: ReplayContext) -> None:
+def _ship(context: ReplayContext) -> None:
     """Move what lies in the spool into the table."""
-    command = [sys.executable, "-m", "serving.shipper", "--name", scene.use_case.name]
-    command += ["--root", scene.settings.table_root, "--drain", "yes"]
+    command = [sys.executable, "-m", "serving.shipper", "--name", context.use_case.name]
+    command += ["--root", context.settings.table_root, "--drain", "yes"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
         raise Unavailable(f"The spool could not be shipped: {done.stderr.strip()[-300:]}")
 
 
 def _report(
-    scene: ReplayContext, window: Days, seen: WindowProgress, first: bool = False
+    context: ReplayContext, window: Days, progress: WindowProgress, first: bool = False
 ) -> WindowFigures:
-    """Monitor a window; what is said of the version that answered it, now or at `first`.
+    """Monitor a window; figures of the version that answered it, now or at `first`.
 
     The first report is the first one on all rows: one on a part of them may stand before it.
     """
-    monitor(scene.use_case, scene.settings, WindowRequest(window.start, window.end))
-    workspace = connected(scene.use_case, scene.settings, "monitoring")
-    history = read_history(workspace.client, workspace.experiment_id, seen.version)
+    monitor(context.use_case, context.settings, WindowRequest(window.start, window.end))
+    workspace = connected(context.use_case, context.settings, "monitoring")
+    history = read_history(workspace.client, workspace.experiment_id, progress.version)
     runs = history.revisions(str(window))
     if first:
         whole = runs[0].data.metrics["rows"]
         runs = [run for run in reversed(runs) if run.data.metrics["rows"] == whole]
-    metric = scene.use_case.evaluation.metric
+    metric = context.use_case.evaluation.metric
     return WindowFigures.of(read_document(runs[0]), metric, runs[0].info.run_id)
 
 
 def _learn(
-    scene: ReplayContext, window: Days, seen: WindowProgress, first_version: str
+    context: ReplayContext, window: Days, progress: WindowProgress, first_version: str
 ) -> WindowProgress:
     """Import a window's labels, report on it once more, and ask the first version about it."""
-    use_case = scene.use_case
-    rows = scene.of(window)
+    use_case = context.use_case
+    rows = context.of(window)
     labelled = rows.filter(pc.is_valid(rows.column(use_case.target)))
     with (
         tempfile.TemporaryDirectory() as folder,
-        open_workspace(use_case, scene.root, "monitoring") as workspace,
+        open_workspace(use_case, context.root, "monitoring") as workspace,
     ):
         path = f"{folder}/labels.parquet"
-        write_table(statements(labelled, use_case, window.end, scene.label_lag_days), path)
-        feedback(workspace, path)
-        other = None
-        if seen.version != first_version:
-            other = _first_version(workspace, window, first_version)
-    found = {
-        "labels": labelled.num_rows,
-        "label_mean": label_mean(labelled, use_case),
-        "first_version": other,
-        "last": _report(scene, window, seen),
-    }
-    return seen.model_copy(update=found)
+        write_table(statements(labelled, use_case, window.end, context.label_lag_days), path)
+        context.steps.import_labels(workspace, path)
+        reached = None
+        if progress.version != first_version:
+            reached = _reached_by(context, workspace, window, first_version)
+    return progress.model_copy(
+        update={
+            "labels": labelled.num_rows,
+            "label_mean": label_mean(labelled, use_case),
+            "first_version": reached,
+            "last": _report(context, window, progress),
+        }
+    )
 
 
 def statements(labelled: pa.Table, use_case: UseCase, end: date, lag_days: int) -> pa.Table:
@@ -181,19 +195,20 @@ def statements(labelled: pa.Table, use_case: UseCase, end: date, lag_days: int) 
     At the latest that long after the window's end: clocks that go forward take no label away.
     """
     time, lag = str(use_case.event_time), timedelta(days=lag_days)
-    known = pc.add(labelled.column(time), pa.scalar(lag))
-    last = pa.scalar(local_midnight(end + lag, use_case.time_zone), known.type)
-    known = pc.if_else(pc.greater(known, last), last, known)
-    said = labelled.select([*use_case.keys, time, use_case.target])
-    return said.append_column("label_time", known)
+    times = pc.add(labelled.column(time), pa.scalar(lag))
+    last = pa.scalar(local_midnight(end + lag, use_case.time_zone), times.type)
+    times = pc.if_else(pc.greater(times, last), last, times)
+    labels = labelled.select([*use_case.keys, time, use_case.target])
+    return labels.append_column("label_time", times)
 
 
-def _first_version(workspace: Workspace, window: Days, version: str) -> float | None:
-    """The main metric that the version would have reached on the window."""
-    asked = Version.read(workspace, version)
+def _reached_by(
+    context: ReplayContext, workspace: Workspace, window: Days, version: str
+) -> float | None:
+    """The main metric that a version would have reached on the window."""
     days = str(window.start), str(window.end)
-    found = backtest(workspace, asked, *days).result
-    return found.figures.get(workspace.use_case.evaluation.metric)
+    figures = context.steps.backtest(workspace, Version.read(workspace, version), *days)
+    return figures.get(context.use_case.evaluation.metric)
 
 
 def label_mean(labelled: pa.Table, use_case: UseCase) -> float | None:

@@ -34,7 +34,7 @@ class ChampionTables:
 
 
 def label_figures(
-    tables: Tables, use_case: UseCase, seen: ChampionTables, now: datetime
+    tables: Tables, use_case: UseCase, champion: ChampionTables, now: datetime
 ) -> LabelledAnswers:
     """The labels known by `now` of the newest `retraining.window_days` days of answers."""
     last = _newest_day(tables, use_case, now)
@@ -44,20 +44,20 @@ def label_figures(
     end = last + timedelta(days=1)
     start = end - timedelta(days=use_case.retraining.window_days)
     traffic = read_traffic(tables, use_case, start.isoformat(), end.isoformat(), now)
-    counts = _counts(tables, use_case, seen, traffic)
+    counts = _counts(tables, use_case, champion, traffic)
     labelled = counts[counts["label"].notna()]
     fresh, holdout = labelled[labelled["seen"].isna()], _holdout(counts, use_case)
-    found = LabelledAnswers(
+    answers = LabelledAnswers(
         start, end, _to_train_on(fresh, holdout), holdout, read=traffic.versions
     )
     # Where a label may replace a known one, it teaches about rows that the champion has seen too.
     taught = labelled if use_case.source.late_duplicates == "replace" else fresh
     if taught.empty:
-        return found
+        return answers
     key_window, key, key_share = _loudest(taught, use_case)
-    shifted, shift = _furthest(tables, use_case, seen, taught)
-    found = replace(found, shift=shift, shifted=shifted)
-    return replace(found, key=key, key_share=key_share, key_window=key_window)
+    shifted, shift = _furthest(tables, use_case, champion, taught)
+    answers = replace(answers, shift=shift, shifted=shifted)
+    return replace(answers, key=key, key_share=key_share, key_window=key_window)
 
 
 def _newest_day(tables: Tables, use_case: UseCase, now: datetime) -> date | None:
@@ -65,17 +65,17 @@ def _newest_day(tables: Tables, use_case: UseCase, now: datetime) -> date | None
         return None
     opened = tables.open("predictions")
     counted = " AND ".join(counting(opened, now))
-    found = tables.query(
+    rows = tables.query(
         "SELECT max(p.event_time) AS newest FROM predictions p "  # noqa: S608, moments
         f"WHERE p.event_time < {moment(now)} AND {counted}",
         predictions=opened,
     )
-    newest = found.column("newest")[0].as_py()
+    newest = rows.column("newest")[0].as_py()
     return newest.astimezone(ZoneInfo(use_case.time_zone)).date() if newest else None
 
 
 def _counts(
-    tables: Tables, use_case: UseCase, seen: ChampionTables, traffic: Traffic
+    tables: Tables, use_case: UseCase, champion: ChampionTables, traffic: Traffic
 ) -> pd.DataFrame:
     """One row for each window, label (null: none), key_id and `seen`, with its number of rows `n`.
 
@@ -90,20 +90,21 @@ def _counts(
         "ORDER BY l.label IS NULL, p.logged_time DESC, p.prediction_id DESC) AS nth "
         f"{traffic.source} AND {named_sql(use_case)}"
     )
-    known = " UNION ALL ".join(
+    champion_rows = " UNION ALL ".join(
         f"SELECT {', '.join(f'{key} AS {ours}' for key, ours in keys.items())}, '{name}' AS seen "  # noqa: S608
         f"FROM {name}"
         for name in ("training", "holdout")
     )
     same = " AND ".join(f"a.{ours} = k.{ours}" for ours in keys.values())
-    found = tables.query(
+    counts = tables.query(
         "SELECT at, label, key_id, seen, count(*) AS n "  # noqa: S608
-        f"FROM ({answers}) a LEFT JOIN ({known}) k ON {same} WHERE nth = 1 GROUP BY 1, 2, 3, 4",
+        f"FROM ({answers}) a LEFT JOIN ({champion_rows}) k ON {same} "
+        "WHERE nth = 1 GROUP BY 1, 2, 3, 4",
         **traffic.opened,
-        training=tables.open("training", seen.training.version),
-        holdout=tables.open("holdout", seen.holdout.version),
+        training=tables.open("training", champion.training.version),
+        holdout=tables.open("holdout", champion.holdout.version),
     )
-    frame: pd.DataFrame = found.to_pandas(integer_object_nulls=True)
+    frame: pd.DataFrame = counts.to_pandas(integer_object_nulls=True)
     at = frame["at"] if frame["at"].dt.tz else frame["at"].dt.tz_localize("UTC")
     days = at.dt.tz_convert(use_case.time_zone).dt.date
     every = use_case.monitoring.every
@@ -134,32 +135,32 @@ def _to_train_on(fresh: pd.DataFrame, holdout: LabelledWindow | None) -> int:
 
 
 def _loudest(taught: pd.DataFrame, use_case: UseCase) -> tuple[str, str, float]:
-    """The window in which one API key said the largest share of the labels; key and share."""
-    said = {name: _share(rows) for name, rows in _judged(taught, use_case)}
-    name = max(said, key=lambda n: said[n][1])
-    return name, *said[name]
+    """The window in which one API key gave the largest share of the labels; key and share."""
+    shares = {name: _share(rows) for name, rows in _judged(taught, use_case)}
+    name = max(shares, key=lambda n: shares[n][1])
+    return name, *shares[name]
 
 
 def _share(labelled: pd.DataFrame) -> tuple[str, float]:
-    """The API key that said most of the labels, and its share of all."""
-    said = labelled.groupby("key_id")["n"].sum()
-    if said.empty:  # imported, or no keys are configured
+    """The API key that gave most of the labels, and its share of all."""
+    of_keys = labelled.groupby("key_id")["n"].sum()
+    if of_keys.empty:  # imported, or no keys are configured
         return "", 0.0
-    return str(said.idxmax()), float(said.max() / labelled["n"].sum())
+    return str(of_keys.idxmax()), float(of_keys.max() / labelled["n"].sum())
 
 
 def _furthest(
-    tables: Tables, use_case: UseCase, seen: ChampionTables, taught: pd.DataFrame
+    tables: Tables, use_case: UseCase, champion: ChampionTables, taught: pd.DataFrame
 ) -> tuple[str, float]:
     """The window whose labels lie furthest from those of the champion's data, and how far.
 
     Windows with too few labels to be judged are judged together.
     """
-    known = [
+    labels = [
         tables.read(t.table, t.version, columns=[use_case.target]).column(0)
-        for t in (seen.training, seen.holdout)
+        for t in (champion.training, champion.holdout)
     ]
-    reference = pa.chunked_array([c for column in known for c in column.chunks]).combine_chunks()
+    reference = pa.chunked_array([c for column in labels for c in column.chunks]).combine_chunks()
     cells = _cells(reference, use_case)
     before = _tally(cells, reference, np.ones(len(reference), dtype=np.int64))
     far = {

@@ -26,12 +26,12 @@ def read_as_of(text: str, use_case: UseCase) -> datetime | None:
     if not text:
         return None
     try:
-        found = datetime.fromisoformat(text)
+        moment = datetime.fromisoformat(text)
     except ValueError:
         raise BadInput(
             f"as_of: a day or time such as 2013-10-01 is needed, found {text!r}."
         ) from None
-    return found if found.tzinfo else found.replace(tzinfo=ZoneInfo(use_case.time_zone))
+    return moment if moment.tzinfo else moment.replace(tzinfo=ZoneInfo(use_case.time_zone))
 
 
 def read_wish(force: str, accept_labels: str, reason: str) -> PersonalRequest:

@@ -11,10 +11,7 @@ from typing import Literal
 
 from contract.use_case.model import Monitoring, Retraining, TimeSplit, UseCase
 from monitoring.alerts.policy import kind_of, of_labels
-
-# On the run of a retraining and the version it made.
-WHY_TAG = "retrained_why"
-LABELS_TAG = "retrained_labels"  # the days of the labelled answers that joined
+from monitoring.verdict.evidence import DriftVerdict
 
 State = Literal[
     "RETRAIN",
@@ -28,14 +25,13 @@ State = Literal[
 
 
 @dataclass(frozen=True)
-class MonitoringVerdict:
-    """What the newest report on a window of the champion says."""
+class JudgedWindow:
+    """A window of the champion and the verdict of its newest report."""
 
     run_id: str
     window: str
     end: datetime
-    labelled: bool  # its labels were judged too
-    drifting: tuple[str, ...] = ()  # signals that fired often enough
+    verdict: DriftVerdict
     candidate: str = ""  # the version that was made because of this window
 
 
@@ -58,7 +54,7 @@ class LabelledAnswers:
     holdout: LabelledWindow | None  # the newest window that may be held out
     shift: float = 0.0  # of the labels of one window against the champion's data, at most
     shifted: str = ""  # that window
-    key: str = ""  # the API key that said the largest share of the labels of one window
+    key: str = ""  # the API key that gave the largest share of the labels of one window
     key_share: float = 0.0
     key_window: str = ""  # that window
     read: Mapping[str, int] = field(default_factory=dict)  # versions of the tables, by their names
@@ -87,7 +83,7 @@ class RetrainDecision:
 
     state: State
     reasons: tuple[str, ...]
-    cause: MonitoringVerdict | None = None
+    cause: JudgedWindow | None = None
 
     @property
     def go(self) -> bool:
@@ -96,7 +92,7 @@ class RetrainDecision:
 
 
 def called_for(
-    verdicts: Sequence[MonitoringVerdict],
+    windows: Sequence[JudgedWindow],
     before: RetrainHistory,
     now: datetime,
     use_case: UseCase,
@@ -104,21 +100,21 @@ def called_for(
 ) -> RetrainDecision:
     """Whether a verdict or a person wants a retraining, after what was `before`."""
     policy = use_case.monitoring
-    cause = cause_of(verdicts, policy)
-    found = (_named(cause, policy),) if cause else ()
+    cause = cause_of(windows, policy)
+    reasons = (_named(cause, policy),) if cause else ()
     if wish.force:
-        return RetrainDecision("RETRAIN", (*found, f"Asked for by hand: {wish.reason}."), cause)
+        return RetrainDecision("RETRAIN", (*reasons, f"Asked for by hand: {wish.reason}."), cause)
     if cause is None:
-        return RetrainDecision("NOT_NEEDED", (_nothing(verdicts, policy),))
+        return RetrainDecision("NOT_NEEDED", (_nothing(windows, policy),))
     if before.waiting:
         waits = f"Version {before.waiting} waits for approval; promote or reject it first."
-        return RetrainDecision("WAITING", (*found, waits), cause)
+        return RetrainDecision("WAITING", (*reasons, waits), cause)
     pause = timedelta(days=use_case.retraining.cool_down_days)
     if before.last is not None and now - before.last < pause:
         rests = f"The last retraining was made as of {before.last:%Y-%m-%d %H:%M} UTC; "
         rests += f"cool_down_days {use_case.retraining.cool_down_days:g} have not passed since."
-        return RetrainDecision("COOLING_DOWN", (*found, rests), cause)
-    return RetrainDecision("RETRAIN", found, cause)
+        return RetrainDecision("COOLING_DOWN", (*reasons, rests), cause)
+    return RetrainDecision("RETRAIN", reasons, cause)
 
 
 def allowed(
@@ -147,69 +143,75 @@ def least_holdout(use_case: UseCase) -> int:
     return max(use_case.monitoring.min_labels, use_case.gates.min_rows)
 
 
-def cause_of(verdicts: Sequence[MonitoringVerdict], policy: Monitoring) -> MonitoringVerdict | None:
-    """The newest verdict that calls for a retraining and got none yet, with the signals that count.
+def cause_of(windows: Sequence[JudgedWindow], policy: Monitoring) -> JudgedWindow | None:
+    """The newest window that calls for a retraining and got none yet, with the signals that count.
 
     A window that got one answers for all before it, and for its own later revisions.
     """
-    answered = [v.end for v in verdicts if v.candidate]
-    still = [
-        v
-        for v in counting(verdicts, policy)
-        if calling(v, policy) and (not answered or v.end > max(answered))
+    answered = [w.end for w in windows if w.candidate]
+    open_calls = [
+        w
+        for w in counting(windows, policy)
+        if calling(w, policy) and (not answered or w.end > max(answered))
     ]
-    return still[-1] if still else None
+    return open_calls[-1] if open_calls else None
 
 
-def counting(verdicts: Sequence[MonitoringVerdict], policy: Monitoring) -> list[MonitoringVerdict]:
-    """The verdicts that count, oldest window first, each with only the signals that still do.
+def counting(windows: Sequence[JudgedWindow], policy: Monitoring) -> list[JudgedWindow]:
+    """The windows that count, oldest first, each with only the signals that still do.
 
     What rests on labels counts for the last `of_last` windows that have them, all else for the last
     `of_last`: labels come late, so a window without them says nothing about performance.
     """
-    ordered = sorted(verdicts, key=lambda v: v.end)
-    late = [v for v in ordered if v.labelled][-policy.of_last :]
-    last = ordered[-policy.of_last :]
+    ordered = sorted(windows, key=lambda w: w.end)
+    labelled = [w for w in ordered if w.verdict.labelled][-policy.of_last :]
+    newest = ordered[-policy.of_last :]
     return [
-        replace(v, drifting=tuple(s for s in v.drifting if v in (late if of_labels(s) else last)))
-        for v in ordered
-        if v in late or v in last
+        _drifting_only(w, labels=w in labelled, others=w in newest)
+        for w in ordered
+        if w in labelled or w in newest
     ]
 
 
-def calling(verdict: MonitoringVerdict, policy: Monitoring) -> tuple[str, ...]:
-    """The signals of a verdict that the policy names: `columns:size` is one of `columns`."""
-    return tuple(s for s in verdict.drifting if kind_of(s) in policy.retrain_on)
+def _drifting_only(window: JudgedWindow, labels: bool, others: bool) -> JudgedWindow:
+    """The window with those drifting signals that rest on labels, those that do not, or both."""
+    kept = tuple(s for s in window.verdict.drifting if (labels if of_labels(s) else others))
+    return replace(window, verdict=replace(window.verdict, drifting=kept))
+
+
+def calling(window: JudgedWindow, policy: Monitoring) -> tuple[str, ...]:
+    """The drifting signals that the policy names: `columns:size` is one of `columns`."""
+    return tuple(s for s in window.verdict.drifting if kind_of(s) in policy.retrain_on)
 
 
 def suspicions(labels: LabelledAnswers, policy: Retraining) -> tuple[str, ...]:
     """What looks like labels that were made up, each with its limit."""
-    found = []
+    reasons = []
     if labels.shift > policy.max_label_shift:
-        found.append(
+        reasons.append(
             f"The labels of {labels.shifted} are {labels.shift:.2f} away from those that the "
             f"champion learned from; max_label_shift is {policy.max_label_shift:g}."
         )
     if labels.key_share > policy.max_key_share:
-        found.append(
-            f"{labels.key_share:.0%} of the labels of {labels.key_window} were said by the "
+        reasons.append(
+            f"{labels.key_share:.0%} of the labels of {labels.key_window} came with the "
             f"API key {labels.key}; max_key_share is {policy.max_key_share:.0%}."
         )
-    return tuple(found)
+    return tuple(reasons)
 
 
-def _named(cause: MonitoringVerdict, policy: Monitoring) -> str:
+def _named(cause: JudgedWindow, policy: Monitoring) -> str:
     return f"Drift in {', '.join(calling(cause, policy))}, window {cause.window}."
 
 
-def _nothing(verdicts: Sequence[MonitoringVerdict], policy: Monitoring) -> str:
-    if not verdicts:
+def _nothing(windows: Sequence[JudgedWindow], policy: Monitoring) -> str:
+    if not windows:
         return "No window of the champion has been judged yet."
-    newest = max(verdicts, key=lambda v: v.end)
-    if any(calling(v, policy) for v in verdicts):
+    newest = max(windows, key=lambda w: w.end)
+    if any(calling(w, policy) for w in windows):
         return f"What called for a retraining got one, or is long ago; newest: {newest.window}."
-    named = ", ".join(policy.retrain_on) or "anything that counts"
-    return f"No window drifts in {named}; newest: {newest.window}."
+    signals = ", ".join(policy.retrain_on) or "anything that counts"
+    return f"No window drifts in {signals}; newest: {newest.window}."
 
 
 def _no_holdout(use_case: UseCase) -> str:

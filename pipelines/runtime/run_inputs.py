@@ -5,6 +5,7 @@ from mlflow.data.delta_dataset_source import DeltaDatasetSource
 from mlflow.data.meta_dataset import MetaDataset
 
 from contract.store.tables import Tables, TableVersion
+from tracking.tags import DATA_HASH_TAG, DATA_VERSION_TAG
 
 DIGEST_LENGTH = 36  # MLflow's limit; the whole hash is the tag data_hash
 
@@ -22,5 +23,5 @@ def log_input(tables: Tables, table: TableVersion, context: str) -> None:
     )
     mlflow.log_input(dataset, context=context)
     mlflow.set_tags(
-        {"data_version": f"{table.table}@{table.version}", "data_hash": table.content_hash}
+        {DATA_VERSION_TAG: f"{table.table}@{table.version}", DATA_HASH_TAG: table.content_hash}
     )

@@ -24,11 +24,18 @@ from contract.store.tables import TableVersion
 from pipelines.runtime.code_hash import PROJECT, code_hash
 from pipelines.runtime.console import console
 from pipelines.runtime.process_identity import process_identity
-from pipelines.runtime.workspace import PROCESS_TAG, STEP_TAG, Workspace
+from pipelines.runtime.workspace import Workspace
+from tracking.tags import (
+    ACTOR_TAG,
+    CACHE_KEY_TAG,
+    NOTE_TAG,
+    PROCESS_TAG,
+    REUSED_TAG,
+    RUN_NAME_TAG,
+    STEP_TAG,
+    USE_CASE_TAG,
+)
 
-ACTOR_TAG = "actor"
-KEY_TAG = "cache_key"
-REUSED_TAG = "reused_from"
 RESULT_FILE = "result.json"
 
 
@@ -86,10 +93,10 @@ def execute(
     key = step_key(workspace, step, inputs or {}, parameters or {})
     reused = find_finished(workspace, step, key) if step.cached else None
     with step_run(workspace, step.name) as run:
-        mlflow.set_tag(KEY_TAG, key)
+        mlflow.set_tag(CACHE_KEY_TAG, key)
         if reused is not None:
             mlflow.set_tag(REUSED_TAG, reused.info.run_id)
-            mlflow.set_tag("mlflow.note.content", f"Reused: run `{reused.info.run_id}` did this.")
+            mlflow.set_tag(NOTE_TAG, f"Reused: run `{reused.info.run_id}` did this.")
             _copy_figures(reused)
             done = Done(
                 reused.info.run_id,
@@ -134,7 +141,7 @@ def find_finished(workspace: Workspace, step: Step[Any], key: str) -> Run | None
     """Newest finished run that did this step with this key and whose outputs are all there."""
     runs = workspace.client.search_runs(
         [workspace.experiment_id],
-        f"tags.{STEP_TAG} = '{step.name}' and tags.{KEY_TAG} = '{key}' "
+        f"tags.{STEP_TAG} = '{step.name}' and tags.{CACHE_KEY_TAG} = '{key}' "
         "and attributes.status = 'FINISHED'",
     )
     for run in runs:
@@ -175,7 +182,7 @@ def step_run(workspace: Workspace, name: str) -> Iterator[Run]:
     """The MLflow run of a step: the one `mlflow run` made, a child of an active one, or new."""
     tags = {
         STEP_TAG: name,
-        "use_case": workspace.use_case.name,
+        USE_CASE_TAG: workspace.use_case.name,
         PROCESS_TAG: process_identity(),
         ACTOR_TAG: workspace.settings.who,
     }
@@ -189,7 +196,7 @@ def step_run(workspace: Workspace, name: str) -> Iterator[Run]:
     ) as run:
         mlflow.set_tags(tags)
         if launched:
-            mlflow.set_tag("mlflow.runName", name)
+            mlflow.set_tag(RUN_NAME_TAG, name)
         yield run
 
 
@@ -206,7 +213,7 @@ def _launched_run(workspace: Workspace, name: str) -> str | None:
         return run_id
     where = workspace.client.get_experiment(workspace.experiment_id).name
     note = f"Started `{name}`; its run stands in the experiment **{where}**."
-    workspace.client.set_tag(run_id, "mlflow.note.content", note)
+    workspace.client.set_tag(run_id, NOTE_TAG, note)
     workspace.client.set_tag(run_id, STEP_TAG, f"launch {name}")
     return None
 

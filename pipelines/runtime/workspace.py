@@ -4,24 +4,20 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 
-from filelock import FileLock, Timeout
 from mlflow import MlflowClient
 from mlflow.entities import RunStatus, ViewType
 
 from contract import names
 from contract.errors import Busy
 from contract.settings import Settings, read_settings
-from contract.store.locks import lock_folder
+from contract.store.locks import lock_folder, locked
 from contract.store.tables import Tables
 from contract.use_case.loader import load_use_case
 from contract.use_case.model import UseCase
 from pipelines.runtime.process_identity import is_gone
 from tracking.store import connect, experiment
-
-PROCESS_TAG = "process"
-STEP_TAG = "step"
+from tracking.tags import PROCESS_TAG
 
 
 @dataclass(frozen=True)
@@ -87,18 +83,16 @@ def close_orphans(workspace: Workspace) -> list[str]:
 
 @contextmanager
 def _held_alone(use_case: str, settings: Settings) -> Iterator[None]:
-    lock = FileLock(lock_folder(settings) / f"{use_case}.lock")
-    holder = Path(lock.lock_file).with_suffix(".holder")
-    try:
-        lock.acquire(timeout=0)
-    except Timeout:
-        by = holder.read_text(encoding="utf-8") if holder.is_file() else "unknown"
-        raise Busy(
-            f"Another pipeline works on {use_case!r} (process {by}); nothing was done here. "
+    file = lock_folder(settings) / f"{use_case}.lock"
+    holder = file.with_suffix(".holder")
+
+    def busy() -> Busy:
+        process = holder.read_text(encoding="utf-8") if holder.is_file() else "unknown"
+        return Busy(
+            f"Another pipeline works on {use_case!r} (process {process}); nothing was done here. "
             "Run again when it has ended."
-        ) from None
-    try:
+        )
+
+    with locked(file, busy):
         holder.write_text(str(os.getpid()), encoding="utf-8")
         yield
-    finally:
-        lock.release()

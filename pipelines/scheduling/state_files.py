@@ -8,14 +8,14 @@ import os
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import msgspec
-from filelock import FileLock, Timeout
 
 from contract.errors import Busy
 from contract.settings import Settings
-from contract.store.locks import lock_folder
+from contract.store.locks import lock_folder, locked
 from contract.use_case.model import Job
 from pipelines.scheduling.due import JobState
 
@@ -58,15 +58,14 @@ class JobStates:
         """Be the only one on this host that runs these jobs; Busy where there is another."""
         with ExitStack() as stack:
             for job in jobs:
-                lock = FileLock(self.folder / f"{job}.lock")
-                try:
-                    stack.enter_context(lock.acquire(timeout=0))
-                except Timeout:
-                    raise Busy(
-                        f"Another scheduler on this host does {job} of "
-                        f"{self.folder.name.removesuffix('.schedule')!r}; nothing was done here."
-                    ) from None
+                stack.enter_context(locked(self.folder / f"{job}.lock", partial(self._busy, job)))
             yield
+
+    def _busy(self, job: Job) -> Busy:
+        return Busy(
+            f"Another scheduler on this host does {job} of "
+            f"{self.folder.name.removesuffix('.schedule')!r}; nothing was done here."
+        )
 
     def _file(self, job: Job) -> Path:
         return self.folder / f"{job}.json"

@@ -4,9 +4,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from filelock import FileLock, Timeout
-
+from contract.errors import Busy
 from contract.names import TableName
+from contract.store.locks import locked
 from contract.store.tables import Tables
 from serving.log.record import FEEDBACK_FOLDER
 from serving.log.spool import Segment, close_leftovers, closed_segments
@@ -30,10 +30,10 @@ class OldSpool:
         if not self.folder.is_dir():
             return ""
         try:
-            with FileLock(self.lock).acquire(timeout=0):
+            with locked(self.lock, lambda: Busy(f"A shipper of that release holds {self.lock}.")):
                 stuck = close_leftovers(self.folder)
                 left = self._moved(to, tables, name)
-        except Timeout:  # a shipper of that release works on it
+        except Busy:
             return ""
         except OSError as error:
             return f"{self.folder}, a spool of an older release, can't be taken over: {error}"
@@ -75,7 +75,7 @@ def left_alone(spools: Path, folder: Path) -> Iterator[str]:
 
 def _free(lock: Path) -> bool:
     try:
-        with FileLock(lock).acquire(timeout=0):
+        with locked(lock, lambda: Busy(f"A shipper holds {lock}.")):
             return True
-    except Timeout:
+    except Busy:
         return False

@@ -16,7 +16,6 @@ from typer.testing import CliRunner
 
 from contract.errors import Unavailable
 from contract.settings import read_settings
-from contract.store.package import PACKAGE_TAG
 from contract.store.tables import Tables
 from contract.use_case.model import Column, UseCase
 from monitoring.__main__ import main
@@ -27,6 +26,7 @@ from pipelines.main import Outcome
 from pipelines.package import frozen, seal
 from tests.conftest import MADE, made_use_case
 from tests.support import monitored as made
+from tracking.tags import PACKAGE_TAG
 
 DAY = 1440  # rows, one a minute
 

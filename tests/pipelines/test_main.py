@@ -13,9 +13,10 @@ from pipelines.main import Outcome, pipeline
 from pipelines.registry.versions import Version
 from pipelines.reproduce import reproduce
 from pipelines.runtime.process_identity import process_identity
-from pipelines.runtime.workspace import PROCESS_TAG, open_workspace
+from pipelines.runtime.workspace import open_workspace
 from tests.conftest import deliver, made_rows, made_use_case
 from tests.support.project import PROJECT
+from tracking.tags import PROCESS_TAG
 
 COMMAND = [sys.executable, "-m", "pipelines.main", "--use-case", "made.yaml"]
 STEPS = [

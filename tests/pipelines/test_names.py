@@ -27,7 +27,7 @@ from pipelines.lineage import lineage
 from pipelines.main import pipeline
 from pipelines.registry.versions import Version
 from pipelines.release.loaded_package import load
-from pipelines.retraining.candidate import seen_by
+from pipelines.retraining.candidate import champion_tables
 from pipelines.retraining.label_checks import label_figures
 from pipelines.runtime.workspace import Workspace, open_workspace
 from pipelines.training_set import training_set
@@ -160,7 +160,7 @@ def test_logged_rows_are_read_back_as_they_were_asked(asked: Asked) -> None:
     made = training_set(workspace, "", "").result
     there = workspace.tables.read("labelled", made.labelled.version, order_by=[KEY]).to_pandas()
     pd.testing.assert_frame_equal(there[list(rows)], rows, check_dtype=False)
-    seen = seen_by(workspace, asked.version)
+    seen = champion_tables(workspace, asked.version)
     labels = label_figures(workspace.tables, workspace.use_case, seen, datetime.now(UTC))
     assert labels.holdout and labels.holdout.rows == N_ROWS
     assert unanswered(workspace, pa.Table.from_pandas(rows)).num_rows == 0

@@ -23,10 +23,10 @@ from monitoring.report.history import read_document
 from pipelines.data.after_holdout import Days
 from pipelines.data.rehearsal import Rehearsal
 from pipelines.main import pipeline
-from pipelines.replay import main
+from pipelines.replay import STEPS, main
 from pipelines.replaying.progress import ReplayRetraining, WindowProgress
 from pipelines.replaying.timeline import TimelineEvent
-from pipelines.replaying.window_steps import ReplayContext, cure, statements
+from pipelines.replaying.window_steps import ReplayContext, retrain_as_of, statements
 from pipelines.runtime.code_hash import PROJECT
 from pipelines.runtime.workspace import open_workspace
 from tests.conftest import MADE, deliver, made_use_case, settle
@@ -172,14 +172,14 @@ def test_a_candidate_of_a_replay_that_was_killed_before_it_noted_it_is_found(
 ) -> None:
     monkeypatch.chdir(lived)
     use_case = load_use_case("made.yaml")
-    scene = ReplayContext(
-        "made.yaml", use_case, read_settings(), "", pa.table({}), None, 3, retrain=True
+    context = ReplayContext(
+        "made.yaml", use_case, read_settings(), "", pa.table({}), None, 3, True, STEPS
     )
-    due = TimelineEvent(date(2024, 2, 1), "labels", Days(date(2024, 1, 22), date(2024, 1, 29)))
-    unnoted = WindowProgress(start=due.window.start, end=due.window.end)
-    found = ReplayRetraining(at=due.at, state="RETRAIN", version="2", live=False)
-    assert cure(scene, due, unnoted, known=()).cures == (found,)
-    assert cure(scene, due, unnoted, known={"2"}).cures == ()
+    event = TimelineEvent(date(2024, 2, 1), "labels", Days(date(2024, 1, 22), date(2024, 1, 29)))
+    unnoted = WindowProgress(start=event.window.start, end=event.window.end)
+    found = ReplayRetraining(at=event.at, state="RETRAIN", version="2", live=False)
+    assert retrain_as_of(context, event, unnoted, noted=()).cures == (found,)
+    assert retrain_as_of(context, event, unnoted, noted={"2"}).cures == ()
 
 
 def test_again_it_does_nothing_and_otherwise_it_is_refused(tables: Tables) -> None:

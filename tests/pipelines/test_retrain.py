@@ -16,7 +16,7 @@ from pipelines.reproduce import reproduce
 from pipelines.retrain import main, retrain
 from pipelines.retraining.options import read_as_of, read_wish
 from pipelines.retraining.policy import PersonalRequest
-from pipelines.retraining.verdicts import read_verdicts
+from pipelines.retraining.verdicts import read_windows
 from pipelines.runtime.lease import newest, take
 from pipelines.runtime.workspace import Workspace
 from tests.support import monitored as made
@@ -147,8 +147,8 @@ def test_what_was_not_known_then_does_not_call(workspace: Workspace) -> None:
     # The second day has drifted by then, and its labels came in June.
     then = datetime(2024, 2, 3, tzinfo=UTC)
     assert retrain(workspace.use_case, as_of=then).state == "NOT_NEEDED"
-    known = read_verdicts(workspace, Version.read(workspace, "1"), made.LATER)
-    assert [v.window for v in known if v.drifting] == [DRIFTED]
+    windows = read_windows(workspace, Version.read(workspace, "1"), made.LATER)
+    assert [w.window for w in windows if w.verdict.drifting] == [DRIFTED]
     done = retrain(
         workspace.use_case, as_of=then, wish=PersonalRequest(force=True, reason="to see")
     )

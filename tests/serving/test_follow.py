@@ -18,7 +18,6 @@ from skops.io import dump
 from contract.errors import BadInput
 from contract.names import CHALLENGER, CHAMPION, SCORER_DIR, USE_CASE_FILE
 from contract.settings import Settings
-from contract.store.package import PACKAGE_TAG
 from contract.store.tables import Tables
 from pipelines.package import seal
 from serving.__main__ import main
@@ -37,6 +36,7 @@ from serving.telemetry.metrics import SHARED, Metrics
 from tests.support.project import PROJECT
 from tests.support.running import running
 from tests.support.small import SMALL, Registry, check_here, client_of, pack, register, save_model
+from tracking.tags import PACKAGE_TAG
 
 ARRIVAL = datetime(2024, 5, 1, tzinfo=UTC)
 

@@ -9,7 +9,6 @@ import pyarrow as pa
 
 from contract.settings import Settings
 from contract.store.feedback import feedback_schema
-from contract.store.package import PACKAGE_TAG
 from contract.store.predictions import PARTITION, predictions_schema
 from contract.store.tables import Tables
 from contract.use_case.model import UseCase
@@ -17,6 +16,7 @@ from monitoring.windows.reference import Reference, Rows, freeze
 from pipelines.package import frozen, seal
 from serving.log.record import RecordSchema
 from tracking.store import connect
+from tracking.tags import PACKAGE_TAG
 
 FEATURES = ["colour", "size", "group"]
 LATER = datetime(2024, 6, 1, tzinfo=UTC)

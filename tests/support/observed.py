@@ -20,14 +20,19 @@ from contract.names import DELIVERY, ROW_HASH, USE_CASE_FILE
 from contract.settings import Settings
 from contract.statistics.metrics import Scored, metrics_for
 from contract.store.fingerprint import content_hash, row_hashes
-from contract.store.package import PACKAGE_TAG
 from contract.store.schema import arrow_schema
 from contract.store.tables import Tables, TableVersion
 from contract.use_case.model import UseCase
 from contract.use_case.pseudonymisation import Pseudonymiser
 from monitoring.alerts.policy import AlertState, OpenAlerts
 from monitoring.alerts.policy import decide as decide_message
-from monitoring.verdict.evidence import ColumnChange, PastVerdict, PerformanceFall, WindowEvidence
+from monitoring.verdict.evidence import (
+    ColumnChange,
+    DriftVerdict,
+    PastVerdict,
+    PerformanceFall,
+    WindowEvidence,
+)
 from monitoring.verdict.judge import slice_columns
 from monitoring.verdict.verdict import decide as decide_verdict
 from monitoring.verdict.verdict import find
@@ -41,15 +46,14 @@ from pipelines.model.preprocess import build_pipeline
 from pipelines.model.tune import suggest
 from pipelines.package import frozen, reference_inputs, seal
 from pipelines.promote import check_approval
-from pipelines.register import TRAINED_BY_TAG
 from pipelines.registry.versions import Version
 from pipelines.release import decision
 from pipelines.release.release_check import check_release
 from pipelines.retraining.label_checks import ChampionTables, label_figures
 from pipelines.retraining.policy import (
+    JudgedWindow,
     LabelledAnswers,
     LabelledWindow,
-    MonitoringVerdict,
     PersonalRequest,
     RetrainHistory,
     allowed,
@@ -67,6 +71,7 @@ from serving.scoring.scorer import Scorer
 from serving.scoring.version import ServedVersion, load_version
 from tests.conftest import made_rows
 from tests.support import monitored as made
+from tracking.tags import PACKAGE_TAG, TRAINED_BY_TAG
 
 START = datetime(2024, 2, 1, tzinfo=UTC)
 NOW = datetime(2024, 3, 10, 12, tzinfo=UTC)
@@ -300,9 +305,10 @@ def label_files(use_case: UseCase, _: Path) -> object:
 
 def retrain_decision(use_case: UseCase, _: Path) -> object:
     """Five days after the last one, with labels that look a bit made up."""
-    drift = MonitoringVerdict(
-        "run", "February", NOW, labelled=True, drifting=("columns:size", "performance")
+    verdict = DriftVerdict(
+        "DRIFT", ("Fired.",), drifting=("columns:size", "performance"), labelled=True
     )
+    drift = JudgedWindow("run", "February", NOW, verdict)
     day, next_day = date(2024, 3, 8), date(2024, 3, 9)
     last = datetime(2024, 3, 5, tzinfo=UTC)
     labels = LabelledAnswers(

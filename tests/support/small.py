@@ -14,11 +14,12 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from contract.names import CHAMPION, SCORER_DIR, USE_CASE_FILE
-from contract.store.package import MANIFEST_FILE, PACKAGE_TAG
+from contract.store.package import MANIFEST_FILE
 from contract.use_case.loader import parse_use_case
 from pipelines.compiler.compile import write_scorer
 from pipelines.package import seal
 from serving.scoring.version import check_golden, load_version
+from tracking.tags import PACKAGE_TAG
 
 SMALL = """
 name: small

@@ -7,7 +7,8 @@ import pytest
 from mlflow import MlflowClient
 
 from contract.settings import Settings, read_settings
-from tracking.store import KIND_TAG, connect, experiment
+from tracking.store import connect, experiment
+from tracking.tags import KIND_TAG
 
 NAME = "made/monitoring"
 

@@ -1,8 +1,10 @@
+from pathlib import Path
+
 import pytest
 
 from contract.errors import Busy
 from contract.settings import read_settings
-from contract.store.locks import alone
+from contract.store.locks import FOREVER, alone, locked
 
 
 def test_who_waits_too_long_for_another_process_is_told_and_free_again_after() -> None:
@@ -14,4 +16,18 @@ def test_who_waits_too_long_for_another_process_is_told_and_free_again_after() -
     ):
         pytest.fail("two at once")
     with alone(settings, "made.monitor", 0):
+        pass
+
+
+def test_who_would_wait_forever_ends_when_told_to(tmp_path: Path) -> None:
+    file, answers = tmp_path / "one.lock", iter([False, False, True])
+    waiting = locked(file, lambda: Busy("told to stop"), FOREVER, lambda: next(answers), 0.01)
+    with (
+        locked(file, lambda: Busy("never")),
+        pytest.raises(Busy, match="told to stop"),
+        waiting,
+    ):
+        pytest.fail("two at once")
+    assert not list(answers)
+    with locked(file, lambda: Busy("still held")):
         pass

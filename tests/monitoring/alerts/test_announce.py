@@ -15,7 +15,6 @@ from contract.use_case.model import UseCase
 from monitoring.alerts import outbox
 from monitoring.alerts.announce import Delivery, announce
 from monitoring.alerts.channels import channels
-from monitoring.alerts.outbox import ALERT_TAG, DUE_TAG, SENT_TAG
 from monitoring.measures.compare import ColumnSummaries
 from monitoring.report.figures import WindowReport
 from monitoring.report.history import read_history
@@ -31,6 +30,7 @@ from monitoring.verdict.evidence import (
 from monitoring.verdict.judge import JudgedWindow, Performance
 from monitoring.windows.versions import monitoring_experiment
 from tests.support.receiver import SECRET, Receiver, listening
+from tracking.tags import ALERT_DUE_TAG, ALERT_SENT_TAG, ALERT_TAG
 
 SECRET_WORD = "Smith"
 COLUMN = "columns:group"
@@ -81,7 +81,7 @@ class Reports:
 
     def tags(self, run_id: str) -> dict[str, str]:
         found = self.client.get_run(run_id).data.tags
-        return {t: found[t] for t in (ALERT_TAG, DUE_TAG) if t in found}
+        return {t: found[t] for t in (ALERT_TAG, ALERT_DUE_TAG) if t in found}
 
 
 @pytest.fixture
@@ -195,16 +195,16 @@ def test_who_fails_is_tried_by_the_next_run_in_order_and_others_hear_once(
             ("webhook", "it answered 404"),
             ("slack", ""),
         ]
-        assert reports.tags(first) == {ALERT_TAG: "alarm", DUE_TAG: "webhook"}
+        assert reports.tags(first) == {ALERT_TAG: "alarm", ALERT_DUE_TAG: "webhook"}
         second = reports.add(2, judged("OK"))
         reports.announce(webhook, slack)  # the webhook fails again and gets no recovery first
-        assert reports.tags(second) == {ALERT_TAG: "recovery", DUE_TAG: "webhook"}
+        assert reports.tags(second) == {ALERT_TAG: "recovery", ALERT_DUE_TAG: "webhook"}
         reports.announce(webhook, slack)
         assert reports.announce(webhook, slack) == ()
     assert told(webhook) == [("alarm", "2024-02-01"), ("recovery", "2024-02-02")]
     assert len(slack.got) == 2
-    assert reports.tags(first)[DUE_TAG] == ""
-    sent = reports.client.get_run(first).data.tags[SENT_TAG]
+    assert reports.tags(first)[ALERT_DUE_TAG] == ""
+    sent = reports.client.get_run(first).data.tags[ALERT_SENT_TAG]
     assert [part.split()[0] for part in sent.split(", ")] == ["slack", "webhook"]
 
 

@@ -6,11 +6,12 @@ from pathlib import Path
 import pytest
 
 from contract.errors import Refused
-from contract.store.package import PACKAGE_TAG, verify
+from contract.store.package import verify
 from pipelines.package import seal
 from pipelines.registry.fetch import fetch
 from pipelines.registry.versions import Version
 from pipelines.runtime.code_hash import PROJECT
+from tracking.tags import PACKAGE_TAG
 
 
 def package(folder: Path) -> tuple[Path, str]:

@@ -14,12 +14,12 @@ from sklearn.preprocessing import FunctionTransformer
 
 from contract.errors import Refused
 from contract.settings import read_settings
-from contract.store.package import PACKAGE_TAG
 from pipelines.main import Outcome
 from pipelines.package import seal
 from pipelines.registry.versions import Version
 from pipelines.release.release_check import check_release
 from pipelines.runtime.workspace import Workspace, connected, open_releases
+from tracking.tags import PACKAGE_TAG
 
 Change = Callable[[Path], None]
 

@@ -17,12 +17,13 @@ from contract.store.fingerprint import content_hash, row_hashes
 from contract.store.schema import arrow_schema
 from contract.store.tables import Tables, TableVersion
 from contract.use_case.model import Column, GroupSplit, Monitoring, UseCase
+from monitoring.verdict.evidence import DriftVerdict
 from pipelines.data.traffic import read_traffic
 from pipelines.retraining.label_checks import ChampionTables, label_figures
 from pipelines.retraining.policy import (
+    JudgedWindow,
     LabelledAnswers,
     LabelledWindow,
-    MonitoringVerdict,
     PersonalRequest,
     RetrainHistory,
     allowed,
@@ -51,23 +52,22 @@ def use_case(tmp_path: Path) -> UseCase:
 # A verdict calls
 
 
-def verdicts(*said: tuple[Sequence[str] | None, str]) -> list[MonitoringVerdict]:
+def windows(*calls: tuple[Sequence[str] | None, str]) -> list[JudgedWindow]:
     """Monthly windows since January: what drifts in them, and the candidate that they caused."""
     return [
-        MonitoringVerdict(
+        JudgedWindow(
             f"run{m}",
             f"month {m}",
             datetime(2024, m + 1, 1, tzinfo=UTC),
-            labelled=s is not None,
-            drifting=tuple(s or ()),
+            DriftVerdict("WATCH", (), drifting=tuple(s or ()), labelled=s is not None),
             candidate=c,
         )
-        for m, (s, c) in enumerate(said, 1)
+        for m, (s, c) in enumerate(calls, 1)
     ]
 
 
 @pytest.mark.parametrize(
-    ("said", "last", "wish", "state", "cause"),
+    ("calls", "last", "wish", "state", "cause"),
     [
         ([], None, PersonalRequest(), "NOT_NEEDED", ""),
         ([(NONE, "")], None, PersonalRequest(), "NOT_NEEDED", ""),
@@ -98,14 +98,14 @@ def verdicts(*said: tuple[Sequence[str] | None, str]) -> list[MonitoringVerdict]
 )
 def test_a_verdict_calls_once_and_a_person_whenever(
     use_case: UseCase,
-    said: list[tuple[Sequence[str] | None, str]],
+    calls: list[tuple[Sequence[str] | None, str]],
     last: int | None,
     wish: PersonalRequest,
     state: str,
     cause: str,
 ) -> None:
     before = RetrainHistory(None if last is None else NOW - timedelta(days=last))
-    found = called_for(verdicts(*said), before, NOW, use_case, wish)
+    found = called_for(windows(*calls), before, NOW, use_case, wish)
     assert (found.state, found.cause.run_id if found.cause else "") == (state, cause)
     assert found.reasons
     assert all(reason.endswith(".") for reason in found.reasons)
@@ -117,12 +117,12 @@ def test_a_verdict_calls_once_and_a_person_whenever(
 )
 def test_the_policy_names_the_signals_that_call(retrain_on: tuple[str, ...], calls: bool) -> None:
     policy = Monitoring.model_validate({"retrain_on": retrain_on})
-    found = cause_of(verdicts((["prediction", "columns:size"], "")), policy)
+    found = cause_of(windows((["prediction", "columns:size"], "")), policy)
     assert (found is not None) == calls
 
 
 @pytest.mark.parametrize(
-    ("said", "wish", "state"),
+    ("call", "wish", "state"),
     [
         ((DRIFT, ""), PersonalRequest(), "WAITING"),
         ((NONE, ""), PersonalRequest(), "NOT_NEEDED"),
@@ -130,21 +130,21 @@ def test_the_policy_names_the_signals_that_call(retrain_on: tuple[str, ...], cal
     ],
 )
 def test_a_version_that_waits_for_approval_is_not_displaced(
-    use_case: UseCase, said: tuple[Sequence[str], str], wish: PersonalRequest, state: str
+    use_case: UseCase, call: tuple[Sequence[str], str], wish: PersonalRequest, state: str
 ) -> None:
     before = RetrainHistory(NOW - timedelta(days=30), waiting="7")
-    found = called_for(verdicts(said), before, NOW, use_case, wish)
+    found = called_for(windows(call), before, NOW, use_case, wish)
     assert found.state == state
     assert ("Version 7 waits for approval" in found.reasons[-1]) == (state == "WAITING")
 
 
 def test_only_what_rests_on_labels_waits_for_them() -> None:
-    said = verdicts((["prediction", "performance"], ""), *[BARE] * 5)
+    judged = windows((["prediction", "performance"], ""), *[BARE] * 5)
     policy = Monitoring(retrain_on=("prediction", "performance"))
-    found = cause_of(said, policy)
+    found = cause_of(judged, policy)
     assert found
     assert (found.window, calling(found, policy)) == ("month 1", ("performance",))
-    assert cause_of(said, Monitoring(retrain_on=("prediction",))) is None
+    assert cause_of(judged, Monitoring(retrain_on=("prediction",))) is None
 
 
 # Labels allow
@@ -157,7 +157,7 @@ GOOD = LabelledAnswers(
 
 
 @pytest.mark.parametrize(
-    ("labels", "wish", "state", "said"),
+    ("labels", "wish", "state", "reason"),
     [
         (GOOD, PersonalRequest(), "RETRAIN", ""),
         (replace(GOOD, rows=999), PersonalRequest(), "TOO_FEW_LABELS", "min_labels asks for 1,000"),
@@ -186,18 +186,18 @@ GOOD = LabelledAnswers(
     ],
 )
 def test_labels_allow_it_or_say_why_not(
-    use_case: UseCase, labels: LabelledAnswers, wish: PersonalRequest, state: str, said: str
+    use_case: UseCase, labels: LabelledAnswers, wish: PersonalRequest, state: str, reason: str
 ) -> None:
-    called = called_for(verdicts((DRIFT, "")), RetrainHistory(), NOW, use_case, wish)
+    called = called_for(windows((DRIFT, "")), RetrainHistory(), NOW, use_case, wish)
     found = allowed(called, labels, use_case, wish)
     assert found.state == state
     assert found.cause == called.cause
-    assert re.search(said or "Drift", " ".join(found.reasons))
+    assert re.search(reason or "Drift", " ".join(found.reasons))
 
 
 def test_a_split_that_is_not_by_time_needs_no_window(use_case: UseCase) -> None:
     grouped = use_case.model_copy(update={"split": GroupSplit(by="group", column="group")})
-    called = called_for(verdicts((DRIFT, "")), RetrainHistory(), NOW, grouped, PersonalRequest())
+    called = called_for(windows((DRIFT, "")), RetrainHistory(), NOW, grouped, PersonalRequest())
     assert allowed(called, replace(GOOD, holdout=None), grouped, PersonalRequest()).go
 
 
