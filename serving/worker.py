@@ -19,8 +19,8 @@ from contract.command import run
 from contract.settings import Settings, read_settings
 from serving.http.app import create_app
 from serving.http.write_coalescing import CoalescingProtocol
-from serving.keys import open_keys
 from serving.log.log import open_feedback_log, open_log
+from serving.requests.api_keys import open_keys
 from serving.scoring.cache import Cache
 from serving.scoring.champion import CurrentVersion
 from serving.telemetry.access_log import open_access_log

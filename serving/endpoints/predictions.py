@@ -21,13 +21,12 @@ from contract.names import CHAMPION
 from contract.settings import Settings
 from contract.use_case.model import UseCase
 from contract.use_case.pseudonymisation import Pseudonymiser
-from serving.http.gateway import where
 from serving.log.log import Log
 from serving.log.prediction_record import PredictionRecord
 from serving.requests import mlflow_json as mlflow_rows
 from serving.requests import oip, tabular
 from serving.requests.columns import CheckedColumns, SentColumns, bounded, check, flag_times
-from serving.requests.errors import JSON, Problem, Response
+from serving.requests.errors import JSON, Problem, Response, place_of
 from serving.requests.request import Request
 from serving.requests.strict_json import parse_json
 from serving.requests.typed_json import TypedJson
@@ -197,7 +196,7 @@ class PredictionEndpoints:
             found = endpoint.served.scorer.score(checked.features)
             whole = len(found.prediction) == checked.n_rows
         except Exception as error:  # whatever a model does, it is the model's fault
-            logger.error("request %s: the model failed: %s", call.own_id, where(error))
+            logger.error("request %s: the model failed: %s", call.own_id, place_of(error))
             raise Problem("model_error", "The model could not answer these rows.") from None
         if not whole:
             raise Problem("model_error", "The model did not answer each row once.")

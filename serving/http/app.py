@@ -26,8 +26,8 @@ from serving.http.routes import (
     metadata_routes,
     refused,
 )
-from serving.keys import Keys
 from serving.log.log import Log
+from serving.requests.api_keys import Keys
 from serving.requests.errors import Problem, mlflow_error, oip_error, problem_details
 from serving.scoring.champion import CurrentVersion
 from serving.shipping.shipper_status import read_status

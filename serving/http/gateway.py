@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from contract.settings import Settings
-from serving.keys import Keys
 from serving.log.prediction_record import LogFull
-from serving.requests.errors import Dialect, Headers, Problem, Response
+from serving.requests.api_keys import Keys
+from serving.requests.errors import Dialect, Headers, Problem, Response, place_of
 from serving.requests.request import (
     CLOSE,
     ClientDisconnected,
@@ -113,7 +113,7 @@ class Gateway:
         except ClientDisconnected:
             raise
         except Exception as error:  # the boundary of the process: nothing of it reaches a caller
-            logger.error("request %s: %s", call.own_id, where(error))
+            logger.error("request %s: %s", call.own_id, place_of(error))
             sentence = "The request could not be answered; the service's log says where it failed."
             return hot.dialect(self._said(call, "internal", sentence), call.own_id)
 
@@ -182,12 +182,3 @@ def _expect(call: Request, media_types: tuple[str, ...]) -> None:
     if call.media_type not in media_types:
         sentence = f"Content-Type {' or '.join(media_types)}, in UTF-8 and not packed, is needed."
         raise Problem("media_type", sentence)
-
-
-def where(error: BaseException) -> str:
-    """The type of an error and the line that raised it: its message may hold values of a row."""
-    frame = error.__traceback__
-    while frame and frame.tb_next:
-        frame = frame.tb_next
-    place = f" at {frame.tb_frame.f_code.co_filename}:{frame.tb_lineno}" if frame else ""
-    return type(error).__name__ + place

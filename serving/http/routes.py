@@ -13,9 +13,9 @@ from contract.settings import Settings
 from serving.endpoints.predictions import PredictionEndpoints
 from serving.http.status_page import page, waiting
 from serving.http.status_page_assets import POLICY
-from serving.keys import Keys
 from serving.log.log import Log
 from serving.requests import oip
+from serving.requests.api_keys import Keys
 from serving.requests.errors import Problem, oip_error, problem_details
 from serving.scoring.champion import CurrentVersion, Status
 from serving.telemetry.metrics import Metrics

@@ -106,3 +106,12 @@ def problem_details(problem: Problem, request_id: str | None) -> Response:
 
 def _answer(problem: Problem, body: dict[str, Any]) -> Response:
     return Response(problem.kind.status.value, msgspec.json.encode(body), JSON, problem.headers)
+
+
+def place_of(error: BaseException) -> str:
+    """The type of an error and the line that raised it: its message may hold values of a row."""
+    frame = error.__traceback__
+    while frame and frame.tb_next:
+        frame = frame.tb_next
+    place = f" at {frame.tb_frame.f_code.co_filename}:{frame.tb_lineno}" if frame else ""
+    return type(error).__name__ + place

@@ -25,8 +25,8 @@ from serving.__main__ import main
 from serving.check import Check, check_apart
 from serving.follow import Follower
 from serving.http.app import Service, create_app
-from serving.keys import Keys
 from serving.log.log import open_feedback_log, open_log
+from serving.requests.api_keys import Keys
 from serving.scoring.cache import Announcement, Cache
 from serving.scoring.champion import CurrentVersion
 from serving.scoring.scorer import GRAPH_FILE, SCORER_FILE

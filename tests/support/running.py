@@ -15,8 +15,8 @@ import uvicorn
 from contract.settings import Settings
 from serving.http.app import Service, create_app
 from serving.http.write_coalescing import CoalescingProtocol
-from serving.keys import open_keys
 from serving.log.log import open_feedback_log, open_log
+from serving.requests.api_keys import open_keys
 from serving.scoring.cache import Announcement, Cache, FetchedVersion
 from serving.scoring.champion import CurrentVersion
 from serving.scoring.version import load_version
