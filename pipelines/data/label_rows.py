@@ -14,9 +14,9 @@ from contract.store.feedback import feedback_schema
 from contract.use_case.model import Column, Delta, Source, Sql, UseCase
 from contract.use_case.pseudonymisation import Pseudonymiser
 from pipelines.data.sources import read_source
-from serving.endpoints.labels import check, keys_of, members, names_a_row
 from serving.requests.columns import READ, SentColumns
 from serving.requests.errors import Problem
+from serving.requests.label_columns import check_labels, keys_of, members, names_a_row
 from serving.requests.tabular import read_text
 
 BATCH_ROWS = 10_000
@@ -100,17 +100,16 @@ def _checked(
     """Checked columns of a batch: at once, or row by row where one of them does not fit."""
     n_rows = len(columns["label"])
     try:
-        yield check(SentColumns(columns, n_rows), use_case, now)
+        yield check_labels(SentColumns(columns, n_rows), use_case, now)
     except Problem:
         for row in range(n_rows):
             said = {name: values[row] for name, values in columns.items()}
             try:
-                yield check(
-                    SentColumns({n: [value] for n, value in said.items()}, 1), use_case, now
-                )
+                one = SentColumns({name: [value] for name, value in said.items()}, 1)
+                yield check_labels(one, use_case, now)
             except Problem as problem:
-                reason = problem.message.removeprefix("Row 0").lstrip(",: ")
-                refused.append(RefusedRow(start + row, reason, said))
+                column = f"column {problem.column!r}: " if problem.column else ""
+                refused.append(RefusedRow(start + row, f"{column}{problem.what}", said))
 
 
 def _one_name(columns: dict[str, list[Any]], use_case: UseCase) -> dict[str, list[Any]]:

@@ -3,9 +3,9 @@
 from typing import Any
 
 from contract.use_case.model import UseCase
-from serving.endpoints.labels import members
 from serving.endpoints.predictions import class_name
 from serving.http.openapi_rows import Schema, column_schema, example, example_row, row_schema
+from serving.requests.label_columns import members
 from serving.scoring.version import ServedVersion
 
 PROBLEM: Schema = {

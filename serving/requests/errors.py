@@ -40,18 +40,21 @@ Headers = list[tuple[bytes, bytes]]
 
 
 class Problem(Exception):
-    """A request that is not answered: why, and one sentence for the caller without his values."""
+    """A request that is not answered: why, where, and what is wrong, without the caller's values.
+
+    `row` counts from 0 within the request.
+    """
 
     def __init__(
         self,
         reason: str,
-        message: str,
+        what: str,
         row: int | None = None,
         column: str | None = None,
         headers: Headers | None = None,
     ) -> None:
-        super().__init__(message)
-        self.reason, self.message, self.row, self.column = reason, message, row, column
+        super().__init__(what)
+        self.reason, self.what, self.row, self.column = reason, what, row, column
         self.headers = headers or []
         if KINDS[reason].status == HTTPStatus.SERVICE_UNAVAILABLE:
             self.headers.append((b"retry-after", b"1"))
@@ -60,6 +63,17 @@ class Problem(Exception):
     def kind(self) -> ProblemKind:
         """Status and code."""
         return KINDS[self.reason]
+
+    @property
+    def message(self) -> str:
+        """One sentence: `Row 3, column 'size': number expected, found text.`"""
+        row = None if self.row is None else f"row {self.row}"
+        column = None if self.column is None else f"column {self.column!r}"
+        place = ", ".join(filter(None, (row, column)))
+        return f"{place[0].upper()}{place[1:]}: {self.what}" if place else self.what
+
+    def __str__(self) -> str:
+        return self.message
 
 
 @dataclass(slots=True)

@@ -64,7 +64,8 @@ def matrix(data: Any, columns: list[str], form: str) -> SentColumns:
         raise _bad(f"{form} must be a list of rows.")
     for i, row in enumerate(data):
         if len(row) != len(columns):
-            raise _bad(f"Row {i}: {len(columns)} values expected, found {len(row)}.")
+            what = f"{len(columns)} values expected, found {len(row)}."
+            raise Problem("bad_body", what, i)
     return SentColumns(
         dict(zip(columns, map(list, zip(*data, strict=True)), strict=False)), len(data)
     )

@@ -72,9 +72,8 @@ def tensor_columns(body: Any, use_case: UseCase) -> SentColumns:
         if not set(tensor) <= TENSOR or not isinstance(name, str) or name in columns:
             raise _bad(f"Input {at} must be one tensor of its own name, without further members.")
         # A stranger's name stays unsaid; where it stands in the request is said instead.
-        columns[name] = _data(
-            tensor, f"Input {name!r}" if name in use_case.columns else f"Input {at}"
-        )
+        place = f"Input {name!r}" if name in use_case.columns else f"Input {at}"
+        columns[name] = _data(tensor, place)
     lengths = {len(values) for values in columns.values()}
     if len(lengths) > 1:
         raise _bad("The inputs hold unequal numbers of rows.")
@@ -145,8 +144,8 @@ def _data(tensor: dict[str, Any], place: str) -> list[Any]:
         raise _bad(f"{place}: shape says {math.prod(shape)} values, data holds {len(data)}.")
     for row, value in enumerate(data):
         if value is not None and not _fits(value, kind):
-            found = f"{place}, row {row}: {kind} expected, found another type or range."
-            raise Problem("bad_cell", found, row)
+            what = f"{kind} expected, found another type or range."
+            raise Problem("bad_cell", f"{place[0].lower()}{place[1:]}: {what}", row)
     return data
 
 

@@ -115,7 +115,7 @@ def _values(column: "pa.ChunkedArray", name: str) -> list[Any]:
         try:
             column = column.cast(pa.timestamp("us", kind.tz))
         except pa.ArrowInvalid:
-            found = f"Column {name!r}: timestamp in microseconds expected, found a finer one."
-            raise Problem("bad_cell", found, column=name) from None
+            what = "timestamp in microseconds expected, found a finer one."
+            raise Problem("bad_cell", what, column=name) from None
     values: list[Any] = column.to_pylist()
     return values

@@ -106,9 +106,9 @@ def test_keys_and_event_time_are_read_and_no_features(typed: UseCase) -> None:
 
 
 def test_a_missing_column_and_too_many_rows_are_refused(typed: UseCase) -> None:
-    with pytest.raises(Problem, match=r"Row 0: column 'open' is missing\."):
+    with pytest.raises(Problem, match=r"Row 0, column 'open': it is missing\."):
         checked([{name: value for name, value in ROW.items() if name != "open"}], typed)
-    with pytest.raises(Problem, match=r"Row 0: column 'open' is missing\."):
+    with pytest.raises(Problem, match=r"Row 0, column 'open': it is missing\."):
         check(SentColumns({n: [v] for n, v in ROW.items() if n != "open"}, 1), typed)
     with pytest.raises(Problem, match=r"3 rows were sent, at most 2 are allowed\.") as refused:
         bounded(3, 2)
