@@ -35,6 +35,7 @@ KINDS = {
 
 JSON = b"application/json"
 PROBLEM_JSON = b"application/problem+json"
+NOTHING_SERVED = "No version is in Production yet."
 
 Headers = list[tuple[bytes, bytes]]
 
@@ -86,17 +87,7 @@ class Response:
     headers: Headers
 
 
-Dialect = Callable[[Problem, str | None], Response]  # the second: id of the request, if any
-
-
-def mlflow_error(problem: Problem, _: str | None) -> Response:
-    """`{"error_code", "message"}`, as MLflow's clients read it."""
-    return _answer(problem, {"error_code": problem.kind.error_code, "message": problem.message})
-
-
-def oip_error(problem: Problem, _: str | None) -> Response:
-    """`{"error"}`, as the Open Inference Protocol says."""
-    return _answer(problem, {"error": problem.message})
+ErrorFormat = Callable[[Problem, str | None], Response]  # the second: id of the request, if any
 
 
 def problem_details(problem: Problem, request_id: str | None) -> Response:
@@ -104,7 +95,7 @@ def problem_details(problem: Problem, request_id: str | None) -> Response:
     status = problem.kind.status
     if problem.reason == "bad_cell":
         status = HTTPStatus.UNPROCESSABLE_ENTITY
-    found = {
+    members = {
         "type": "about:blank",
         "title": status.phrase,
         "status": status.value,
@@ -114,11 +105,12 @@ def problem_details(problem: Problem, request_id: str | None) -> Response:
         "row": problem.row,
         "column": problem.column,
     }
-    body = {name: value for name, value in found.items() if value is not None}
+    body = {name: value for name, value in members.items() if value is not None}
     return Response(status.value, msgspec.json.encode(body), PROBLEM_JSON, problem.headers)
 
 
-def _answer(problem: Problem, body: dict[str, Any]) -> Response:
+def error_response(problem: Problem, body: dict[str, Any]) -> Response:
+    """The answer in JSON."""
     return Response(problem.kind.status.value, msgspec.json.encode(body), JSON, problem.headers)
 
 

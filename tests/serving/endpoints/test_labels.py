@@ -204,7 +204,7 @@ def test_keys_that_the_log_leaves_out_name_no_row(home: Path, keys: tuple[str, .
         with pytest.raises(Problem, match="0: prediction_id is needed: the log leaves out a key"):
             check_labels(SentColumns({**named, "label": [True]}, 1), use_case, MOMENT)
     sent = check_labels(SentColumns({"prediction_id": [ID], "label": [True]}, 1), use_case, MOMENT)
-    logged = Pseudonymiser.of(use_case, "").cover(keys_of(sent, use_case))
+    logged = Pseudonymiser.of(use_case, "").apply(keys_of(sent, use_case))
     record = said(use_case, "f", prediction_id=[ID], keys=logged)
     (row,) = feedback_rows(RecordSchema.of(use_case), [record]).to_pylist()
     assert {name: row.get(name) for name in (*keys, "prediction_id")} == {

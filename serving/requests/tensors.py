@@ -1,16 +1,12 @@
-"""Open Inference Protocol v2: metadata, and tensors to columns and back."""
+"""Tensors in JSON, as the Open Inference Protocol has them, to columns and back."""
 
 import json
 import math
-from collections.abc import Iterable
 from typing import Any
 
 from contract.use_case.model import Column, UseCase
 from serving.requests.columns import SentColumns
 from serving.requests.errors import Problem
-
-EXTENSIONS = ["null_in_data", "model_alias"]
-PLATFORM = "fourcycle"
 
 DATATYPES = {
     "string": "BYTES",
@@ -37,25 +33,6 @@ def datatype(column: Column) -> str:
     return DATATYPES[column.type]
 
 
-def model_metadata(use_case: UseCase, name: str, version: str, n_classes: int) -> dict[str, Any]:
-    """Inputs and outputs of a version as tensors; -1 is the number of rows."""
-    outputs = [
-        {"name": "prediction", "datatype": _answer_type(use_case), "shape": [-1]},
-    ]
-    if use_case.classifies:
-        outputs.append({"name": "probability", "datatype": "FP64", "shape": [-1, n_classes]})
-    return {
-        "name": name,
-        "versions": [version],
-        "platform": PLATFORM,
-        "inputs": [
-            {"name": n, "datatype": datatype(use_case.columns[n]), "shape": [-1]}
-            for n in use_case.features
-        ],
-        "outputs": outputs,
-    }
-
-
 def tensor_columns(body: Any, use_case: UseCase) -> SentColumns:
     """Columns of an inference request: one tensor of [n] or [n, 1] for each."""
     if not isinstance(body, dict) or not isinstance(body.get("inputs"), list):
@@ -80,20 +57,6 @@ def tensor_columns(body: Any, use_case: UseCase) -> SentColumns:
     return SentColumns(columns, lengths.pop() if lengths else 0)
 
 
-def wanted_outputs(body: Any, known: Iterable[str]) -> list[str]:
-    """Names of the outputs to answer, all unless some are asked for."""
-    names = list(known)
-    asked = body.get("outputs")
-    if asked is None:
-        return names
-    if not isinstance(asked, list) or not all(isinstance(output, dict) for output in asked):
-        raise _bad("outputs must be a list of objects with a name each.")
-    found = [output.get("name") for output in asked]
-    if not found or not all(name in names for name in found):
-        raise _bad(f"outputs may name {', '.join(names)}.")
-    return [name for name in names if name in found]
-
-
 def output_tensors(
     use_case: UseCase,
     classes: tuple[Any, ...],
@@ -102,26 +65,27 @@ def output_tensors(
 ) -> dict[str, dict[str, Any]]:
     """Answers as tensors by name; the classes of `probability` are named in its parameters."""
     n_rows = len(prediction)
-    found: dict[str, dict[str, Any]] = {
+    tensors: dict[str, dict[str, Any]] = {
         "prediction": {
             "name": "prediction",
             "shape": [n_rows],
-            "datatype": _answer_type(use_case),
+            "datatype": answer_type(use_case),
             "data": prediction,
         }
     }
     if probability is not None:
-        found["probability"] = {
+        tensors["probability"] = {
             "name": "probability",
             "shape": [n_rows, len(classes)],
             "datatype": "FP64",
             "parameters": {"classes": json.dumps(classes)},
             "data": [p for row in probability for p in row],
         }
-    return found
+    return tensors
 
 
-def _answer_type(use_case: UseCase) -> str:
+def answer_type(use_case: UseCase) -> str:
+    """The datatype of predictions."""
     return DATATYPES[use_case.answer_type]
 
 
