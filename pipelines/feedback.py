@@ -70,15 +70,15 @@ def waiting(workspace: Workspace, now: datetime) -> PendingLabels:
 
 def _feedback(workspace: Workspace, source: str, query: str, now: datetime) -> FeedbackImported:
     use_case, tables = workspace.use_case, workspace.tables
-    veil = Pseudonymiser.of(use_case, workspace.settings.log_secret.get_secret_value())
+    pseudonymiser = Pseudonymiser.of(use_case, workspace.settings.log_secret.get_secret_value())
     with working("reading the labels"):
         rows = read_labels(source, query, use_case)
-    found = statements(rows, use_case, veil, now)
+    found = statements(rows, use_case, pseudonymiser, now)
     sorted_out = sort_out(found, tables)
     add(tables, "feedback", found.rows.filter(pa.array(sorted_out != "repeated")))
     # A database's address may hold a password.
     where = "database" if query else source
-    _quarantine(tables, refusal_rows(found.refused, where, use_case, veil, now))
+    _quarantine(tables, refusal_rows(found.refused, where, use_case, pseudonymiser, now))
     left = waiting(workspace, now)
     fed = FeedbackImported(
         rows_read=rows.num_rows,

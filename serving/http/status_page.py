@@ -10,8 +10,8 @@ from html import escape
 from urllib.parse import quote
 
 from contract.use_case.model import Card, Column
-from serving.http.openapi_rows import example_row
 from serving.http.status_page_assets import SCRIPT, STYLE
+from serving.protocols.openapi_rows import example_row
 from serving.scoring.version import ServedVersion
 
 KEY = '<label>API key<input id="key" type="password" autocomplete="off"></label>'

@@ -71,7 +71,7 @@ def check(sent: SentColumns, use_case: UseCase) -> CheckedColumns:
         if name not in declared:
             row = next(i for i, value in enumerate(values) if value is not MISSING)
             hint = nearest(name[:LONGEST_HINT], list(declared))
-            raise Problem("bad_cell", f"Row {row}: unknown column; {hint}", row)
+            raise Problem("bad_cell", f"unknown column; {hint}", row)
     flags: list[list[str]] = [[] for _ in range(sent.n_rows)]
     found: dict[str, list[Any]] = {}
     for name, column in declared.items():
@@ -96,7 +96,7 @@ def cell(value: Any, row: int, name: str, column: Column) -> Any:
             refuse(row, name, column.type, "null")
         return None
     if value is MISSING:
-        raise Problem("bad_cell", f"Row {row}: column {name!r} is missing.", row, name)
+        raise Problem("bad_cell", "it is missing.", row, name)
     found = READ[column.type](value)
     if found is None:
         refuse(row, name, column.type, _kind(value, column))
@@ -138,8 +138,7 @@ def range_of(column: Column) -> str:
 
 def refuse(row: int, name: str, expected: str, found: str) -> NoReturn:
     """The Problem of a cell, in words that tell no value."""
-    sentence = f"Row {row}, column {name!r}: {expected} expected, found {found}."
-    raise Problem("bad_cell", sentence, row, name)
+    raise Problem("bad_cell", f"{expected} expected, found {found}.", row, name)
 
 
 def _text(value: Any) -> str | None:

@@ -18,6 +18,8 @@ Receive = Callable[[], Awaitable[Message]]
 Book = Callable[["Request", int], None]
 
 GIVEN_ID = re.compile(rb"[A-Za-z0-9._:-]{1,128}")
+JSON_ROWS, CSV = "application/json", "text/csv"
+PARQUET = "application/vnd.apache.parquet"
 SOURCE_HEADER = b"x-source"
 LATE = "the body is late"  # what a cancellation says that comes from the deadline
 CLOSE = [(b"connection", b"close")]  # what is left of the body is not read

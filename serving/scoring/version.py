@@ -26,6 +26,11 @@ class Golden:
     columns: dict[str, list[Any]]
     expected: Predictions
 
+    @property
+    def rows(self) -> list[list[Any]]:
+        """The values of each row, in the order of the columns."""
+        return [list(row) for row in zip(*self.columns.values(), strict=True)]
+
 
 @dataclass(frozen=True)
 class ServedVersion:
