@@ -57,7 +57,8 @@ def locked(
 
 @contextmanager
 def alone(settings: Settings, name: str, wait_s: float) -> Iterator[None]:
-    """Be the only process of this host in the block; Busy where another stays that long in its."""
+    """Be the only process of this host in the block; Busy where another holds `name` for `wait_s`
+    seconds."""
     busy = Busy(
         f"Another process has held {name!r} for {wait_s:g} s; nothing was done here, so try "
         "again later."
