@@ -10,7 +10,9 @@ from typing import Any, Literal
 
 from contract.use_case.model import Monitoring, UseCase
 from monitoring.alerts.policy import DueAlert, Kind, kind_of, of_labels
-from monitoring.verdict.evidence import ColumnChange, ColumnFinding, PerformanceFall
+from monitoring.measures.compare import ColumnChange
+from monitoring.measures.performance import PerformanceFall
+from monitoring.verdict.evidence import ColumnFinding
 from monitoring.verdict.reasons import fell, moved
 
 MAX_TOLD = 8  # signals with a sentence of their own

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 import pandas as pd
@@ -13,10 +14,22 @@ from monitoring.measures.answers import classes_of, score_index
 from monitoring.measures.bins import NOT_FINITE, NumberCells, is_number, number_cells, word_cells
 from monitoring.measures.distance import distance
 from monitoring.measures.tally import ColumnSummary, summarise
-from monitoring.verdict.evidence import ColumnChange, Role
 from monitoring.windows.reference import PROBABILITY, Reference
 
+Role = Literal["columns", "prediction", "label"]
+
 TOLD_NULL_SHARE = 0.02  # a change of the share of nulls that is worth a word
+
+
+@dataclass(frozen=True)
+class ColumnChange:
+    """How far one column of a window lies from the reference, and how surely."""
+
+    name: str
+    role: Role
+    effect: float
+    p_value: float
+    told: str = ""  # what changed, in words: "mean 41.3 → 76.2"
 
 
 @dataclass(frozen=True)

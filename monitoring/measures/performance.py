@@ -15,11 +15,41 @@ from contract.statistics.metrics import (
     metrics_for,
     point,
 )
-from contract.use_case.model import UseCase
-from monitoring.verdict.evidence import PerformanceFall
+from contract.use_case.model import Monitoring, UseCase
 
 RESAMPLES = 200
 MAX_SLICES = 30  # values of one column that are shown
+
+
+@dataclass(frozen=True)
+class PerformanceFall:
+    """The main metric in a window against the reference; a fall above zero is worse.
+
+    Intervals are at 95 %. `low` and `high` bound the fall, `value_low` and `value_high` the value.
+    """
+
+    metric: str
+    reference: float
+    value: float
+    value_low: float
+    value_high: float
+    low: float
+    high: float
+    rows: int  # answered
+    labels: int  # of them, with a label; of an estimate: the rows it rests on
+
+    @property
+    def coverage(self) -> float:
+        """Share of the answered rows whose label has arrived."""
+        return self.labels / self.rows if self.rows else 0.0
+
+    def enough(self, policy: Monitoring) -> bool:
+        """Whether the labels that have arrived may speak for the window."""
+        return self.labels >= policy.min_labels and self.coverage >= policy.min_label_coverage
+
+    def certain(self, policy: Monitoring) -> bool:
+        """Whether the whole interval of the fall lies beyond the margin."""
+        return self.low > policy.performance_margin
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,7 @@ from monitoring.measures.compare import ColumnSummaries, changes, note
 from monitoring.measures.count import WindowCounts
 from monitoring.measures.estimate import Calibration, calibration, expected_metrics
 from monitoring.measures.performance import (
+    PerformanceFall,
     WindowAnswers,
     WindowSlice,
     baseline,
@@ -22,7 +23,7 @@ from monitoring.measures.performance import (
     slices,
 )
 from monitoring.measures.tally import ColumnSummary, summarise
-from monitoring.verdict.evidence import DriftVerdict, PastVerdict, PerformanceFall, WindowEvidence
+from monitoring.verdict.evidence import DriftVerdict, PastVerdict, WindowEvidence
 from monitoring.verdict.verdict import decide, find
 from monitoring.windows.reference import Reference, Rows
 

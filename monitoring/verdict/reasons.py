@@ -2,7 +2,8 @@
 
 from contract.statistics.metrics import SMALLER_IS_BETTER
 from contract.use_case.model import Monitoring
-from monitoring.verdict.evidence import ColumnFinding, PerformanceFall, WindowEvidence
+from monitoring.measures.performance import PerformanceFall
+from monitoring.verdict.evidence import ColumnFinding, WindowEvidence
 
 SMALLEST = 1e-12
 MAX_LISTED = 12

@@ -8,8 +8,8 @@ is a reason to watch; the same signal in k of the last n windows is drift.
 from collections.abc import Sequence
 
 from contract.use_case.model import Monitoring
+from monitoring.measures.compare import ColumnChange
 from monitoring.verdict.evidence import (
-    ColumnChange,
     ColumnFinding,
     DriftVerdict,
     PastVerdict,

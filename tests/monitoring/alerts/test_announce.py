@@ -16,18 +16,12 @@ from monitoring.alerts import outbox
 from monitoring.alerts.announce import Delivery, announce
 from monitoring.alerts.channels import channels
 from monitoring.alerts.outbox import ALERT_TAG, DUE_TAG, SENT_TAG
-from monitoring.measures.compare import ColumnSummaries
+from monitoring.measures.compare import ColumnChange, ColumnSummaries
+from monitoring.measures.performance import PerformanceFall
 from monitoring.report.figures import WindowReport
 from monitoring.report.history import read_history
 from monitoring.report.publish import publish
-from monitoring.verdict.evidence import (
-    ColumnChange,
-    ColumnFinding,
-    DriftVerdict,
-    PerformanceFall,
-    State,
-    WindowEvidence,
-)
+from monitoring.verdict.evidence import ColumnFinding, DriftVerdict, State, WindowEvidence
 from monitoring.verdict.judge import JudgedWindow, Performance
 from monitoring.windows.versions import monitoring_experiment
 from tests.support.receiver import SECRET, Receiver, listening

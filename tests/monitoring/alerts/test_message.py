@@ -8,7 +8,9 @@ import pytest
 from contract.use_case.model import UseCase
 from monitoring.alerts.message import AlertGrounds, Message, compose
 from monitoring.alerts.policy import DueAlert, OpenAlerts
-from monitoring.verdict.evidence import ColumnChange, ColumnFinding, PerformanceFall, Role
+from monitoring.measures.compare import ColumnChange, Role
+from monitoring.measures.performance import PerformanceFall
+from monitoring.verdict.evidence import ColumnFinding
 
 FALL = PerformanceFall("roc_auc", 0.8, 0.6, 0.55, 0.65, 0.15, 0.25, 100, 90)
 

@@ -4,13 +4,9 @@ from dataclasses import replace
 import pytest
 
 from contract.use_case.model import Monitoring
-from monitoring.verdict.evidence import (
-    ColumnChange,
-    ColumnFinding,
-    PastVerdict,
-    PerformanceFall,
-    WindowEvidence,
-)
+from monitoring.measures.compare import ColumnChange
+from monitoring.measures.performance import PerformanceFall
+from monitoring.verdict.evidence import ColumnFinding, PastVerdict, WindowEvidence
 from monitoring.verdict.verdict import decide, find
 
 POLICY = Monitoring(min_rows=100, alarm_windows=2, of_last=3, cool_down=2)
