@@ -15,7 +15,7 @@ UNJUDGED: tuple[State, ...] = ("NO_DATA", "NO_REFERENCE", "NOT_ENOUGH_DATA")
 
 @dataclass(frozen=True)
 class ColumnFinding:
-    """A change beside its limit; `adjusted` is the p-value after the correction."""
+    """A change with its limit; `adjusted` is the p-value after the correction."""
 
     change: ColumnChange
     limit: float
@@ -57,8 +57,9 @@ class PastVerdict:
 class DriftVerdict:
     """What is so, and why in sentences, the weightiest first.
 
-    `signals` fired in this window; `drifting` fired often enough; `alarms` are those of them that
-    were not raised lately. A signal is columns:<name>, prediction, label, performance or schema.
+    `signals` drift in this window, `drifting` in enough windows for an alarm; `alarms` are those of
+    them that were not raised lately. A signal is columns:<name>, prediction, label, performance or
+    schema.
     Without labels enough (`labelled`) silence of label and performance means nothing.
     """
 

@@ -11,8 +11,7 @@ from starlette.exceptions import HTTPException
 
 from contract.settings import Settings
 from serving.endpoints.predictions import PredictionEndpoints
-from serving.http.status_page import page, waiting
-from serving.http.status_page_assets import POLICY
+from serving.http.status_page import page, policy, waiting
 from serving.keys import Keys
 from serving.log.log import Log
 from serving.requests import oip
@@ -125,12 +124,12 @@ def document_routes(
     router = APIRouter(include_in_schema=False)
 
     @router.get("/")
-    async def status_page() -> HTMLResponse:
+    def status_page() -> HTMLResponse:  # in a thread: the first page imports Jinja2 for it
         status = current.status()
         trouble = readiness(status, log.problem, feedback_log.problem)["reasons"]
         served, url = status.served, settings.ui_url
         text = page(served, status.since, trouble, url, keys.asked) if served else waiting(trouble)
-        return HTMLResponse(text, headers={"Content-Security-Policy": POLICY})
+        return HTMLResponse(text, headers={"Content-Security-Policy": policy()})
 
     @router.get("/docs")
     async def docs() -> HTMLResponse:

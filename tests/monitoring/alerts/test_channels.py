@@ -16,7 +16,8 @@ from pydantic import SecretStr
 
 from contract.errors import BadInput, Refused
 from contract.settings import Settings, read_settings
-from monitoring.alerts.channels import TemporaryFailure, channels
+from monitoring.alerts.channels.delivery import TemporaryFailure
+from monitoring.alerts.channels.registry import channels
 from monitoring.alerts.message import Message
 from monitoring.alerts.signature import read_key, signed_headers
 from pipelines.runtime.code_hash import PROJECT
@@ -34,7 +35,7 @@ MESSAGE = Message(
     revision=2,
     state="DRIFT",
     signals=("performance",),
-    reasons=("Newly drifting: performance.", "roc_auc fell."),
+    reasons=("New drift: performance.", "roc_auc fell."),
     next_steps=("Retrain.",),
     report="http://127.0.0.1:5000/#/experiments/1/runs/5f2c",
     decided="2014-01-01T06:00:00+00:00",
@@ -181,7 +182,7 @@ def test_slack_gets_text_and_blocks_and_no_markup_of_ours_is_its_markup() -> Non
     with listening(Receiver(script=[500])) as receiver:
         send("slack", alert_slack_url=SecretStr(receiver.url))
     found = json.loads(receiver.accepted[0].body)
-    assert found["text"].startswith("flights version 3: DRIFT. Newly drifting: performance.")
+    assert found["text"].startswith("flights version 3: DRIFT. New drift: performance.")
     kinds = [block["type"] for block in found["blocks"]]
     assert kinds == ["header", "section", "section", "section", "section", "context"]
     about = found["blocks"][1]["text"]
