@@ -11,8 +11,7 @@ from starlette.exceptions import HTTPException
 
 from serving.endpoints.context import WorkerContext
 from serving.http.openapi import TITLE, document
-from serving.http.status_page import page, waiting
-from serving.http.status_page_assets import POLICY
+from serving.http.status_page import page, policy, waiting
 from serving.protocols.openapi_parts import NOT_READY
 from serving.protocols.registry import PROTOCOLS
 from serving.requests.errors import NOTHING_SERVED, ErrorFormat, Problem, problem_details
@@ -61,14 +60,14 @@ def document_routes(context: WorkerContext) -> APIRouter:
     router = APIRouter(include_in_schema=False)
 
     @router.get("/")
-    async def status_page() -> HTMLResponse:
+    def status_page() -> HTMLResponse:  # in a thread: the first page imports Jinja2 for it
         status, trouble = context.current.status(), readiness(context)["reasons"]
         served, url = status.served, context.settings.ui_url
         if served:
             text = page(served, status.since, trouble, url, context.keys.asked)
         else:
             text = waiting(trouble)
-        return HTMLResponse(text, headers={"Content-Security-Policy": POLICY})
+        return HTMLResponse(text, headers={"Content-Security-Policy": policy()})
 
     @router.get("/openapi.json")
     async def openapi(request: Request) -> JSONResponse:

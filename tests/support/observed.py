@@ -26,13 +26,9 @@ from contract.use_case.model import UseCase
 from contract.use_case.pseudonymisation import Pseudonymiser
 from monitoring.alerts.policy import AlertState, OpenAlerts
 from monitoring.alerts.policy import decide as decide_message
-from monitoring.verdict.evidence import (
-    ColumnChange,
-    DriftVerdict,
-    PastVerdict,
-    PerformanceFall,
-    WindowEvidence,
-)
+from monitoring.measures.compare import ColumnChange
+from monitoring.measures.performance import PerformanceFall
+from monitoring.verdict.evidence import DriftVerdict, PastVerdict, WindowEvidence
 from monitoring.verdict.judge import slice_columns
 from monitoring.verdict.verdict import decide as decide_verdict
 from monitoring.verdict.verdict import find
