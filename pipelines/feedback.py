@@ -18,6 +18,7 @@ import typer
 from contract.names import TableName
 from contract.store.fingerprint import RowHashes, row_hashes
 from contract.store.labels import PendingLabels, pending
+from contract.store.schema import fit_to_schema, widened
 from contract.store.tables import Tables
 from contract.use_case.pseudonymisation import Pseudonymiser
 from pipelines.data.label_rows import LabelRows, read_labels, refusal_rows, statements
@@ -25,7 +26,6 @@ from pipelines.runtime import cli
 from pipelines.runtime.console import count, summary, working
 from pipelines.runtime.step import Done, Result, Step, execute
 from pipelines.runtime.workspace import Workspace, open_workspace
-from serving.shipping.prediction_rows import conform, widened
 
 SourceOption = Annotated[
     str, typer.Option(help="A .csv or .parquet file, a Delta table, or a database with --query.")
@@ -105,7 +105,7 @@ def sort_out(found: LabelRows, tables: Tables) -> "np.ndarray[tuple[int], np.dty
     if tables.exists("feedback"):
         there = tables.read("feedback")
         names = [name for name in rows.column_names if name in there.column_names]
-        known = conform(there.select(names), rows.schema)
+        known = fit_to_schema(there.select(names), rows.schema)
     both = pa.concat_tables([known, rows])
     frame = pd.DataFrame({"subject": _hashes(both, "label", "label_time")})
     frame["said"] = _hashes(both, "label_time")
@@ -126,7 +126,7 @@ def add(tables: Tables, name: TableName, rows: pa.Table) -> None:
         return
     tables.create(name, rows.schema)
     intake = tables.intake(name)
-    version = intake.append(conform(rows, widened(intake.schema, rows.schema)), {})
+    version = intake.append(fit_to_schema(rows, widened(intake.schema, rows.schema)), {})
     intake.settle([version])
 
 
@@ -137,7 +137,7 @@ def _hashes(rows: pa.Table, *without: str) -> RowHashes:
 def _quarantine(tables: Tables, rows: pa.Table) -> None:
     """Set rows apart, unless the same row of the same source is there already."""
     if tables.exists("feedback_quarantine"):
-        there = conform(tables.read("feedback_quarantine"), rows.schema)
+        there = fit_to_schema(tables.read("feedback_quarantine"), rows.schema)
         known = row_hashes(there.drop_columns(["received_time"]))
         fresh = ~np.isin(row_hashes(rows.drop_columns(["received_time"])), known)
         rows = rows.filter(pa.array(fresh))

@@ -37,7 +37,7 @@ class SegmentRecords:
     unread: list[UnreadableBytes]
 
 
-def read_segment(segment: Segment, cargo: RecordKind) -> SegmentRecords:
+def read_segment(segment: Segment, kind: RecordKind) -> SegmentRecords:
     """Decode a segment; whatever is wrong with a frame costs that frame alone."""
     schemas: dict[str, RecordSchema] = {}
     records: dict[str, list[Placed]] = defaultdict(list)
@@ -54,8 +54,8 @@ def read_segment(segment: Segment, cargo: RecordKind) -> SegmentRecords:
             continue
         if isinstance(value, RecordSchema):
             schemas[value.schema_hash] = value
-        elif kind_of(value) != cargo.kind:
-            reason = f"{kind_of(value).name.lower()} in a spool of {cargo.kind.name.lower()}"
+        elif kind_of(value) != kind.frame_kind:
+            reason = f"{kind_of(value).name.lower()} in a spool of {kind.frame_kind.name.lower()}"
             unread.append(placed.unread(reason))
         else:
             records[value.schema_hash].append(placed)

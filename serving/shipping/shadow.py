@@ -35,7 +35,7 @@ class Shadow:
         self._cache, self._name, self._clock = cache, name, clock
         self._loaded: tuple[FetchedVersion, ServedVersion] | None = None
 
-    def beside(self, rows: pa.Table) -> pa.Table:
+    def fill(self, rows: pa.Table) -> pa.Table:
         """The rows of `predictions` with its answers, as far as it came; if it fails, without."""
         began = self._clock()
         n_scored, version, problem = 0, None, ""

@@ -13,7 +13,7 @@ from pipelines.registry.versions import champion_of
 from pipelines.release.loaded_package import load
 from pipelines.runtime.workspace import Workspace, connected
 from serving.requests.columns import SentColumns, check
-from serving.shipper import Shipper
+from serving.shipping.shipper import Shipper
 from tests.support.answers import answer as answer_of
 from tests.support.answers import spooled
 
