@@ -1,7 +1,7 @@
 """The ways an alert goes out: signed webhook, Slack-compatible webhook, mail.
 
 What may pass is tried again until a deadline; a receiver that says no is not. No address of a
-webhook and no secret stands in any error: both open doors.
+webhook and no secret stands in any error: whoever reads one could use it.
 """
 
 import logging

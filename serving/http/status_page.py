@@ -31,7 +31,7 @@ def page(
     }
     model = f"{ui_url.rstrip('/')}/#/models/{quote(served.name)}?workflowType=machine_learning"
     examples = example_row(use_case).items()
-    fields = "".join(_field(name, use_case.columns[name], found) for name, found in examples)
+    fields = "".join(_field(name, use_case.columns[name], value) for name, value in examples)
     body = f"""
 <h1>{escape(use_case.title)}</h1>
 <p>{escape(use_case.description)}</p>
@@ -85,13 +85,13 @@ def _card(card: Card) -> str:
 
 def _field(name: str, column: Column, example: object) -> str:
     about = ", ".join(part for part in (column.description, column.unit) if part)
-    said = f"<small>{escape(about)}</small>" if about else ""
-    return f"<label>{escape(name)}{_input(name, column, example)}{said}</label>"
+    hint = f"<small>{escape(about)}</small>" if about else ""
+    return f"<label>{escape(name)}{_input(name, column, example)}{hint}</label>"
 
 
 def _input(name: str, column: Column, example: object) -> str:
-    told = escape(name).replace("\r", "&#13;")  # HTML reads a bare one as a line feed
-    shared = f'name="{told}" data-type="{column.type}"'
+    safe = escape(name).replace("\r", "&#13;")  # HTML reads a bare one as a line feed
+    shared = f'name="{safe}" data-type="{column.type}"'
     shared += "" if column.nullable else " required"
     value = escape(str(example).lower() if isinstance(example, bool) else str(example))
     choices = ("true", "false") if column.type == "boolean" else column.categories

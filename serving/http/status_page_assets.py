@@ -51,12 +51,12 @@ async function ask() {
   if (key && key.value) headers.Authorization = 'Bearer ' + key.value;
   const body = JSON.stringify({ rows: [typedRow()] });
   const response = await fetch('predict', { method: 'POST', headers, body });
-  const found = await response.json();
-  if (!response.ok) throw new Error(found.detail);
-  return found;
+  const answer = await response.json();
+  if (!response.ok) throw new Error(answer.detail);
+  return answer;
 }
-function show(found) {
-  const { prediction, probability, prediction_id } = found.predictions[0];
+function show(answer) {
+  const { prediction, probability, prediction_id } = answer.predictions[0];
   const table = element('table');
   for (const [name, share] of Object.entries(probability || {})) {
     const line = table.insertRow(), meter = element('meter');
@@ -65,7 +65,7 @@ function show(found) {
     line.insertCell().append(meter);
     line.insertCell().textContent = (100 * share).toFixed(1) + ' %';
   }
-  const about = element('small', 'version ' + found.version + ' · ' + prediction_id);
+  const about = element('small', 'version ' + answer.version + ' · ' + prediction_id);
   answer.replaceChildren(element('strong', String(prediction)), table, about);
 }
 form?.addEventListener('submit', async event => {
