@@ -35,8 +35,8 @@ from serving.log.prediction_record import PredictionRecord
 from serving.log.record import RecordSchema, encode
 from serving.log.segment_frames import FrameKind
 from serving.log.spool import Spool, SpoolEntry
-from serving.shipper import Shipper
 from serving.shipping.prediction_rows import prediction_rows
+from serving.shipping.shipper import Shipper
 
 PROJECT = Path(__file__).resolve().parent.parent
 SYNCS = ("off", "os", "fsync")

@@ -20,7 +20,7 @@ NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,31}")
 
 
 def make(path: Path, name: str, scopes: tuple[str, ...], now: datetime) -> str:
-    """Add a key to the file, which is made where needed; the key itself, told once."""
+    """Add a key to the file, which is made where needed; the key itself, shown once."""
     if not NAME.fullmatch(name):
         raise BadInput("name: up to 32 of a-z, 0-9, - and _ are needed.")
     if not scopes or not set(scopes) <= set(SCOPES):

@@ -94,12 +94,12 @@ async def open_server(name: str, settings: Settings) -> Server:
 async def work(name: str, settings: Settings, listener: socket.socket, parent: int) -> None:
     """Answer requests until a signal comes or the parent process is gone."""
     server = await open_server(name, settings)
-    beside = [
+    tasks = [
         asyncio.create_task(server.current.watch(), name="watch"),
         asyncio.create_task(_outlive_nobody(server, parent), name="parent"),
     ]
     await server.serve([listener])
-    for task in beside:
+    for task in tasks:
         task.cancel()
 
 

@@ -30,7 +30,7 @@ App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 HOLD_S = 0.02  # before a 503: callers that repeat at once must not take up the capacity
 BODIES = 8  # so many bodies of the largest size may be in memory at once
-UNTOLD = 64 * 1024  # bytes that are booked at first for a body whose length is not told
+UNSTATED = 64 * 1024  # bytes that are booked at first for a body without Content-Length
 OVERLOADED = "Too many requests are in work; try again in a second."
 CLIENT_GONE = 499  # nginx's status for it; nobody receives it
 OTHER = "other"  # route of a path that is not ours
@@ -134,7 +134,7 @@ class Gateway:
         """Take a place, or answer 503 after a short pause, which slows down repeated requests."""
         length, largest = call.length, self._settings.serve_max_bytes
         if length is None:
-            length = min(UNTOLD, largest)
+            length = min(UNSTATED, largest)
         elif length > largest:
             raise too_large(largest)
         full = self._in_work >= self._settings.serve_concurrency
@@ -146,7 +146,7 @@ class Gateway:
         call.booked = length
 
     def _book(self, call: Request, size: int) -> None:
-        """Take memory for what came of a body whose length is not told, or say 503."""
+        """Take memory for what came of a body without Content-Length, or answer 503."""
         more = size - call.booked
         if self._bytes + more > BODIES * self._settings.serve_max_bytes:
             raise Problem("overloaded", OVERLOADED, headers=[*CLOSE])

@@ -58,17 +58,17 @@ class Keys:
         self._look(self._path)
         kind, _, token = (authorization or b"").partition(b" ")
         sent = hashlib.sha256(token.strip()).hexdigest()
-        found = None
+        sender = None
         for key in self._keys:  # all of them, so that the time tells nothing
             if hmac.compare_digest(key.sha256, sent):
-                found = key
-        if found is None or kind.lower() != b"bearer":
+                sender = key
+        if sender is None or kind.lower() != b"bearer":
             challenge = [(b"www-authenticate", b'Bearer realm="fourcycle"')]
             sentence = "A valid key is needed: Authorization: Bearer <key>."
             raise Problem("unauthorized", sentence, headers=challenge)
-        if scope not in found.scopes:
+        if scope not in sender.scopes:
             raise Problem("forbidden", f"This key has no scope {scope!r}.")
-        return found.name
+        return sender.name
 
     def _look(self, path: Path) -> None:
         now = time.monotonic()
@@ -108,5 +108,5 @@ def read_keys(path: Path) -> tuple[Key, ...]:
 
 
 def _stamp(path: Path) -> tuple[int, int]:
-    found = path.stat()
-    return found.st_mtime_ns, found.st_ino
+    stat = path.stat()
+    return stat.st_mtime_ns, stat.st_ino

@@ -1,4 +1,4 @@
-"""What a row of feedback may say, and its check: the same over HTTP and for an imported table."""
+"""The members of a row of feedback and their check, over HTTP and for imported tables alike."""
 
 import re
 from datetime import datetime, timedelta
@@ -11,7 +11,7 @@ from serving.requests.columns import LONGEST_HINT, MISSING, SentColumns, cell, r
 from serving.requests.errors import Problem
 
 PREDICTION_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}-\d{1,9}")
-CLOCK_SKEW = timedelta(minutes=5)  # a label may seem to be known so much before it is sent
+CLOCK_SKEW = timedelta(minutes=5)  # label_time may lie so far ahead of our clock
 
 
 def rows_of(body: Any) -> list[dict[str, Any]]:
@@ -25,7 +25,7 @@ def rows_of(body: Any) -> list[dict[str, Any]]:
 
 
 def members(use_case: UseCase) -> dict[str, Column]:
-    """What a row of feedback may say: about what, the label, and when it was known."""
+    """The members of a row of feedback: its subject, the label, and the time of the label."""
     names = [*use_case.label_keys, *([use_case.event_time] if use_case.event_time else [])]
     subject = {name: Column(type=use_case.columns[name].type, nullable=True) for name in names}
     return {
@@ -37,7 +37,7 @@ def members(use_case: UseCase) -> dict[str, Column]:
 
 
 def names_a_row(use_case: UseCase) -> str:
-    """What can say which prediction a label is about."""
+    """What names the prediction that a label is about, in words."""
     return " or ".join(filter(None, ["prediction_id", " and ".join(use_case.label_keys)]))
 
 

@@ -45,11 +45,11 @@ def parquet_columns(body: bytes, use_case: UseCase, max_rows: int, max_bytes: in
     try:
         texts = [n for n in use_case.features if use_case.columns[n].type == "string"]
         file = pq.ParquetFile(pa.BufferReader(body), read_dictionary=texts)
-        about = file.metadata
-        if about.num_rows > max_rows:
-            found = f"{about.num_rows} rows were sent, at most {max_rows} are allowed."
-            raise Problem("too_much", found)
-        groups = (about.row_group(i).total_byte_size for i in range(about.num_row_groups))
+        metadata = file.metadata
+        if metadata.num_rows > max_rows:
+            what = f"{metadata.num_rows} rows were sent, at most {max_rows} are allowed."
+            raise Problem("too_much", what)
+        groups = (metadata.row_group(i).total_byte_size for i in range(metadata.num_row_groups))
         if sum(groups) > max_bytes:
             raise Problem("too_much", f"The unpacked rows are larger than {max_bytes} bytes.")
         table = file.read(use_threads=False)
@@ -77,7 +77,7 @@ def matrix(data: Any, columns: list[str], form: str) -> SentColumns:
 
 
 def read_text(kind: str, text: str) -> Any:
-    """What a text says by a column's type; a text that says nothing of it stays text."""
+    """A text as a value of a column's type; a text that is none stays text."""
     return _READ.get(kind, _as_it_is)(text)
 
 

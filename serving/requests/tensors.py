@@ -21,7 +21,7 @@ WHOLE = {
     for sign, low, high in (("", -(2 ** (bits - 1)), 2 ** (bits - 1)), ("U", 0, 2**bits))
 }
 FLOATS = {"FP16", "FP32", "FP64"}
-KNOWN = {"BOOL", "BYTES", *FLOATS, *WHOLE}
+ALL_TYPES = {"BOOL", "BYTES", *FLOATS, *WHOLE}
 REQUEST = {"id", "parameters", "inputs", "outputs"}
 TENSOR = {"name", "shape", "datatype", "parameters", "data"}
 
@@ -48,7 +48,7 @@ def tensor_columns(body: Any, use_case: UseCase) -> SentColumns:
         name = tensor["name"]
         if not set(tensor) <= TENSOR or not isinstance(name, str) or name in columns:
             raise _bad(f"Input {at} must be one tensor of its own name, without further members.")
-        # A stranger's name stays unsaid; where it stands in the request is said instead.
+        # An unknown name is not repeated; its place in the request stands for it.
         place = f"Input {name!r}" if name in use_case.columns else f"Input {at}"
         columns[name] = _data(tensor, place)
     lengths = {len(values) for values in columns.values()}
@@ -95,8 +95,8 @@ def _bad(message: str) -> Problem:
 
 def _data(tensor: dict[str, Any], place: str) -> list[Any]:
     shape, kind, data = tensor["shape"], tensor["datatype"], tensor["data"]
-    if not isinstance(kind, str) or kind not in KNOWN:
-        raise _bad(f"{place}: datatype must be one of {', '.join(sorted(KNOWN))}.")
+    if not isinstance(kind, str) or kind not in ALL_TYPES:
+        raise _bad(f"{place}: datatype must be one of {', '.join(sorted(ALL_TYPES))}.")
     whole = isinstance(shape, list) and all(type(n) is int and n >= 0 for n in shape)
     if not whole or shape[1:] not in ([], [1]) or not shape:
         raise _bad(f"{place}: shape must be [n] or [n, 1], one value for each row.")

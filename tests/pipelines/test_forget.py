@@ -35,7 +35,7 @@ from pipelines.registry.versions import Version, champion_of
 from pipelines.reproduce import reproduce
 from pipelines.runtime.workspace import Workspace, connected
 from pipelines.training_set import training_set
-from serving.shipper import Shipper
+from serving.shipping.shipper import Shipper
 from tests.conftest import made_use_case
 from tests.pipelines.test_maintain import register
 from tests.support.answered import REQUEST

@@ -32,7 +32,7 @@ from serving.scoring.cache import Announcement, Cache
 from serving.scoring.champion import CurrentVersion
 from serving.scoring.scorer import GRAPH_FILE, SCORER_FILE
 from serving.scoring.version import GOLDEN_FILE, check_golden, load_version
-from serving.shipper import Shipper
+from serving.shipping.shipper import Shipper
 from serving.telemetry.access_log import AccessLog
 from serving.telemetry.metrics import SHARED, Metrics
 from tests.support.project import PROJECT

@@ -25,8 +25,8 @@ from serving.http_check import ask
 from serving.log.record import FEEDBACK_FOLDER
 from serving.requests.request import CSV, JSON_ROWS, PARQUET
 from serving.scoring.version import load_version
-from serving.shipper import Shipper
 from serving.shipping.record_kinds import FEEDBACK
+from serving.shipping.shipper import Shipper
 from tests.support.running import app_of, current_of, running, spool_in
 from tests.support.small import SMALL
 

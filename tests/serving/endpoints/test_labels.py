@@ -23,9 +23,10 @@ from serving.log.spool import CLOSED, SpoolEntry
 from serving.requests.columns import SentColumns
 from serving.requests.errors import Problem
 from serving.requests.label_columns import check_labels, keys_of
-from serving.shipper import Shipper, shippers
+from serving.shipper import shippers
 from serving.shipping.feedback_rows import feedback_rows
 from serving.shipping.record_kinds import FEEDBACK
+from serving.shipping.shipper import Shipper
 from tests.conftest import made_use_case
 from tests.serving.endpoints.test_predictions import ROW
 from tests.support.answers import MOMENT, answer, spool_of, spooled
