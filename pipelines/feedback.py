@@ -18,6 +18,7 @@ import typer
 from contract.names import TableName
 from contract.store.fingerprint import RowHashes, row_hashes
 from contract.store.labels import PendingLabels, pending
+from contract.store.schema import fit_to_schema, widened
 from contract.store.tables import Tables
 from contract.use_case.pseudonymisation import Pseudonymiser
 from pipelines.data.label_rows import LabelRows, read_labels, refusal_rows, statements
@@ -25,7 +26,6 @@ from pipelines.runtime import cli
 from pipelines.runtime.console import count, summary, working
 from pipelines.runtime.step import Done, Result, Step, execute
 from pipelines.runtime.workspace import Workspace, open_workspace
-from serving.shipping.prediction_rows import conform, widened
 
 SourceOption = Annotated[
     str, typer.Option(help="A .csv or .parquet file, a Delta table, or a database with --query.")
@@ -70,15 +70,15 @@ def waiting(workspace: Workspace, now: datetime) -> PendingLabels:
 
 def _feedback(workspace: Workspace, source: str, query: str, now: datetime) -> FeedbackImported:
     use_case, tables = workspace.use_case, workspace.tables
-    veil = Pseudonymiser.of(use_case, workspace.settings.log_secret.get_secret_value())
+    pseudonymiser = Pseudonymiser.of(use_case, workspace.settings.log_secret.get_secret_value())
     with working("reading the labels"):
         rows = read_labels(source, query, use_case)
-    found = statements(rows, use_case, veil, now)
+    found = statements(rows, use_case, pseudonymiser, now)
     sorted_out = sort_out(found, tables)
     add(tables, "feedback", found.rows.filter(pa.array(sorted_out != "repeated")))
     # A database's address may hold a password.
     where = "database" if query else source
-    _quarantine(tables, refusal_rows(found.refused, where, use_case, veil, now))
+    _quarantine(tables, refusal_rows(found.refused, where, use_case, pseudonymiser, now))
     left = waiting(workspace, now)
     fed = FeedbackImported(
         rows_read=rows.num_rows,
@@ -107,7 +107,7 @@ def sort_out(
     if tables.exists("feedback"):
         table = tables.read("feedback")
         names = [name for name in rows.column_names if name in table.column_names]
-        earlier = conform(table.select(names), rows.schema)
+        earlier = fit_to_schema(table.select(names), rows.schema)
     both = pa.concat_tables([earlier, rows])
     frame = pd.DataFrame({"subject": _hashes(both, "label", "label_time")})
     frame["said"] = _hashes(both, "label_time")
@@ -128,7 +128,7 @@ def add(tables: Tables, name: TableName, rows: pa.Table) -> None:
         return
     tables.create(name, rows.schema)
     intake = tables.intake(name)
-    version = intake.append(conform(rows, widened(intake.schema, rows.schema)), {})
+    version = intake.append(fit_to_schema(rows, widened(intake.schema, rows.schema)), {})
     intake.settle([version])
 
 
@@ -139,7 +139,7 @@ def _hashes(rows: pa.Table, *without: str) -> RowHashes:
 def _quarantine(tables: Tables, rows: pa.Table) -> None:
     """Set rows apart, unless the same row of the same source is there already."""
     if tables.exists("feedback_quarantine"):
-        earlier = conform(tables.read("feedback_quarantine"), rows.schema)
+        earlier = fit_to_schema(tables.read("feedback_quarantine"), rows.schema)
         hashes = row_hashes(earlier.drop_columns(["received_time"]))
         fresh = ~np.isin(row_hashes(rows.drop_columns(["received_time"])), hashes)
         rows = rows.filter(pa.array(fresh))

@@ -90,8 +90,8 @@ def pinned_versions(workspace: Workspace) -> dict[TableName, set[int]]:
         )
         for version in page:
             for name in get_args(TableName):
-                if table_version_tag(name) in version.tags:
-                    pins.setdefault(name, set()).add(int(version.tags[table_version_tag(name)]))
+                if (tag := table_version_tag(name)) in version.tags:
+                    pins.setdefault(name, set()).add(int(version.tags[tag]))
         token = page.token
         if not token:
             return pins

@@ -121,17 +121,17 @@ def divide(rows: pa.Table, use_case: UseCase) -> tuple[Mask, Mask]:
 
 def _by_time(rows: pa.Table, use_case: UseCase, how: TimeSplit) -> tuple[Mask, Mask]:
     times = rows.column(str(use_case.event_time)).to_pandas()
-    inside = np.ones(len(times), dtype=bool)
+    in_window = np.ones(len(times), dtype=bool)
     if how.train_from:
-        inside &= (times >= local_midnight(how.train_from, use_case.time_zone)).to_numpy()
+        in_window &= (times >= local_midnight(how.train_from, use_case.time_zone)).to_numpy()
     if how.holdout_until:
-        inside &= (times < local_midnight(how.holdout_until, use_case.time_zone)).to_numpy()
+        in_window &= (times < local_midnight(how.holdout_until, use_case.time_zone)).to_numpy()
     if how.train_until:
         border = pd.Timestamp(local_midnight(how.train_until, use_case.time_zone))
     else:
-        border = times[inside].quantile(1 - how.holdout_share, interpolation="nearest")
+        border = times[in_window].quantile(1 - how.holdout_share, interpolation="nearest")
     before = (times < border).to_numpy()
-    return inside & before, inside & ~before
+    return in_window & before, in_window & ~before
 
 
 def _by_group(rows: pa.Table, how: GroupSplit) -> tuple[Mask, Mask]:

@@ -103,8 +103,8 @@ def check_apart(
     if done.returncode == -signal.SIGKILL:
         raise Unavailable("its check was killed, perhaps for want of memory")
     if done.returncode:
-        said = done.stderr.strip().split("\n")[-1]
-        raise Refused(said or f"Its check ended with {done.returncode}.")
+        reason = done.stderr.strip().split("\n")[-1]
+        raise Refused(reason or f"Its check ended with {done.returncode}.")
     return int(json.loads(done.stdout)["golden_rows"])
 
 

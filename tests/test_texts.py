@@ -19,8 +19,9 @@ from contract.statistics.metrics import Scored
 from contract.store.tables import Tables, TableVersion
 from contract.use_case.loader import parse_use_case
 from contract.use_case.model import Column, UseCase
+from monitoring.alerts.channels.mail import letter_of
+from monitoring.alerts.channels.slack import slack_body
 from monitoring.alerts.message import rehearsal
-from monitoring.alerts.wording import mail, slack_body
 from monitoring.monitor import monitor
 from monitoring.report.evidently_pages import EvidentlyPage, answers_page, inputs_page
 from monitoring.windows.window import WindowRequest
@@ -189,7 +190,7 @@ def test_an_alert_has_no_markup_of_theirs() -> None:
     assert marked == ["<http://127.0.0.1:5000/|Report in MLflow>"]
     for markup in ("<", ">", "@channel", "]("):
         assert markup not in body["text"]
-    letter = mail(message, "a@example.org", "b@example.org")
+    letter = letter_of(message, "a@example.org", "b@example.org")
     assert letter.get_content_type() == "text/plain"
     assert "</script><script>evil()</script>" in letter.get_content()
 

@@ -14,9 +14,9 @@ from contract.store.feedback import feedback_schema
 from contract.use_case.model import Column, Delta, Source, Sql, UseCase
 from contract.use_case.pseudonymisation import Pseudonymiser
 from pipelines.sources.registry import read_source
-from serving.endpoints.labels import check, keys_of, members, names_a_row
 from serving.requests.columns import READ, SentColumns
 from serving.requests.errors import Problem
+from serving.requests.label_columns import check_labels, keys_of, members, names_a_row
 from serving.requests.tabular import read_text
 
 BATCH_ROWS = 10_000
@@ -74,7 +74,9 @@ def named(source: str, query: str) -> Source:
     return Source(delta=Delta(path=source))
 
 
-def statements(rows: pa.Table, use_case: UseCase, veil: Pseudonymiser, now: datetime) -> LabelRows:
+def statements(
+    rows: pa.Table, use_case: UseCase, pseudonymiser: Pseudonymiser, now: datetime
+) -> LabelRows:
     """Check every row; what does not fit is set apart, the rest goes on."""
     types = members(use_case)
     parts: list[dict[str, list[Any]]] = []
@@ -87,7 +89,7 @@ def statements(rows: pa.Table, use_case: UseCase, veil: Pseudonymiser, now: date
     whole: dict[str, list[Any]] = {n: [v for part in parts for v in part[n]] for n in names}
     timed = [value is not None for value in whole["label_time"]]
     whole["label_time"] = [value or now for value in whole["label_time"]]
-    return LabelRows(_table(whole, use_case, veil, now), timed, refused)
+    return LabelRows(_table(whole, use_case, pseudonymiser, now), timed, refused)
 
 
 def _checked(
@@ -100,17 +102,16 @@ def _checked(
     """Checked columns of a batch: at once, or row by row where one of them does not fit."""
     n_rows = len(columns["label"])
     try:
-        yield check(SentColumns(columns, n_rows), use_case, now)
+        yield check_labels(SentColumns(columns, n_rows), use_case, now)
     except Problem:
         for row in range(n_rows):
             said = {name: values[row] for name, values in columns.items()}
             try:
-                yield check(
-                    SentColumns({n: [value] for n, value in said.items()}, 1), use_case, now
-                )
+                one = SentColumns({name: [value] for name, value in said.items()}, 1)
+                yield check_labels(one, use_case, now)
             except Problem as problem:
-                reason = problem.message.removeprefix("Row 0").lstrip(",: ")
-                refused.append(RefusedRow(start + row, reason, said))
+                column = f"column {problem.column!r}: " if problem.column else ""
+                refused.append(RefusedRow(start + row, f"{column}{problem.what}", said))
 
 
 def _one_name(columns: dict[str, list[Any]], use_case: UseCase) -> dict[str, list[Any]]:
@@ -147,10 +148,10 @@ def _from_decimal(value: Decimal, kind: str) -> int | float:
 
 
 def _table(
-    columns: dict[str, list[Any]], use_case: UseCase, veil: Pseudonymiser, now: datetime
+    columns: dict[str, list[Any]], use_case: UseCase, pseudonymiser: Pseudonymiser, now: datetime
 ) -> pa.Table:
     n_rows = len(columns["label"])
-    keys = veil.cover(keys_of(columns, use_case))
+    keys = pseudonymiser.apply(keys_of(columns, use_case))
     schema = feedback_schema({key: use_case.log_types[key] for key in keys}, use_case.answer_type)
     event_time = columns[use_case.event_time] if use_case.event_time else [None] * n_rows
     ours = {"event_time": event_time, "received_time": [now] * n_rows, "key_id": [None] * n_rows}
@@ -162,7 +163,7 @@ def refusal_rows(
     refused: Sequence[RefusedRow],
     source: str,
     use_case: UseCase,
-    veil: Pseudonymiser,
+    pseudonymiser: Pseudonymiser,
     now: datetime,
 ) -> pa.Table:
     """What was refused, for the table `feedback_quarantine`; everything that was said is text."""
@@ -171,7 +172,9 @@ def refusal_rows(
 
     def text(name: str, value: Any) -> str | None:
         read = READ[use_case.columns[name].type](value) if name in keys else None
-        hidden = veil.value(name, value if read is None else read)  # 7, however it was said
+        hidden = pseudonymiser.value(
+            name, value if read is None else read
+        )  # 7, however it was said
         return None if hidden is None else str(hidden)
 
     columns: dict[str, pa.Array] = {

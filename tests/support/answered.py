@@ -13,7 +13,7 @@ from pipelines.release.loaded_package import load
 from pipelines.runtime.workspace import Workspace, connected
 from pipelines.sources.registry import read_source
 from serving.requests.columns import SentColumns, check
-from serving.shipper import Shipper
+from serving.shipping.shipper import Shipper
 from tests.support.answers import answer as answer_of
 from tests.support.answers import spooled
 

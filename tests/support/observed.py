@@ -26,13 +26,9 @@ from contract.use_case.model import UseCase
 from contract.use_case.pseudonymisation import Pseudonymiser
 from monitoring.alerts.policy import AlertState, OpenAlerts
 from monitoring.alerts.policy import decide as decide_message
-from monitoring.verdict.evidence import (
-    ColumnChange,
-    DriftVerdict,
-    PastVerdict,
-    PerformanceFall,
-    WindowEvidence,
-)
+from monitoring.measures.compare import ColumnChange
+from monitoring.measures.performance import PerformanceFall
+from monitoring.verdict.evidence import DriftVerdict, PastVerdict, WindowEvidence
 from monitoring.verdict.judge import slice_columns
 from monitoring.verdict.verdict import decide as decide_verdict
 from monitoring.verdict.verdict import find
@@ -65,8 +61,8 @@ from pipelines.scheduling.jobs import JobContext, label_pattern
 from pipelines.sources.registry import read_source
 from pipelines.split import divide
 from pipelines.validate import refusal
-from serving.http.openapi_rows import row_schema
 from serving.http.status_page import page
+from serving.protocols.openapi_rows import row_schema
 from serving.scoring.scorer import Scorer
 from serving.scoring.version import ServedVersion, load_version
 from tests.conftest import made_rows
@@ -248,7 +244,7 @@ def loading(use_case: UseCase, folder: Path) -> object:
 
 def logged(use_case: UseCase, _: Path) -> object:
     columns: dict[str, list[Any]] = {"colour": ["red"], "size": [1.0], "group": ["a"], "id": [1]}
-    return Pseudonymiser.of(use_case, "secret").cover(columns)
+    return Pseudonymiser.of(use_case, "secret").apply(columns)
 
 
 def kept_rows(use_case: UseCase, folder: Path) -> object:

@@ -1,3 +1,4 @@
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -21,13 +22,14 @@ def test_who_waits_too_long_for_another_process_is_told_and_free_again_after() -
 
 def test_who_would_wait_forever_ends_when_told_to(tmp_path: Path) -> None:
     file, answers = tmp_path / "one.lock", iter([False, False, True])
-    waiting = locked(file, lambda: Busy("told to stop"), FOREVER, lambda: next(answers), 0.01)
-    with (
-        locked(file, lambda: Busy("never")),
-        pytest.raises(Busy, match="told to stop"),
-        waiting,
-    ):
-        pytest.fail("two at once")
+
+    def wait() -> None:
+        with locked(file, lambda: Busy("told to stop"), FOREVER, lambda: next(answers), 0.01):
+            pytest.fail("two at once")
+
+    with locked(file, lambda: Busy("never")), ThreadPoolExecutor() as threads:
+        with pytest.raises(Busy, match="told to stop"):
+            threads.submit(wait).result()
     assert not list(answers)
     with locked(file, lambda: Busy("still held")):
         pass

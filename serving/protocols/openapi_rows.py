@@ -17,7 +17,7 @@ def example_row(use_case: UseCase) -> dict[str, Any]:
 
 
 def column_schema(column: Column) -> Schema:
-    """Type, unit, range and categories of a column; what is only unusual is said in words."""
+    """Type, unit, range and categories of a column; what is only unusual stands in words."""
     kinds: dict[str, Schema] = {
         "string": {"type": "string"},
         "integer": {"type": "integer", "minimum": -INT64, "maximum": INT64 - 1},
@@ -26,22 +26,22 @@ def column_schema(column: Column) -> Schema:
         "timestamp": {"type": "string", "format": "date-time"},
     }
     schema = kinds[column.type]
-    said = [column.description] if column.description else []
+    notes = [column.description] if column.description else []
     if column.unit:
-        said.append(f"in {column.unit}")
+        notes.append(f"in {column.unit}")
         schema["x-unit"] = column.unit
     if column.categories and column.unseen == "reject":
         schema["enum"] = [*column.categories, *([None] if column.nullable else [])]
     elif column.categories:
-        said.append(f"usually one of {', '.join(column.categories)}")
+        notes.append(f"usually one of {', '.join(column.categories)}")
     if column.out_of_range == "reject":
         schema |= {"minimum": column.min} if column.min is not None else {}
         schema |= {"maximum": column.max} if column.max is not None else {}
     elif (column.min, column.max) != (None, None):
-        said.append(f"usually {range_of(column)}")
+        notes.append(f"usually {range_of(column)}")
     if column.nullable:
         schema["type"] = [schema["type"], "null"]
-    return schema | ({"description": plain("; ".join(said))} if said else {})
+    return schema | ({"description": plain("; ".join(notes))} if notes else {})
 
 
 def row_schema(use_case: UseCase) -> Schema:
@@ -62,6 +62,6 @@ def example(column: Column) -> Any:
         return column.categories[0] if column.categories else "text"
     if column.type in ("boolean", "timestamp"):
         return True if column.type == "boolean" else INSTANT
-    known = [bound for bound in (column.min, column.max) if bound is not None]
-    middle = sum(known) / len(known) if known else 0.0
+    bounds = [bound for bound in (column.min, column.max) if bound is not None]
+    middle = sum(bounds) / len(bounds) if bounds else 0.0
     return int(middle) if column.type == "integer" else middle

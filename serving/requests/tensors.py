@@ -1,16 +1,12 @@
-"""Open Inference Protocol v2: metadata, and tensors to columns and back."""
+"""Tensors in JSON, as the Open Inference Protocol has them, to columns and back."""
 
 import json
 import math
-from collections.abc import Iterable
 from typing import Any
 
 from contract.use_case.model import Column, UseCase
 from serving.requests.columns import SentColumns
 from serving.requests.errors import Problem
-
-EXTENSIONS = ["null_in_data", "model_alias"]
-PLATFORM = "fourcycle"
 
 DATATYPES = {
     "string": "BYTES",
@@ -25,7 +21,7 @@ WHOLE = {
     for sign, low, high in (("", -(2 ** (bits - 1)), 2 ** (bits - 1)), ("U", 0, 2**bits))
 }
 FLOATS = {"FP16", "FP32", "FP64"}
-KNOWN = {"BOOL", "BYTES", *FLOATS, *WHOLE}
+ALL_TYPES = {"BOOL", "BYTES", *FLOATS, *WHOLE}
 REQUEST = {"id", "parameters", "inputs", "outputs"}
 TENSOR = {"name", "shape", "datatype", "parameters", "data"}
 
@@ -35,25 +31,6 @@ def datatype(column: Column) -> str:
     if column.type == "integer" and column.nullable:
         return "FP64"
     return DATATYPES[column.type]
-
-
-def model_metadata(use_case: UseCase, name: str, version: str, n_classes: int) -> dict[str, Any]:
-    """Inputs and outputs of a version as tensors; -1 is the number of rows."""
-    outputs = [
-        {"name": "prediction", "datatype": _answer_type(use_case), "shape": [-1]},
-    ]
-    if use_case.classifies:
-        outputs.append({"name": "probability", "datatype": "FP64", "shape": [-1, n_classes]})
-    return {
-        "name": name,
-        "versions": [version],
-        "platform": PLATFORM,
-        "inputs": [
-            {"name": n, "datatype": datatype(use_case.columns[n]), "shape": [-1]}
-            for n in use_case.features
-        ],
-        "outputs": outputs,
-    }
 
 
 def tensor_columns(body: Any, use_case: UseCase) -> SentColumns:
@@ -71,28 +48,13 @@ def tensor_columns(body: Any, use_case: UseCase) -> SentColumns:
         name = tensor["name"]
         if not set(tensor) <= TENSOR or not isinstance(name, str) or name in columns:
             raise _bad(f"Input {at} must be one tensor of its own name, without further members.")
-        # A stranger's name stays unsaid; where it stands in the request is said instead.
-        columns[name] = _data(
-            tensor, f"Input {name!r}" if name in use_case.columns else f"Input {at}"
-        )
+        # An unknown name is not repeated; its place in the request stands for it.
+        place = f"Input {name!r}" if name in use_case.columns else f"Input {at}"
+        columns[name] = _data(tensor, place)
     lengths = {len(values) for values in columns.values()}
     if len(lengths) > 1:
         raise _bad("The inputs hold unequal numbers of rows.")
     return SentColumns(columns, lengths.pop() if lengths else 0)
-
-
-def wanted_outputs(body: Any, known: Iterable[str]) -> list[str]:
-    """Names of the outputs to answer, all unless some are asked for."""
-    names = list(known)
-    asked = body.get("outputs")
-    if asked is None:
-        return names
-    if not isinstance(asked, list) or not all(isinstance(output, dict) for output in asked):
-        raise _bad("outputs must be a list of objects with a name each.")
-    found = [output.get("name") for output in asked]
-    if not found or not all(name in names for name in found):
-        raise _bad(f"outputs may name {', '.join(names)}.")
-    return [name for name in names if name in found]
 
 
 def output_tensors(
@@ -103,26 +65,27 @@ def output_tensors(
 ) -> dict[str, dict[str, Any]]:
     """Answers as tensors by name; the classes of `probability` are named in its parameters."""
     n_rows = len(prediction)
-    found: dict[str, dict[str, Any]] = {
+    tensors: dict[str, dict[str, Any]] = {
         "prediction": {
             "name": "prediction",
             "shape": [n_rows],
-            "datatype": _answer_type(use_case),
+            "datatype": answer_type(use_case),
             "data": prediction,
         }
     }
     if probability is not None:
-        found["probability"] = {
+        tensors["probability"] = {
             "name": "probability",
             "shape": [n_rows, len(classes)],
             "datatype": "FP64",
             "parameters": {"classes": json.dumps(classes)},
             "data": [p for row in probability for p in row],
         }
-    return found
+    return tensors
 
 
-def _answer_type(use_case: UseCase) -> str:
+def answer_type(use_case: UseCase) -> str:
+    """The datatype of predictions."""
     return DATATYPES[use_case.answer_type]
 
 
@@ -132,8 +95,8 @@ def _bad(message: str) -> Problem:
 
 def _data(tensor: dict[str, Any], place: str) -> list[Any]:
     shape, kind, data = tensor["shape"], tensor["datatype"], tensor["data"]
-    if not isinstance(kind, str) or kind not in KNOWN:
-        raise _bad(f"{place}: datatype must be one of {', '.join(sorted(KNOWN))}.")
+    if not isinstance(kind, str) or kind not in ALL_TYPES:
+        raise _bad(f"{place}: datatype must be one of {', '.join(sorted(ALL_TYPES))}.")
     whole = isinstance(shape, list) and all(type(n) is int and n >= 0 for n in shape)
     if not whole or shape[1:] not in ([], [1]) or not shape:
         raise _bad(f"{place}: shape must be [n] or [n, 1], one value for each row.")
@@ -145,8 +108,8 @@ def _data(tensor: dict[str, Any], place: str) -> list[Any]:
         raise _bad(f"{place}: shape says {math.prod(shape)} values, data holds {len(data)}.")
     for row, value in enumerate(data):
         if value is not None and not _fits(value, kind):
-            found = f"{place}, row {row}: {kind} expected, found another type or range."
-            raise Problem("bad_cell", found, row)
+            what = f"{kind} expected, found another type or range."
+            raise Problem("bad_cell", f"{place[0].lower()}{place[1:]}: {what}", row)
     return data
 
 
