@@ -53,7 +53,7 @@ test: lint  ## Lint, types and every test
 	@OMP_NUM_THREADS=1 pytest -n 2
 
 docs-check: $(INSTALLED)  ## Every command of the documents, also those that take minutes
-	@FOURCYCLE_DOCS=full OMP_NUM_THREADS=1 pytest -rs tests/system/test_docs.py
+	@FOURCYCLE_DOCS=full OMP_NUM_THREADS=1 pytest -v -rs tests/system/test_docs.py
 
 faults: $(INSTALLED)  ## Every race and kill in full count (make test runs a few)
 	@FOURCYCLE_FAULT_ROUNDS=full OMP_NUM_THREADS=1 pytest -n 2 tests/faults

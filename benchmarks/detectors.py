@@ -45,7 +45,7 @@ CASES: tuple[tuple[Kind, int, int], ...] = (
 
 
 def false_alarms(on: Stage, windows: int, n_rows: int, policy: Monitoring) -> tuple[int, int]:
-    """Of windows without a change: how many fired, and how many raised an alarm."""
+    """Of windows without a change: how many drifted, and how many raised an alarm."""
     random = np.random.default_rng(0)
     past: list[PastVerdict] = []
     for _ in range(windows):
@@ -87,11 +87,11 @@ def main(
     warnings.filterwarnings("ignore")  # of the libraries under comparison
     on = stage()
     policy = on.use_case.monitoring
-    typer.echo("| no change, rows in a window | windows | fired | alarm |\n|---|---|---|---|")
+    typer.echo("| no change, rows in a window | windows | drifted | alarm |\n|---|---|---|---|")
     for n_rows in (500, 1000, 5000):
-        fired, alarms = false_alarms(on, windows, n_rows, policy)
+        drifted, alarms = false_alarms(on, windows, n_rows, policy)
         typer.echo(
-            f"| {n_rows:,} | {windows:,} | {share(fired, windows)} | {share(alarms, windows)} |"
+            f"| {n_rows:,} | {windows:,} | {share(drifted, windows)} | {share(alarms, windows)} |"
         )
     typer.echo("\n| change | onset | labels late by | found in 8 windows | median delay, windows |")
     typer.echo("|---|---|---|---|---|")
@@ -105,7 +105,7 @@ def main(
         median = f"{np.median(found):g}" if found else "–"
         typer.echo(f"| {kind} | {onset} | {late} | {len(found)} of {seeds} | {median} |")
     typer.echo(
-        f"\n| {same} windows of 1,000 rows each | ours fired | Evidently flags a column "
+        f"\n| {same} windows of 1,000 rows each | ours: drift | Evidently flags a column "
         "| Evidently flags the data set |\n|---|---|---|---|"
     )
     for kind in KINDS:

@@ -35,8 +35,8 @@ from serving.log.prediction_record import PredictionRecord
 from serving.log.record import RecordSchema, encode
 from serving.log.segment_frames import FrameKind
 from serving.log.spool import Spool, SpoolEntry
-from serving.shipper import Shipper
 from serving.shipping.prediction_rows import prediction_rows
+from serving.shipping.shipper import Shipper
 
 PROJECT = Path(__file__).resolve().parent.parent
 SYNCS = ("off", "os", "fsync")
@@ -49,13 +49,15 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from contract.store.tables import Tables
 from contract.use_case.loader import load_use_case
-from monitoring.windows.rows import Reader
-from monitoring.windows.window import Asked, resolve
+from monitoring.windows.rows import WindowReader
+from monitoring.windows.window import WindowRequest, resolve
 tables, use_case = Tables(sys.argv[1], "flights"), load_use_case("flights")
 day = date.fromisoformat(sys.argv[2])
 def read(version):
-    window = resolve(Asked(day, day + timedelta(days=1)), tables, use_case, datetime.now(UTC))
-    return list(Reader(tables, use_case, window, version).stream(list(use_case.features), 1))
+    window = resolve(
+        WindowRequest(day, day + timedelta(days=1)), tables, use_case, datetime.now(UTC)
+    )
+    return list(WindowReader(tables, use_case, window, version).stream(list(use_case.features), 1))
 def peak():  # getrusage starts from the parent's
     return int(re.search(r"VmHWM:\\s+(\\d+)", Path("/proc/self/status").read_text())[1]) / 1024
 read("none")

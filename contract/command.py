@@ -1,4 +1,4 @@
-"""The door of the services' commands: one sentence for each error, and its exit code."""
+"""How the services' commands run: one sentence for each error, and its exit code."""
 
 import logging
 import os

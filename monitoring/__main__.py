@@ -15,7 +15,7 @@ from contract.use_case.model import UseCase
 from monitoring.windows.window import WindowRequest, read_count, read_day, read_versions
 
 if TYPE_CHECKING:
-    from monitoring.alerts.channels import Send
+    from monitoring.alerts.channels.delivery import Send
     from monitoring.monitor import Monitored
 
 QUIET = {
@@ -47,7 +47,7 @@ def main(
         raise BadInput(f"json: yes or no is needed, found {as_json!r}.")
     if fail_on not in ("", "drift"):
         raise BadInput(f"fail_on: drift or nothing is needed, found {fail_on!r}.")
-    asked = WindowRequest(
+    request = WindowRequest(
         read_day("from", from_),
         read_day("until", until),
         read_count("last", last),
@@ -57,13 +57,13 @@ def main(
     # `mlflow run` makes a run in an experiment that need not be ours; reports have their own.
     os.environ.pop("MLFLOW_RUN_ID", None)
     # MLflow takes seconds to import; --help and a wrong option answer at once.
-    from monitoring.alerts.channels import channels
+    from monitoring.alerts.channels.registry import channels
     from monitoring.monitor import monitor
     from monitoring.report.publish import link
 
     settings = read_settings(root)
-    to = channels(settings)  # what is configured by half is said before the work
-    done = monitor(declared, settings, asked, version, _say)
+    to = channels(settings)  # an incomplete channel is refused before the work
+    done = monitor(declared, settings, request, version, _say)
     if as_json == "yes":
         first, *others = (asdict(m) for m in done)
         typer.echo(json.dumps(first | {"others": others}, indent=2))
@@ -105,16 +105,16 @@ def _alert(
     try:
         done = announce(use_case, settings, versions, to, _warn)
     except Exception as error:  # of any kind; a foreign one's text may hold an address
-        said = str(error) if isinstance(error, FourcycleError) else type(error).__name__
-        _warn(f"alerts wait for the next run: {said}")
+        reason = str(error) if isinstance(error, FourcycleError) else type(error).__name__
+        _warn(f"alerts wait for the next run: {reason}")
         return
     for each in done:
         about = f"{each.message.kind} on version {each.message.version}, {each.message.window}"
-        said = f"alert: {about}: sent to {each.channel}"
+        line = f"alert: {about}: sent to {each.channel}"
         if each.failure:
-            said = f"WARNING: {each.channel} did not take the {about}: {each.failure}; "
-            said += "the next run tries again"
-        typer.echo(f"  {said}", err=True)
+            line = f"WARNING: {each.channel} did not take the {about}: {each.failure}; "
+            line += "the next run tries again"
+        typer.echo(f"  {line}", err=True)
 
 
 if __name__ == "__main__":

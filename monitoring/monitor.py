@@ -4,7 +4,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-import pandas as pd
 from mlflow import MlflowClient
 from mlflow.entities import Run
 
@@ -14,18 +13,14 @@ from contract.store.fingerprint import value_hash
 from contract.store.locks import alone
 from contract.store.tables import Tables
 from contract.use_case.model import UseCase
-from contract.use_case.pseudonymisation import altered
-from monitoring.measures.answers import classes_of, score_index
-from monitoring.measures.compare import frozen_columns
-from monitoring.measures.count import WindowCounts, count_window
-from monitoring.report.evidently_pages import EvidentlyPages, draw
+from monitoring.measures.observe import ObservedWindow, observe
+from monitoring.report.evidently_pages import NO_PAGES, EvidentlyPages, draw
 from monitoring.report.figures import WindowReport
 from monitoring.report.history import ReportHistory, UnreadableArtifact, read_document, read_history
 from monitoring.report.publish import PAGE_FILE, publish
 from monitoring.verdict.evidence import UNJUDGED, PastVerdict
-from monitoring.verdict.judge import ANSWER_ROWS, judge
-from monitoring.windows.reference import Rows
-from monitoring.windows.rows import WindowReader, served_versions
+from monitoring.verdict.judge import JudgedWindow, judge
+from monitoring.windows.rows import served_versions
 from monitoring.windows.versions import (
     ServedModel,
     asking,
@@ -65,14 +60,13 @@ class ReportContext:
     client: MlflowClient
     experiment_id: str
     tables: Tables
-    use_case: UseCase  # of today
     say: Callable[[str], None]
 
 
 def monitor(
     use_case: UseCase,
     settings: Settings,
-    asked: WindowRequest,
+    request: WindowRequest,
     version: str = "",
     say: Callable[[str], None] = lambda line: None,
     now: datetime | None = None,
@@ -88,7 +82,7 @@ def monitor(
     tables = Tables(settings.table_root, use_case.name)
     # Two runs on one window at once: the second waits here, then finds the report of the first.
     with alone(settings, f"{use_case.name}.monitor", PATIENCE_S), asking():
-        window = resolve(asked, tables, use_case, now or datetime.now(UTC))
+        window = resolve(request, tables, use_case, now or datetime.now(UTC))
         if window.newer:
             say(f"not judged unless asked for by --from and --until: {window.newer}")
         served = [version] if version else served_versions(tables, window) or [champion]
@@ -96,110 +90,84 @@ def monitor(
             raise BadInput(
                 f"{use_case.name!r} has no version in Production, and none answered in the window."
             )
-        where = monitoring_experiment(client, settings, use_case.name)
-        desk = ReportContext(client, where, tables, use_case, say)
+        experiment_id = monitoring_experiment(client, settings, use_case.name)
+        context = ReportContext(client, experiment_id, tables, say)
         ordered = sorted(served, key=lambda v: v != champion)
-        return tuple(_report(desk, window, read_served(client, use_case, v)) for v in ordered)
+        return tuple(_report(context, window, read_served(client, use_case, v)) for v in ordered)
 
 
-def _report(desk: ReportContext, window: Window, served: ServedModel) -> Monitored:
-    use_case, reference, version = served.use_case, served.reference, served.version
-    reader = WindowReader(desk.tables, use_case, window, version)
-    schema = reader.schema_problems()
-    unseen = {*schema, *altered(use_case)}  # what the log hides on purpose is no finding
-    features = [name for name in use_case.features if name not in unseen]
-    frozen, score = None, None
-    if reference:
-        frozen = frozen_columns(reference, use_case)
-        score = score_index(use_case, classes_of(reference.holdout.answers, use_case))
-    desk.say(f"{use_case.name} version {version}, {window.title}: counting every row")
-    counted = count_window(reader, features, frozen, score)
-    sample = reader.sample(features, counted.rows, ANSWER_ROWS)
-    labels_until = sample.answers["label_time"].max()
-    history = read_history(desk.client, desk.experiment_id, version)
-    title = _title(window, counted)
-    start, end = window.start or counted.first, window.end or counted.last
-    past = history.before(start, use_case.monitoring, desk.say)
-    content = _content(use_case, version, title, counted, sample, past)
-    if known := _known(desk, history, content):
-        return known
-    desk.say(f"judging {counted.rows:,} rows")
-    judged = judge(counted, sample, reference, frozen, schema, past, use_case)
-    as_html = history.is_newest(end) or bool(judged.verdict.signals)
-    drawn = EvidentlyPages({}, 0, {})
-    if reference and judged.verdict.state not in UNJUDGED:
-        desk.say("drawing Evidently's pages")
-        drawn = draw(sample, reference, use_case, as_html)
+def _report(context: ReportContext, window: Window, served: ServedModel) -> Monitored:
+    """One version's report on a window; made only where none of the same content stands."""
+    use_case = served.use_case
+    context.say(f"{use_case.name} version {served.version}, {window.title}: counting every row")
+    observed = observe(context.tables, window, served)
+    history = read_history(context.client, context.experiment_id, served.version)
+    past = history.before(observed.start, use_case.monitoring, context.say)
+    content = _content(observed, past)
+    if earlier := _earlier(context, history.same(content)):
+        return earlier
+    context.say(f"judging {observed.counts.rows:,} rows")
+    judged = judge(observed, past)
     report = WindowReport(
-        use_case.name,
-        version,
-        title,
-        start,
-        end,
-        counted.rows,
-        judged,
-        len(history.revisions(title)) + 1,
-        drawn.rows,
-        drawn.left_out,
-        None if pd.isna(labels_until) else labels_until,
+        observed=observed,
+        judged=judged,
+        evidently=_evidently(context, observed, judged, history),
+        revision=len(history.revisions(observed.title)) + 1,
+        content=content,
     )
-    run_id = publish(
-        desk.client, desk.experiment_id, report, content, drawn.pages, history, served.registered
-    )
-    return _monitored(desk.client.get_run(run_id), already=False)
+    run_id = publish(context.client, context.experiment_id, report, history)
+    return _monitored(context.client.get_run(run_id), already=False)
 
 
-def _known(desk: ReportContext, history: ReportHistory, content: str) -> Monitored | None:
-    """The report that was made of this content; none where it can't be read."""
-    run = history.same(content)
+def _earlier(context: ReportContext, run: Run | None) -> Monitored | None:
+    """The report of an earlier run; none where it can't be read."""
     try:
         return _monitored(run, already=True) if run else None
     except UnreadableArtifact as error:
-        desk.say(f"reported again: {error}")
+        context.say(f"reported again: {error}")
         return None
 
 
-def _title(window: Window, counted: WindowCounts) -> str:
-    """The window's name; one that moves with the table is named by its moments too."""
-    if window.start or window.end or counted.first is None or counted.last is None:
-        return window.title
-    return f"{window.title}, {counted.first:%Y-%m-%d %H:%M:%S} to {counted.last:%Y-%m-%d %H:%M:%S}"
+def _evidently(
+    context: ReportContext, observed: ObservedWindow, judged: JudgedWindow, history: ReportHistory
+) -> EvidentlyPages:
+    """Evidently's pages of a window that was judged; as HTML where somebody will look at it."""
+    reference = observed.served.reference
+    if reference is None or judged.verdict.state in UNJUDGED:
+        return NO_PAGES
+    context.say("drawing Evidently's pages")
+    as_html = history.is_newest(observed.end) or bool(judged.verdict.signals)
+    return draw(observed.sample, reference, observed.served.use_case, as_html)
 
 
-def _content(
-    use_case: UseCase,
-    version: str,
-    title: str,
-    counted: WindowCounts,
-    sample: Rows,
-    past: list[PastVerdict],
-) -> str:
+def _content(observed: ObservedWindow, past: list[PastVerdict]) -> str:
     """What a report rests on, as a hash: the same again needs no second report."""
+    served, counts = observed.served, observed.counts
     return value_hash(
         [
-            [use_case.name, version, title, counted.rows],
-            use_case.monitoring.model_dump(mode="json"),
-            [summary.counts.tolist() for _, _, summary in counted.columns.roles()],
-            sample.answers["label"].astype(str).tolist(),
+            [served.use_case.name, served.version, observed.title, counts.rows],
+            served.use_case.monitoring.model_dump(mode="json"),
+            [summary.counts.tolist() for _, _, summary in counts.columns.roles()],
+            observed.sample.answers["label"].astype(str).tolist(),
             [[sorted(p.signals), sorted(p.alarms)] for p in past],
         ]
     )
 
 
 def _monitored(run: Run, already: bool) -> Monitored:
-    found = read_document(run)
-    verdict = found["verdict"]
+    document = read_document(run)
+    verdict = document["verdict"]
     columns = [s.removeprefix("columns:") for s in verdict["signals"] if s.startswith("columns:")]
     return Monitored(
         status=verdict["state"],
-        version=found["version"],
-        window=found["window"],
-        rows=found["rows"],
+        version=document["version"],
+        window=document["window"],
+        rows=document["rows"],
         reasons=tuple(verdict["reasons"]),
         columns_drifted=tuple(columns),
         signals=tuple(verdict["signals"]),
         alarms=tuple(verdict["alarms"]),
-        revision=found["revision"],
+        revision=document["revision"],
         report=f"{run.info.artifact_uri}/{PAGE_FILE}",
         run_id=run.info.run_id,
         experiment_id=run.info.experiment_id,

@@ -5,7 +5,6 @@ options. A command is imported when it is called, so the list answers at once.
 """
 
 import ast
-import os
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
@@ -36,12 +35,6 @@ CYCLES = {
     ),
 }
 SERVICES = {"serve": "serving.__main__", "monitor": "monitoring.__main__"}
-# Read by libraries while they are imported, as the Makefile sets them.
-ENVIRONMENT = {
-    "MLFLOW_DISABLE_TELEMETRY": "true",
-    "DO_NOT_TRACK": "1",
-    "GX_ANALYTICS_ENABLED": "false",
-}
 HELP = """Fourcycle: the four cycles of machine learning operations on MLflow.
 
 fourcycle main --use-case penguins: from raw data to a gated version.
@@ -103,8 +96,6 @@ def _sentence(module: str) -> str:
 
 def main() -> None:
     """Fourcycle: run one command of the four cycles."""
-    for name, value in ENVIRONMENT.items():
-        os.environ.setdefault(name, value)
     cli.execute(commands())
 
 

@@ -72,7 +72,7 @@ def _backtest(workspace: Workspace, version: Version, first: str, last: str) -> 
     for part in _parts(workspace, traffic, served):
         compare(kept, part, served)
     case, classes = served.use_case, served.scorer.classes
-    found = Backtested(
+    result = Backtested(
         version=version.version,
         window=traffic.window.title,
         read=traffic.versions,
@@ -83,11 +83,11 @@ def _backtest(workspace: Workspace, version: Version, first: str, last: str) -> 
         mean_difference=kept.distance / max(kept.compared, 1),
         changes=dict(kept.changes.most_common(LARGEST_CHANGES)),
         rows_labelled=sum(map(len, kept.labels)),
-        figures=figures(case, kept.labels, kept.found, classes),
+        figures=figures(case, kept.labels, kept.would_be, classes),
         figures_given=figures(case, kept.labels, kept.given, classes),
     )
-    _log(found)
-    return found
+    _log(result)
+    return result
 
 
 def _parts(workspace: Workspace, traffic: Traffic, served: ServedVersion) -> Iterator[pa.Table]:
@@ -96,24 +96,24 @@ def _parts(workspace: Workspace, traffic: Traffic, served: ServedVersion) -> Ite
     return traffic.stream(workspace.tables, sql)
 
 
-def _log(found: Backtested) -> None:
-    mlflow.set_tags({VERSION_TAG: found.version, WINDOW_TAG: found.window})
+def _log(result: Backtested) -> None:
+    mlflow.set_tags({VERSION_TAG: result.version, WINDOW_TAG: result.window})
     numbers = {
-        "rows": found.rows,
-        "rows_different": found.rows_different,
-        "rows_labelled": found.rows_labelled,
-        "mean_difference": found.mean_difference,
+        "rows": result.rows,
+        "rows_different": result.rows_different,
+        "rows_labelled": result.rows_labelled,
+        "mean_difference": result.mean_difference,
     }
     mlflow.log_metrics(numbers)
-    mlflow.log_metrics({f"window/{name}": value for name, value in found.figures.items()})
-    mlflow.log_metrics({f"given/{name}": value for name, value in found.figures_given.items()})
-    mlflow.set_tag(NOTE_TAG, _note(found))
+    mlflow.log_metrics({f"window/{name}": value for name, value in result.figures.items()})
+    mlflow.log_metrics({f"given/{name}": value for name, value in result.figures_given.items()})
+    mlflow.set_tag(NOTE_TAG, _note(result))
 
 
-def _note(found: Backtested) -> str:
-    lines = [found.line(), "", "| metric | given | would be |", "|---|---|---|"]
-    for name, value in found.figures.items():
-        given = found.figures_given.get(name)
+def _note(result: Backtested) -> str:
+    lines = [result.line(), "", "| metric | given | would be |", "|---|---|---|"]
+    for name, value in result.figures.items():
+        given = result.figures_given.get(name)
         lines.append(f"| {name} | {'' if given is None else f'{given:.4f}'} | {value:.4f} |")
     return "\n".join(lines)
 
@@ -131,20 +131,20 @@ def main(
     asked = Version.read(workspace, version) if version else champion_of(workspace)
     if asked is None:
         raise BadInput(f"{workspace.model_name!r} has no champion; name a version.")
-    found = backtest(workspace, asked, from_, to).result
+    result = backtest(workspace, asked, from_, to).result
     if cli.flag(as_json):
-        print(json.dumps(found.model_dump(), indent=2))
+        print(json.dumps(result.model_dump(), indent=2))
     facts = {
-        "window": found.window,
-        "answered by": ", ".join(f"version {v}: {count(n)}" for v, n in found.answered_by.items()),
-        "different answers": f"{count(found.rows_different)} of {count(found.rows)}",
-        "mean difference": f"{found.mean_difference:.6g}",
-        "labelled": count(found.rows_labelled),
+        "window": result.window,
+        "answered by": ", ".join(f"version {v}: {count(n)}" for v, n in result.answered_by.items()),
+        "different answers": f"{count(result.rows_different)} of {count(result.rows)}",
+        "mean difference": f"{result.mean_difference:.6g}",
+        "labelled": count(result.rows_labelled),
     }
-    for name, value in found.figures.items():
-        given = found.figures_given.get(name)
+    for name, value in result.figures.items():
+        given = result.figures_given.get(name)
         facts[name] = f"{value:.4f}" + ("" if given is None else f", given answers {given:.4f}")
-    summary(f"Backtest of version {found.version}", facts, {"compare runs": "make ui"})
+    summary(f"Backtest of version {result.version}", facts, {"compare runs": "make ui"})
 
 
 if __name__ == "__main__":

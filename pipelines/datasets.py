@@ -65,11 +65,11 @@ def last_validation(use_case: UseCase, root: str = "") -> dict[str, Any] | None:
     from tracking.store import connect
 
     client = connect(read_settings(root))
-    found = client.get_experiment_by_name(experiment(use_case.name, "training"))
-    if found is None:
+    training = client.get_experiment_by_name(experiment(use_case.name, "training"))
+    if training is None:
         return None
     wanted = f"tags.{STEP_TAG} = '{STEP.name}' and attributes.status = 'FINISHED'"
-    runs = client.search_runs([found.experiment_id], wanted, max_results=1)
+    runs = client.search_runs([training.experiment_id], wanted, max_results=1)
     if not runs:
         return None
     figures = runs[0].data.metrics
@@ -84,9 +84,9 @@ def last_validation(use_case: UseCase, root: str = "") -> dict[str, Any] | None:
 
 def known_table(name: str) -> TableName:
     """The name as a table's; BadInput for any other."""
-    for known in get_args(TableName):
-        if name == known:
-            return known  # type: ignore[no-any-return]
+    for table in get_args(TableName):
+        if name == table:
+            return table  # type: ignore[no-any-return]
     raise BadInput(f"No table is called {name!r}; {nearest(name, list(get_args(TableName)))}")
 
 
@@ -141,29 +141,30 @@ def main(
         plain = [field.name for field in rows.schema if not pa.types.is_nested(field.type)]
         pyarrow.csv.write_csv(rows.select(plain), sys.stdout.buffer)
         return
-    found = (
+    answer = (
         list_tables(use_case, root) if action == "list" else describe_table(use_case, table, root)
     )
     if cli.flag(as_json):
-        print(json.dumps(found, indent=2, default=str))
-    elif isinstance(found, list):
-        _print_rows(f"Tables of {use_case}", found)
+        print(json.dumps(answer, indent=2, default=str))
+    elif isinstance(answer, list):
+        _print_rows(f"Tables of {use_case}", answer)
     else:
-        _print_description(found)
+        _print_description(answer)
 
 
-def _print_description(found: dict[str, Any]) -> None:
+def _print_description(description: dict[str, Any]) -> None:
     screen = console()
     screen.print(
-        f"[bold]{found['table']}[/bold] of {found['use_case']}, {count(found['rows'])} rows"
+        f"[bold]{description['table']}[/bold] of {description['use_case']}, "
+        f"{count(description['rows'])} rows"
     )
-    screen.print(f"owner: {found['owner'] or 'not declared'}", markup=False)
-    validation = found["last_validation"]
+    screen.print(f"owner: {description['owner'] or 'not declared'}", markup=False)
+    validation = description["last_validation"]
     screen.print(
         f"last validation: {json.dumps(validation) if validation else 'none yet'}", markup=False
     )
-    _print_rows("Columns", found["columns"])
-    _print_rows("Versions", found["versions"])
+    _print_rows("Columns", description["columns"])
+    _print_rows("Versions", description["versions"])
 
 
 def _print_rows(title: str, rows: list[dict[str, Any]]) -> None:

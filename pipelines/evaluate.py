@@ -9,26 +9,25 @@ from pathlib import Path
 import mlflow
 import numpy as np
 import pyarrow as pa
-from pydantic import BaseModel, ConfigDict
 from sklearn.pipeline import Pipeline
 
 from contract.errors import FourcycleError
 from contract.statistics.bootstrap import Estimate, estimate
 from contract.statistics.metrics import SMALLER_IS_BETTER, Scored, metric_values, metrics_for
-from contract.store.tables import TableVersion
 from contract.use_case.model import UseCase
 from pipelines.model.baseline import baseline
 from pipelines.model.fitted import labels, load_model, score
-from pipelines.model.plots import Measured, figures
+from pipelines.model.plots import figures
+from pipelines.model.results import Evaluated, Figure, HoldoutSlice, Measured, Trained
 from pipelines.registry.fetch import fetch
 from pipelines.registry.versions import Version, champion_of, version_of_run
 from pipelines.runtime import cli
 from pipelines.runtime.console import console, working
 from pipelines.runtime.run_inputs import log_input
-from pipelines.runtime.step import Done, Result, Step, execute, latest_run, load_result
+from pipelines.runtime.step import Done, Step, execute, latest_run, load_result
 from pipelines.runtime.workspace import Workspace, open_workspace
 from pipelines.train import STEP as TRAIN
-from pipelines.train import Trained, read_rows
+from pipelines.train import read_rows
 from serving.scoring.sklearn_scorer import MODEL_FILE, load_pipeline
 from tracking.tags import CHAMPION_TAG, CHAMPION_UNREADABLE_TAG, COMPARED_WITH_TAG
 
@@ -38,54 +37,6 @@ SLICE_RESAMPLES = 200
 SLICE_MIN_ROWS = 30
 SLICE_MAX_VALUES = 50
 NONE = "none"
-
-
-class Figure(BaseModel):
-    """A measured value with its 95 % interval."""
-
-    model_config = ConfigDict(frozen=True)
-    value: float
-    low: float
-    high: float
-
-    @property
-    def measured(self) -> Measured:
-        """The three numbers in order."""
-        return self.value, self.low, self.high
-
-
-class HoldoutSlice(BaseModel):
-    """The main metric on the holdout rows that share a value of a column."""
-
-    model_config = ConfigDict(frozen=True)
-    column: str
-    value: str
-    rows: int
-    figure: Figure | None  # None: too few rows to say
-
-
-class Evaluated(Result):
-    """How good a candidate is."""
-
-    run_id: str
-    metric: str
-    holdout: TableVersion
-    figures: dict[str, Figure]
-    baseline: dict[str, float]
-    champion: str  # version it was compared with, or none
-    champion_figures: dict[str, float]
-    slices: tuple[HoldoutSlice, ...]
-    importance: dict[str, float]
-
-    def line(self) -> str:
-        main = self.figures[self.metric]
-        beside = f"baseline {self.baseline[self.metric]:.3f}"
-        if self.metric in self.champion_figures:
-            beside += f", champion v{self.champion} {self.champion_figures[self.metric]:.3f}"
-        return f"{self.metric} {main.value:.3f} [{main.low:.3f}, {main.high:.3f}], {beside}"
-
-    def tables(self) -> tuple[TableVersion, ...]:
-        return (self.holdout,)
 
 
 STEP = Step("evaluate", Evaluated, ("columns", "target", "positive", "evaluation"))
@@ -107,10 +58,10 @@ def _opponent(workspace: Workspace, trained: Trained) -> Version | None:
 
     A promoted version would otherwise be compared with itself and evaluated for nothing.
     """
-    known = version_of_run(workspace, trained.run_id)
-    if known is None:
+    version = version_of_run(workspace, trained.run_id)
+    if version is None:
         return champion_of(workspace)
-    met = known.tags.get(COMPARED_WITH_TAG, NONE)
+    met = version.tags.get(COMPARED_WITH_TAG, NONE)
     return None if met == NONE else Version.read(workspace, met)
 
 
@@ -177,24 +128,24 @@ def _champion_figures(
         return metric_values(workspace.use_case, score(theirs, rows, workspace.use_case))
     except (FourcycleError, mlflow.MlflowException, OSError, KeyError, ValueError) as error:
         # Whether an unreadable champion stops a promotion is for the gate to say.
-        said = f"  champion version {champion.version} can't be measured: {error}"
-        console().print(said, markup=False)
+        message = f"  champion version {champion.version} can't be measured: {error}"
+        console().print(message, markup=False)
         mlflow.set_tag(CHAMPION_UNREADABLE_TAG, str(error)[:500])
         return {}
 
 
 def _slices(use_case: UseCase, rows: pa.Table, scored: Scored) -> "list[HoldoutSlice]":
-    found = []
+    slices = []
     for column in use_case.evaluation.slices:
         values = rows.column(column).to_pandas().astype(str).to_numpy()
         names, counts = np.unique(values, return_counts=True)
         for name in names[np.argsort(-counts)][:SLICE_MAX_VALUES]:
             mask = values == name
             figure = _slice_figure(use_case, scored.rows(mask))
-            found.append(
+            slices.append(
                 HoldoutSlice(column=column, value=str(name), rows=int(mask.sum()), figure=figure)
             )
-    return found
+    return slices
 
 
 def _slice_figure(use_case: UseCase, part: Scored) -> Figure | None:

@@ -18,6 +18,7 @@ import typer
 from contract.names import TableName
 from contract.store.fingerprint import RowHashes, row_hashes
 from contract.store.labels import PendingLabels, pending
+from contract.store.schema import fit_to_schema, widened
 from contract.store.tables import Tables
 from contract.use_case.pseudonymisation import Pseudonymiser
 from pipelines.data.label_rows import LabelRows, read_labels, refusal_rows, statements
@@ -25,7 +26,6 @@ from pipelines.runtime import cli
 from pipelines.runtime.console import count, summary, working
 from pipelines.runtime.step import Done, Result, Step, execute
 from pipelines.runtime.workspace import Workspace, open_workspace
-from serving.shipping.prediction_rows import conform, widened
 
 SourceOption = Annotated[
     str, typer.Option(help="A .csv or .parquet file, a Delta table, or a database with --query.")
@@ -70,15 +70,15 @@ def waiting(workspace: Workspace, now: datetime) -> PendingLabels:
 
 def _feedback(workspace: Workspace, source: str, query: str, now: datetime) -> FeedbackImported:
     use_case, tables = workspace.use_case, workspace.tables
-    veil = Pseudonymiser.of(use_case, workspace.settings.log_secret.get_secret_value())
+    pseudonymiser = Pseudonymiser.of(use_case, workspace.settings.log_secret.get_secret_value())
     with working("reading the labels"):
         rows = read_labels(source, query, use_case)
-    found = statements(rows, use_case, veil, now)
+    found = statements(rows, use_case, pseudonymiser, now)
     sorted_out = sort_out(found, tables)
     add(tables, "feedback", found.rows.filter(pa.array(sorted_out != "repeated")))
     # A database's address may hold a password.
     where = "database" if query else source
-    _quarantine(tables, refusal_rows(found.refused, where, use_case, veil, now))
+    _quarantine(tables, refusal_rows(found.refused, where, use_case, pseudonymiser, now))
     left = waiting(workspace, now)
     fed = FeedbackImported(
         rows_read=rows.num_rows,
@@ -93,31 +93,33 @@ def _feedback(workspace: Workspace, source: str, query: str, now: datetime) -> F
     return fed
 
 
-def sort_out(found: LabelRows, tables: Tables) -> "np.ndarray[tuple[int], np.dtype[np.str_]]":
+def sort_out(
+    statement_rows: LabelRows, tables: Tables
+) -> "np.ndarray[tuple[int], np.dtype[np.str_]]":
     """What each statement is, (n_rows,): new, corrected, confirmed or repeated.
 
-    A repeated one is known by the letter; without a time of its own, a label that was ever said of
-    its subject is. A confirmed one says the same of another time, and is kept: a label of the time
-    between may come yet.
+    A repeated one equals an earlier statement in every column; without a time of its own, it
+    repeats any equal label of its subject. A confirmed one gives the same label at another time and
+    is kept: a label of the time between may come yet.
     """
-    rows = found.rows
-    known = rows.slice(0, 0)
+    rows = statement_rows.rows
+    earlier = rows.slice(0, 0)
     if tables.exists("feedback"):
-        there = tables.read("feedback")
-        names = [name for name in rows.column_names if name in there.column_names]
-        known = conform(there.select(names), rows.schema)
-    both = pa.concat_tables([known, rows])
+        table = tables.read("feedback")
+        names = [name for name in rows.column_names if name in table.column_names]
+        earlier = fit_to_schema(table.select(names), rows.schema)
+    both = pa.concat_tables([earlier, rows])
     frame = pd.DataFrame({"subject": _hashes(both, "label", "label_time")})
     frame["said"] = _hashes(both, "label_time")
     frame["statement"] = _hashes(both)
-    timed = np.array([True] * known.num_rows + found.timed, dtype=bool)
+    timed = np.array([True] * earlier.num_rows + statement_rows.timed, dtype=bool)
     repeated = frame["statement"].duplicated() | (frame["said"].duplicated() & ~timed)
     kinds = np.select(
         [repeated, ~frame["subject"].duplicated(), ~frame["said"].duplicated()],
         ["repeated", "new", "corrected"],
         "confirmed",
     )
-    return kinds[known.num_rows :]
+    return kinds[earlier.num_rows :]
 
 
 def add(tables: Tables, name: TableName, rows: pa.Table) -> None:
@@ -126,7 +128,7 @@ def add(tables: Tables, name: TableName, rows: pa.Table) -> None:
         return
     tables.create(name, rows.schema)
     intake = tables.intake(name)
-    version = intake.append(conform(rows, widened(intake.schema, rows.schema)), {})
+    version = intake.append(fit_to_schema(rows, widened(intake.schema, rows.schema)), {})
     intake.settle([version])
 
 
@@ -137,9 +139,9 @@ def _hashes(rows: pa.Table, *without: str) -> RowHashes:
 def _quarantine(tables: Tables, rows: pa.Table) -> None:
     """Set rows apart, unless the same row of the same source is there already."""
     if tables.exists("feedback_quarantine"):
-        there = conform(tables.read("feedback_quarantine"), rows.schema)
-        known = row_hashes(there.drop_columns(["received_time"]))
-        fresh = ~np.isin(row_hashes(rows.drop_columns(["received_time"])), known)
+        earlier = fit_to_schema(tables.read("feedback_quarantine"), rows.schema)
+        hashes = row_hashes(earlier.drop_columns(["received_time"]))
+        fresh = ~np.isin(row_hashes(rows.drop_columns(["received_time"])), hashes)
         rows = rows.filter(pa.array(fresh))
     add(tables, "feedback_quarantine", rows)
 

@@ -62,8 +62,10 @@ STEP = Step("forget", Forgotten, cached=False)
 
 def forget(workspace: Workspace, key: str) -> Done[Forgotten]:
     """Forget a subject. The run does not hold its key."""
-    veil = Pseudonymiser.of(workspace.use_case, workspace.settings.log_secret.get_secret_value())
-    subject = read_subject(key, workspace.use_case, veil)
+    pseudonymiser = Pseudonymiser.of(
+        workspace.use_case, workspace.settings.log_secret.get_secret_value()
+    )
+    subject = read_subject(key, workspace.use_case, pseudonymiser)
     return execute(workspace, STEP, lambda: _forget(workspace, subject))
 
 
@@ -115,8 +117,8 @@ def _refreeze(workspace: Workspace, subject: Subject, name: TableName) -> Iterat
 
 
 def _holds(tables: Tables, name: TableName, version: int, where: str) -> bool:
-    found = tables.read(name, version, columns=[ROW_HASH], where=where)
-    return bool(found.num_rows)
+    rows = tables.read(name, version, columns=[ROW_HASH], where=where)
+    return bool(rows.num_rows)
 
 
 def _plain_rows(tables: Tables, subject: Subject) -> dict[str, int]:

@@ -1,7 +1,7 @@
 """Gate: decide whether a version may reach Production, and write down why. Fails closed.
 
 Gathers evidence, decides, records: the decision stands on the version with the champion that it was
-compared with, and the whole evidence on the gate's run. docs/gate.md explains what is asked.
+compared with, and the whole evidence on the gate's run. docs/gate.md explains the checks.
 """
 
 from dataclasses import replace
@@ -15,12 +15,13 @@ from contract.names import PRODUCTION
 from pipelines.evaluate import NONE
 from pipelines.registry.move import refresh
 from pipelines.registry.versions import Version, challenger_of, champion_of, tag
-from pipelines.release.decision import decide
-from pipelines.release.evidence import gather
+from pipelines.release.decision import GateEvidence, decide
+from pipelines.release.evidence import EvidenceCollector, gather, required_tag
 from pipelines.release.gate_report import publish
 from pipelines.runtime import cli
 from pipelines.runtime.step import Done, Result, Step, execute
 from pipelines.runtime.workspace import Workspace, open_workspace
+from pipelines.validate import validation_of
 from tracking.tags import (
     GATE_ALLOW_BREAKING_TAG,
     GATE_CHAMPION_TAG,
@@ -51,7 +52,7 @@ class Gated(Result):
         if not self.passed:
             return f"version {self.version} {REFUSED}: {'; '.join(self.reasons)}"
         more = len(self.reasons) - 1
-        return f"version {self.version} {PASSED}: {self.reasons[0]}; {more} more answers are good"
+        return f"version {self.version} {PASSED}: {self.reasons[0]}; all {more} other checks passed"
 
 
 STEP = Step("gate", Gated, ("gates", "evaluation"), cached=False)
@@ -85,7 +86,7 @@ def _gate(workspace: Workspace, version: Version, allow_breaking: bool) -> Gated
     # From here on an earlier decision no longer stands, wherever this process may die.
     tag(workspace, version, **{GATE_TAG: UNDECIDED})
     champion = opponent_of(workspace, version)
-    evidence = gather(workspace, version, champion)
+    evidence = evidence_of(workspace, version, champion)
     decision = decide(workspace.use_case.gates, evidence, allow_breaking)
     met = champion.version if champion else NONE
     publish(workspace.use_case.gates, evidence, decision)
@@ -103,6 +104,16 @@ def _gate(workspace: Workspace, version: Version, allow_breaking: bool) -> Gated
     return Gated(
         version=version.version, champion=met, passed=decision.passed, reasons=decision.reasons
     )
+
+
+def evidence_of(workspace: Workspace, version: Version, champion: Version | None) -> GateEvidence:
+    """All that the gate asks of a version: how its data was validated, and what is measured."""
+    attempt = EvidenceCollector()
+    validation = attempt(
+        "its validation is not known",
+        lambda: validation_of(workspace, required_tag(version, table_hash_tag("raw"))).line(),
+    )
+    return gather(attempt, workspace, version, champion, validation)
 
 
 def main(

@@ -13,6 +13,7 @@ from contract.store.fingerprint import RowHashes, content_hash, row_hashes
 from contract.store.schema import conform
 from contract.store.tables import CONTENT_HASH, Tables, TableVersion
 from contract.use_case.loader import load_use_case
+from pipelines.data.delivery import refuse_delivery
 from pipelines.data.raw_table import known_rows, late_duplicates, raw_schema
 from pipelines.data.rehearsal import (
     Rehearsal,
@@ -21,12 +22,12 @@ from pipelines.data.rehearsal import (
     read_rehearsal,
     rehearse,
 )
-from pipelines.data.sources import read_source
 from pipelines.runtime import cli
 from pipelines.runtime.console import console, count, working
 from pipelines.runtime.run_inputs import log_input
 from pipelines.runtime.step import Done, Result, Step, execute
 from pipelines.runtime.workspace import Workspace, open_workspace
+from pipelines.sources.registry import read_source
 
 
 class Ingested(Result):
@@ -78,12 +79,12 @@ def _ingest_labelled(workspace: Workspace, labelled: TableVersion) -> Ingested:
     if use_case.source.late_duplicates == "replace":
         return _take_in(workspace, rows, rows.num_rows)
     keys = list(use_case.keys)
-    known = tables.read("raw", columns=[*keys, ROW_HASH])
-    is_known = np.isin(row_hashes(rows.select(keys)), row_hashes(known.select(keys)))
-    same = np.isin(row_hashes(rows), known.column(ROW_HASH).to_numpy())
+    raw = tables.read("raw", columns=[*keys, ROW_HASH])
+    is_known = np.isin(row_hashes(rows.select(keys)), row_hashes(raw.select(keys)))
+    same = np.isin(row_hashes(rows), raw.column(ROW_HASH).to_numpy())
     if differ := int((is_known & ~same).sum()):
         mlflow.log_metric("rows_differ", differ)
-        console().print(f"  {count(differ)} answered rows are otherwise in raw, which stands")
+        console().print(f"  {count(differ)} answered rows have other values in raw, which are kept")
     return _take_in(workspace, rows.filter(pa.array(~is_known)), rows.num_rows)
 
 
@@ -93,9 +94,6 @@ def _ingest(workspace: Workspace, rehearsal: Rehearsal) -> Ingested:
         delivered = rehearse(read_source(use_case), use_case, rehearsal)
     conformed = conform(delivered, use_case)
     if not conformed.complete or not delivered.num_rows:
-        # Great Expectations is imported on this path alone: a delivery in order does not pay.
-        from pipelines.validate import refuse_delivery
-
         refuse_delivery(use_case, conformed)
     return _take_in(workspace, conformed.table, delivered.num_rows)
 
@@ -104,10 +102,10 @@ def _take_in(workspace: Workspace, rows: pa.Table, n_read: int) -> Ingested:
     """Append the rows that `raw` does not hold, as one delivery."""
     use_case, tables = workspace.use_case, workspace.tables
     hashes = row_hashes(rows)
-    known = _known(workspace)
-    new = ~np.isin(hashes, known.column(ROW_HASH).to_numpy())
-    raw = _append(tables, rows.filter(pa.array(new)), hashes[new], known)
-    last = max(known.column(DELIVERY).to_pylist(), default=0)
+    earlier = _known(workspace)
+    new = ~np.isin(hashes, earlier.column(ROW_HASH).to_numpy())
+    raw = _append(tables, rows.filter(pa.array(new)), hashes[new], earlier)
+    last = max(earlier.column(DELIVERY).to_pylist(), default=0)
     ingested = Ingested(
         raw=raw,
         rows_read=n_read,
@@ -138,12 +136,12 @@ def _known(workspace: Workspace) -> pa.Table:
     return none.select([ROW_HASH, DELIVERY])
 
 
-def _append(tables: Tables, rows: pa.Table, hashes: RowHashes, known: pa.Table) -> TableVersion:
-    total = content_hash(np.concatenate([known.column(ROW_HASH).to_numpy(), hashes]))
-    n_rows = known.num_rows + rows.num_rows
+def _append(tables: Tables, rows: pa.Table, hashes: RowHashes, earlier: pa.Table) -> TableVersion:
+    total = content_hash(np.concatenate([earlier.column(ROW_HASH).to_numpy(), hashes]))
+    n_rows = earlier.num_rows + rows.num_rows
     if not rows.num_rows:
         return TableVersion("raw", tables.version("raw"), n_rows, total)
-    delivery = max(known.column(DELIVERY).to_pylist(), default=0) + 1
+    delivery = max(earlier.column(DELIVERY).to_pylist(), default=0) + 1
     rows = rows.append_column(ROW_HASH, pa.array(hashes))
     rows = rows.append_column(DELIVERY, pa.repeat(pa.scalar(delivery, pa.int64()), rows.num_rows))
     return TableVersion("raw", tables.append("raw", rows, **{CONTENT_HASH: total}), n_rows, total)

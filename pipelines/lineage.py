@@ -104,29 +104,29 @@ def lineage(workspace: Workspace, prediction_id: str) -> Lineage:
 
 def live_since(entries: list[LedgerEntry], version: str, moment: datetime) -> LedgerEntry | None:
     """The newest entry up to a time that made the version champion."""
-    found, before = None, ""
+    newest, before = None, ""
     for entry in entries:
         if entry.time > moment:
             break
         now = entry.standing.champion
         if now == version != before:
-            found = entry
+            newest = entry
         before = now
-    return found
+    return newest
 
 
 def _prediction(workspace: Workspace, prediction_id: str) -> dict[str, Any]:
     where = f"prediction_id = {literal(prediction_id)}"
-    found: list[dict[str, Any]] = []
+    rows: list[dict[str, Any]] = []
     if workspace.tables.exists("predictions"):
-        found = workspace.tables.read("predictions", where=where).to_pylist()
-    if not found:
+        rows = workspace.tables.read("predictions", where=where).to_pylist()
+    if not rows:
         raise BadInput(
             f"No prediction {prediction_id!r} of {workspace.use_case.name!r} is in the table. An "
             "id is <request id>-<row>; a new one may still be on its way from a spool, an old one "
             "was taken out, by its retention or by forget."
         )
-    return found[0]
+    return rows[0]
 
 
 def _labels(workspace: Workspace, prediction_id: str) -> list[dict[str, Any]]:
@@ -136,8 +136,8 @@ def _labels(workspace: Workspace, prediction_id: str) -> list[dict[str, Any]]:
     opened = {name: tables.open(name) for name in ("predictions", "feedback")}
     keys = shared_keys(opened, workspace.use_case.keys)
     sql = revisions_sql(keys, f"p.prediction_id = {literal(prediction_id)}")
-    found: list[dict[str, Any]] = tables.query(f"{sql} ORDER BY revision", **opened).to_pylist()
-    return [{n: v for n, v in row.items() if n != "prediction_id"} for row in found]
+    revisions: list[dict[str, Any]] = tables.query(f"{sql} ORDER BY revision", **opened).to_pylist()
+    return [{n: v for n, v in row.items() if n != "prediction_id"} for row in revisions]
 
 
 def _validation_run(workspace: Workspace, raw_hash: str) -> str:
@@ -145,8 +145,8 @@ def _validation_run(workspace: Workspace, raw_hash: str) -> str:
     if not raw_hash or training is None:
         return ""
     wanted = f"tags.{STEP_TAG} = 'validate' and tags.{DATA_HASH_TAG} = '{raw_hash}'"
-    found = workspace.client.search_runs([training.experiment_id], wanted, max_results=1)
-    return str(found[0].info.run_id) if found else ""
+    runs = workspace.client.search_runs([training.experiment_id], wanted, max_results=1)
+    return str(runs[0].info.run_id) if runs else ""
 
 
 def _notes(version: Version, live: LedgerEntry | None, champion: str) -> list[str]:
@@ -154,7 +154,7 @@ def _notes(version: Version, live: LedgerEntry | None, champion: str) -> list[st
     if version.stage == GONE:
         notes.append(f"version {version.version} is {GONE}: its runs and data can't be named")
     if live is None:
-        notes.append("the ledger knows no move that had made this version live by then")
+        notes.append("the ledger holds no move that made this version live before then")
     elif champion != version.version:
         notes.append(
             f"the ledger's champion was version {champion or 'none'} by then: a service follows "
@@ -177,16 +177,16 @@ def main(
     if not prediction_id:
         raise BadInput("prediction_id: the id of an answer is needed, <request id>-<row>.")
     workspace = connected(load_use_case(use_case), read_settings(root), "monitoring")
-    found = lineage(workspace, prediction_id)
+    trace = lineage(workspace, prediction_id)
     if cli.flag(as_json):
-        print(json.dumps(asdict(found), indent=2, default=str))
-    summary(f"Lineage of {prediction_id}", facts(found), {"look at the runs": "make ui"})
+        print(json.dumps(asdict(trace), indent=2, default=str))
+    summary(f"Lineage of {prediction_id}", facts(trace), {"look at the runs": "make ui"})
 
 
-def facts(found: Lineage) -> dict[str, str]:
+def facts(trace: Lineage) -> dict[str, str]:
     """For people, one line for each thing."""
-    row, version, move = found.prediction, found.version, found.ledger
-    labels = [f"{x['label']} (revision {x['revision']}, {x['label_time']})" for x in found.labels]
+    row, version, move = trace.prediction, trace.version, trace.ledger
+    labels = [f"{x['label']} (revision {x['revision']}, {x['label_time']})" for x in trace.labels]
     return {
         "answer": f"{row['prediction']} at {row['logged_time']:%Y-%m-%d %H:%M:%S} UTC",
         "inputs": json.dumps(row["inputs"], default=str),
@@ -196,13 +196,13 @@ def facts(found: Lineage) -> dict[str, str]:
         f"{move['why']}"
         if move
         else "unknown",
-        **{name.replace("_", " "): value for name, value in found.runs.items()},
-        **found.data,
-        **{name.replace("_", " "): value for name, value in found.retrained.items()},
-        "expectations": f"{found.expectations} passed, run {found.validation_run or 'unknown'}",
-        "commit": f"{found.commit.get('git_commit', 'unknown')}, changed files: "
-        f"{found.commit.get('git_dirty', 'unknown')}",
-        **{f"note {number}": note for number, note in enumerate(found.notes, 1)},
+        **{name.replace("_", " "): value for name, value in trace.runs.items()},
+        **trace.data,
+        **{name.replace("_", " "): value for name, value in trace.retrained.items()},
+        "expectations": f"{trace.expectations} passed, run {trace.validation_run or 'unknown'}",
+        "commit": f"{trace.commit.get('git_commit', 'unknown')}, changed files: "
+        f"{trace.commit.get('git_dirty', 'unknown')}",
+        **{f"note {number}": note for number, note in enumerate(trace.notes, 1)},
     }
 
 

@@ -15,9 +15,11 @@ from contract.store.tables import TableVersion
 from contract.use_case.loader import load_use_case
 from pipelines.data.days import HoldoutUntilOption, TrainFromOption, TrainUntilOption, with_windows
 from pipelines.data.rehearsal import Rehearsal, RowsMultipleOption, SampleOption, read_rehearsal
-from pipelines.evaluate import Evaluated, evaluate
+from pipelines.data.validated import Validated
+from pipelines.evaluate import evaluate
 from pipelines.gate import AllowBreakingOption, Gated, gate
 from pipelines.ingest import Ingested, ingest
+from pipelines.model.results import Evaluated
 from pipelines.package import package
 from pipelines.promote import conclude
 from pipelines.register import Registered, register
@@ -28,7 +30,7 @@ from pipelines.runtime.step import Done, step_run
 from pipelines.runtime.workspace import Workspace, open_workspace
 from pipelines.split import split
 from pipelines.train import TuneOption, read_tune, train
-from pipelines.validate import Validated, validate
+from pipelines.validate import validate
 from tracking.tags import GATE_TAG, NOTE_TAG, VERSION_TAG
 
 

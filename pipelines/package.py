@@ -26,12 +26,13 @@ from contract.store.package import MANIFEST_FILE, NOT_SEALED
 from contract.use_case.model import UseCase
 from monitoring.windows import reference
 from pipelines.model.fitted import answers, labels, load_model
+from pipelines.model.results import Trained
 from pipelines.runtime import cli
 from pipelines.runtime.console import count, working
 from pipelines.runtime.step import Done, Result, Step, execute, latest_run, load_result
 from pipelines.runtime.workspace import Workspace, open_workspace
 from pipelines.train import STEP as TRAIN
-from pipelines.train import Trained, read_rows
+from pipelines.train import read_rows
 from serving.scoring.scorer import Scorer, load_scorer
 from serving.scoring.sklearn_scorer import pipeline_scorer
 from serving.scoring.version import PARITY_FILE

@@ -4,9 +4,10 @@ from collections.abc import Mapping
 
 import mlflow
 
+from pipelines.data.validated import Validated
 from pipelines.evaluate import STEP as EVALUATE
-from pipelines.evaluate import Evaluated
 from pipelines.model.model_card import model_card
+from pipelines.model.results import Evaluated, Trained
 from pipelines.package import STEP as PACKAGE
 from pipelines.package import Packaged
 from pipelines.registry.move import move
@@ -17,9 +18,7 @@ from pipelines.runtime.git_commit import commit
 from pipelines.runtime.step import Done, Result, Step, execute, latest_run, load_result, lock_hash
 from pipelines.runtime.workspace import Workspace, open_workspace
 from pipelines.train import STEP as TRAIN
-from pipelines.train import Trained
 from pipelines.validate import STEP as VALIDATE
-from pipelines.validate import Validated
 from tracking.tags import (
     ACTOR_TAG,
     COMPARED_WITH_TAG,

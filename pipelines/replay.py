@@ -24,7 +24,7 @@ from contract.use_case.loader import load_use_case
 from contract.use_case.model import TimeSplit, UseCase
 from monitoring.windows.window import read_count, read_day
 from pipelines.backtest import backtest
-from pipelines.data.after_holdout import newest_valid, within
+from pipelines.data.after_holdout import within
 from pipelines.feedback import feedback
 from pipelines.registry.versions import Version
 from pipelines.replaying.picture import draw
@@ -36,6 +36,7 @@ from pipelines.retrain import retrain as run_retrain
 from pipelines.runtime import cli
 from pipelines.runtime.console import console, count, summary
 from pipelines.runtime.workspace import Workspace, connected, open_workspace
+from pipelines.validate import newest_valid
 
 RowsOption = Annotated[
     str, typer.Option(help="At most so many rows of a window, a seeded sample; empty: all.")

@@ -21,6 +21,7 @@ from contract.processes import run_to_end
 from contract.store.tables import CONTENT_HASH, TableVersion
 from contract.use_case.loader import parse_frozen
 from pipelines.gate import VersionOption
+from pipelines.model.results import Trained
 from pipelines.registry.fetch import fetch
 from pipelines.registry.versions import Version, champion_of
 from pipelines.runtime import cli
@@ -30,7 +31,7 @@ from pipelines.runtime.step import Done, Result, Step, execute, load_result, loc
 from pipelines.runtime.workspace import Workspace, open_workspace
 from pipelines.split import SplitMade
 from pipelines.train import STEP as TRAIN
-from pipelines.train import Trained, fit
+from pipelines.train import fit
 from tracking.tags import (
     CODE_HASH_TAG,
     GIT_COMMIT_TAG,
@@ -119,10 +120,12 @@ def _data_differences(workspace: Workspace, trained: Trained) -> Iterator[str]:
 
 def _table_difference(workspace: Workspace, table: TableVersion) -> str:
     try:
-        found = workspace.tables.metadata(table.table, table.version).get(CONTENT_HASH)
+        content = workspace.tables.metadata(table.table, table.version).get(CONTENT_HASH)
     except BadInput as error:
         return str(error)
-    return "" if found == table.content_hash else f"{table.table}@{table.version} holds other rows"
+    return (
+        "" if content == table.content_hash else f"{table.table}@{table.version} holds other rows"
+    )
 
 
 def _code_differences(workspace: Workspace, trained: Trained) -> Iterator[str]:

@@ -48,7 +48,7 @@ def _rollback(workspace: Workspace, reason: str, version: str) -> RolledBack:
     mlflow.set_tag(VERSION_TAG, target.version)
     if target.version == now.champion:
         return RolledBack(version=target.version, taken_out="", moved=False)
-    checked = check_release(workspace, target, known=True)
+    checked = check_release(workspace, target, live_before=True)
     ask = MoveRequest(
         "rollback",
         target.version,

@@ -116,8 +116,8 @@ def _read(source: Batches) -> Iterator[pa.RecordBatch]:
 
 def _check(batch: pa.RecordBatch, use_case: UseCase, before: int) -> CheckedColumns:
     """The cells as the service checks them; Refused names the row as counted from the first."""
-    beside = (*use_case.keys, *filter(None, (use_case.event_time,)))
-    names = [name for name in (*use_case.features, *beside) if name in batch.schema.names]
+    row_names = (*use_case.keys, *filter(None, (use_case.event_time,)))
+    names = [name for name in (*use_case.features, *row_names) if name in batch.schema.names]
     columns = {name: batch.column(name).to_pylist() for name in names}
     try:
         return check(SentColumns(columns, batch.num_rows), use_case)

@@ -23,13 +23,13 @@ from pipelines.data.days import (
     with_windows,
 )
 from pipelines.data.raw_table import valid_rows
+from pipelines.data.validated import Validated
 from pipelines.runtime import cli
 from pipelines.runtime.console import count, working
 from pipelines.runtime.run_inputs import log_input
 from pipelines.runtime.step import Done, Result, Step, execute, latest_run, load_result
 from pipelines.runtime.workspace import Workspace, open_workspace
 from pipelines.validate import STEP as VALIDATE
-from pipelines.validate import Validated
 
 Mask = npt.NDArray[np.bool_]  # (n_rows,)
 
@@ -103,8 +103,8 @@ def _of_keys(
     rows: pa.Table, tables: Tables, use_case: UseCase, among: Sequence[TableVersion]
 ) -> pa.Table:
     keys = list(use_case.keys)
-    known = [row_hashes(tables.read(t.table, t.version, columns=keys)) for t in among]
-    wanted = np.isin(row_hashes(rows.select(keys)), np.concatenate(known))
+    hashes = [row_hashes(tables.read(t.table, t.version, columns=keys)) for t in among]
+    wanted = np.isin(row_hashes(rows.select(keys)), np.concatenate(hashes))
     return rows.filter(pa.array(wanted))
 
 
@@ -121,17 +121,17 @@ def divide(rows: pa.Table, use_case: UseCase) -> tuple[Mask, Mask]:
 
 def _by_time(rows: pa.Table, use_case: UseCase, how: TimeSplit) -> tuple[Mask, Mask]:
     times = rows.column(str(use_case.event_time)).to_pandas()
-    inside = np.ones(len(times), dtype=bool)
+    in_window = np.ones(len(times), dtype=bool)
     if how.train_from:
-        inside &= (times >= local_midnight(how.train_from, use_case.time_zone)).to_numpy()
+        in_window &= (times >= local_midnight(how.train_from, use_case.time_zone)).to_numpy()
     if how.holdout_until:
-        inside &= (times < local_midnight(how.holdout_until, use_case.time_zone)).to_numpy()
+        in_window &= (times < local_midnight(how.holdout_until, use_case.time_zone)).to_numpy()
     if how.train_until:
         border = pd.Timestamp(local_midnight(how.train_until, use_case.time_zone))
     else:
-        border = times[inside].quantile(1 - how.holdout_share, interpolation="nearest")
+        border = times[in_window].quantile(1 - how.holdout_share, interpolation="nearest")
     before = (times < border).to_numpy()
-    return inside & before, inside & ~before
+    return in_window & before, in_window & ~before
 
 
 def _by_group(rows: pa.Table, how: GroupSplit) -> tuple[Mask, Mask]:

@@ -20,11 +20,12 @@ from contract.store.tables import Tables, TableVersion
 from contract.use_case.model import UseCase
 from pipelines.model.fitted import labels, score, signature
 from pipelines.model.preprocess import build_pipeline
+from pipelines.model.results import Trained
 from pipelines.runtime import cli
 from pipelines.runtime.code_hash import code_hash
 from pipelines.runtime.console import count, working
 from pipelines.runtime.run_inputs import log_input
-from pipelines.runtime.step import Done, Result, Step, execute, latest_run, load_result, lock_hash
+from pipelines.runtime.step import Done, Step, execute, latest_run, load_result, lock_hash
 from pipelines.runtime.workspace import Workspace, open_workspace
 from pipelines.split import STEP as SPLIT
 from pipelines.split import SplitMade
@@ -33,26 +34,6 @@ from tracking.tags import CODE_HASH_TAG, ESTIMATOR_TAG, LOCK_HASH_TAG, PLATFORM_
 
 TuneOption = Annotated[str, typer.Option(help="Optuna trials; 0 trains the declared parameters.")]
 EXAMPLE_ROWS = 3
-
-
-class Trained(Result):
-    """A candidate: fitted and logged, not registered."""
-
-    run_id: str
-    model_uri: str
-    estimator: str
-    parameters: dict[str, Any]
-    training: TableVersion
-    holdout: TableVersion
-    prediction_hash: str  # SHA-256 of the answers on the holdout, bit for bit
-    tune: int
-
-    def line(self) -> str:
-        tuned = f", best of {self.tune} trials" if self.tune else ""
-        return f"{self.estimator} on {count(self.training.rows)} rows{tuned}"
-
-    def tables(self) -> tuple[TableVersion, ...]:
-        return (self.training, self.holdout)
 
 
 STEP = Step(
@@ -136,8 +117,8 @@ def prediction_hash(scored: Scored) -> str:
 def exact_requirements() -> list[str]:
     """What a scikit-learn model of ours needs, at the versions it was made with."""
     wanted = {"mlflow", "numpy", "pandas", "scikit-learn", "scipy", "skops"}
-    found = {d.metadata["Name"].lower(): d.version for d in distributions()}
-    return [f"{name}=={found[name]}" for name in sorted(wanted)]
+    versions = {d.metadata["Name"].lower(): d.version for d in distributions()}
+    return [f"{name}=={versions[name]}" for name in sorted(wanted)]
 
 
 def environment() -> dict[str, str]:

@@ -19,14 +19,15 @@ from contract.processes import run_to_end
 from contract.use_case.model import TimeSplit, UseCase
 from monitoring.windows.declared import period
 from monitoring.windows.versions import read_served
-from pipelines.data.after_holdout import Days, drawn, newest_valid, unanswered, within
+from pipelines.data.after_holdout import Days, drawn, unanswered, within
+from pipelines.data.validated import Validated
 from pipelines.registry.versions import Version, champion_of
 from pipelines.replaying.service_process import checked, free_port, post_rows, request_rows, service
 from pipelines.runtime import cli
 from pipelines.runtime.console import count, summary, working
 from pipelines.runtime.workspace import Workspace, open_workspace
 from pipelines.scheduling.due import running_window
-from pipelines.validate import Validated
+from pipelines.validate import newest_valid
 from tracking.tags import EVALUATE_RUN_TAG
 
 TRAFFIC_ROWS = 2000

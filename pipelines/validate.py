@@ -5,59 +5,36 @@ expectation over the whole table, stop the run and take the delivery out of `raw
 """
 
 from collections import defaultdict
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING
 
 import mlflow
 import numpy as np
-import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from contract.errors import Refused
 from contract.names import DELIVERY, REASONS, ROW_HASH
 from contract.store.fingerprint import content_hash, value_hash
-from contract.store.schema import ConformedRows
 from contract.store.tables import CONTENT_HASH, TableVersion
 from contract.use_case.model import UseCase
-from pipelines.data.expectations import row_rules, structure, table_rules
-from pipelines.data.raw_table import known_rows, late_duplicates, quarantine_schema
+from pipelines.data.delivery import check_frame, log_reports
+from pipelines.data.expectations import row_rules, table_rules
+from pipelines.data.raw_table import known_rows, late_duplicates, quarantine_schema, valid_rows
+from pipelines.data.validated import Validated
 from pipelines.ingest import STEP as INGEST
 from pipelines.ingest import Ingested
 from pipelines.runtime import cli
 from pipelines.runtime.code_hash import code_hash
 from pipelines.runtime.console import console, count, working
 from pipelines.runtime.run_inputs import log_input
-from pipelines.runtime.step import Done, Result, Step, execute, latest_run, load_result, lock_hash
+from pipelines.runtime.step import Done, Step, execute, latest_run, load_result, lock_hash
 from pipelines.runtime.workspace import Workspace, open_workspace
-from tracking.tags import RULES_TAG, STEP_TAG
+from tracking.tags import DATA_HASH_TAG, RULES_TAG, STEP_TAG
 
 if TYPE_CHECKING:  # Great Expectations takes seconds to import; a reused step never needs it
     from pipelines.data.gx_report import ExpectationResult, ValidationReport
 
 LATE_DUPLICATE = "late duplicate of a known key"
-
-
-class Validated(Result):
-    """Which rows of `raw` may be used, and how the expectations came out."""
-
-    raw: TableVersion
-    quarantine: TableVersion
-    delivery: int
-    rows_checked: int
-    rows_quarantined: int
-    expectations_passed: int
-    expectations_total: int
-    warnings: tuple[str, ...]
-
-    def line(self) -> str:
-        warned = f", warnings: {', '.join(self.warnings)}" if self.warnings else ""
-        return (
-            f"{self.expectations_passed} of {self.expectations_total} expectations passed, "
-            f"{count(self.rows_quarantined)} of {count(self.rows_checked)} rows quarantined{warned}"
-        )
-
-    def tables(self) -> tuple[TableVersion, ...]:
-        return (self.raw, self.quarantine)
 
 
 STEP = Step(
@@ -71,61 +48,71 @@ def validate(workspace: Workspace, ingested: Ingested) -> Done[Validated]:
     return execute(workspace, STEP, lambda: _validate(workspace, ingested.raw), inputs)
 
 
-def refuse_delivery(use_case: UseCase, delivered: ConformedRows) -> NoReturn:
-    """Say by name which structural expectations a delivery fails; it never enters `raw`."""
-    from pipelines.data.gx_report import check
-
-    with working("checking a delivery that is not in order"):
-        checked = check(check_frame(delivered.table), structure(use_case), use_case.name)
-    _log_reports({"delivery": checked})
-    failed = [f for f in checked.findings if not f.passed]
-    found = "; ".join(f"{f.name}: {_found(f, delivered)}" for f in failed)
-    raise Refused(f"The delivery does not look as declared, nothing was ingested. Failed: {found}.")
+def newest_valid(workspace: Workspace) -> tuple[Validated, pa.Table]:
+    """What the newest validation found, and its valid rows in order of time."""
+    validated = load_result(workspace, STEP, latest_run(workspace, STEP))
+    versions = validated.raw.version, validated.quarantine.version
+    return validated, valid_rows(workspace.tables, workspace.use_case, *versions)
 
 
-def _found(finding: "ExpectationResult", delivered: ConformedRows) -> str:
-    column = str(finding.rule.arguments.get("column"))
-    if column in delivered.missing:
-        return "the column is missing"
-    return delivered.retyped.get(column, finding.detail)
+def validation_of(workspace: Workspace, raw_hash: str) -> Validated:
+    """The newest finished validation of rows with this content hash; Refused where none is."""
+    runs = workspace.client.search_runs(
+        [workspace.experiment_id],
+        f"tags.{STEP_TAG} = '{STEP.name}' and tags.{DATA_HASH_TAG} = '{raw_hash}' "
+        "and attributes.status = 'FINISHED'",
+        max_results=1,
+    )
+    if not runs:
+        raise Refused(f"no finished validation of raw rows {raw_hash[:12]} is known")
+    return load_result(workspace, STEP, runs[0].info.run_id)
 
 
 def _validate(workspace: Workspace, raw: TableVersion) -> Validated:
-    from pipelines.data.gx_report import check
-
     use_case, tables = workspace.use_case, workspace.tables
     after = _last_validated(workspace, raw)
     mlflow.set_tag(RULES_TAG, _rules(use_case))
     rows = tables.read("raw", raw.version)
     fresh = rows.filter(pc.greater(rows.column(DELIVERY), after))
     with working(f"checking {count(fresh.num_rows)} rows by expectations"):
-        whole = check_frame(rows.drop_columns([DELIVERY]))
-        if fresh.num_rows == rows.num_rows:
-            reports = {
-                "all": check(whole, row_rules(use_case) + table_rules(use_case), use_case.name)
-            }
-        else:
-            new = check_frame(fresh.drop_columns([DELIVERY]))
-            reports = {
-                "new": check(new, row_rules(use_case), use_case.name),
-                "table": check(whole, table_rules(use_case), use_case.name),
-            }
-    _log_reports(reports)
+        reports = _reports(use_case, rows, fresh)
+    log_reports(reports)
     log_input(tables, raw, "raw")
     findings = [f for report in reports.values() for f in report.findings]
     reasons = _reasons(workspace, raw, findings, after)
-    quarantine = _quarantine(workspace, fresh, reasons, after)
-    last = max(rows.column(DELIVERY).to_pylist(), default=0)
     validated = Validated(
         raw=raw,
-        quarantine=quarantine,
-        delivery=last,
+        quarantine=_quarantine(workspace, fresh, reasons, after),
+        delivery=max(rows.column(DELIVERY).to_pylist(), default=0),
         rows_checked=fresh.num_rows,
         rows_quarantined=len(reasons),
         expectations_passed=sum(f.passed for f in findings),
         expectations_total=len(findings),
         warnings=tuple(f.name for f in findings if not f.passed and f.rule.severity == "warning"),
     )
+    _log_counts(validated)
+    if why := refusal(use_case, findings, validated):
+        _take_back(workspace, after)
+        raise Refused(f"Validation stopped: {why} The delivery was taken out of raw again.")
+    return validated
+
+
+def _reports(use_case: UseCase, rows: pa.Table, fresh: pa.Table) -> "dict[str, ValidationReport]":
+    """Reports by name: of all rows at once, or of the new rows and of the table where some passed
+    before."""
+    from pipelines.data.gx_report import check
+
+    whole = check_frame(rows.drop_columns([DELIVERY]))
+    if fresh.num_rows == rows.num_rows:
+        return {"all": check(whole, row_rules(use_case) + table_rules(use_case), use_case.name)}
+    new = check_frame(fresh.drop_columns([DELIVERY]))
+    return {
+        "new": check(new, row_rules(use_case), use_case.name),
+        "table": check(whole, table_rules(use_case), use_case.name),
+    }
+
+
+def _log_counts(validated: Validated) -> None:
     mlflow.log_metrics(
         {
             "expectations_passed": validated.expectations_passed,
@@ -133,21 +120,6 @@ def _validate(workspace: Workspace, raw: TableVersion) -> Validated:
             "rows_quarantined": validated.rows_quarantined,
         }
     )
-    if why := refusal(use_case, findings, validated):
-        _take_back(workspace, after)
-        raise Refused(f"Validation stopped: {why} The delivery was taken out of raw again.")
-    return validated
-
-
-def check_frame(rows: pa.Table) -> pd.DataFrame:
-    """Rows as expectations see them: times in UTC without a zone, for which a type can be asked."""
-    for i, field in enumerate(rows.schema):
-        if pa.types.is_timestamp(field.type):
-            rows = rows.set_column(
-                i, field.name, rows.column(i).cast(pa.timestamp(field.type.unit))
-            )
-    frame: pd.DataFrame = rows.to_pandas()
-    return frame
 
 
 def _rules(use_case: UseCase) -> str:
@@ -170,8 +142,8 @@ def _last_validated(workspace: Workspace, raw: TableVersion) -> int:
     last = load_result(workspace, STEP, runs[0].info.run_id)
     if workspace.tables.metadata("quarantine").get(CONTENT_HASH) != last.quarantine.content_hash:
         return 0  # another declaration, or a validation that did not end, wrote there since
-    known = known_rows(workspace.tables, raw.version)
-    same = known.filter(pc.less_equal(known.column(DELIVERY), last.delivery))
+    rows = known_rows(workspace.tables, raw.version)
+    same = rows.filter(pc.less_equal(rows.column(DELIVERY), last.delivery))
     unchanged = content_hash(same.column(ROW_HASH).to_numpy()) == last.raw.content_hash
     return last.delivery if unchanged else 0
 
@@ -198,8 +170,8 @@ def _quarantine(
     schema = quarantine_schema(workspace.use_case)
     tables.create("quarantine", schema)
     bad = fresh.filter(pc.is_in(fresh.column(ROW_HASH), pa.array(list(reasons), pa.int64())))
-    told = [reasons[row] for row in bad.column(ROW_HASH).to_pylist()]
-    bad = bad.append_column(REASONS, pa.array(told, schema.field(REASONS).type)).cast(schema)
+    failed = [reasons[row] for row in bad.column(ROW_HASH).to_pylist()]
+    bad = bad.append_column(REASONS, pa.array(failed, schema.field(REASONS).type)).cast(schema)
     where: str | None = f"{DELIVERY} > {after}"
     if not tables.schema("quarantine").equals(schema):  # of columns that are no longer declared
         where = None
@@ -235,16 +207,10 @@ def refusal(use_case: UseCase, findings: "list[ExpectationResult]", validated: V
 
 def _take_back(workspace: Workspace, after: int) -> None:
     tables = workspace.tables
-    known = known_rows(tables)
-    kept = known.filter(pc.less_equal(known.column(DELIVERY), after)).column(ROW_HASH).to_numpy()
+    rows = known_rows(tables)
+    kept = rows.filter(pc.less_equal(rows.column(DELIVERY), after)).column(ROW_HASH).to_numpy()
     tables.delete("raw", f"{DELIVERY} > {after}", **{CONTENT_HASH: content_hash(kept)})
     console().print("  rows of the refused delivery stay readable in the older table version")
-
-
-def _log_reports(reports: "dict[str, ValidationReport]") -> None:
-    for name, checked in reports.items():
-        mlflow.log_dict(checked.document, f"validation/{name}.json")
-        mlflow.log_text(checked.page, f"validation/{name}.html")
 
 
 def main(

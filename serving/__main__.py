@@ -48,15 +48,15 @@ async def serve(name: str, settings: Settings, listener: socket.socket) -> None:
     counts = settings.cache_root / name / f"metrics-{listener.getsockname()[1]}"
     _share_metrics(counts, settings.serve_workers)
     stop = asyncio.Event()
-    beside = [
-        asyncio.create_task(_say(name, Cache(settings.cache_root / name), listener)),
+    tasks = [
+        asyncio.create_task(_announce(name, Cache(settings.cache_root / name), listener)),
         asyncio.create_task(_close(listener, stop)),
     ]
     others = [follower(name, settings), shipper(name, settings)]
     try:
         await supervise(workers(name, settings, listener), others, stop)
     finally:
-        for task in beside:
+        for task in tasks:
             task.cancel()
         shutil.rmtree(counts, ignore_errors=True)
 
@@ -100,19 +100,21 @@ def _options(name: str, settings: Settings) -> tuple[str, ...]:
     return ("--name", name, "--root", settings.root, "--parent", str(os.getpid()))
 
 
-async def _say(name: str, cache: Cache, listener: socket.socket) -> None:
-    """One line for people, once a worker listens and it is known what is served."""
-    known = None
-    while not (known and listener.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN)):
+async def _announce(name: str, cache: Cache, listener: socket.socket) -> None:
+    """One line for people, once a worker listens and the follower has announced a version."""
+    announcement = None
+    while not (announcement and listener.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN)):
         await asyncio.sleep(0.05)
-        known = _known(cache)
+        announcement = _announcement(cache)
     address = "http://{}:{}".format(*listener.getsockname())
-    found = f"version {known.champion.version}" if known.champion else "not promoted yet"
-    trouble = f" ({known.trouble})" if known.trouble else ""
-    typer.echo(f"{name}, {found} on {address}{trouble} · try: curl {address}/ping", err=True)
+    version = (
+        f"version {announcement.champion.version}" if announcement.champion else "not promoted yet"
+    )
+    trouble = f" ({announcement.trouble})" if announcement.trouble else ""
+    typer.echo(f"{name}, {version} on {address}{trouble} · try: curl {address}/ping", err=True)
 
 
-def _known(cache: Cache) -> Announcement | None:
+def _announcement(cache: Cache) -> Announcement | None:
     try:
         return cache.read()
     except Refused:

@@ -75,27 +75,27 @@ class Follower:
             aliases = self._aliases()
         except Exception as error:  # whatever it is, the next poll may be answered
             trouble = f"The registry does not answer ({_what(error)})."
-            self._say_once(trouble, error)
+            self._log_once(trouble, error)
             trouble = " ".join(filter(None, (trouble, self._damage(self._announced.champion))))
             return self._announce(replace(self._announced, reachable=False, trouble=trouble))
-        known = replace(self._announced, reachable=True, polled=self._clock(), trouble="")
-        known = self._follow_champion(known, aliases.get(CHAMPION))
+        announced = replace(self._announced, reachable=True, polled=self._clock(), trouble="")
+        announced = self._follow_champion(announced, aliases.get(CHAMPION))
         if self._shadow:
-            known = self._follow_challenger(known, aliases.get(CHALLENGER))
-        return self._announce(known)
+            announced = self._follow_challenger(announced, aliases.get(CHALLENGER))
+        return self._announce(announced)
 
     def _remembered(self) -> Announcement:
         """What was announced before this process; what of it is damaged will be fetched anew."""
         try:
-            known = self._cache.read() or Announcement(self._name)
+            announced = self._cache.read() or Announcement(self._name)
         except Refused as error:
             logger.warning("%s", error)
-            known = Announcement(self._name)
-        for held in filter(None, (known.champion, known.challenger)):
+            announced = Announcement(self._name)
+        for held in filter(None, (announced.champion, announced.challenger)):
             self._cache.doubt(held.digest)
             if damage := self._damage(held):
                 logger.warning("%s", damage)
-        return replace(known, reachable=False)
+        return replace(announced, reachable=False)
 
     def _damage(self, held: FetchedVersion | None) -> str:
         """What is wrong with a version of the cache that was doubted; "" where nothing is."""
@@ -116,61 +116,61 @@ class Follower:
 
         self._client = self._client or self._connect()
         try:
-            found = self._client.get_registered_model(self._name).aliases
+            aliases = self._client.get_registered_model(self._name).aliases
         except MlflowException as error:
             if is_absent(error):
                 return {}
             raise
-        return {alias: str(version) for alias, version in found.items()}  # the store gives numbers
+        return {alias: str(number) for alias, number in aliases.items()}
 
-    def _follow_champion(self, known: Announcement, version: str | None) -> Announcement:
-        old = known.champion
+    def _follow_champion(self, announced: Announcement, version: str | None) -> Announcement:
+        old = announced.champion
         if version is None:
             gone = f"No version of {self._name} carries the alias {CHAMPION!r}"
-            return replace(known, trouble=f"{gone}; {_on(old)}") if old else known
-        known, found = self._obtain(known, version, old)
-        if found is None:
+            return replace(announced, trouble=f"{gone}; {_on(old)}") if old else announced
+        announced, fetched = self._obtain(announced, version, old)
+        if fetched is None:
             if old and old.version != version and self._cache.doubted(old.digest):
-                self._obtain(known, old.version, old)  # what serves on must be whole, too
-            return replace(known, trouble=f"{known.trouble} {_on(old)}".strip())
-        return known if found is old else replace(known, champion=found, previous=old)
+                self._obtain(announced, old.version, old)  # what serves on must be whole, too
+            return replace(announced, trouble=f"{announced.trouble} {_on(old)}".strip())
+        return announced if fetched is old else replace(announced, champion=fetched, previous=old)
 
-    def _follow_challenger(self, known: Announcement, version: str | None) -> Announcement:
+    def _follow_challenger(self, announced: Announcement, version: str | None) -> Announcement:
         if version is None:
-            return replace(known, challenger=None)
-        seen, found = self._obtain(known, version, known.challenger)
-        return replace(seen, challenger=found, trouble=known.trouble)
+            return replace(announced, challenger=None)
+        seen, fetched = self._obtain(announced, version, announced.challenger)
+        return replace(seen, challenger=fetched, trouble=announced.trouble)
 
     def _obtain(
-        self, known: Announcement, version: str, held: FetchedVersion | None
+        self, announced: Announcement, version: str, held: FetchedVersion | None
     ) -> tuple[Announcement, FetchedVersion | None]:
-        """The checked version, `held` if it is that; or None, and what is known now of why."""
+        """The checked version, `held` if it is that; or None, with the trouble announced."""
         try:
             digest = self._registered(version)
         except Exception as error:  # the registry is away by now: the next poll tries again
-            return self._unfetched(known, version, error), None
+            return self._unfetched(announced, version, error), None
         held = held if held and _same(held, version, digest) else None
         damage = self._damage(held)
         if held and not damage:
-            return known, held
-        for refusal in known.refused:
+            return announced, held
+        for refusal in announced.refused:
             if _same(refusal, version, digest):
-                return replace(known, trouble=refusal.reason), None
+                return replace(announced, trouble=refusal.reason), None
         try:
             self._fetch(version, digest)
         except Refused as error:
             refusal = RefusedVersion(version, digest, str(error), self._clock())
-            refused = (*known.refused, refusal)[-REMEMBERED:]
-            return replace(known, refused=refused, trouble=refusal.reason), None
+            refused = (*announced.refused, refusal)[-REMEMBERED:]
+            return replace(announced, refused=refused, trouble=refusal.reason), None
         except Exception as error:  # the store of artifacts is away
-            return self._unfetched(known, version, error, damage), None
-        return known, held or FetchedVersion(version, digest, self._clock())
+            return self._unfetched(announced, version, error, damage), None
+        return announced, held or FetchedVersion(version, digest, self._clock())
 
     def _registered(self, version: str) -> str:
         """The digest that a version's package was registered with; "" where the tag is missing."""
         assert self._client is not None
-        found = self._client.get_model_version(self._name, version)
-        return str(found.tags.get(PACKAGE_TAG, ""))
+        registered = self._client.get_model_version(self._name, version)
+        return str(registered.tags.get(PACKAGE_TAG, ""))
 
     def _fetch(self, version: str, digest: str) -> None:
         """Bring a version into the cache by one rename, after its checks."""
@@ -190,19 +190,19 @@ class Follower:
         place.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=place.parent) as partial:
             uri = f"models:/{self._name}/{version}"
-            found = Path(download_artifacts(uri, dst_path=partial))
-            self._check(found, self._name, version, digest, True)
-            found.rename(place)
+            package = Path(download_artifacts(uri, dst_path=partial))
+            self._check(package, self._name, version, digest, True)
+            package.rename(place)
         self._cache.trust(digest)
 
     def _unfetched(
-        self, known: Announcement, version: str, error: Exception, damage: str = ""
+        self, announced: Announcement, version: str, error: Exception, damage: str = ""
     ) -> Announcement:
         trouble = f"Version {version} can't be fetched ({_what(error)}). {damage}".strip()
-        self._say_once(trouble, error)
-        return replace(known, trouble=trouble)
+        self._log_once(trouble, error)
+        return replace(announced, trouble=trouble)
 
-    def _say_once(self, trouble: str, error: Exception) -> None:
+    def _log_once(self, trouble: str, error: Exception) -> None:
         """The whole message goes to the log, once for as long as the trouble is the same."""
         if not self._announced.trouble.startswith(trouble):
             logger.warning("%s: %s", type(error).__name__, error)
@@ -218,8 +218,8 @@ class Follower:
         return announcement
 
 
-def _same(known: FetchedVersion | RefusedVersion, version: str, digest: str) -> bool:
-    return (known.version, known.digest) == (version, digest)
+def _same(held: FetchedVersion | RefusedVersion, version: str, digest: str) -> bool:
+    return (held.version, held.digest) == (version, digest)
 
 
 def _on(old: FetchedVersion | None) -> str:

@@ -1,121 +1,26 @@
-"""API keys: make one, and tell who asks. Only hashes are stored.
-
-A key is 256 random bits, so nobody can guess it and a plain SHA-256 protects it: slow hashes are
-for passwords that people choose. Where no file of keys is configured, everybody may ask.
-"""
+"""Make an API key for the service: it is printed once, and only its hash is stored."""
 
 import hashlib
-import hmac
 import json
-import logging
 import os
 import re
 import secrets
-import time
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
 from contract.command import run
 from contract.errors import BadInput
-from contract.settings import Settings, read_settings
-from serving.requests.errors import Problem
+from contract.settings import read_settings
+from serving.requests.api_keys import SCOPES
 
-SCOPES = ("predict", "feedback", "admin")
 NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,31}")
-SHA256 = re.compile(r"[0-9a-f]{64}")
-LOOK_S = 1.0  # between two looks whether the file has changed
-
-logger = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class Key:
-    """What is stored of a key."""
-
-    name: str
-    sha256: str
-    scopes: tuple[str, ...]
-
-
-class Keys:
-    """The keys of a file, read again when it changes; a broken change leaves the old ones."""
-
-    def __init__(self, path: Path | None) -> None:
-        self._path = path
-        self._stamp: tuple[int, int] | None = None
-        self._looked = 0.0
-        self._keys: tuple[Key, ...] = ()
-        if path:
-            self._keys = read_keys(path)
-            self._stamp = _stamp(path)
-
-    @property
-    def asked(self) -> bool:
-        """Whether a key is needed at all."""
-        return self._path is not None
-
-    def admit(self, authorization: bytes | None, scope: str) -> str | None:
-        """Name of the key that asks, None where none is needed; a Problem when it may not."""
-        if self._path is None:
-            return None
-        self._look(self._path)
-        kind, _, token = (authorization or b"").partition(b" ")
-        sent = hashlib.sha256(token.strip()).hexdigest()
-        found = None
-        for key in self._keys:  # all of them, so that the time tells nothing
-            if hmac.compare_digest(key.sha256, sent):
-                found = key
-        if found is None or kind.lower() != b"bearer":
-            challenge = [(b"www-authenticate", b'Bearer realm="fourcycle"')]
-            sentence = "A valid key is needed: Authorization: Bearer <key>."
-            raise Problem("unauthorized", sentence, headers=challenge)
-        if scope not in found.scopes:
-            raise Problem("forbidden", f"This key has no scope {scope!r}.")
-        return found.name
-
-    def _look(self, path: Path) -> None:
-        now = time.monotonic()
-        if now - self._looked < LOOK_S:
-            return
-        self._looked = now
-        try:
-            stamp = _stamp(path)
-            if stamp != self._stamp:
-                self._stamp, self._keys = stamp, read_keys(path)
-        except (OSError, BadInput) as error:
-            logger.warning("The keys stay as they were: %s", type(error).__name__)
-
-
-def open_keys(settings: Settings) -> Keys:
-    """The keys that the settings name; BadInput where the file is none."""
-    return Keys(Path(settings.serve_keys).expanduser() if settings.serve_keys else None)
-
-
-def read_keys(path: Path) -> tuple[Key, ...]:
-    """The keys of a file; BadInput unless it is one."""
-    try:
-        raw: list[dict[str, Any]] = json.loads(path.read_text(encoding="utf-8"))["keys"]
-        keys = tuple(Key(str(k["name"]), str(k["sha256"]), tuple(k["scopes"])) for k in raw)
-    except FileNotFoundError:
-        raise BadInput(f"No file of keys at {path}; python -m serving.keys makes one.") from None
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise BadInput(f"{path} is no file of keys ({type(error).__name__}).") from error
-    for key in keys:
-        if not set(key.scopes) <= set(SCOPES):
-            raise BadInput(
-                f"{path}: key {key.name!r} has a scope that is none of {', '.join(SCOPES)}."
-            )
-        if not SHA256.fullmatch(key.sha256):
-            raise BadInput(f"{path}: the sha256 of key {key.name!r} is not 64 of 0-9 and a-f.")
-    return keys
 
 
 def make(path: Path, name: str, scopes: tuple[str, ...], now: datetime) -> str:
-    """Add a key to the file, which is made where needed; the key itself, told once."""
+    """Add a key to the file, which is made where needed; the key itself, shown once."""
     if not NAME.fullmatch(name):
         raise BadInput("name: up to 32 of a-z, 0-9, - and _ are needed.")
     if not scopes or not set(scopes) <= set(SCOPES):
@@ -148,11 +53,6 @@ def main(
         raise BadInput("No file of keys is named; --file or FOURCYCLE_SERVE_KEYS does it.")
     asked = tuple(part.strip() for part in scopes.split(",") if part.strip())
     typer.echo(make(Path(path).expanduser(), name, asked, datetime.now(UTC)))
-
-
-def _stamp(path: Path) -> tuple[int, int]:
-    found = path.stat()
-    return found.st_mtime_ns, found.st_ino
 
 
 if __name__ == "__main__":

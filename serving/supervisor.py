@@ -30,18 +30,18 @@ class Child:
     nice: int = 0  # how much it gives way to others, 0 to 19
 
 
-async def supervise(workers: Sequence[Child], beside: Sequence[Child], stop: asyncio.Event) -> None:
+async def supervise(workers: Sequence[Child], others: Sequence[Child], stop: asyncio.Event) -> None:
     """Run all until `stop`; then the workers end, and after them what they may still need.
 
-    BadInput when one of them said so of itself: starting it again would not help.
+    BadInput when one of them ended with that exit code: starting it again would not help.
     """
     loop, workers_ended = asyncio.get_running_loop(), asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    others = asyncio.gather(*(_keep(child, workers_ended, stop) for child in beside))
+    rest = asyncio.gather(*(_keep(child, workers_ended, stop) for child in others))
     kept = await asyncio.gather(*(_keep(child, stop, stop) for child in workers))
     workers_ended.set()
-    if not all(kept + await others):
+    if not all(kept + await rest):
         raise BadInput("The service can't run like this; what is wrong stands above.")
 
 

@@ -17,10 +17,11 @@ import uvicorn
 
 from contract.command import run
 from contract.settings import Settings, read_settings
+from serving.endpoints.context import WorkerContext
 from serving.http.app import create_app
 from serving.http.write_coalescing import CoalescingProtocol
-from serving.keys import open_keys
 from serving.log.log import open_feedback_log, open_log
+from serving.requests.api_keys import open_keys
 from serving.scoring.cache import Cache
 from serving.scoring.champion import CurrentVersion
 from serving.telemetry.access_log import open_access_log
@@ -67,18 +68,18 @@ async def open_server(name: str, settings: Settings) -> Server:
     await log.start()
     gc.freeze()
     gc.set_threshold(YOUNG_OBJECTS)
-    app = create_app(
-        current,
-        log,
-        open_feedback_log(settings, name),
-        settings,
-        version("mlflow"),
+    context = WorkerContext(
+        current=current,
+        log=log,
+        feedback_log=open_feedback_log(settings, name),
+        settings=settings,
+        mlflow_version=version("mlflow"),
         metrics=Metrics(),
         keys=open_keys(settings),
         access_log=open_access_log(settings),
     )
     config = uvicorn.Config(
-        app,
+        create_app(context),
         http=CoalescingProtocol,
         log_level="warning",
         access_log=False,
@@ -93,12 +94,12 @@ async def open_server(name: str, settings: Settings) -> Server:
 async def work(name: str, settings: Settings, listener: socket.socket, parent: int) -> None:
     """Answer requests until a signal comes or the parent process is gone."""
     server = await open_server(name, settings)
-    beside = [
+    tasks = [
         asyncio.create_task(server.current.watch(), name="watch"),
         asyncio.create_task(_outlive_nobody(server, parent), name="parent"),
     ]
     await server.serve([listener])
-    for task in beside:
+    for task in tasks:
         task.cancel()
 
 

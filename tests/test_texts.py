@@ -19,15 +19,17 @@ from contract.statistics.metrics import Scored
 from contract.store.tables import Tables, TableVersion
 from contract.use_case.loader import parse_use_case
 from contract.use_case.model import Column, UseCase
+from monitoring.alerts.channels.mail import letter_of
+from monitoring.alerts.channels.slack import slack_body
 from monitoring.alerts.message import rehearsal
-from monitoring.alerts.wording import mail, slack_body
 from monitoring.monitor import monitor
 from monitoring.report.evidently_pages import EvidentlyPage, answers_page, inputs_page
 from monitoring.windows.window import WindowRequest
 from pipelines.data.expectations import Rule
 from pipelines.data.gx_report import check
-from pipelines.evaluate import Evaluated, Figure, HoldoutSlice
+from pipelines.data.validated import Validated
 from pipelines.model.model_card import model_card
+from pipelines.model.results import Evaluated, Figure, HoldoutSlice, Trained
 from pipelines.registry.description import front_page
 from pipelines.registry.ledger import LedgerEntry, RegistryState
 from pipelines.registry.move_runs import _note as entry_page
@@ -35,8 +37,6 @@ from pipelines.release.decision import Champion, GateDecision
 from pipelines.release.gate_report import page as gate_page
 from pipelines.replaying.progress import ReplayProgress, WindowFigures, WindowProgress
 from pipelines.replaying.progress import markdown as replay_page
-from pipelines.train import Trained
-from pipelines.validate import Validated
 from serving.http.openapi import paths
 from serving.http.status_page import page as status_page
 from serving.http.status_page import waiting
@@ -190,7 +190,7 @@ def test_an_alert_has_no_markup_of_theirs() -> None:
     assert marked == ["<http://127.0.0.1:5000/|Report in MLflow>"]
     for markup in ("<", ">", "@channel", "]("):
         assert markup not in body["text"]
-    letter = mail(message, "a@example.org", "b@example.org")
+    letter = letter_of(message, "a@example.org", "b@example.org")
     assert letter.get_content_type() == "text/plain"
     assert "</script><script>evil()</script>" in letter.get_content()
 

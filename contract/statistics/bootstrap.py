@@ -38,7 +38,10 @@ def bootstrap(
 
 
 def estimate(metrics: Mapping[str, Metric], n_rows: int, resamples: int) -> dict[str, Estimate]:
-    """Every metric with its interval; resamples where it is undefined are left out."""
+    """Every metric on all `n_rows` rows with its 95 % interval, by name.
+
+    Resamples in which a metric is undefined are left out of its interval.
+    """
     drawn = bootstrap(metrics, n_rows, resamples)
     ones = np.ones((1, n_rows))
     return {
@@ -48,12 +51,16 @@ def estimate(metrics: Mapping[str, Metric], n_rows: int, resamples: int) -> dict
 
 
 def interval(values: Floats, level: float = 0.95) -> tuple[float, float]:
-    """The percentile interval; NaN when no resample has a value."""
-    known = values[~np.isnan(values)]
-    if not len(known):
+    """The percentile interval of resampled values (resamples,).
+
+    NaN values are left out; both ends are NaN when none is left. Efron and Tibshirani, 1993,
+    chapter 13.
+    """
+    defined = values[~np.isnan(values)]
+    if not len(defined):
         return float("nan"), float("nan")
     tail = (1 - level) / 2
-    low, high = np.quantile(known, [tail, 1 - tail])
+    low, high = np.quantile(defined, [tail, 1 - tail])
     return float(low), float(high)
 
 

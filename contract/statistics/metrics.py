@@ -35,13 +35,21 @@ class Scored:
     classes: tuple[object, ...] = ()
 
     def rows(self, mask: npt.NDArray[np.bool_]) -> "Scored":
-        """The answers on some of the rows."""
+        """The answers on the rows of a mask (n_rows,)."""
         probability = None if self.probability is None else self.probability[mask]
         return Scored(self.label[mask], self.prediction[mask], probability, self.classes)
 
 
 def metrics_for(use_case: UseCase, scored: Scored) -> dict[str, Metric]:
-    """The metrics of the use case's task over these answers, by name."""
+    """The metrics of the use case's task over these answers, by name.
+
+    Binary: ROC AUC, average precision, log loss, Brier score (Brier, 1950), expected calibration
+    error, accuracy, precision, recall and F1 of the positive class. Multiclass: log loss, accuracy,
+    balanced accuracy (mean recall), macro F1, one-against-rest ROC AUC (mean over the classes), and
+    the calibration error of the largest probability. Regression: MAE, RMSE, R², median absolute
+    error and bias (mean of prediction minus label), in the unit of the target. Probabilities enter
+    log loss as at least 1e-15. BadInput where the declared positive class is none of the classes.
+    """
     if use_case.task == "regression":
         return _regression(scored)
     if use_case.task == "binary":
@@ -50,7 +58,7 @@ def metrics_for(use_case: UseCase, scored: Scored) -> dict[str, Metric]:
 
 
 def point(metrics: Mapping[str, Metric], n_rows: int) -> dict[str, float]:
-    """Every metric on all rows, without intervals; NaN where it is undefined there."""
+    """Every metric on all `n_rows` rows, without intervals; NaN where it is undefined there."""
     ones = np.ones((1, n_rows))
     return {name: float(metric(ones)[0]) for name, metric in metrics.items()}
 
@@ -65,18 +73,21 @@ def defined(values: Mapping[str, float]) -> dict[str, float]:
     return {name: value for name, value in values.items() if np.isfinite(value)}
 
 
-def check_metric(use_case: UseCase, known: Mapping[str, Metric]) -> None:
+def check_metric(use_case: UseCase, metrics: Mapping[str, Metric]) -> None:
     """BadInput unless every metric that the use case names is one of its task."""
-    asked = [use_case.evaluation.metric, *use_case.gates.minimum, *use_case.gates.maximum]
-    for name in asked:
-        if name not in known:
+    declared = [use_case.evaluation.metric, *use_case.gates.minimum, *use_case.gates.maximum]
+    for name in declared:
+        if name not in metrics:
             raise BadInput(
-                f"No metric {name!r} for task {use_case.task}; {nearest(name, list(known))}"
+                f"No metric {name!r} for task {use_case.task}; {nearest(name, list(metrics))}"
             )
 
 
 def positive_index(use_case: UseCase, classes: tuple[object, ...]) -> int:
-    """Index of the positive class: the declared one, else the last in order."""
+    """Index of the positive class: the declared one, else the last in order.
+
+    BadInput where the declared one is none of `classes`.
+    """
     if use_case.positive is None:
         return len(classes) - 1
     if use_case.positive not in classes:
@@ -93,9 +104,9 @@ def _binary(scored: Scored, positive: int) -> dict[str, Metric]:
     assert scored.probability is not None, "a classifier answers probabilities"
     y = scored.label == scored.classes[positive]
     p = scored.probability[:, positive]
-    said = scored.prediction == scored.classes[positive]
+    predicted = scored.prediction == scored.classes[positive]
     chance = np.clip(np.where(y, p, 1 - p), EPSILON, 1)
-    true_positive, wrong = y & said, y != said
+    true_positive, wrong = y & predicted, y != predicted
     return {
         "roc_auc": _roc_auc(y, p),
         "average_precision": _average_precision(y, p),
@@ -103,7 +114,7 @@ def _binary(scored: Scored, positive: int) -> dict[str, Metric]:
         "brier": _mean((p - y) ** 2),
         "calibration_error": _calibration_error(y, p),
         "accuracy": _mean(~wrong),
-        "precision": _ratio(true_positive, said),
+        "precision": _ratio(true_positive, predicted),
         "recall": _ratio(true_positive, y),
         "f1": _ratio(2.0 * true_positive, 2.0 * true_positive + wrong),
     }
@@ -112,13 +123,13 @@ def _binary(scored: Scored, positive: int) -> dict[str, Metric]:
 def _multiclass(scored: Scored) -> dict[str, Metric]:
     assert scored.probability is not None, "a classifier answers probabilities"
     classes = np.asarray(scored.classes)
-    y, said = (v[:, None] == classes[None, :] for v in (scored.label, scored.prediction))
+    y, predicted = (v[:, None] == classes[None, :] for v in (scored.label, scored.prediction))
     p = scored.probability
     chance = np.clip((p * y).sum(axis=1), EPSILON, 1)
     right = scored.label == scored.prediction
     k = range(len(classes))
-    f1 = [_ratio(2.0 * (y & said)[:, i], 1.0 * y[:, i] + said[:, i]) for i in k]
-    recall = [_ratio((y & said)[:, i], y[:, i]) for i in k]
+    f1 = [_ratio(2.0 * (y & predicted)[:, i], 1.0 * y[:, i] + predicted[:, i]) for i in k]
+    recall = [_ratio((y & predicted)[:, i], y[:, i]) for i in k]
     auc = [_roc_auc(y[:, i], p[:, i]) for i in k]
     return {
         "log_loss": _mean(-np.log(chance)),
@@ -175,8 +186,8 @@ def _median(values: Floats) -> Metric:
     def median(weights: Floats) -> Floats:
         reached = np.cumsum(weights[:, order], axis=1)
         middle = (reached >= reached[:, -1:] / 2).argmax(axis=1)
-        found: Floats = values[order][middle]
-        return found
+        at_middle: Floats = values[order][middle]
+        return at_middle
 
     return median
 

@@ -31,9 +31,9 @@ def feedback_schema(keys: Mapping[str, str], label: str) -> pa.Schema:
 
 def label_problem(target: Column, label: object) -> str:
     """Why a value of the target's type can't be a label, by the rules of ingest; "" if it can."""
-    known = target.categories if target.unseen == "reject" else None
-    if known is not None and label not in known:
-        return f"one of {', '.join(known)} expected, found another value"
+    categories = target.categories if target.unseen == "reject" else None
+    if categories is not None and label not in categories:
+        return f"one of {', '.join(categories)} expected, found another value"
     if isinstance(label, int | float):
         if target.min is not None and label < target.min:
             return f"at least {target.min:g} expected, found less"

@@ -19,7 +19,10 @@ RowHashes = npt.NDArray[np.int64]  # (n_rows,)
 
 
 def row_hashes(rows: pa.Table) -> RowHashes:
-    """One hash for each row, (n_rows,) int64; the same in whatever company the row stands."""
+    """One hash for each row, (n_rows,) int64; it depends on the row's own values alone.
+
+    The order of the columns counts, their names do not.
+    """
     if not rows.num_rows:
         return np.empty(0, dtype=np.int64)
     # pandas turns integers and booleans into other types where any row has a null, and they would
@@ -32,11 +35,12 @@ def row_hashes(rows: pa.Table) -> RowHashes:
 
 
 def content_hash(hashes: RowHashes) -> str:
-    """The order-independent hash of a table with these rows, 64 hexadecimal digits."""
+    """The hash of a table with these row hashes (n_rows,), whatever their order: 64 hex digits."""
     return hashlib.sha256(np.sort(hashes).tobytes()).hexdigest()
 
 
 def value_hash(value: object) -> str:
-    """Hash of a plain value (mappings, lists, scalars), independent of the order of keys."""
+    """SHA-256 of a plain value (mappings, lists, scalars), whatever the order of keys: 64 hex
+    digits."""
     text = json.dumps(value, sort_keys=True, default=str, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()

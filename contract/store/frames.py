@@ -19,7 +19,10 @@ def feature_frame(rows: pa.Table, use_case: UseCase) -> pd.DataFrame:
 
 
 def feature_table(columns: dict[str, list[object]], use_case: UseCase) -> pa.Table:
-    """Checked plain values, one list per feature, as an arrow table of the declared types."""
+    """Checked plain values, one list (n_rows,) per feature, as an arrow table of declared types.
+
+    pyarrow's ArrowInvalid or ArrowTypeError where a value is not of its type.
+    """
     return pa.table(
         {
             name: pa.array(columns[name], type=TYPES[use_case.columns[name].type])
@@ -30,9 +33,9 @@ def feature_table(columns: dict[str, list[object]], use_case: UseCase) -> pa.Tab
 
 def _values(values: pa.ChunkedArray, column: Column) -> pd.Series:
     if column.type == "string":
-        found: pd.Series = values.to_pandas().astype(object)
+        series: pd.Series = values.to_pandas().astype(object)
     elif column.nullable or column.type == "number":
-        found = values.cast(pa.float64()).to_pandas()
+        series = values.cast(pa.float64()).to_pandas()
     else:
-        found = values.to_pandas()
-    return found
+        series = values.to_pandas()
+    return series

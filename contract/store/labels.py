@@ -19,6 +19,12 @@ from contract.store.tables import Tables, quoted
 _KNOWN = "least(label_time, received_time)"
 _ORDER = f"PARTITION BY prediction_id ORDER BY {_KNOWN}, received_time, label"
 
+# In place of `labels_sql` while there is no table `feedback`: the columns that are read, no row.
+NO_LABELS = (
+    "SELECT CAST(NULL AS VARCHAR) AS prediction_id, NULL AS label, CAST(NULL AS TIMESTAMP) AS "
+    "label_time, CAST(NULL AS VARCHAR) AS key_id WHERE false"
+)
+
 
 @dataclass(frozen=True)
 class PendingLabels:
@@ -84,7 +90,8 @@ def labels_sql(
 
 
 def pending(tables: Tables, keys: Sequence[str], deadline: datetime) -> PendingLabels:
-    """What waits for its prediction; overdue is what was received before the deadline."""
+    """Counts of the statements whose prediction is not in the table; overdue are those received
+    before `deadline`."""
     if not tables.exists("feedback"):
         return PendingLabels(0, 0, None)
     opened = {"feedback": tables.open("feedback")}
@@ -99,12 +106,12 @@ def pending(tables: Tables, keys: Sequence[str], deadline: datetime) -> PendingL
             ]
         )
     early = f"received_time < {moment(deadline)}"
-    found = tables.query(
+    counts = tables.query(
         f"SELECT count(*) AS n, count(*) FILTER (WHERE {early}) AS late, "  # noqa: S608
         f"min(received_time) AS oldest FROM ({waiting})",
         **opened,
     ).to_pylist()[0]
-    return PendingLabels(found["n"], found["late"], found["oldest"])
+    return PendingLabels(counts["n"], counts["late"], counts["oldest"])
 
 
 def leaving_sql(keys: Sequence[str], before: datetime) -> str:
@@ -122,7 +129,7 @@ def leaving_sql(keys: Sequence[str], before: datetime) -> str:
 
 
 def moment(time: datetime) -> str:
-    """A time with its zone as SQL."""
+    """A time with its zone as a SQL value of microseconds in UTC."""
     return f"arrow_cast('{time.isoformat()}', 'Timestamp(Microsecond, Some(\"UTC\"))')"
 
 
@@ -130,17 +137,17 @@ def _statements(
     keys: Sequence[str], where: str, as_of: datetime | None, true_by: datetime | None
 ) -> str:
     """One row for each prediction and statement about it; a repetition is as old as the first."""
-    said = "f.label, f.label_time, f.received_time, f.key_id"
-    known = f"({where})" + (f" AND f.received_time <= {moment(as_of)}" if as_of else "")
-    known += f" AND f.label_time <= {moment(true_by)}" if true_by else ""
+    statement = "f.label, f.label_time, f.received_time, f.key_id"
+    chosen = f"({where})" + (f" AND f.received_time <= {moment(as_of)}" if as_of else "")
+    chosen += f" AND f.label_time <= {moment(true_by)}" if true_by else ""
     parts = [
-        f"SELECT p.prediction_id, {said} FROM feedback f JOIN predictions p "  # noqa: S608
-        f"ON f.prediction_id = p.prediction_id WHERE {known}"
+        f"SELECT p.prediction_id, {statement} FROM feedback f JOIN predictions p "  # noqa: S608
+        f"ON f.prediction_id = p.prediction_id WHERE {chosen}"
     ]
     if keys:
         parts.append(
-            f"SELECT p.prediction_id, {said} FROM feedback f JOIN predictions p "  # noqa: S608
-            f"ON {_same_row(keys)} WHERE f.prediction_id IS NULL AND {known}"
+            f"SELECT p.prediction_id, {statement} FROM feedback f JOIN predictions p "  # noqa: S608
+            f"ON {_same_row(keys)} WHERE f.prediction_id IS NULL AND {chosen}"
         )
     return (
         "SELECT prediction_id, label, label_time, min(received_time) AS received_time, "  # noqa: S608

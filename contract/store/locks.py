@@ -15,7 +15,7 @@ FOREVER = -1.0
 
 
 def lock_folder(settings: Settings) -> Path:
-    """One folder per host and table root."""
+    """The folder of lock files, one per host and table root; it is made where it is missing."""
     if "://" in settings.table_root:
         digest = hashlib.sha256(settings.table_root.encode()).hexdigest()
         folder = Path.home() / ".cache/fourcycle" / digest[:16]
@@ -57,7 +57,8 @@ def locked(
 
 @contextmanager
 def alone(settings: Settings, name: str, wait_s: float) -> Iterator[None]:
-    """Be the only process of this host in the block; Busy where another stays that long in its."""
+    """Be the only process of this host in the block; Busy where another holds `name` for `wait_s`
+    seconds."""
     busy = Busy(
         f"Another process has held {name!r} for {wait_s:g} s; nothing was done here, so try "
         "again later."

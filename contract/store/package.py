@@ -27,20 +27,20 @@ def verify(folder: Path, registered: str | None = None, parts: Iterable[str] = (
     text = (folder / MANIFEST_FILE).read_bytes()
     digest = hashlib.sha256(text).hexdigest()
     if registered is not None and registered != digest:
-        known = f"as {registered[:12]}" if registered else f"without the tag {PACKAGE_TAG}"
+        registration = f"as {registered[:12]}" if registered else f"without the tag {PACKAGE_TAG}"
         raise Refused(
             f"Its package is not the one that was registered: found {digest[:12]}, registered "
-            f"{known}."
+            f"{registration}."
         )
     sealed = json.loads(text)
     if not isinstance(sealed, dict):
         raise Refused(f"{MANIFEST_FILE} is no mapping of file names to SHA-256.")
-    there = {
+    present = {
         name: hashlib.sha256((folder / name).read_bytes()).hexdigest()
         for name in (p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.is_file())
         if name not in NOT_SEALED  # at the top alone: deeper, the same name is a stranger
     }
-    wrong = [name for name in {*sealed, *there} if sealed.get(name) != there.get(name)]
+    wrong = [name for name in {*sealed, *present} if sealed.get(name) != present.get(name)]
     if wrong := sorted(name for name in wrong if name.startswith(tuple(parts))):
         raise Refused(f"The artifact is not what was registered; differing: {', '.join(wrong)}.")
     return digest

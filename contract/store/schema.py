@@ -1,4 +1,4 @@
-"""Arrow types of a use case's columns, and the cast of delivered rows to them."""
+"""Arrow types of a use case's columns; rows cast to them, and rows fitted to a table's columns."""
 
 from dataclasses import dataclass
 
@@ -79,3 +79,42 @@ def _is_text(kind: pa.DataType) -> bool:
     return bool(
         pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind)
     )
+
+
+def widened(table: pa.Schema, rows: pa.Schema) -> pa.Schema:
+    """The columns of the table, then those that only the rows have; nested ones alike."""
+    return pa.schema(_widened(list(table), list(rows)))
+
+
+def _widened(table: list[pa.Field], rows: list[pa.Field]) -> list[pa.Field]:
+    fields = {field.name: field for field in table}
+    for field in rows:
+        there = fields.setdefault(field.name, field)
+        if pa.types.is_struct(there.type) and pa.types.is_struct(field.type):
+            members = _widened(list(there.type), list(field.type))
+            fields[field.name] = pa.field(field.name, pa.struct(members))
+    return list(fields.values())
+
+
+def fit_to_schema(rows: pa.Table, wanted: pa.Schema) -> pa.Table:
+    """Rows with these columns, null where they had none; ArrowInvalid where a type is another."""
+    if not rows.num_rows:
+        return wanted.empty_table()
+    whole = rows.combine_chunks().to_struct_array().combine_chunks()
+    return pa.Table.from_struct_array(_fitted(whole, pa.struct(list(wanted))))
+
+
+def _fitted(values: pa.Array, wanted: pa.DataType) -> pa.Array:
+    if pa.types.is_struct(wanted):
+        names = {field.name for field in values.type}
+        parts = [
+            _fitted(values.field(f.name), f.type)
+            if f.name in names
+            else pa.nulls(len(values), f.type)
+            for f in wanted
+        ]
+        return pa.StructArray.from_arrays(parts, fields=list(wanted))
+    same = values.type == wanted or pa.types.is_list(wanted)
+    if not same and not (pa.types.is_integer(values.type) and pa.types.is_floating(wanted)):
+        raise pa.ArrowInvalid(f"{values.type} found where the table holds {wanted}")
+    return values.cast(wanted)

@@ -9,7 +9,7 @@ PART_ROWS = 100_000
 
 
 def answer(sql: str, tables: Mapping[str, DeltaTable]) -> pa.Table:
-    """Answer of a query over tables, named as they are given."""
+    """Answer of a query over tables, named as they are given, whole in memory."""
     return _plain(pa.table(_over(tables).execute(sql).read_all()))
 
 
@@ -26,7 +26,7 @@ def parts(sql: str, tables: Mapping[str, DeltaTable]) -> Iterator[pa.Table]:
 
 
 def plain_schema(schema: pa.Schema) -> pa.Schema:
-    """The engine answers with view types, which not every reader knows; these are without."""
+    """The schema without view types and large types, which not every reader of Arrow knows."""
     return pa.schema([field.with_type(_plain_type(field.type)) for field in schema])
 
 

@@ -44,7 +44,7 @@ class Tables:
 
     @property
     def options(self) -> dict[str, str] | None:
-        """How the store of these tables is spoken to."""
+        """Options of the object store for deltalake; None for a folder."""
         return storage_options(self.root)
 
     def exists(self, name: TableName) -> bool:
@@ -83,7 +83,7 @@ class Tables:
         return int(str(next(changes, history[-1])["version"]))
 
     def schema(self, name: TableName) -> pa.Schema:
-        """Columns and types of the newest version."""
+        """Columns and types of the newest version; BadInput where there is no table."""
         return engine.plain_schema(pa.schema(self.open(name).schema().to_arrow()))
 
     def create(self, name: TableName, schema: pa.Schema, partition_by: Sequence[str] = ()) -> None:
@@ -99,7 +99,8 @@ class Tables:
         )
 
     def intake(self, name: TableName) -> ExactlyOnceWriter:
-        """The table opened once, for an append that happens exactly once."""
+        """The table opened once, for an append that happens exactly once; BadInput where there is
+        none."""
         return ExactlyOnceWriter(self.open(name))
 
     def append(self, name: TableName, rows: pa.Table, **metadata: str) -> int:
@@ -110,10 +111,12 @@ class Tables:
         return int(table.version())
 
     def append_next(self, name: TableName, rows: pa.Table, number: int) -> bool:
-        """Add rows as commit `number` of a numbered, append-only table; False: another was first.
+        """Add rows as commit `number` of an append-only table; False: another was first.
 
-        Compare and set without a lock, on a folder as on S3: of several writers of one number
-        Delta accepts one, and the object that wrote is the one that was looked at.
+        Their column `number` holds that number. Compare and set without a lock, on a folder as on
+        S3: of several writers of one number Delta accepts one, and the object that wrote is the one
+        that was looked at. A commit that is reported as failed may have been made all the same, so
+        what decides in the end is whose rows stand there.
         """
         appendable = {"delta.appendOnly": "true"}
         DeltaTable.create(
@@ -126,13 +129,17 @@ class Tables:
         )
         table = self.open(name)
         if (table.transaction_version(name) or 0) != number - 1:
-            return False
+            return self._holds(name, rows, number)
         properties = CommitProperties(app_transactions=[Transaction(name, number)])
         try:
             write_deltalake(table, rows, mode="append", commit_properties=properties)
         except CommitFailedError:
-            return False
+            return self._holds(name, rows, number)
         return True
+
+    def _holds(self, name: TableName, rows: pa.Table, number: int) -> bool:
+        standing = self.read(name, columns=rows.schema.names, where=f"number = {number}")
+        return bool(standing.to_pylist() == rows.to_pylist())
 
     def overwrite(
         self,
@@ -141,7 +148,11 @@ class Tables:
         where: str | None = None,
         **metadata: str,
     ) -> int:
-        """Replace all rows, or those that match the predicate `where`, in one commit."""
+        """Replace all rows, or those that match the predicate `where`, in one commit.
+
+        The new version number. Without `where` the columns may change too. Creates the table where
+        needed.
+        """
         self.create(name, rows.schema)
         table = self.open(name)
         write_deltalake(
@@ -163,7 +174,11 @@ class Tables:
         return TableVersion(name, version, rows.num_rows, content_hash)
 
     def delete(self, name: TableName, where: str, **metadata: str) -> int:
-        """Take rows out in one commit; older versions still show them."""
+        """Take the rows that match `where` out in one commit; the new version number.
+
+        Older versions still show them. deltalake's CommitFailedError where another writer adds
+        rows that may match meanwhile.
+        """
         table = self.open(name)
         table.delete(where, commit_properties=_properties(metadata))
         return int(table.version())
@@ -181,7 +196,7 @@ class Tables:
         return int(table.version())
 
     def metadata(self, name: TableName, version: int | None = None) -> dict[str, str]:
-        """What the commit of a version (newest: None) says of itself."""
+        """The texts that the commit of a version (newest: None) carries, its content hash too."""
         wanted = self.version(name) if version is None else int(self.open(name, version).version())
         # The history of a table opened at an old version is numbered wrongly (deltalake 1.6.6).
         entry = next(e for e in self.open(name).history() if e["version"] == wanted)
@@ -189,8 +204,8 @@ class Tables:
 
     def intact(self, version: TableVersion) -> bool:
         """Whether a version has its content and its files; BadInput where there is no such."""
-        known = self.metadata(version.table, version.version).get(CONTENT_HASH)
-        return known == version.content_hash and upkeep.whole(
+        content = self.metadata(version.table, version.version).get(CONTENT_HASH)
+        return content == version.content_hash and upkeep.whole(
             self.open(version.table, version.version)
         )
 
@@ -206,7 +221,11 @@ class Tables:
         where: str | None = None,
         order_by: Sequence[str] = (),
     ) -> pa.Table:
-        """Rows at a version; `where` and `order_by` in SQL. Only named columns are read."""
+        """Rows at a version (newest: None); only the named columns are read.
+
+        `where` is a condition in SQL, `order_by` names columns. BadInput where there is no such
+        table or version.
+        """
         what = ", ".join(map(quoted, columns)) if columns else "*"
         query = f"SELECT {what} FROM t"  # noqa: S608, an embedded engine over our own table
         query += f" WHERE {where}" if where else ""
@@ -223,7 +242,8 @@ class Tables:
 
 
 def storage_options(root: str) -> dict[str, str] | None:
-    """How an object store is spoken to, beside the usual AWS_* variables: give up in time."""
+    """Options of an object store for deltalake, None for a folder: whole puts, and an end to
+    waiting after 20 s of retries. The usual AWS_* variables hold besides."""
     if not root.startswith("s3://"):
         return None
     plain = os.environ.get("AWS_ENDPOINT_URL", "").startswith("http://")
@@ -238,7 +258,7 @@ def storage_options(root: str) -> dict[str, str] | None:
 
 
 def quoted(name: str) -> str:
-    """A column name as SQL reads it literally."""
+    """A column name in SQL's quotes, whatever characters it holds."""
     return '"' + name.replace('"', '""') + '"'
 
 

@@ -30,7 +30,7 @@ def properties(name: TableName) -> dict[str, str]:
 
 
 def set_properties(table: DeltaTable, name: TableName) -> None:
-    """Give them to a table that was created without."""
+    """Give a table that was created without them the properties of its name."""
     wanted = properties(name)
     if not wanted.items() <= table.metadata().configuration.items():
         table.alter.set_table_properties(wanted)
@@ -63,11 +63,11 @@ def vacuum(table: DeltaTable, retention: timedelta, keep_versions: Collection[in
 
     # A vacuum lists a file for as long as the log remembers it, deleted or not.
     store = DeltaStorageHandler.from_table(table._table)
-    found = store.get_file_info(files(dry_run=True))
-    there = [info for info in found if info.type == FileType.File]
-    if there:
+    infos = store.get_file_info(files(dry_run=True))
+    files_there = [info for info in infos if info.type == FileType.File]
+    if files_there:
         files(dry_run=False)
-    return len(there)
+    return len(files_there)
 
 
 def whole(table: DeltaTable) -> bool:
@@ -75,8 +75,8 @@ def whole(table: DeltaTable) -> bool:
     paths = pa.table(table.get_add_actions()).column("path").to_pylist()
     if not paths:
         return True
-    found = DeltaStorageHandler.from_table(table._table).get_file_info(paths)
-    return all(info.type == FileType.File for info in found)
+    infos = DeltaStorageHandler.from_table(table._table).get_file_info(paths)
+    return all(info.type == FileType.File for info in infos)
 
 
 def forget_log(table: DeltaTable) -> None:

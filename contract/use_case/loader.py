@@ -17,13 +17,19 @@ SHIPPED = Path(__file__).resolve().parents[2] / "use_cases"
 
 
 def load_use_case(reference: str) -> UseCase:
-    """The use case of a shipped name (`flights`) or a path to a YAML file."""
+    """The use case of a shipped name (`flights`) or a path to a YAML file.
+
+    BadInput where there is no such file, or by place and nearest word what is wrong in it.
+    """
     path = _locate(reference)
     return parse_use_case(path.read_text(encoding="utf-8"), str(path), path.resolve().parent)
 
 
 def parse_use_case(text: str, name: str, folder: Path) -> UseCase:
-    """The use case in `text`; `name` is what errors call it, `folder` anchors relative paths."""
+    """The use case in `text`; `name` is what errors call it, `folder` anchors relative paths.
+
+    BadInput names every mistake at once.
+    """
     return _validated(_mapping(text, name), name, folder)
 
 

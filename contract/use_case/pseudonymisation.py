@@ -26,7 +26,7 @@ class Pseudonymiser:
 
     @classmethod
     def of(cls, use_case: UseCase, secret: str) -> "Pseudonymiser":
-        """The veil of a use case; BadInput where it needs a secret and there is none."""
+        """What a use case declares; BadInput where it needs a secret and there is none."""
         columns = {name: use_case.columns[name].logged for name in _loggable(use_case)}
         hashed = frozenset(name for name, how in columns.items() if how == "hash")
         if hashed and not secret:
@@ -37,7 +37,7 @@ class Pseudonymiser:
         dropped = frozenset(name for name, how in columns.items() if how == "drop")
         return cls(hashed, dropped, secret.encode())
 
-    def cover(self, columns: dict[str, list[Any]]) -> dict[str, list[Any]]:
+    def apply(self, columns: dict[str, list[Any]]) -> dict[str, list[Any]]:
         """Columns as they may stand in the log."""
         if not self.hashed and not self.dropped:
             return columns

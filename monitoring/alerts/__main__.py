@@ -22,16 +22,14 @@ def main(
 
     Ends with 0 when all have taken it, 2 when none is configured, 3 when one has not.
     """
-    from monitoring.alerts.channels import channels
+    from monitoring.alerts.channels.registry import CHANNELS, channels
     from monitoring.alerts.message import rehearsal
 
     settings = read_settings()
     to = channels(settings)
     if not to:
-        raise BadInput(
-            "No channel is configured: set FOURCYCLE_ALERT_WEBHOOK_URL, FOURCYCLE_ALERT_SLACK_URL "
-            "or FOURCYCLE_ALERT_SMTP_HOST."
-        )
+        variables = [channel.variable for channel in CHANNELS.values()]
+        raise BadInput(f"No channel is configured: set {', '.join(variables)}, one or more.")
     now = datetime.now(UTC).isoformat(timespec="seconds")
     message = rehearsal(load_use_case(use_case), f"alert-test-{uuid.uuid4()}", settings.ui_url, now)
     failed = []

@@ -10,12 +10,12 @@ from contract.errors import FourcycleError
 from contract.settings import Settings
 from contract.store.locks import alone
 from contract.use_case.model import UseCase
-from monitoring.alerts.channels import Send
+from monitoring.alerts.channels.delivery import Send
 from monitoring.alerts.message import AlertGrounds, Message, compose
 from monitoring.alerts.outbox import (
     PendingMessage,
     delivered,
-    last_told,
+    last_alerts,
     pending,
     record,
 )
@@ -43,7 +43,7 @@ def announce(
     settings: Settings,
     versions: Sequence[str],
     to: Mapping[str, Send],
-    warn: Callable[[str], None] = lambda said: None,
+    warn: Callable[[str], None] = lambda line: None,
 ) -> tuple[Delivery, ...]:
     """Decide on each version and deliver, also what waits from earlier runs.
 
@@ -56,13 +56,13 @@ def announce(
     client = connect(settings)
     # Two runs at once: the second waits here, then finds what the first has delivered.
     with alone(settings, f"{use_case.name}.alerts", PATIENCE_S), asking():
-        where = monitoring_experiment(client, settings, use_case.name)
+        experiment_id = monitoring_experiment(client, settings, use_case.name)
         for version in versions:
             try:
-                _settle(client, where, use_case, version, settings.ui_url, list(to), warn)
+                _settle(client, experiment_id, use_case, version, settings.ui_url, list(to), warn)
             except UnreadableArtifact as error:
                 warn(f"nothing was decided on version {version}: {error}")
-        return _deliver(client, pending(client, where, to, warn), to)
+        return _deliver(client, pending(client, experiment_id, to, warn), to)
 
 
 def _settle(
@@ -90,14 +90,14 @@ def _settle(
     )
     late = read_verdict(grounds.labelled) if grounds.labelled else None
     now = standing(read_verdict(grounds.newest), late)
-    told = last_told(client, experiment_id, version, warn)
-    due = decide(now, told, use_case.monitoring.alert_on)
+    alerts = last_alerts(client, experiment_id, version, warn)
+    due = decide(now, alerts, use_case.monitoring.alert_on)
     if due.kind is None:
         return
     run_id = str(latest.info.run_id)
     report = ui_url.rstrip("/") + link(experiment_id, run_id)
     at = datetime.now(UTC).isoformat(timespec="seconds")
-    record(client, run_id, compose(due, grounds, use_case, run_id, report, at), due.told, to)
+    record(client, run_id, compose(due, grounds, use_case, run_id, report, at), due.alerts, to)
 
 
 def _deliver(

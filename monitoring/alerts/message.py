@@ -10,18 +10,20 @@ from typing import Any, Literal
 
 from contract.use_case.model import Monitoring, UseCase
 from monitoring.alerts.policy import DueAlert, Kind, kind_of, of_labels
-from monitoring.verdict.evidence import ColumnChange, ColumnFinding, PerformanceFall
+from monitoring.measures.compare import ColumnChange
+from monitoring.measures.performance import PerformanceFall
+from monitoring.verdict.evidence import ColumnFinding
 from monitoring.verdict.reasons import fell, moved
 
-MAX_TOLD = 8  # signals with a sentence of their own
+MAX_SENTENCES = 8  # signals with a sentence of their own
 NEXT_STEPS = {
-    "schema": "Find the caller whose columns changed, and put it right; the others were judged.",
+    "schema": "Find the caller whose columns changed and correct it; all others were judged.",
     "performance": "Retrain: python -m pipelines.retrain --use-case {name}. If an earlier version "
     "was better: python -m pipelines.rollback --use-case {name}.",
     "prediction": "Look at which columns moved with the predictions. If none did, look at what "
     "was promoted: python -m pipelines.history --use-case {name}.",
     "label": "Check where the labels come from. If they are right, retrain on newer rows.",
-    "columns": "Look at what moved. A broken source is mended there; a season gets limits of its "
+    "columns": "Look at what moved. Repair a broken source; give seasonal columns limits of their "
     "own (monitoring.effect_limits).",
 }
 
@@ -66,17 +68,17 @@ def compose(
 ) -> Message:
     """The message that is due; `run_id` is that of the latest report."""
     assert due.kind is not None, "a message is due"
-    found = grounds.latest
+    latest = grounds.latest
     return Message(
         id=f"alert-{run_id}",
         kind=due.kind,
         use_case=use_case.name,
         title=use_case.title,
         owner=use_case.owner,
-        version=str(found["version"]),
-        window=str(found["window"]),
-        revision=int(found["revision"]),
-        state=str(found["verdict"]["state"]),
+        version=str(latest["version"]),
+        window=str(latest["window"]),
+        revision=int(latest["revision"]),
+        state=str(latest["verdict"]["state"]),
         signals=due.about,
         reasons=_reasons(due, grounds, use_case.monitoring),
         next_steps=_next_steps(due, use_case.name),
@@ -86,7 +88,7 @@ def compose(
 
 
 def rehearsal(use_case: UseCase, id_: str, report: str, decided: str) -> Message:
-    """A message that tells of nothing, to try the channels."""
+    """A test message, to try the channels."""
     return Message(
         id=id_,
         kind="test",
@@ -98,7 +100,7 @@ def rehearsal(use_case: UseCase, id_: str, report: str, decided: str) -> Message
         revision=1,
         state="TEST",
         signals=(),
-        reasons=("Somebody tries whether alerts arrive. Nothing has happened.",),
+        reasons=("This is a test of the alert channels. Nothing has happened.",),
         next_steps=("None.",),
         report=report,
         decided=decided,
@@ -108,28 +110,28 @@ def rehearsal(use_case: UseCase, id_: str, report: str, decided: str) -> Message
 def _reasons(due: DueAlert, grounds: AlertGrounds, policy: Monitoring) -> tuple[str, ...]:
     if due.kind == "recovery":
         return (due.reason, f"This window: {grounds.latest['verdict']['reasons'][0]}")
-    told = [_said(signal, grounds, policy) for signal in due.about[:MAX_TOLD]]
-    if len(due.about) > MAX_TOLD:
-        told.append(f"And {len(due.about) - MAX_TOLD} more, in the report.")
-    return (due.reason, *told)
+    sentences = [_sentence(signal, grounds, policy) for signal in due.about[:MAX_SENTENCES]]
+    if len(due.about) > MAX_SENTENCES:
+        sentences.append(f"And {len(due.about) - MAX_SENTENCES} more, in the report.")
+    return (due.reason, *sentences)
 
 
-def _said(signal: str, grounds: AlertGrounds, policy: Monitoring) -> str:
+def _sentence(signal: str, grounds: AlertGrounds, policy: Monitoring) -> str:
     """A signal's sentence, with its window where that is not the message's own."""
-    found = grounds.of(signal)
-    where = "" if found is grounds.latest else f"{found['window']}: "
+    report = grounds.of(signal)
+    where = "" if report is grounds.latest else f"{report['window']}: "
     if signal == "performance":
-        return where + fell("", PerformanceFall(**found["performance"]["realised_fall"]), policy)
+        return where + fell("", PerformanceFall(**report["performance"]["realised_fall"]), policy)
     if signal == "schema":
-        return f"{where}Columns changed: {'; '.join(found['schema'])}."
-    findings = [_finding(f) for f in found["findings"]]
+        return f"{where}Columns changed: {'; '.join(report['schema'])}."
+    findings = [_finding(f) for f in report["findings"]]
     return where + next(moved(f) for f in findings if f.signal == signal)
 
 
-def _finding(found: Mapping[str, Any]) -> ColumnFinding:
+def _finding(document: Mapping[str, Any]) -> ColumnFinding:
     """A finding as the report holds it, but for the words of the column that moved."""
-    change = ColumnChange(**{**found["change"], "told": ""})
-    return ColumnFinding(change, found["limit"], found["adjusted"], found["drifted"])
+    change = ColumnChange(**{**document["change"], "told": ""})
+    return ColumnFinding(change, document["limit"], document["adjusted"], document["drifted"])
 
 
 def _next_steps(due: DueAlert, name: str) -> tuple[str, ...]:

@@ -30,31 +30,31 @@ class PendingMessage:
     sent: str
 
 
-def last_told(
+def last_alerts(
     client: MlflowClient, experiment_id: str, version: str, warn: Callable[[str], None]
 ) -> OpenAlerts:
     """What the last message about a version left open and closed, of those that can be read."""
-    found = client.search_runs(
+    runs = client.search_runs(
         [experiment_id],
         f"tags.{ALERT_TAG} != '' and tags.{VERSION_TAG} = '{version}'",
         max_results=MAX_PENDING,
         order_by=["attributes.start_time DESC"],
     )
-    for run in found:
+    for run in runs:
         try:
-            told = read_artifact(run, MESSAGE_FILE)["told"]
+            alerts = read_artifact(run, MESSAGE_FILE)["told"]
         except UnreadableArtifact as error:
             warn(str(error))
         else:
-            return OpenAlerts(frozenset(told["open"]), frozenset(told["closed"]))
+            return OpenAlerts(frozenset(alerts["open"]), frozenset(alerts["closed"]))
     return OpenAlerts()
 
 
 def record(
-    client: MlflowClient, run_id: str, message: Message, told: OpenAlerts, channels: Sequence[str]
+    client: MlflowClient, run_id: str, message: Message, alerts: OpenAlerts, channels: Sequence[str]
 ) -> None:
     """Write a message to the report that caused it. The tags come last: they make it count."""
-    after = {"open": sorted(told.open), "closed": sorted(told.closed)}
+    after = {"open": sorted(alerts.open), "closed": sorted(alerts.closed)}
     client.log_dict(run_id, {"message": asdict(message), "told": after}, MESSAGE_FILE)
     _tag(client, run_id, {ALERT_TAG: message.kind, ALERT_DUE_TAG: ", ".join(channels)})
 
@@ -76,13 +76,13 @@ def pending(
             order_by=["attributes.start_time ASC"],
         )
     }
-    found = []
+    messages = []
     for run in sorted(runs.values(), key=lambda run: run.info.start_time):
         try:
-            found.append(_pending(run))
+            messages.append(_pending(run))
         except UnreadableArtifact as error:
             warn(str(error))
-    return found
+    return messages
 
 
 def delivered(
@@ -97,9 +97,9 @@ def delivered(
 
 
 def _pending(run: Run) -> PendingMessage:
-    tags, found = run.data.tags, read_artifact(run, MESSAGE_FILE)["message"]
-    lists = {key: tuple(value) for key, value in found.items() if isinstance(value, list)}
-    message = Message(**{**found, **lists})
+    tags, values = run.data.tags, read_artifact(run, MESSAGE_FILE)["message"]
+    lists = {key: tuple(value) for key, value in values.items() if isinstance(value, list)}
+    message = Message(**{**values, **lists})
     return PendingMessage(
         run.info.run_id,
         message,

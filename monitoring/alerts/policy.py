@@ -1,4 +1,4 @@
-"""Which message people are due about a version: pure, from what they were told and what is so."""
+"""Which message is due about a version: pure, from the alerts that are open and what drifts."""
 
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -14,9 +14,9 @@ FROM_LABELS = ("performance", "label")
 
 @dataclass(frozen=True)
 class AlertState:
-    """What a version's newest windows say: signals that fire, drift, and raise an alarm."""
+    """A version's newest windows: signals that drift, that do in enough windows, and alarms."""
 
-    firing: tuple[str, ...] = ()
+    signals: tuple[str, ...] = ()
     drifting: tuple[str, ...] = ()
     alarms: tuple[str, ...] = ()
 
@@ -35,7 +35,7 @@ class DueAlert:
 
     kind: Kind | None
     about: tuple[str, ...]
-    told: OpenAlerts  # once the message is out
+    alerts: OpenAlerts  # once the message is out
     reason: str
 
 
@@ -52,8 +52,8 @@ def standing(newest: DriftVerdict, labelled: DriftVerdict | None) -> AlertState:
     )
 
 
-def decide(now: AlertState, told: OpenAlerts, alert_on: Collection[Signal]) -> DueAlert:
-    """An alarm when something drifts that nobody was told; a recovery when nothing open fires.
+def decide(now: AlertState, alerts: OpenAlerts, alert_on: Collection[Signal]) -> DueAlert:
+    """An alarm on new drift; a recovery once no signal of an open alert is left.
 
     While an alert is open, the same signal is no news. After its recovery it is news again once the
     verdict raises an alarm again, which the policy's cool-down delays.
@@ -62,20 +62,20 @@ def decide(now: AlertState, told: OpenAlerts, alert_on: Collection[Signal]) -> D
         s
         for s in now.drifting
         if kind_of(s) in alert_on
-        and s not in told.open
-        and (s in now.alarms or s not in told.closed)
+        and s not in alerts.open
+        and (s in now.alarms or s not in alerts.closed)
     )
     if opened:
-        after = OpenAlerts(told.open.union(opened), told.closed.difference(opened))
-        return DueAlert("alarm", opened, after, f"Newly drifting: {listed(opened)}.")
-    still = tuple(s for s in now.firing if s in told.open)
+        after = OpenAlerts(alerts.open.union(opened), alerts.closed.difference(opened))
+        return DueAlert("alarm", opened, after, f"New drift: {listed(opened)}.")
+    still = tuple(s for s in now.signals if s in alerts.open)
     if still:
-        return DueAlert(None, (), told, f"Told before, and open still: {listed(still)}.")
-    if told.open:
-        quiet = tuple(sorted(told.open))
-        after = OpenAlerts(closed=told.closed | told.open)
+        return DueAlert(None, (), alerts, f"Alert already open: {listed(still)}.")
+    if alerts.open:
+        quiet = tuple(sorted(alerts.open))
+        after = OpenAlerts(closed=alerts.closed | alerts.open)
         return DueAlert("recovery", quiet, after, f"Recovered: {listed(quiet)}.")
-    return DueAlert(None, (), told, "Nothing is open, and nothing drifts that was not told.")
+    return DueAlert(None, (), alerts, "No alert is open, and there is no new drift.")
 
 
 def _both(late: tuple[str, ...], newest: tuple[str, ...]) -> tuple[str, ...]:

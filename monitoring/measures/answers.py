@@ -48,16 +48,16 @@ def of_window(rows: pd.DataFrame, use_case: UseCase, classes: tuple[object, ...]
 
 def unlabelled(rows: pd.DataFrame, use_case: UseCase, classes: tuple[object, ...]) -> Scored:
     """The answers on rows of a window, whatever labels they have; the prediction stands for it."""
-    said = typed(rows["prediction"], use_case)
-    return Scored(said, said, probabilities(rows, classes), classes)
+    prediction = typed(rows["prediction"], use_case)
+    return Scored(prediction, prediction, probabilities(rows, classes), classes)
 
 
 def probabilities(rows: pd.DataFrame, classes: tuple[object, ...]) -> Floats | None:
     """Probabilities of a window's rows, (n_rows, n_classes)."""
     if not classes:
         return None
-    found: Floats = np.array(rows["probability"].tolist(), dtype=float)
-    return found.reshape(len(rows), len(classes))
+    chances: Floats = np.array(rows["probability"].tolist(), dtype=float)
+    return chances.reshape(len(rows), len(classes))
 
 
 def typed(values: pd.Series, use_case: UseCase) -> npt.NDArray[np.generic]:

@@ -18,8 +18,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from contract.use_case.model import Column
-from monitoring.measures.distance import Counts
 
+Counts = npt.NDArray[np.int64]  # rows in each cell, (n_cells,)
 Cell = npt.NDArray[np.int64]  # (n_rows,)
 Floats = npt.NDArray[np.float64]  # (n_rows,)
 
@@ -51,7 +51,7 @@ class NumberCells:
         )
 
     def of(self, values: pa.Array) -> Cell:
-        """The cell of each value."""
+        """The cell of each value, (n_rows,): an index into `names`."""
         numbers = as_floats(values)
         cell = FIRST + np.searchsorted(self.bounds, numbers, side="left")
         cell[numbers < self.lowest] = BELOW
@@ -72,10 +72,10 @@ class WordCells:
         return ("null", *self.words, "other")
 
     def of(self, values: pa.Array) -> Cell:
-        """The cell of each value."""
+        """The cell of each value, (n_rows,): an index into `names`."""
         texts = as_words(values)
-        found = pc.index_in(texts, value_set=pa.array(self.words, pa.string()))
-        cell: Cell = np.asarray(pc.fill_null(found, len(self.words)), dtype=np.int64) + 1
+        index = pc.index_in(texts, value_set=pa.array(self.words, pa.string()))
+        cell: Cell = np.asarray(pc.fill_null(index, len(self.words)), dtype=np.int64) + 1
         cell[np.asarray(values.is_null())] = NULL
         return cell
 
@@ -89,23 +89,30 @@ def is_number(column: Column) -> bool:
 
 
 def number_cells(values: pa.Array) -> NumberCells:
-    """Cells of a number, from the values of the reference."""
+    """Cells of a number, from the values of the reference, (n_rows,): its deciles.
+
+    Fewer where values repeat, since a bound lies between two of them. Nulls and infinite values
+    move no bound; without one finite value there is none.
+    """
     numbers = as_floats(values)
-    known = np.sort(numbers[np.isfinite(numbers)])
-    if not len(known):
+    rising = np.sort(numbers[np.isfinite(numbers)])
+    if not len(rising):
         return NumberCells(0.0, ())
-    gaps = np.flatnonzero(apart(known)) + 1  # as many rows lie below each
-    wanted = np.ceil(np.arange(1, 10) * len(known) / 10)
-    at = np.unique(np.searchsorted(gaps, wanted))
+    gaps = np.flatnonzero(apart(rising)) + 1  # as many rows lie below each
+    ranks = np.ceil(np.arange(1, 10) * len(rising) / 10)
+    at = np.unique(np.searchsorted(gaps, ranks))
     above = gaps[at[at < len(gaps)]]
-    slack = _slack(known)
-    between: list[float] = (known[above - 1] / 2 + known[above] / 2).tolist()
-    highest = float(known[-1]) + float(slack[-1])  # infinite beside the largest number of all
-    return NumberCells(float(known[0]) - float(slack[0]), (*between, highest))
+    slack = _slack(rising)
+    between: list[float] = (rising[above - 1] / 2 + rising[above] / 2).tolist()
+    highest = float(rising[-1]) + float(slack[-1])  # infinite next to the largest number of all
+    return NumberCells(float(rising[0]) - float(slack[0]), (*between, highest))
 
 
 def apart(rising: Floats) -> npt.NDArray[np.bool_]:
-    """Whether each value but the first is another than the one before it, (n_rows - 1,)."""
+    """Whether each value but the first is another than the one before it, (n_rows - 1,).
+
+    `rising` are finite values in rising order, (n_rows,).
+    """
     slack = _slack(rising)
     # Halves, for a difference of two large numbers may be too large for one.
     return np.diff(rising / 2) > np.maximum(slack[1:], slack[:-1]) / 2
@@ -125,9 +132,10 @@ def _slack(rising: Floats) -> Floats:
 def word_cells(values: pa.Array, declared: Sequence[str] | None) -> tuple[WordCells, pa.Array]:
     """Cells of words, and the values of the reference to count in them.
 
-    Words that the use case does not declare are chosen on every other row and counted on the rest:
-    a word chosen for being frequent is on average less frequent elsewhere, and a column of ten
-    thousand rare words would seem to drift.
+    `values` are those of the reference, (n_rows,), `declared` the column's categories, None where
+    it has none. Words that the use case does not declare are chosen on every other row and counted
+    on the rest: a word chosen for being frequent is on average less frequent elsewhere, and a
+    column of ten thousand rare words would seem to drift.
     """
     texts = as_words(values)
     if declared is not None:
@@ -142,12 +150,15 @@ def word_cells(values: pa.Array, declared: Sequence[str] | None) -> tuple[WordCe
 
 
 def count(cell: Cell, cells: Cells) -> Counts:
-    """Rows in each cell."""
+    """Rows in each cell, (n_cells,), from the cell of each row, (n_rows,)."""
     return np.bincount(cell, minlength=len(cells.names)).astype(np.int64)
 
 
 def as_floats(values: pa.Array) -> Floats:
-    """Values as float64, null as NaN; a moment as microseconds since 1970."""
+    """Values as float64, (n_rows,): null as NaN, a moment as microseconds since 1970.
+
+    pyarrow.ArrowInvalid where a text is no number.
+    """
     if pa.types.is_timestamp(values.type):
         values = values.cast(pa.int64())
     numbers = values.cast(pa.float64(), safe=False)
@@ -155,5 +166,5 @@ def as_floats(values: pa.Array) -> Floats:
 
 
 def as_words(values: pa.Array) -> pa.Array:
-    """Values as text; true and false for a boolean."""
+    """Values as text, (n_rows,); true and false for a boolean, null stays null."""
     return values.cast(pa.string())

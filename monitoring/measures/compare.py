@@ -1,7 +1,8 @@
-"""Columns of a window beside those of the reference, from exact counts of all rows."""
+"""Columns of a window against those of the reference, from exact counts of all rows."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 import pandas as pd
@@ -13,10 +14,22 @@ from monitoring.measures.answers import classes_of, score_index
 from monitoring.measures.bins import NOT_FINITE, NumberCells, is_number, number_cells, word_cells
 from monitoring.measures.distance import distance
 from monitoring.measures.tally import ColumnSummary, summarise
-from monitoring.verdict.evidence import ColumnChange, Role
 from monitoring.windows.reference import PROBABILITY, Reference
 
-TOLD_NULL_SHARE = 0.02  # a change of the share of nulls that is worth a word
+Role = Literal["columns", "prediction", "label"]
+
+MIN_NULL_CHANGE = 0.02  # a change of the share of nulls that is worth a word
+
+
+@dataclass(frozen=True)
+class ColumnChange:
+    """How far one column of a window lies from the reference, and how surely."""
+
+    name: str
+    role: Role
+    effect: float
+    p_value: float
+    told: str = ""  # what changed, in words: "mean 41.3 → 76.2"
 
 
 @dataclass(frozen=True)
@@ -29,12 +42,12 @@ class ColumnSummaries:
 
     def roles(self) -> list[tuple[Role, str, ColumnSummary]]:
         """Every column with its part in the verdict."""
-        found: list[tuple[Role, str, ColumnSummary]] = []
+        roles: list[tuple[Role, str, ColumnSummary]] = []
         if self.prediction:
-            found.append(("prediction", "prediction", self.prediction))
+            roles.append(("prediction", "prediction", self.prediction))
         if self.label:
-            found.append(("label", "label", self.label))
-        return found + [("columns", name, summary) for name, summary in self.features.items()]
+            roles.append(("label", "label", self.label))
+        return roles + [("columns", name, summary) for name, summary in self.features.items()]
 
 
 def frozen_columns(reference: Reference, use_case: UseCase) -> ColumnSummaries:
@@ -61,38 +74,40 @@ def freeze_column(values: pd.Series, column: Column) -> ColumnSummary:
     if column.type == "boolean":  # a nullable one stands as float64 in frames
         values = values.map(bool, na_action="ignore").astype(object)
     kind = pa.float64() if values.dtype.kind == "f" else TYPES[column.type]
-    found = pa.Array.from_pandas(values, type=kind, safe=False)
+    column_values = pa.Array.from_pandas(values, type=kind, safe=False)
     if is_number(column):
-        return summarise(number_cells(found), found)
-    return summarise(*word_cells(found, column.categories))
+        return summarise(number_cells(column_values), column_values)
+    return summarise(*word_cells(column_values, column.categories))
 
 
 def changes(frozen: ColumnSummaries, window: ColumnSummaries) -> tuple[ColumnChange, ...]:
     """Effect and test of every column that stands on both sides."""
-    theirs = {(role, name): summary for role, name, summary in frozen.roles()}
-    found = []
+    references = {(role, name): summary for role, name, summary in frozen.roles()}
+    moved = []
     for role, name, summary in window.roles():
-        reference = theirs.get((role, name))
+        reference = references.get((role, name))
         if reference is not None and summary.rows:
             d = distance(reference.counts, summary.counts)
-            found.append(ColumnChange(name, role, d.effect, d.p_value, told(reference, summary)))
-    return tuple(found)
+            moved.append(
+                ColumnChange(name, role, d.effect, d.p_value, describe(reference, summary))
+            )
+    return tuple(moved)
 
 
-def told(reference: ColumnSummary, window: ColumnSummary) -> str:
+def describe(reference: ColumnSummary, window: ColumnSummary) -> str:
     """What moved, in words and numbers: nulls, mean, or the word whose share moved most."""
-    said = []
+    parts = []
     nulls = (reference.null_share, window.null_share)
-    if abs(nulls[1] - nulls[0]) >= TOLD_NULL_SHARE:
-        said.append(f"null {nulls[0]:.1%} → {nulls[1]:.1%}")
+    if abs(nulls[1] - nulls[0]) >= MIN_NULL_CHANGE:
+        parts.append(f"null {nulls[0]:.1%} → {nulls[1]:.1%}")
     if isinstance(window.cells, NumberCells):
         if np.isfinite(window.mean) and np.isfinite(reference.mean):
-            said.append(f"mean {reference.mean:.4g} → {window.mean:.4g}")
+            parts.append(f"mean {reference.mean:.4g} → {window.mean:.4g}")
     else:
         before, now = (s.counts[1:] / max(s.counts[1:].sum(), 1) for s in (reference, window))
         most = int(np.abs(now - before).argmax())
-        said.append(f"{window.cells.names[1 + most]} {before[most]:.1%} → {now[most]:.1%}")
-    return ", ".join(said)
+        parts.append(f"{window.cells.names[1 + most]} {before[most]:.1%} → {now[most]:.1%}")
+    return ", ".join(parts)
 
 
 def note(reference: ColumnSummary | None, window: ColumnSummary) -> str:

@@ -23,7 +23,8 @@ def calibration(holdout: Scored) -> Calibration:
     """A map to calibrated probabilities: isotonic for each class, if the holdout asks for it.
 
     Isotonic regression (Zadrozny and Elkan, 2002) is fitted on every other row and used only where
-    it brings the other rows a lower Brier score; a small holdout keeps what the model says.
+    it brings the other rows a lower Brier score (Brier, 1950); on a small holdout the model's own
+    probabilities stay. AssertionError for a regression, which has none.
     """
     assert holdout.probability is not None, "a classifier answers probabilities"
     hits = np.asarray(holdout.label)[:, None] == np.asarray(holdout.classes)[None, :]
@@ -41,7 +42,8 @@ def expected_metrics(use_case: UseCase, scored: Scored, chances: Floats) -> dict
     """Metrics of rows whose labels are unknown; `chances` are calibrated, (n_rows, n_classes).
 
     They take weights of the rows as any metric does. What they leave out is how labels vary about
-    their chances, so an interval over them is that of the rows alone.
+    their chances, so an interval over them is that of the rows alone. Of the task's metrics they
+    are those in NAMES and the main one. AssertionError for a regression, which has no chances.
     """
     assert scored.probability is not None, "a classifier answers probabilities"
     n_rows, n_classes = chances.shape
@@ -57,8 +59,8 @@ def expected_metrics(use_case: UseCase, scored: Scored, chances: Floats) -> dict
     def weighed(metric: Metric) -> Metric:
         return lambda weights: metric(np.tile(weights, n_classes) * weight)
 
-    known = metrics_for(use_case, repeated)
-    return {name: weighed(metric) for name, metric in known.items() if name in (*NAMES, main)}
+    metrics = metrics_for(use_case, repeated)
+    return {name: weighed(metric) for name, metric in metrics.items() if name in (*NAMES, main)}
 
 
 def _fitted(probability: Floats, hits: Floats) -> Calibration:
@@ -67,7 +69,7 @@ def _fitted(probability: Floats, hits: Floats) -> Calibration:
     def calibrated(p: Floats) -> Floats:
         raw = np.column_stack([f(p[:, k]) for k, f in enumerate(maps)])
         total = raw.sum(axis=1, keepdims=True)
-        # A row to which no class is left keeps what the model said.
+        # A row to which no class is left keeps the probabilities of the model.
         return np.where(total > 0, raw / np.where(total > 0, total, 1), p)
 
     return calibrated

@@ -1,4 +1,4 @@
-"""How good the answers of a window are, beside the reference's answers on its holdout."""
+"""How good the answers of a window are, against the reference's answers on its holdout."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -15,11 +15,41 @@ from contract.statistics.metrics import (
     metrics_for,
     point,
 )
-from contract.use_case.model import UseCase
-from monitoring.verdict.evidence import PerformanceFall
+from contract.use_case.model import Monitoring, UseCase
 
 RESAMPLES = 200
 MAX_SLICES = 30  # values of one column that are shown
+
+
+@dataclass(frozen=True)
+class PerformanceFall:
+    """The main metric in a window against the reference; a fall above zero is worse.
+
+    Intervals are at 95 %. `low` and `high` bound the fall, `value_low` and `value_high` the value.
+    """
+
+    metric: str
+    reference: float
+    value: float
+    value_low: float
+    value_high: float
+    low: float
+    high: float
+    rows: int  # answered
+    labels: int  # of them, with a label; of an estimate: the rows it rests on
+
+    @property
+    def coverage(self) -> float:
+        """Share of the answered rows whose label has arrived."""
+        return self.labels / self.rows if self.rows else 0.0
+
+    def enough(self, policy: Monitoring) -> bool:
+        """Whether the labels that have arrived may speak for the window."""
+        return self.labels >= policy.min_labels and self.coverage >= policy.min_label_coverage
+
+    def certain(self, policy: Monitoring) -> bool:
+        """Whether the whole interval of the fall lies beyond the margin."""
+        return self.low > policy.performance_margin
 
 
 @dataclass(frozen=True)
@@ -32,7 +62,11 @@ class Baseline:
 
 
 def baseline(use_case: UseCase, holdout: Scored, resamples: int = RESAMPLES) -> Baseline:
-    """What a window's performance is compared with."""
+    """What a window's performance is compared with: the main metric on the labelled holdout.
+
+    In the metric's own unit, NaN where the holdout does not define it. The draws are bootstrap
+    resamples of whole rows (Efron and Tibshirani, 1993, chapter 6).
+    """
     name, n_rows = use_case.evaluation.metric, len(holdout.label)
     metric = {name: metrics_for(use_case, holdout)[name]}
     value = point(metric, n_rows)[name]
@@ -44,7 +78,8 @@ def fall(
 ) -> PerformanceFall | None:
     """How far the main metric lies below the baseline; None where it is undefined.
 
-    `n_rows` rows stand behind the metrics, `rows` were answered. Window and holdout are independent
+    `n_rows` rows stand behind the metrics, `rows` were answered; values are in the metric's own
+    unit. KeyError where `metrics` lacks the main one. Window and holdout are independent
     samples, so the difference of their bootstrap values has the interval of the fall (Efron and
     Tibshirani, 1993, chapter 16).
     """
@@ -91,17 +126,20 @@ def slices(
     holdout: WindowAnswers,
     min_labels: int,
 ) -> tuple[WindowSlice, ...]:
-    """Every value of the slice columns in the window, the most frequent first."""
-    found = []
+    """Every value of the slice columns in the window, the most frequent first, MAX_SLICES each.
+
+    Below `min_labels` labels a slice has no metric. KeyError for a column that a side lacks.
+    """
+    parts = []
     for column in columns:
-        values, theirs = (np.asarray(side.values[column]) for side in (window, holdout))
+        values, holdout_values = (np.asarray(side.values[column]) for side in (window, holdout))
         names, counts = np.unique(values, return_counts=True)
         for name in names[np.argsort(-counts, kind="stable")][:MAX_SLICES]:
-            here, there = values == name, theirs == name
+            here, there = values == name, holdout_values == name
             part = window.scored.rows(here[window.labelled])
             value, low, high = _figure(use_case, part, min_labels)
             reference, _, _ = _figure(use_case, holdout.scored.rows(there), min_labels)
-            found.append(
+            parts.append(
                 WindowSlice(
                     column=column,
                     value=str(name),
@@ -115,7 +153,7 @@ def slices(
                     reference_metric=reference,
                 )
             )
-    return tuple(found)
+    return tuple(parts)
 
 
 def _figure(

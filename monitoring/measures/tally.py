@@ -5,8 +5,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import pyarrow as pa
 
-from monitoring.measures.bins import NULL, Cells, NumberCells, as_floats, count
-from monitoring.measures.distance import Counts
+from monitoring.measures.bins import NULL, Cells, Counts, NumberCells, as_floats, count
 
 
 @dataclass(frozen=True)
@@ -50,19 +49,19 @@ class Tally:
         self.counts = np.zeros(len(self.cells.names), dtype=np.int64)
 
     def add(self, values: pa.Array) -> None:
-        """Count these values too."""
+        """Count these values too, (n_rows,); pyarrow.ArrowInvalid where a text is no number."""
         self.counts += count(self.cells.of(values), self.cells)
         if isinstance(self.cells, NumberCells):
             numbers = as_floats(values)
-            known = numbers[np.isfinite(numbers)]
-            if len(known):
-                self.low = min(self.low, float(known.min()))
-                self.high = max(self.high, float(known.max()))
-                self.total += float(known.sum())
-                self.finite += len(known)
+            finite = numbers[np.isfinite(numbers)]
+            if len(finite):
+                self.low = min(self.low, float(finite.min()))
+                self.high = max(self.high, float(finite.max()))
+                self.total += float(finite.sum())
+                self.finite += len(finite)
 
     def summary(self) -> ColumnSummary:
-        """What was counted so far."""
+        """What was counted so far; range and mean are NaN where no finite number was."""
         if not self.finite:
             return ColumnSummary(self.cells, self.counts)
         mean = self.total / self.finite
@@ -70,7 +69,7 @@ class Tally:
 
 
 def summarise(cells: Cells, values: pa.Array) -> ColumnSummary:
-    """The figures of a whole column at once."""
+    """The figures of a whole column, (n_rows,), at once."""
     tally = Tally(cells)
     tally.add(values)
     return tally.summary()

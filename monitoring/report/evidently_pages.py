@@ -39,6 +39,9 @@ class EvidentlyPages:
     left_out: Mapping[str, str]  # column: why
 
 
+NO_PAGES = EvidentlyPages({}, 0, {})  # of a window that was not judged
+
+
 def draw(sample: Rows, reference: Reference, use_case: UseCase, as_html: bool) -> EvidentlyPages:
     """Inputs against those of training, and answers against those of the holdout.
 

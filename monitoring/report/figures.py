@@ -2,14 +2,15 @@
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from datetime import datetime
 from typing import Any
 
 import numpy as np
 
 from contract.names import file_name
 from contract.store.tables import unlike
+from monitoring.measures.observe import ObservedWindow
 from monitoring.measures.tally import ColumnSummary
+from monitoring.report.evidently_pages import EvidentlyPages
 from monitoring.verdict.judge import JudgedWindow
 
 LONGEST_KEY = 240  # characters; MLflow takes 250
@@ -19,30 +20,24 @@ LONGEST_KEY = 240  # characters; MLflow takes 250
 class WindowReport:
     """One revision of the report on one version's window."""
 
-    use_case: str
-    version: str
-    window: str
-    start: datetime | None
-    end: datetime | None
-    rows: int
+    observed: ObservedWindow
     judged: JudgedWindow
+    evidently: EvidentlyPages
     revision: int
-    evidently_rows: int  # of the window, that Evidently's pages show; 0: no pages
-    left_out: Mapping[str, str]  # columns that Evidently's pages lack, and why
-    labels_until: datetime | None = None  # time of the newest label; None: there is none
+    content: str  # what it rests on, as a hash
 
 
 def document(report: WindowReport) -> dict[str, Any]:
     """All figures as plain values; undefined ones are null."""
-    judged = report.judged
+    observed, judged, pages = report.observed, report.judged, report.evidently
     performance = asdict(judged.performance) if judged.performance else None
-    found = {
-        "use_case": report.use_case,
-        "version": report.version,
-        "window": report.window,
-        "start": report.start.isoformat() if report.start else None,
-        "end": report.end.isoformat() if report.end else None,
-        "rows": report.rows,
+    figures = {
+        "use_case": observed.served.use_case.name,
+        "version": observed.served.version,
+        "window": observed.title,
+        "start": observed.start.isoformat() if observed.start else None,
+        "end": observed.end.isoformat() if observed.end else None,
+        "rows": observed.counts.rows,
         "revision": report.revision,
         "verdict": asdict(judged.verdict),
         "schema": list(judged.evidence.schema),
@@ -50,27 +45,27 @@ def document(report: WindowReport) -> dict[str, Any]:
         "performance": performance,
         "columns": {n: _column(s) for n, s in judged.window.features.items()},
         "notes": dict(judged.notes),
-        "evidently": {"rows": report.evidently_rows, "left_out": dict(report.left_out)},
+        "evidently": {"rows": pages.rows, "left_out": dict(pages.left_out)},
     }
-    plain: dict[str, Any] = _plain(found)
+    plain: dict[str, Any] = _plain(figures)
     return plain
 
 
 def metrics(report: WindowReport) -> dict[str, float]:
     """The figures that MLflow plots over time."""
     judged = report.judged
-    found: dict[str, float] = {
-        "rows": report.rows,
+    figures: dict[str, float] = {
+        "rows": report.observed.counts.rows,
         "signals": len(judged.verdict.signals),
         "alarms": len(judged.verdict.alarms),
     }
     for finding in judged.evidence.findings:
         change = finding.change
         group = "effect" if change.role == "columns" else "effect_answers"
-        found[f"{group}/{change.name}"] = change.effect
+        figures[f"{group}/{change.name}"] = change.effect
     for name, summary in judged.window.features.items():
-        found[f"null_share/{name}"] = summary.null_share
-        found[f"mean/{name}"] = summary.mean
+        figures[f"null_share/{name}"] = summary.null_share
+        figures[f"mean/{name}"] = summary.mean
     performance = judged.performance
     if performance:
         for group, values in (
@@ -78,14 +73,14 @@ def metrics(report: WindowReport) -> dict[str, float]:
             ("estimated", performance.estimated),
             ("estimate_error", performance.error),
         ):
-            found |= {f"{group}/{name}": value for name, value in values.items()}
+            figures |= {f"{group}/{name}": value for name, value in values.items()}
         fall = performance.realised_fall
         if fall:
-            found["label_coverage"] = fall.coverage
-            found[f"realised/{fall.metric}_low"] = fall.value_low
-            found[f"realised/{fall.metric}_high"] = fall.value_high
+            figures["label_coverage"] = fall.coverage
+            figures[f"realised/{fall.metric}_low"] = fall.value_low
+            figures[f"realised/{fall.metric}_high"] = fall.value_high
     keyed: dict[str, float] = {}
-    for name, value in found.items():
+    for name, value in figures.items():
         if np.isfinite(value):
             keyed[unlike(_key(name), keyed)] = value
     return keyed

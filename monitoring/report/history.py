@@ -1,4 +1,4 @@
-"""What earlier reports said: found by their runs, read from their documents."""
+"""What earlier reports say: listed by their runs, read from their documents."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -52,7 +52,7 @@ class ReportHistory:
         """What the last windows said that end where this one starts, or earlier; newest last.
 
         Of each window its newest revision counts, and of windows that overlap one. Those that could
-        not be judged say nothing; neither do reports that can't be read, of which `say` is told.
+        not be judged say nothing; neither do reports that can't be read, which `say` reports.
         """
         newest: dict[Span, Run] = {}
         for run in self.runs:
@@ -60,20 +60,20 @@ class ReportHistory:
             if span[0] and span[1] and start and span[1] <= start:
                 newest.setdefault((span[0], span[1]), run)
         ended = [s for s, run in newest.items() if run.data.tags.get(VERDICT_TAG) not in UNJUDGED]
-        found: list[PastVerdict] = []
+        verdicts: list[PastVerdict] = []
         for span in reversed(apart(ended, policy.every)):
-            if len(found) == max(policy.of_last - 1, policy.cool_down):
+            if len(verdicts) == max(policy.of_last - 1, policy.cool_down):
                 break
             try:
-                found.append(_past(newest[span]))
+                verdicts.append(_past(newest[span]))
             except UnreadableArtifact as error:
                 say(f"a past window is left out: {error}")
-        return found[::-1]
+        return verdicts[::-1]
 
     def earlier(self, end: datetime | None) -> int:
         """How many windows end before this moment: the place of a window among all."""
         ends = {_moment(run, WINDOW_END_TAG) for run in self.runs}
-        return sum(known is not None and end is not None and known < end for known in ends)
+        return sum(other is not None and end is not None and other < end for other in ends)
 
     def newest_judged(self, labelled: bool = False) -> Run | None:
         """The newest report on the latest window that was judged; by its labels too, if asked."""
@@ -88,7 +88,7 @@ class ReportHistory:
 
     def is_newest(self, end: datetime | None) -> bool:
         """Whether no window was reported on that ends after this moment."""
-        ends = [known for run in self.runs if (known := _moment(run, WINDOW_END_TAG)) is not None]
+        ends = [other for run in self.runs if (other := _moment(run, WINDOW_END_TAG)) is not None]
         return not ends or (end is not None and end >= max(ends))
 
 
@@ -105,27 +105,27 @@ def read_history(client: MlflowClient, experiment_id: str, version: str) -> Repo
 
 
 def read_document(run: Run) -> dict[str, Any]:
-    """The document of a report; Unreadable where it can't be read."""
+    """The document of a report; UnreadableArtifact where it can't be read."""
     return read_artifact(run, VERDICT_FILE)
 
 
 def read_artifact(run: Run, file: str) -> dict[str, Any]:
-    """A JSON document of a run; Unreadable where it can't be read."""
+    """A JSON document of a run; UnreadableArtifact where it can't be read."""
     try:
-        found: dict[str, Any] = mlflow.artifacts.load_dict(f"{run.info.artifact_uri}/{file}")
+        document: dict[str, Any] = mlflow.artifacts.load_dict(f"{run.info.artifact_uri}/{file}")
     except Exception as error:  # every artifact store has errors of its own
-        said = f"{file} of run {run.info.run_id} can't be read ({type(error).__name__})"
-        raise UnreadableArtifact(f"{said}; restore it, or delete the run.") from error
-    return found
+        problem = f"{file} of run {run.info.run_id} can't be read ({type(error).__name__})"
+        raise UnreadableArtifact(f"{problem}; restore it, or delete the run.") from error
+    return document
 
 
 def read_verdict(document: Mapping[str, Any]) -> DriftVerdict:
     """The verdict in the document of a report."""
-    found: dict[str, Any] = {
+    values: dict[str, Any] = {
         key: tuple(value) if isinstance(value, list) else value
         for key, value in document["verdict"].items()
     }
-    return DriftVerdict(**found)
+    return DriftVerdict(**values)
 
 
 def _past(run: Run) -> PastVerdict:

@@ -8,7 +8,6 @@ from datetime import UTC, datetime
 from mlflow import MlflowClient
 from mlflow.entities import Metric, RunStatus
 
-from monitoring.report.evidently_pages import EvidentlyPage
 from monitoring.report.figures import WindowReport, document, metrics
 from monitoring.report.history import VERDICT_FILE, ReportHistory
 from monitoring.report.report import markdown, page
@@ -38,89 +37,90 @@ STAMPED = "figures carry the window's end as their time: choose Time (wall) as t
 
 
 def publish(
-    client: MlflowClient,
-    experiment_id: str,
-    report: WindowReport,
-    content: str,
-    pages: Mapping[str, EvidentlyPage],
-    history: ReportHistory,
-    registered: bool,
+    client: MlflowClient, experiment_id: str, report: WindowReport, history: ReportHistory
 ) -> str:
     """Log a report, on the version's timeline and, where it is registered, on the version too.
 
     The id of its run, which ends last: a run that dies before leaves none that is FINISHED, so the
     next one does all of it again. Earlier revisions stay and say which one followed.
     """
-    verdict = report.judged.verdict
-    tags = {
-        STEP_TAG: "monitor",
-        USE_CASE_TAG: report.use_case,
-        VERSION_TAG: report.version,
-        WINDOW_TAG: report.window,
-        WINDOW_START_TAG: report.start.isoformat() if report.start else "",
-        WINDOW_END_TAG: report.end.isoformat() if report.end else "",
-        REVISION_TAG: str(report.revision),
-        CONTENT_TAG: content,
-        VERDICT_TAG: verdict.state,
-        LABELLED_TAG: "yes" if verdict.labelled else "no",
-        LABELS_UNTIL_TAG: report.labels_until.isoformat() if report.labels_until else "",
-        NOTE_TAG: markdown(report),
-    }
-    named = f"{verdict.state} · {report.window} · version {report.version}"
-    named += f" · revision {report.revision}" if report.revision > 1 else ""
-    with _run(client, experiment_id, named, tags) as run_id:
+    observed, verdict = report.observed, report.judged.verdict
+    name = f"{verdict.state} · {observed.title} · version {observed.served.version}"
+    name += f" · revision {report.revision}" if report.revision > 1 else ""
+    with _run(client, experiment_id, name, _tags(report)) as run_id:
         client.log_dict(run_id, document(report), VERDICT_FILE)
         client.log_text(run_id, page(report), PAGE_FILE)
-        for name, found in pages.items():
-            client.log_text(run_id, found.document, f"evidently/{name}.json")
-            if found.html:
-                client.log_text(run_id, found.html, f"evidently/{name}.html")
+        for topic, drawn in report.evidently.pages.items():
+            client.log_text(run_id, drawn.document, f"evidently/{topic}.json")
+            if drawn.html:
+                client.log_text(run_id, drawn.html, f"evidently/{topic}.html")
         _log(client, run_id, report, step=0)
-        for earlier in history.revisions(report.window)[:1]:
+        for earlier in history.revisions(observed.title)[:1]:
             client.set_tag(earlier.info.run_id, FOLLOWED_BY_TAG, run_id)
-        if report.end is not None:
+        if observed.end is not None:
             _extend_timeline(client, experiment_id, report, history)
-        if registered and history.is_newest(report.end):
+        if observed.served.registered and history.is_newest(observed.end):
             _tag_version(client, report, experiment_id, run_id)
     return run_id
+
+
+def _tags(report: WindowReport) -> dict[str, str]:
+    """What later runs find the report by, and its description."""
+    observed, verdict = report.observed, report.judged.verdict
+    labels_until = observed.labels_until
+    return {
+        STEP_TAG: "monitor",
+        USE_CASE_TAG: observed.served.use_case.name,
+        VERSION_TAG: observed.served.version,
+        WINDOW_TAG: observed.title,
+        WINDOW_START_TAG: observed.start.isoformat() if observed.start else "",
+        WINDOW_END_TAG: observed.end.isoformat() if observed.end else "",
+        REVISION_TAG: str(report.revision),
+        CONTENT_TAG: report.content,
+        VERDICT_TAG: verdict.state,
+        LABELLED_TAG: "yes" if verdict.labelled else "no",
+        LABELS_UNTIL_TAG: labels_until.isoformat() if labels_until else "",
+        NOTE_TAG: markdown(report),
+    }
 
 
 def _extend_timeline(
     client: MlflowClient, experiment_id: str, report: WindowReport, history: ReportHistory
 ) -> None:
     """Add the report's figures to the one long run of its version. What stands there stays once."""
-    found = client.search_runs(
+    served = report.observed.served
+    timelines = client.search_runs(
         [experiment_id],
-        f"tags.{STEP_TAG} = 'timeline' and tags.{VERSION_TAG} = '{report.version}'",
+        f"tags.{STEP_TAG} = 'timeline' and tags.{VERSION_TAG} = '{served.version}'",
         max_results=1,
     )
-    if found:
-        run_id = str(found[0].info.run_id)
+    if timelines:
+        run_id = str(timelines[0].info.run_id)
     else:
         tags = {
             STEP_TAG: "timeline",
-            USE_CASE_TAG: report.use_case,
-            VERSION_TAG: report.version,
-            NOTE_TAG: f"All windows of version {report.version} in one run; {STAMPED}.",
+            USE_CASE_TAG: served.use_case.name,
+            VERSION_TAG: served.version,
+            NOTE_TAG: f"All windows of version {served.version} in one run; {STAMPED}.",
         }
-        with _run(client, experiment_id, f"timeline · version {report.version}", tags) as run_id:
+        with _run(client, experiment_id, f"timeline · version {served.version}", tags) as run_id:
             pass
-    _log(client, run_id, report, step=history.earlier(report.end))
+    _log(client, run_id, report, step=history.earlier(report.observed.end))
 
 
 def _tag_version(
     client: MlflowClient, report: WindowReport, experiment_id: str, run_id: str
 ) -> None:
     """Say on the model version what its newest window said, and where."""
-    verdict = report.judged.verdict
+    served, verdict = report.observed.served, report.judged.verdict
     tags = {
         MONITORING_TAG: verdict.state,
-        MONITORING_WINDOW_TAG: report.window,
+        MONITORING_WINDOW_TAG: report.observed.title,
         MONITORING_REASON_TAG: verdict.reasons[0],
         MONITORING_REPORT_TAG: link(experiment_id, run_id),
     }
     for key, value in tags.items():
-        client.set_model_version_tag(report.use_case, report.version, key, value)
+        client.set_model_version_tag(served.use_case.name, served.version, key, value)
 
 
 def link(experiment_id: str, run_id: str) -> str:
@@ -129,7 +129,7 @@ def link(experiment_id: str, run_id: str) -> str:
 
 
 def _log(client: MlflowClient, run_id: str, report: WindowReport, step: int) -> None:
-    at = int((report.end or datetime.now(UTC)).timestamp() * 1000)
+    at = int((report.observed.end or datetime.now(UTC)).timestamp() * 1000)
     figures = [Metric(name, value, at, step) for name, value in metrics(report).items()]
     for start in range(0, len(figures), BATCH):
         client.log_batch(run_id, metrics=figures[start : start + BATCH])

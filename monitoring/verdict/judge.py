@@ -12,9 +12,10 @@ from contract.store.schema import TYPES
 from contract.use_case.model import UseCase
 from monitoring.measures.answers import classes_of, of_holdout, of_window, unlabelled
 from monitoring.measures.compare import ColumnSummaries, changes, note
-from monitoring.measures.count import WindowCounts
 from monitoring.measures.estimate import Calibration, calibration, expected_metrics
+from monitoring.measures.observe import ObservedWindow
 from monitoring.measures.performance import (
+    PerformanceFall,
     WindowAnswers,
     WindowSlice,
     baseline,
@@ -22,11 +23,10 @@ from monitoring.measures.performance import (
     slices,
 )
 from monitoring.measures.tally import ColumnSummary, summarise
-from monitoring.verdict.evidence import DriftVerdict, PastVerdict, PerformanceFall, WindowEvidence
+from monitoring.verdict.evidence import DriftVerdict, PastVerdict, WindowEvidence
 from monitoring.verdict.verdict import decide, find
 from monitoring.windows.reference import Reference, Rows
 
-ANSWER_ROWS = 50_000  # performance rests on a sample of at most about so many rows
 SLICE_MIN_LABELS = 30
 
 
@@ -55,33 +55,26 @@ class JudgedWindow:
     notes: Mapping[str, str]
 
 
-def judge(
-    counted: WindowCounts,
-    sample: Rows,
-    reference: Reference | None,
-    frozen: ColumnSummaries | None,
-    schema: Mapping[str, str],
-    past: Sequence[PastVerdict],
-    use_case: UseCase,
-) -> JudgedWindow:
-    """The verdict on a window of one version. `sample` are rows of the window with their labels."""
+def judge(observed: ObservedWindow, past: Sequence[PastVerdict]) -> JudgedWindow:
+    """The verdict on one version's window; `past` are the earlier judged windows, newest last."""
+    counts, sample, frozen = observed.counts, observed.sample, observed.frozen
+    use_case, reference = observed.served.use_case, observed.served.reference
     policy = use_case.monitoring
-    judgeable = reference is not None and frozen is not None and counted.rows >= policy.min_rows
-    if not judgeable or reference is None or frozen is None:
-        evidence = WindowEvidence(counted.rows, reference=reference is not None)
+    if reference is None or frozen is None or counts.rows < policy.min_rows:
+        evidence = WindowEvidence(counts.rows, reference=reference is not None)
         verdict = decide(evidence, past, policy)
-        return JudgedWindow(verdict, evidence, counted.columns, frozen, None, {})
+        return JudgedWindow(verdict, evidence, counts.columns, frozen, None, {})
     performance = measure(sample, reference, use_case)
-    window = replace(counted.columns, label=_labels(sample, frozen, performance, use_case))
+    window = replace(counts.columns, label=_labels(sample, frozen, performance, use_case))
     evidence = WindowEvidence(
-        counted.rows,
+        counts.rows,
         find(changes(frozen, window), policy),
         performance.realised_fall,
         performance.estimated_fall,
-        tuple(schema.values()),
+        tuple(observed.schema.values()),
     )
     notes = {name: note(frozen.features.get(name), s) for name, s in window.features.items()}
-    notes = {name: said for name, said in notes.items() if said} | dict(schema)
+    notes = {name: text for name, text in notes.items() if text} | dict(observed.schema)
     verdict = decide(evidence, past, policy)
     return JudgedWindow(verdict, evidence, window, frozen, performance, notes)
 
@@ -98,8 +91,8 @@ def measure(sample: Rows, reference: Reference, use_case: UseCase) -> Performanc
     error: dict[str, float] = {}
     falls: list[PerformanceFall | None] = [None, None]
     if rows:
-        known = metrics_for(use_case, labelled)
-        realised, falls[0] = defined(point(known, rows)), fall(base, known, rows, len(sample))
+        metrics = metrics_for(use_case, labelled)
+        realised, falls[0] = defined(point(metrics, rows)), fall(base, metrics, rows, len(sample))
     if classes and len(sample):
         calibrated = calibration(holdout)
         expected = _expected(use_case, unlabelled(sample.answers, use_case, classes), calibrated)
@@ -140,8 +133,8 @@ def _labels(
     sample: Rows, frozen: ColumnSummaries, performance: Performance, use_case: UseCase
 ) -> ColumnSummary | None:
     """Labels as a column of the window, once enough of them have arrived to speak for it."""
-    known = performance.realised_fall
-    if frozen.label is None or known is None or not known.enough(use_case.monitoring):
+    realised = performance.realised_fall
+    if frozen.label is None or realised is None or not realised.enough(use_case.monitoring):
         return None
     kind = TYPES[use_case.columns[use_case.target].type]
     values = sample.answers["label"].dropna().tolist()

@@ -2,7 +2,8 @@
 
 from contract.statistics.metrics import SMALLER_IS_BETTER
 from contract.use_case.model import Monitoring
-from monitoring.verdict.evidence import ColumnFinding, PerformanceFall, WindowEvidence
+from monitoring.measures.performance import PerformanceFall
+from monitoring.verdict.evidence import ColumnFinding, WindowEvidence
 
 SMALLEST = 1e-12
 MAX_LISTED = 12
@@ -29,9 +30,9 @@ def moved(finding: ColumnFinding) -> str:
     """How far something moved."""
     change = finding.change
     what = {"prediction": "The predictions", "label": "The labels"}.get(change.role, change.name)
-    told = f": {change.told}" if change.told else ""
+    words = f": {change.told}" if change.told else ""
     return (
-        f"{what} moved{told} (distance {change.effect:.2f}, limit {finding.limit:.2f}; "
+        f"{what} moved{words} (distance {change.effect:.2f}, limit {finding.limit:.2f}; "
         f"adjusted p {probability(finding.adjusted)})."
     )
 
@@ -56,31 +57,31 @@ def explained(realised: PerformanceFall, estimated: PerformanceFall) -> str:
     fallen, expected = (sign * (fall.reference - fall.value) for fall in (realised, estimated))
     part = f"{expected:.3f}" if expected > 0 else "nothing"
     return (
-        f"From the inputs alone {realised.metric} {estimated.value:.3f} was to be expected: what "
-        f"moved in the columns explains {part} of the fall by {fallen:.3f}, the rest shows in the "
-        "labels only."
+        f"From the inputs alone, {realised.metric} {estimated.value:.3f} was expected: changed "
+        f"columns explain {part} of the fall by {fallen:.3f}; the rest shows only in the labels."
     )
 
 
 def remarks(evidence: WindowEvidence, policy: Monitoring) -> list[str]:
     """What is worth knowing and decides nothing."""
     realised, estimated = evidence.realised, evidence.estimated
-    said = []
+    sentences = []
     if realised is None:
-        said.append("No label has arrived yet, so performance was not judged.")
+        sentences.append("No label has arrived yet, so performance was not judged.")
     elif not realised.enough(policy):
-        said.append(
+        sentences.append(
             f"{realised.labels:,} labels for {realised.coverage:.0%} of the rows are too few to "
             f"judge performance; {policy.min_labels:,} and {policy.min_label_coverage:.0%} needed."
         )
     elif not realised.certain(policy):
-        said.append(
+        sentences.append(
             f"{realised.metric} is {realised.value:.3f} "
             f"[{realised.value_low:.3f}, {realised.value_high:.3f}] "
-            f"against {realised.reference:.3f}: within the margin, as far as can be told."
+            f"against {realised.reference:.3f}: no fall beyond the margin of "
+            f"{policy.performance_margin:g} at 95 % confidence."
         )
     elif estimated is not None:
-        said.append(explained(realised, estimated))
+        sentences.append(explained(realised, estimated))
     if estimated is not None and estimated.certain(policy):
-        said.append(fell("Estimated without labels: ", estimated, policy))
-    return said
+        sentences.append(fell("Estimated without labels: ", estimated, policy))
+    return sentences

@@ -1,4 +1,4 @@
-"""The verdict on a window: pure, from effects, tests, labels and what earlier windows said.
+"""The verdict on a window: pure, from effects, tests, labels and the verdicts on earlier windows.
 
 A column drifts when its effect reaches the limit and its test, corrected for the number of columns,
 agrees: with many rows everything is significant, with few rows everything is far away. One window
@@ -8,8 +8,8 @@ is a reason to watch; the same signal in k of the last n windows is drift.
 from collections.abc import Sequence
 
 from contract.use_case.model import Monitoring
+from monitoring.measures.compare import ColumnChange
 from monitoring.verdict.evidence import (
-    ColumnChange,
     ColumnFinding,
     DriftVerdict,
     PastVerdict,
@@ -18,7 +18,7 @@ from monitoring.verdict.evidence import (
 )
 from monitoring.verdict.reasons import fell, moved, named, remarks
 
-MAX_TOLD = 8  # signals with a sentence of their own
+MAX_SENTENCES = 8  # signals with a sentence of their own
 
 
 def find(changes: Sequence[ColumnChange], policy: Monitoring) -> tuple[ColumnFinding, ...]:
@@ -48,15 +48,16 @@ def decide(
     if evidence.rows < policy.min_rows:
         few = f"The window holds {evidence.rows:,} rows; {policy.min_rows:,} are needed."
         return DriftVerdict("NOT_ENOUGH_DATA", (few,))
-    fired = _fired(evidence, policy)
-    signals = tuple(fired)
+    sentences = _signals(evidence, policy)
+    signals = tuple(sentences)
     drifting = tuple(s for s in signals if _persists(s, past, policy))
     alarms = tuple(s for s in drifting if not _raised_lately(s, past, policy))
     head, state = _head(evidence, signals, drifting, alarms, policy)
-    told = list(fired.values())
-    if len(told) > MAX_TOLD:
-        told[MAX_TOLD:] = [f"And {len(told) - MAX_TOLD} more, in the table of columns."]
-    reasons = (head, *told, *remarks(evidence, policy))
+    details = list(sentences.values())
+    if len(details) > MAX_SENTENCES:
+        rest = len(details) - MAX_SENTENCES
+        details[MAX_SENTENCES:] = [f"And {rest} more, in the table of columns."]
+    reasons = (head, *details, *remarks(evidence, policy))
     return DriftVerdict(state, reasons, signals, drifting, alarms, evidence.labelled(policy))
 
 
@@ -67,19 +68,19 @@ def _finding(change: ColumnChange, adjusted: float, policy: Monitoring) -> Colum
     )
 
 
-def _fired(evidence: WindowEvidence, policy: Monitoring) -> dict[str, str]:
+def _signals(evidence: WindowEvidence, policy: Monitoring) -> dict[str, str]:
     """Signals of this window with their sentences, the weightiest first."""
-    fired = {}
+    sentences = {}
     realised = evidence.realised
     if realised and evidence.labelled(policy) and realised.certain(policy):
-        fired["performance"] = fell("", realised, policy)
+        sentences["performance"] = fell("", realised, policy)
     if evidence.schema:
-        fired["schema"] = f"Columns changed: {'; '.join(evidence.schema)}."
+        sentences["schema"] = f"Columns changed: {'; '.join(evidence.schema)}."
     order = {"prediction": 0, "label": 1, "columns": 2}
     moves = [f for f in evidence.findings if f.drifted]
     for f in sorted(moves, key=lambda f: (order[f.change.role], -f.change.effect)):
-        fired[f.signal] = moved(f)
-    return fired
+        sentences[f.signal] = moved(f)
+    return sentences
 
 
 def _persists(signal: str, past: Sequence[PastVerdict], policy: Monitoring) -> bool:
@@ -103,14 +104,13 @@ def _head(
 ) -> tuple[str, State]:
     often = f"in {policy.alarm_windows} of the last {policy.of_last} windows"
     if "schema" in signals:
-        said = "Columns are not what the reference has; all others were judged."
-        return said, "SCHEMA_CHANGED"
+        return "Columns differ from the reference; all others were judged.", "SCHEMA_CHANGED"
     if drifting:
-        raised = f"alarm raised for {named(alarms)}" if alarms else "alarm raised before"
-        return f"Fired {often}, this one too: {named(drifting)}; {raised}.", "DRIFT"
+        raised = f"alarm raised for {named(alarms)}" if alarms else "alarm already raised"
+        return f"Drift {often}, this one included: {named(drifting)}; {raised}.", "DRIFT"
     if signals:
-        return f"Fired in this window, but not {often}: {named(signals)}.", "WATCH"
+        return f"Drift in this window, not yet {often}: {named(signals)}.", "WATCH"
     estimated = evidence.estimated
     if not evidence.labelled(policy) and estimated is not None and estimated.certain(policy):
-        return "Nothing fired, but the estimated performance has fallen.", "WATCH"
-    return "Nothing fired.", "OK"
+        return "No drift, but the estimated performance has fallen.", "WATCH"
+    return "No drift.", "OK"

@@ -8,7 +8,7 @@ from contract.use_case.model import UseCase
 
 Span = tuple[datetime, datetime]  # [start, end)
 Days = tuple[date, date]  # [first day, first day after) in the use case's time zone
-MAX_TOLD = 3  # windows that were passed over
+MAX_NAMED = 3  # windows that were passed over
 
 
 def choose(rows: Mapping[Days, int], now: datetime, use_case: UseCase) -> tuple[Days, str]:
@@ -24,12 +24,12 @@ def choose(rows: Mapping[Days, int], now: datetime, use_case: UseCase) -> tuple[
     last = period(running[0] - timedelta(days=1), use_case.monitoring.every)
     chosen = max(enough or ended or [last])
     newer = sorted(days for days in rows if days > chosen)
-    told = [
+    passed_over = [
         f"{start} to {end} holds {rows[start, end]:,} rows, "
         + ("too few to judge" if end <= running[0] else "and has not ended")
-        for start, end in newer[-MAX_TOLD:]
+        for start, end in newer[-MAX_NAMED:]
     ]
-    return chosen, "; ".join(told)
+    return chosen, "; ".join(passed_over)
 
 
 def period(day: date, every: str) -> tuple[date, date]:

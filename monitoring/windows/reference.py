@@ -55,12 +55,13 @@ def load(folder: Path) -> Reference:
 
 
 def _holdout(folder: Path) -> Rows:
-    found = pd.read_parquet(folder / HOLDOUT_FILE)
+    rows = pd.read_parquet(folder / HOLDOUT_FILE)
     try:
-        return Rows(found, pd.read_parquet(folder / ANSWERS_FILE))
+        return Rows(rows, pd.read_parquet(folder / ANSWERS_FILE))
     except FileNotFoundError:
-        # Older releases wrote the answers beside the features.
-        ours = [n for n in found if n in ("label", "prediction") or str(n).startswith(PROBABILITY)]
-        if not {"label", "prediction"} <= set(ours):
+        # Older releases wrote the answers with the features.
+        outcomes = ("label", "prediction")
+        answers = [n for n in rows if n in outcomes or str(n).startswith(PROBABILITY)]
+        if not set(outcomes) <= set(answers):
             raise
-    return Rows(found.drop(columns=ours), found[ours])
+    return Rows(rows.drop(columns=answers), rows[answers])

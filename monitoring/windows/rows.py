@@ -7,7 +7,7 @@ import pandas as pd
 import pyarrow as pa
 from deltalake import DeltaTable
 
-from contract.store.labels import labels_sql, shared_keys
+from contract.store.labels import NO_LABELS, labels_sql, shared_keys
 from contract.store.predictions import INPUT
 from contract.store.schema import TYPES
 from contract.store.tables import Tables, quoted
@@ -20,10 +20,6 @@ HASH = "md5(concat('fourcycle', p.prediction_id))"
 SCORE = "prediction_score"  # what drift of predictions is measured on
 HASH_VALUES = 16**8
 ANSWER = ("prediction", "probability", "label", "label_time")
-NO_LABELS = (
-    "SELECT CAST(NULL AS VARCHAR) AS prediction_id, NULL AS label, CAST(NULL AS TIMESTAMP) "
-    "AS label_time"
-)
 
 
 @dataclass(frozen=True)
@@ -42,15 +38,15 @@ class WindowReader:
         table = self.tables.open("predictions", self.window.table_version)
         schema = pa.schema(table.schema().to_arrow())
         inputs = {field.name: field.type for field in schema.field("inputs").type}
-        found = {}
+        problems = {}
         hidden = altered(self.use_case)
         for name in (n for n in self.use_case.features if n not in hidden):
             declared = self.use_case.columns[name].type
             if name not in inputs:
-                found[name] = f"{name} is missing"
+                problems[name] = f"{name} is missing"
             elif not _same(inputs[name], TYPES[declared]):
-                found[name] = f"{name} is {inputs[name]}, was {declared}"
-        return found
+                problems[name] = f"{name} is {inputs[name]}, was {declared}"
+        return problems
 
     def stream(self, features: list[str], score: int | None) -> Iterator[pa.Table]:
         """Features (INPUT and their names), event time and score of all rows, part by part.
@@ -102,20 +98,20 @@ def served_versions(tables: Tables, window: Window) -> list[str]:
     """Versions that answered in the window, the one with most rows first."""
     if window.table_version is None:
         return []
-    found = tables.query(
+    counts = tables.query(
         "SELECT p.version FROM predictions p "  # noqa: S608
         f"WHERE {' AND '.join(['true', *_conditions(window)])} "
         "GROUP BY p.version ORDER BY count(*) DESC, p.version",
         **_opened(tables, window),
     )
-    return [str(v) for v in found.column("version").to_pylist()]
+    return [str(v) for v in counts.column("version").to_pylist()]
 
 
 def _opened(tables: Tables, window: Window) -> dict[str, DeltaTable]:
-    found = {"predictions": tables.open("predictions", window.table_version)}
+    opened = {"predictions": tables.open("predictions", window.table_version)}
     if window.after is not None:
-        found["before"] = tables.open("predictions", window.after)
-    return found
+        opened["before"] = tables.open("predictions", window.after)
+    return opened
 
 
 def _conditions(window: Window) -> list[str]:
@@ -133,13 +129,13 @@ def _share_of_ids(share: float) -> str:
     return "true" if share >= 1 else f"{HASH} < '{int(share * HASH_VALUES):08x}'"
 
 
-def _same(found: pa.DataType, declared: pa.DataType) -> bool:
+def _same(actual: pa.DataType, declared: pa.DataType) -> bool:
     if pa.types.is_timestamp(declared):
-        return bool(pa.types.is_timestamp(found))
+        return bool(pa.types.is_timestamp(actual))
     if pa.types.is_string(declared):
         return bool(
-            pa.types.is_string(found)
-            or pa.types.is_large_string(found)
-            or pa.types.is_string_view(found)
+            pa.types.is_string(actual)
+            or pa.types.is_large_string(actual)
+            or pa.types.is_string_view(actual)
         )
-    return bool(found == declared)
+    return bool(actual == declared)

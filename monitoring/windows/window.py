@@ -51,28 +51,28 @@ class Window:
     newer: str = ""  # declared windows with rows that were passed over, and why; "" for none
 
 
-def resolve(asked: WindowRequest, tables: Tables, use_case: UseCase, now: datetime) -> Window:
+def resolve(request: WindowRequest, tables: Tables, use_case: UseCase, now: datetime) -> Window:
     """The window that was asked for, on the newest table version, with the rows that count now."""
-    given = [asked.last is not None, asked.versions is not None, bool(asked.start or asked.end)]
-    if sum(given) > 1:
+    by_day = bool(request.start or request.end)
+    if sum((request.last is not None, request.versions is not None, by_day)) > 1:
         raise BadInput("One window is needed: from and until, or last, or versions; found several.")
     if not tables.exists("predictions"):
-        return _between(asked.start, asked.end, None, use_case)
+        return _between(request.start, request.end, None, use_case)
     version = tables.version("predictions")
     opened = tables.open("predictions", version)
     counted = counting(opened, now)
-    if asked.versions is not None:
-        found = _added(asked.versions, version)
-    elif asked.last is not None:
-        found = _last(asked.last, tables, opened, counted)
-    elif asked.start or asked.end:
-        found = _between(asked.start, asked.end, version, use_case)
+    if request.versions is not None:
+        window = _added(request.versions, version)
+    elif request.last is not None:
+        window = _last(request.last, tables, opened, counted)
+    elif by_day:
+        window = _between(request.start, request.end, version, use_case)
     else:
         rows = _rows_by_window(tables, opened, counted, use_case)
-        may_run = rows and not asked.to_judge
+        may_run = rows and not request.to_judge
         chosen, newer = (max(rows), "") if may_run else choose(rows, now, use_case)
-        found = replace(_between(*chosen, version, use_case), newer=newer)
-    return replace(found, where=(*found.where, *counted))
+        window = replace(_between(*chosen, version, use_case), newer=newer)
+    return replace(window, where=(*window.where, *counted))
 
 
 def counting(table: DeltaTable, now: datetime) -> tuple[str, ...]:
@@ -84,8 +84,8 @@ def counting(table: DeltaTable, now: datetime) -> tuple[str, ...]:
 def in_earnest(table: DeltaTable) -> tuple[str, ...]:
     """The condition for predictions `p` that the form of the status page did not ask for."""
     # Tables of older releases have no such column, and their rows no value in it.
-    known = "source" in {field.name for field in table.schema().fields}
-    return (f"coalesce(p.source, {literal(HTTP)}) <> {literal(FORM)}",) if known else ()
+    has_source = "source" in {field.name for field in table.schema().fields}
+    return (f"coalesce(p.source, {literal(HTTP)}) <> {literal(FORM)}",) if has_source else ()
 
 
 def read_day(name: str, text: str) -> date | None:
@@ -96,8 +96,8 @@ def read_day(name: str, text: str) -> date | None:
         raise BadInput(f"{name}: a day like 2013-07-01 is needed, found {text!r}.") from None
     # A window begins and ends in a time zone, and calendars end with the year 9999.
     if day is not None and not EARLIEST.year <= day.year < date.max.year:
-        known = f"from {EARLIEST:%Y} to {date.max.year - 1}"
-        raise BadInput(f"{name}: a day of the years {known} is needed, found {text!r}.")
+        years = f"from {EARLIEST:%Y} to {date.max.year - 1}"
+        raise BadInput(f"{name}: a day of the years {years} is needed, found {text!r}.")
     return day
 
 
@@ -149,14 +149,14 @@ def _rows_by_window(
     tables: Tables, opened: DeltaTable, counted: Sequence[str], use_case: UseCase
 ) -> dict[Days, int]:
     """Rows that count in each declared window that has any, of the version with most of them."""
-    found = tables.query(
+    counts = tables.query(
         f"SELECT {QUARTER} AS quarter, p.version, count(*) AS n FROM predictions p "  # noqa: S608
         f"WHERE {' AND '.join(counted)} GROUP BY 1, 2",
         predictions=opened,
     )
     zone, every = ZoneInfo(use_case.time_zone), use_case.monitoring.every
     answered: Counter[tuple[Days, str]] = Counter()
-    for row in found.to_pylist():
+    for row in counts.to_pylist():
         day = row["quarter"].replace(tzinfo=UTC).astimezone(zone).date()
         answered[period(day, every), row["version"]] += row["n"]
     most: dict[Days, int] = {}
@@ -166,17 +166,17 @@ def _rows_by_window(
 
 
 def _last(n_rows: int, tables: Tables, opened: DeltaTable, counted: Sequence[str]) -> Window:
-    found = tables.query(
+    oldest_row = tables.query(
         "SELECT p.event_time, p.prediction_id FROM predictions p "  # noqa: S608
         f"WHERE {' AND '.join(counted)} "
         f"ORDER BY p.event_time DESC, p.prediction_id DESC LIMIT 1 OFFSET {n_rows - 1}",
         predictions=opened,
     )
     title, version = f"last {n_rows:,} rows", int(opened.version())
-    if not found.num_rows:  # there are fewer
+    if not oldest_row.num_rows:  # there are fewer
         return Window(title, version)
-    at = moment(found.column("event_time")[0].as_py())
-    oldest = literal(found.column("prediction_id")[0].as_py())
+    at = moment(oldest_row.column("event_time")[0].as_py())
+    oldest = literal(oldest_row.column("prediction_id")[0].as_py())
     where = f"(p.event_time > {at} OR (p.event_time = {at} AND p.prediction_id >= {oldest}))"
     return Window(title, version, (where,))
 

@@ -14,8 +14,9 @@ from sklearn.pipeline import Pipeline
 
 from contract.errors import Refused
 from contract.use_case.model import UseCase
-from pipelines.compiler.encoders import Column, RawFeature, encode, features_of, refused
-from pipelines.compiler.estimators import build_estimator
+from pipelines.compiler.columns import Column, RawFeature, features_of, refused
+from pipelines.compiler.encoders.registry import encode
+from pipelines.compiler.estimators.registry import build_estimator
 from pipelines.compiler.golden import golden_rows
 from pipelines.compiler.onnx_graph import GraphBuilder, InputColumn, build_encoders
 from pipelines.compiler.parity import Parity, prove
@@ -54,7 +55,11 @@ class WrittenScorer:
 def write_scorer(
     folder: Path, model: Pipeline, use_case: UseCase, holdout: pa.Table
 ) -> WrittenScorer:
-    """Compile a fitted pipeline, prove that it answers the same, write scorer and golden rows."""
+    """Compile a fitted pipeline, prove that it answers the same, write scorer and golden rows.
+
+    `folder` must not exist. Of a pipeline that can't be compiled, or whose proof fails, the reason
+    is written in place of the graph; nothing is raised for that.
+    """
     folder.mkdir()
     pipeline = pipeline_scorer(model, use_case)
     columns = {name: holdout.column(name).to_pylist() for name in use_case.features}
@@ -111,12 +116,14 @@ def _thresholds(
     columns: Sequence[Column], splits: dict[int, list[float]]
 ) -> dict[str, list[float]]:
     """Split values of encoded columns as values of their features, ascending."""
-    found: dict[str, set[float]] = {}
+    thresholds: dict[str, set[float]] = {}
     for at, values in splits.items():
         column = columns[at]
         if isinstance(column, RawFeature) and not column.missing:
-            found.setdefault(column.feature, set()).update(_unstaged(column, v) for v in values)
-    return {feature: sorted(values) for feature, values in found.items()}
+            thresholds.setdefault(column.feature, set()).update(
+                _unstaged(column, v) for v in values
+            )
+    return {feature: sorted(values) for feature, values in thresholds.items()}
 
 
 def _unstaged(column: RawFeature, value: float) -> float:

@@ -30,5 +30,5 @@ def _firsts(holdout: Columns, use_case: UseCase) -> list[list[int]]:
         for at, value in enumerate(holdout[name]):
             if value is None or use_case.columns[name].type == "string":
                 firsts[name].setdefault(value, at)
-    nulls = [[found[None]] for found in firsts.values() if None in found]
-    return nulls + [list(found.values()) for found in firsts.values()]
+    nulls = [[rows[None]] for rows in firsts.values() if None in rows]
+    return nulls + [list(rows.values()) for rows in firsts.values()]

@@ -13,7 +13,7 @@ import numpy.typing as npt
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-from pipelines.compiler.encoders import Column, LookupTable, RawFeature, ScalingStage
+from pipelines.compiler.columns import Column, LookupTable, RawFeature, ScalingStage
 from serving.scoring.scorer import GRAPH_INPUT, GRAPH_OUTPUTS
 
 OPSETS = {"": 21, "ai.onnx.ml": 5}
@@ -28,24 +28,24 @@ class GraphBuilder:
     constants: list[onnx.TensorProto] = field(default_factory=list)
 
     def node(self, kind: str, *inputs: str, domain: str = "", **attributes: Any) -> str:
-        """Add a node with one output."""
+        """Add a node of an operator `kind` of ONNX with one output."""
         name = f"{kind.lower()}_{len(self.nodes)}"
         made = helper.make_node(kind, inputs, [name], name=name, domain=domain, **attributes)
         self.nodes.append(made)
         return name
 
     def constant(self, value: npt.ArrayLike, dtype: type = np.float64) -> str:
-        """Add a constant."""
+        """Add a constant of any shape, float64 unless another type is given."""
         name = f"constant_{len(self.constants)}"
         self.constants.append(numpy_helper.from_array(np.asarray(value, dtype=dtype), name))
         return name
 
     def cast(self, name: str, dtype: int = TensorProto.DOUBLE) -> str:
-        """Change the type of a matrix."""
+        """Change the type of a matrix, to float64 unless another one is given."""
         return self.node("Cast", name, to=dtype)
 
     def finish(self, answer: str, n_inputs: int, n_outputs: int) -> onnx.ModelProto:
-        """The model whose output is `answer`."""
+        """The model whose output is `answer`, float64 (n_rows, n_outputs)."""
         (output,) = GRAPH_OUTPUTS
         self.nodes.append(helper.make_node("Identity", [answer], [output]))
         put = helper.make_tensor_value_info(GRAPH_INPUT, TensorProto.DOUBLE, ["n_rows", n_inputs])
@@ -89,7 +89,10 @@ class OneHotColumn:
 
 
 def build_encoders(builder: GraphBuilder, columns: Sequence[Column]) -> EncodedMatrix:
-    """Turn the input into the encoded matrix (n_rows, n_columns), whose order may differ."""
+    """Turn the input (n_rows, n_inputs) into the encoded matrix (n_rows, n_columns).
+
+    Its columns may stand in another order than `columns`: see `EncodedMatrix.order`.
+    """
     hits = _hits(columns)
     missing = [i for i, c in enumerate(columns) if isinstance(c, RawFeature) and c.missing]
     direct = [i for i in range(len(columns)) if i not in hits and i not in missing]
@@ -120,7 +123,7 @@ def _hits(columns: Sequence[Column]) -> dict[int, OneHotColumn]:
     for i, column in enumerate(columns):
         if isinstance(column, LookupTable) and len(set(column.values)) == 2:
             groups.setdefault((column.feature, column.keys), []).append(i)
-    found: dict[int, OneHotColumn] = {}
+    hits: dict[int, OneHotColumn] = {}
     for (feature, keys), group in groups.items():
         values = np.array(
             [table.values for i in group if isinstance(table := columns[i], LookupTable)]
@@ -132,8 +135,8 @@ def _hits(columns: Sequence[Column]) -> dict[int, OneHotColumn]:
         codes = np.where(hit.any(axis=0), hit.argmax(axis=0), len(group)).astype(float)
         part = InputColumn(feature, keys, tuple(codes.tolist()))
         for code, i in enumerate(group):
-            found[i] = OneHotColumn(part, float(code), float(low[code]), float(high[code]))
-    return found
+            hits[i] = OneHotColumn(part, float(code), float(low[code]), float(high[code]))
+    return hits
 
 
 def _one_hot(builder: GraphBuilder, hits: list[OneHotColumn], inputs: list[InputColumn]) -> str:

@@ -66,7 +66,12 @@ def prove(
     holdout: Columns,
     thresholds: Mapping[str, list[float]],
 ) -> Parity:
-    """Compare the two scorers on every row of the holdout and on generated edge rows."""
+    """Compare the two scorers on every row of the holdout and on generated edge rows.
+
+    Edge rows hold nulls, unseen categories, and the split values of trees (`thresholds`, by
+    feature) with their neighbours in float64 and float32. Probabilities and numbers may differ by
+    the TOLERANCE of `serving.scoring.agreement`, labels only between classes that are tied.
+    """
     cases = {"holdout": holdout} | {
         name: rows
         for name, edges in _edges(use_case, thresholds).items()
@@ -120,9 +125,9 @@ def _with(holdout: Columns, edges: Edges) -> dict[str, list[Any]]:
     n_rows = len(next(iter(holdout.values())))
     if not edges:
         return {}
-    found = {
+    edge_rows = {
         name: [values[i % n_rows] for i in range(len(edges))] for name, values in holdout.items()
     }
     for row, (feature, value) in enumerate(edges):
-        found[feature][row] = value
-    return found
+        edge_rows[feature][row] = value
+    return edge_rows

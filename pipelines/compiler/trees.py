@@ -3,37 +3,28 @@
 https://onnx.ai/onnx/operators/onnx_aionnxml_TreeEnsemble.html, version 5 of ai.onnx.ml
 """
 
-import copy
 import math
 import warnings
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import treelite
-from onnx import numpy_helper
-from sklearn import ensemble, tree
+from onnx import TensorProto, numpy_helper
 
-from pipelines.compiler.encoders import refused
+from pipelines.compiler.columns import refused
+from pipelines.compiler.links import EstimatorOutput, linked
+from pipelines.compiler.onnx_graph import GraphBuilder
 
 Array = npt.NDArray[Any]
 
-HISTOGRAMS = (ensemble.HistGradientBoostingClassifier, ensemble.HistGradientBoostingRegressor)
-BOOSTINGS = (ensemble.GradientBoostingClassifier, ensemble.GradientBoostingRegressor)
-FORESTS = (
-    ensemble.RandomForestClassifier,
-    ensemble.RandomForestRegressor,
-    ensemble.ExtraTreesClassifier,
-    ensemble.ExtraTreesRegressor,
-)
-TREES = (tree.DecisionTreeClassifier, tree.DecisionTreeRegressor)
 # treelite's comparison (none 0, EQ 1, LT 2, LE 3, GT 4, GE 5) as the mode of an ONNX node.
 MODES = np.array([0, 4, 1, 0, 3, 2], dtype=np.uint8)
 MEMBER = 6
 CATEGORICAL = 2  # treelite's type of a node that tests membership
 SUM = 1
-ZERO = float(np.float32(1e-35))  # LightGBM's kZeroThreshold; nobody else splits there
 TENSORS = ("nodes_modes", "nodes_splits", "membership_values", "leaf_weights")
 
 
@@ -51,80 +42,77 @@ class Forest:
     def attributes(self, at: Array) -> dict[str, Any]:
         """Attributes of the ONNX node; feature f stands in column at[f]."""
         arrays = self.arrays | {"nodes_featureids": at[self.arrays["nodes_featureids"]]}
-        found: dict[str, Any] = {
+        attributes: dict[str, Any] = {
             name: numpy_helper.from_array(array) if name in TENSORS else array.tolist()
             for name, array in arrays.items()
             if len(array)
         }
-        return found | {"aggregate_function": SUM, "n_targets": self.n_targets}
+        return attributes | {"aggregate_function": SUM, "n_targets": self.n_targets}
 
-    def splits(self) -> dict[int, list[float]]:
-        """The distinct split values of each feature that has any, membership tests left out."""
+    def splits_by_column(self, at: Array) -> dict[int, list[float]]:
+        """The distinct split values of each column that has any; feature f stands in at[f].
+
+        Tests of membership are left out.
+        """
         compared = self.arrays["nodes_modes"] != MEMBER
         feature = self.arrays["nodes_featureids"][compared]
         split = self.arrays["nodes_splits"][compared]
-        return {int(f): np.unique(split[feature == f]).tolist() for f in np.unique(feature)}
+        return {int(at[f]): np.unique(split[feature == f]).tolist() for f in np.unique(feature)}
 
 
-def read_trees(name: str, estimator: Any) -> Forest:
-    """The trees of a fitted ensemble; Refused where it is none that is known."""
-    model = import_trees(name, estimator)
+def import_model(name: str, estimator: Any, read: Callable[[], treelite.Model]) -> treelite.Model:
+    """What `read` gives, a fitted ensemble in treelite's form; Refused where treelite can't."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", RuntimeWarning)  # it casts the category NaN
+            return read()
+    except (treelite.TreeliteError, NotImplementedError) as error:
+        raise refused(name, estimator, str(error)) from error
+
+
+def read_forest(
+    name: str, estimator: Any, read: Callable[[], treelite.Model], float32: bool
+) -> Forest:
+    """The trees of a fitted ensemble that `read` gives in treelite's form.
+
+    `float32` says whether the estimator rounds its inputs before it compares them. Refused where
+    treelite can't read it, or its link is scaled.
+    """
+    model = import_model(name, estimator, read)
     header = model.get_header_accessor()
+    if header.get_field("sigmoid_alpha")[0] != 1:
+        raise refused(name, estimator, "its sigmoid is scaled")
     n_classes = int(header.get_field("num_class")[0])
     flat = FlatTrees()
     for i, class_id in enumerate(np.array(header.get_field("class_id")).tolist()):
         # A leaf of ONNX has one number: a tree with one for each class is given once for each.
         for target in range(n_classes) if class_id < 0 else [class_id]:
             flat.add(model, i, target)
-    arrays = flat.arrays()
-    # LightGBM takes what is this near to zero for zero, so its split at -ZERO leaves -ZERO right.
-    arrays["nodes_splits"][arrays["nodes_splits"] == -ZERO] = np.nextafter(-ZERO, -1)
     averaged = bool(header.get_field("average_tree_output")[0])
-    if header.get_field("sigmoid_alpha")[0] != 1:
-        raise refused(name, estimator, "its sigmoid is scaled")
     return Forest(
-        arrays,
+        flat.arrays(),
         n_targets=n_classes,
         n_averaged=model.num_tree if averaged else 1,
         base=np.array(header.get_field("base_scores"), dtype=float),  # a copy: the model goes
         link=str(header.get_field("postprocessor")),
-        float32=isinstance(estimator, (*BOOSTINGS, *FORESTS, *TREES)),
+        float32=float32,
     )
 
 
-def import_trees(name: str, estimator: Any) -> treelite.Model:
-    """A fitted ensemble in treelite's form; Refused where it is none that is known."""
-    kind = (type(estimator).__module__.partition(".")[0], type(estimator).__name__)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", RuntimeWarning)  # it casts the category NaN
-            match kind:
-                case ("lightgbm", "LGBMClassifier" | "LGBMRegressor"):
-                    return treelite.frontend.from_lightgbm(estimator.booster_)
-                case ("xgboost", "XGBClassifier" | "XGBRegressor"):
-                    return treelite.frontend.from_xgboost(estimator.get_booster())
-            if isinstance(estimator, (*HISTOGRAMS, *BOOSTINGS, *FORESTS, *TREES)):
-                return treelite.sklearn.import_model(_as_read(estimator))
-    except (treelite.TreeliteError, NotImplementedError) as error:
-        raise refused(name, estimator, str(error)) from error
-    raise refused(name, estimator, "it is none of the estimators that are known")
-
-
-def _as_read(estimator: Any) -> Any:
-    """The estimator as treelite reads it right."""
-    if isinstance(estimator, BOOSTINGS):
-        # After early stopping it would read trees that are not there.
-        estimator = copy.copy(estimator)
-        estimator.n_estimators = len(estimator.estimators_)
-    if isinstance(estimator, TREES):  # it knows forests alone: here is one of one tree
-        classifies = isinstance(estimator, tree.DecisionTreeClassifier)
-        forest = FORESTS[0](n_estimators=1) if classifies else FORESTS[1](n_estimators=1)
-        forest.estimators_ = [estimator]
-        forest.n_features_in_, forest.n_outputs_ = estimator.n_features_in_, estimator.n_outputs_
-        if classifies:
-            forest.n_classes_ = estimator.n_classes_
-        return forest
-    return estimator
+def build_forest(
+    builder: GraphBuilder, name: str, estimator: Any, forest: Forest, matrix: str, order: list[int]
+) -> EstimatorOutput:
+    """Nodes that sum up leaves in float64; column j of `matrix` is the feature `order[j]`."""
+    at = np.argsort(order)  # the column of each feature
+    if forest.float32:
+        matrix = builder.cast(builder.cast(matrix, TensorProto.FLOAT))
+    margin = builder.node("TreeEnsemble", matrix, domain="ai.onnx.ml", **forest.attributes(at))
+    if forest.n_averaged > 1:
+        margin = builder.node("Div", margin, builder.constant(forest.n_averaged))
+    if forest.base.any():
+        margin = builder.node("Add", margin, builder.constant(forest.base))
+    answer, width = linked(builder, name, estimator, margin, forest.n_targets, forest.link)
+    return EstimatorOutput(answer, width, forest.splits_by_column(at))
 
 
 class FlatTrees:

@@ -12,11 +12,7 @@ from contract.store.tables import quoted
 from contract.use_case.model import UseCase
 from monitoring.windows.window import in_earnest, literal
 from pipelines.data.days import local_midnight
-from pipelines.data.raw_table import valid_rows
-from pipelines.runtime.step import latest_run, load_result
 from pipelines.runtime.workspace import Workspace
-from pipelines.validate import STEP as VALIDATE
-from pipelines.validate import Validated
 
 
 @dataclass(frozen=True)
@@ -28,13 +24,6 @@ class Days:
 
     def __str__(self) -> str:
         return f"{self.start} to {self.end}"
-
-
-def newest_valid(workspace: Workspace) -> tuple[Validated, pa.Table]:
-    """What the newest validation found, and its valid rows in order of time."""
-    validated = load_result(workspace, VALIDATE, latest_run(workspace, VALIDATE))
-    versions = validated.raw.version, validated.quarantine.version
-    return validated, valid_rows(workspace.tables, workspace.use_case, *versions)
 
 
 def within(rows: pa.Table, days: Days, use_case: UseCase) -> pa.Table:
@@ -74,7 +63,7 @@ def unanswered(workspace: Workspace, rows: pa.Table, version: str = "") -> pa.Ta
         f"SELECT DISTINCT {same} FROM p WHERE {' AND '.join(['true', *terms])}",  # noqa: S608
         p=opened,
     )
-    asked = rows.select(list(names))
-    places = asked.append_column("", pa.array(range(rows.num_rows)))
-    left = places.join(answered.cast(asked.schema), list(names), join_type="left anti")
+    keys = rows.select(list(names))
+    places = keys.append_column("", pa.array(range(rows.num_rows)))
+    left = places.join(answered.cast(keys.schema), list(names), join_type="left anti")
     return rows.take(left.column("").sort())

@@ -13,9 +13,9 @@ import pyarrow.parquet as pq
 
 from contract.errors import BadInput
 from contract.names import TableName
-from contract.store.schema import TYPES
 from contract.store.tables import Tables
 from contract.use_case.model import UseCase
+from pipelines.sources import csv
 
 BATCH_ROWS = 10_000
 SUFFIXES = (".parquet", ".csv")
@@ -42,17 +42,13 @@ def open_batches(source: str, use_case: UseCase, tables: Tables) -> Batches:
         if path.suffix == ".parquet":
             file = pq.ParquetFile(path)
             return Batches(file.metadata.num_rows, file.iter_batches(BATCH_ROWS))
-        lines, types = pyarrow.csv.ParseOptions(newlines_in_values=True), _types(use_case)
-        read = pyarrow.csv.open_csv(path, parse_options=lines, convert_options=types)
+        # Every cell is read as declared: what is not stops the reading, with its place.
+        read = pyarrow.csv.open_csv(
+            path, parse_options=csv.LINES, convert_options=csv.cells(use_case)
+        )
         return Batches(None, iter(read))
     except pa.ArrowInvalid as error:
         raise BadInput(f"source: {source} can't be read: {error}") from error
-
-
-def _types(use_case: UseCase) -> pyarrow.csv.ConvertOptions:
-    """Cells are read by the declared type: an identifier like 007 stays text."""
-    types = {name: TYPES[column.type] for name, column in use_case.columns.items()}
-    return pyarrow.csv.ConvertOptions(column_types=types, strings_can_be_null=True)
 
 
 @contextmanager

@@ -15,6 +15,7 @@ from great_expectations.render.view.view import DefaultJinjaPageView
 
 from contract.errors import BadInput
 from contract.names import ROW_HASH
+from contract.pages import packaged, style_sheet
 from contract.use_case.loader import nearest
 from pipelines.data.expectations import Rule
 
@@ -28,16 +29,7 @@ ROW_LISTS = (
     "partial_unexpected_counts",
 )
 
-# The page asks a content network for its style; where it is shown there may be none.
-STYLE = """<style>
-body{font:14px/1.5 system-ui,sans-serif;margin:1.5rem;color:#222}
-table{border-collapse:collapse;margin:.4rem 0}
-td,th{border:1px solid #ddd;padding:.25rem .6rem;text-align:left}
-img,nav ol,footer,.navbar,.footer,#ge-cta-footer{display:none!important}
-.badge{background:#eef;padding:0 .3em;border-radius:3px}
-.fa-check-circle::before{content:"✓";color:#2a7}.fa-times::before{content:"✗";color:#c33}
-.fa-exclamation-triangle::before{content:"⚠";color:#c80}.d-none{display:none}
-</style>"""
+STYLE_FILE = "gx_report.css"  # what its page needs besides the style of all pages
 
 
 class View(DefaultJinjaPageView):
@@ -113,7 +105,9 @@ def _page(result: Any) -> str:
         entry.result, entry.exception_info = _inert(entry.result), _inert(entry.exception_info)
     view: DefaultJinjaPageView = View()
     page: str = view.render(ValidationResultsPageRenderer().render(result))
-    return page.replace("</head>", STYLE + "</head>", 1)
+    # The page asks a content network for its style; where it is shown there may be none.
+    style = f"<style>{style_sheet()}{packaged(__package__, STYLE_FILE)}</style>"
+    return page.replace("</head>", style + "</head>", 1)
 
 
 def _inert(value: Any) -> Any:
@@ -128,9 +122,9 @@ def _inert(value: Any) -> Any:
 
 
 def _build(rule: Rule) -> Any:
-    known = [name for name in dir(expectations) if name.startswith("Expect")]
-    if rule.expectation not in known:
-        hint = nearest(rule.expectation, known)
+    names = [name for name in dir(expectations) if name.startswith("Expect")]
+    if rule.expectation not in names:
+        hint = nearest(rule.expectation, names)
         raise BadInput(f"expectations: no expectation {rule.expectation!r}; {hint}")
     build = getattr(expectations, rule.expectation)
     try:
@@ -152,12 +146,12 @@ def _finding(entry: Any, rules: list[Rule]) -> ExpectationResult:
     listed = entry.result.get("unexpected_index_list") if rule.level == "row" else None
     rows = listed or []
     raised = entry.exception_info.get("exception_message")
-    seen = entry.result.get("observed_value", entry.result.get("unexpected_count", ""))
+    observed = entry.result.get("observed_value", entry.result.get("unexpected_count", ""))
     about = rule.arguments.get("column", rule.arguments.get("column_list", ""))
     return ExpectationResult(
         rule=rule,
         name=f"{entry.expectation_config.type}({about})",
         passed=bool(entry.success),
         failed_rows=tuple(int(row[ROW_HASH]) for row in rows),
-        detail=str(raised or f"found {seen}"),
+        detail=str(raised or f"found {observed}"),
     )

@@ -13,10 +13,10 @@ from contract.errors import BadInput
 from contract.store.feedback import feedback_schema
 from contract.use_case.model import Column, Delta, Source, Sql, UseCase
 from contract.use_case.pseudonymisation import Pseudonymiser
-from pipelines.data.sources import read_source
-from serving.endpoints.labels import check, keys_of, members, names_a_row
+from pipelines.sources.registry import read_source
 from serving.requests.columns import READ, SentColumns
 from serving.requests.errors import Problem
+from serving.requests.label_columns import check_labels, keys_of, members, names_a_row
 from serving.requests.tabular import read_text
 
 BATCH_ROWS = 10_000
@@ -44,21 +44,21 @@ def read_labels(source: str, query: str, use_case: UseCase) -> pa.Table:
     """The columns of a source that feedback knows; BadInput where it says no label."""
     target = use_case.columns[use_case.target].model_copy(update={"type": use_case.answer_type})
     typed = {"label": target, "prediction_id": Column(type="string")}
-    asked = use_case.model_copy(
+    labels_case = use_case.model_copy(
         update={"source": named(source, query), "columns": use_case.columns | typed}
     )
-    rows = read_source(asked)
+    rows = read_source(labels_case)
     if "label" not in rows.column_names:
         names = ["label" if n == use_case.target else n for n in rows.column_names]
         rows = rows.rename_columns(names)
-    known = [name for name in members(use_case) if name in rows.column_names]
-    by_key = bool(use_case.label_keys) and set(use_case.label_keys) <= set(known)
-    if "label" not in known or not ("prediction_id" in known or by_key):
+    names = [name for name in members(use_case) if name in rows.column_names]
+    by_key = bool(use_case.label_keys) and set(use_case.label_keys) <= set(names)
+    if "label" not in names or not ("prediction_id" in names or by_key):
         raise BadInput(
             f"source: a column label (or {use_case.target}) and {names_a_row(use_case)} are "
             f"needed, found {', '.join(rows.column_names)}."
         )
-    return rows.select(known)
+    return rows.select(names)
 
 
 def named(source: str, query: str) -> Source:
@@ -74,7 +74,9 @@ def named(source: str, query: str) -> Source:
     return Source(delta=Delta(path=source))
 
 
-def statements(rows: pa.Table, use_case: UseCase, veil: Pseudonymiser, now: datetime) -> LabelRows:
+def statements(
+    rows: pa.Table, use_case: UseCase, pseudonymiser: Pseudonymiser, now: datetime
+) -> LabelRows:
     """Check every row; what does not fit is set apart, the rest goes on."""
     types = members(use_case)
     parts: list[dict[str, list[Any]]] = []
@@ -87,7 +89,7 @@ def statements(rows: pa.Table, use_case: UseCase, veil: Pseudonymiser, now: date
     whole: dict[str, list[Any]] = {n: [v for part in parts for v in part[n]] for n in names}
     timed = [value is not None for value in whole["label_time"]]
     whole["label_time"] = [value or now for value in whole["label_time"]]
-    return LabelRows(_table(whole, use_case, veil, now), timed, refused)
+    return LabelRows(_table(whole, use_case, pseudonymiser, now), timed, refused)
 
 
 def _checked(
@@ -100,17 +102,16 @@ def _checked(
     """Checked columns of a batch: at once, or row by row where one of them does not fit."""
     n_rows = len(columns["label"])
     try:
-        yield check(SentColumns(columns, n_rows), use_case, now)
+        yield check_labels(SentColumns(columns, n_rows), use_case, now)
     except Problem:
         for row in range(n_rows):
             said = {name: values[row] for name, values in columns.items()}
             try:
-                yield check(
-                    SentColumns({n: [value] for n, value in said.items()}, 1), use_case, now
-                )
+                one = SentColumns({name: [value] for name, value in said.items()}, 1)
+                yield check_labels(one, use_case, now)
             except Problem as problem:
-                reason = problem.message.removeprefix("Row 0").lstrip(",: ")
-                refused.append(RefusedRow(start + row, reason, said))
+                column = f"column {problem.column!r}: " if problem.column else ""
+                refused.append(RefusedRow(start + row, f"{column}{problem.what}", said))
 
 
 def _one_name(columns: dict[str, list[Any]], use_case: UseCase) -> dict[str, list[Any]]:
@@ -118,10 +119,10 @@ def _one_name(columns: dict[str, list[Any]], use_case: UseCase) -> dict[str, lis
     ids = columns.get("prediction_id")
     if ids is None:
         return columns
-    beside = {*use_case.keys, use_case.event_time}
+    key_names = {*use_case.keys, use_case.event_time}
     return {
         name: [None if i is not None else v for i, v in zip(ids, values, strict=True)]
-        if name in beside
+        if name in key_names
         else values
         for name, values in columns.items()
     }
@@ -131,14 +132,14 @@ def _plain(values: pa.ChunkedArray, kind: str) -> list[Any]:
     """Values as the check takes them: NaN is null, a text is read by the declared type."""
     if pa.types.is_timestamp(values.type):
         values = values.cast(pa.timestamp("us", values.type.tz), safe=False)
-    found = values.to_pylist()
+    plain = values.to_pylist()
     if pa.types.is_floating(values.type):
-        return [None if value is None or math.isnan(value) else value for value in found]
+        return [None if value is None or math.isnan(value) else value for value in plain]
     if pa.types.is_decimal(values.type):
-        return [value if value is None else _from_decimal(value, kind) for value in found]
+        return [value if value is None else _from_decimal(value, kind) for value in plain]
     if pa.types.is_date(values.type):
-        return [value and datetime.combine(value, time(), UTC) for value in found]
-    return [read_text(kind, value) if isinstance(value, str) else value for value in found]
+        return [value and datetime.combine(value, time(), UTC) for value in plain]
+    return [read_text(kind, value) if isinstance(value, str) else value for value in plain]
 
 
 def _from_decimal(value: Decimal, kind: str) -> int | float:
@@ -147,10 +148,10 @@ def _from_decimal(value: Decimal, kind: str) -> int | float:
 
 
 def _table(
-    columns: dict[str, list[Any]], use_case: UseCase, veil: Pseudonymiser, now: datetime
+    columns: dict[str, list[Any]], use_case: UseCase, pseudonymiser: Pseudonymiser, now: datetime
 ) -> pa.Table:
     n_rows = len(columns["label"])
-    keys = veil.cover(keys_of(columns, use_case))
+    keys = pseudonymiser.apply(keys_of(columns, use_case))
     schema = feedback_schema({key: use_case.log_types[key] for key in keys}, use_case.answer_type)
     event_time = columns[use_case.event_time] if use_case.event_time else [None] * n_rows
     ours = {"event_time": event_time, "received_time": [now] * n_rows, "key_id": [None] * n_rows}
@@ -162,7 +163,7 @@ def refusal_rows(
     refused: Sequence[RefusedRow],
     source: str,
     use_case: UseCase,
-    veil: Pseudonymiser,
+    pseudonymiser: Pseudonymiser,
     now: datetime,
 ) -> pa.Table:
     """What was refused, for the table `feedback_quarantine`; everything that was said is text."""
@@ -171,7 +172,9 @@ def refusal_rows(
 
     def text(name: str, value: Any) -> str | None:
         read = READ[use_case.columns[name].type](value) if name in keys else None
-        hidden = veil.value(name, value if read is None else read)  # 7, however it was said
+        hidden = pseudonymiser.value(
+            name, value if read is None else read
+        )  # 7, however it was said
         return None if hidden is None else str(hidden)
 
     columns: dict[str, pa.Array] = {

@@ -8,9 +8,9 @@ from pipelines.data.traffic import Traffic, inputs_sql
 
 def rows_sql(traffic: Traffic, use_case: UseCase) -> str:
     """SQL of the labelled rows in declared columns; Refused where the log lacks one of them."""
-    known = {*use_case.features, *use_case.keys, use_case.target, use_case.event_time}
+    logged = {*use_case.features, *use_case.keys, use_case.target, use_case.event_time}
     hidden = [key for key in use_case.keys if use_case.columns[key].logged != "keep"]
-    if absent := [*hidden, *(name for name in use_case.columns if name not in known)]:
+    if absent := [*hidden, *(name for name in use_case.columns if name not in logged)]:
         raise Refused(f"The log does not hold the column {', '.join(absent)}, which rows need.")
     keys = ", ".join(f"p.{quoted(key)}" for key in use_case.keys)
     time = f", p.event_time AS {quoted(use_case.event_time)}" if use_case.event_time else ""

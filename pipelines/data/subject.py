@@ -26,17 +26,17 @@ class Subject:
     """Values of key columns that name it, and how the log spells them."""
 
     values: Mapping[str, Any]
-    veil: Pseudonymiser
+    pseudonymiser: Pseudonymiser
 
     @property
     def unlogged(self) -> list[str]:
         """Keys that the log leaves out: by them it can't be searched."""
-        return [name for name in self.values if name in self.veil.dropped]
+        return [name for name in self.values if name in self.pseudonymiser.dropped]
 
     @property
     def hashed(self) -> list[str]:
         """Keys that the log holds as a hash."""
-        return [name for name in self.values if name in self.veil.hashed]
+        return [name for name in self.values if name in self.pseudonymiser.hashed]
 
     def where(self, table: TableName) -> str:
         """The condition for rows of a table with the subject's keys, however it spells them."""
@@ -51,7 +51,9 @@ class Subject:
         plain = self._condition(table, self.values)
         if table in PLAIN or not self.hashed:
             return [plain]
-        covered = {name: self.veil.value(name, value) for name, value in self.values.items()}
+        covered = {
+            name: self.pseudonymiser.value(name, value) for name, value in self.values.items()
+        }
         return [self._condition(table, covered), plain]
 
     def _condition(self, table: TableName, values: Mapping[str, Any]) -> str:
@@ -71,12 +73,12 @@ class Subject:
         if not tables.exists("predictions") or self.unlogged:
             return []
         where = self.where("predictions")
-        found = tables.read("predictions", columns=["prediction_id"], where=where)
-        ids: list[str] = found.column("prediction_id").to_pylist()
+        rows = tables.read("predictions", columns=["prediction_id"], where=where)
+        ids: list[str] = rows.column("prediction_id").to_pylist()
         return ids
 
 
-def read_subject(text: str, use_case: UseCase, veil: Pseudonymiser) -> Subject:
+def read_subject(text: str, use_case: UseCase, pseudonymiser: Pseudonymiser) -> Subject:
     """The subject that `value` or `column=value,column=value` names; BadInput if that is none."""
     parts = [part.partition("=") for part in text.split(",")]
     keys = list(use_case.keys)
@@ -93,7 +95,7 @@ def read_subject(text: str, use_case: UseCase, veil: Pseudonymiser) -> Subject:
         values[name] = READ[kind](read_text(kind, value))
         if values[name] is None:
             raise BadInput(f"key: {name} is {kind}, which the given text is not.")
-    return Subject(values, veil)
+    return Subject(values, pseudonymiser)
 
 
 def by_ids(ids: Sequence[str]) -> list[str]:

@@ -10,7 +10,7 @@ import typer
 from deltalake import DeltaTable
 
 from contract.errors import BadInput, Refused
-from contract.store.labels import labels_sql, shared_keys
+from contract.store.labels import NO_LABELS, labels_sql, shared_keys
 from contract.store.tables import Tables, quoted
 from contract.use_case.model import UseCase
 from contract.use_case.pseudonymisation import altered
@@ -20,9 +20,6 @@ FromOption = Annotated[
     str, typer.Option("--from", help="First day, e.g. 2013-07-01; no days: the newest window.")
 ]
 ToOption = Annotated[str, typer.Option("--to", help="First day after the window.")]
-NO_LABELS = (
-    "SELECT CAST(NULL AS VARCHAR) AS prediction_id, NULL AS label, CAST(NULL AS VARCHAR) AS key_id"
-)
 
 
 @dataclass(frozen=True)
@@ -54,8 +51,8 @@ class Traffic:
     def ask(self, tables: Tables, what: str) -> dict[str, Any]:
         """The only row of a query over the window."""
         answer = tables.query(f"SELECT {what} {self.source}", **self.opened)
-        found: dict[str, Any] = answer.to_pylist()[0]
-        return found
+        row: dict[str, Any] = answer.to_pylist()[0]
+        return row
 
 
 def read_traffic(

@@ -94,8 +94,8 @@ def difference(value: float, drawn: Floats) -> Difference:
     # there is nothing to interpolate.
     low = np.quantile(np.where(unknown, -np.inf, drawn), tail, method="lower")
     high = np.quantile(np.where(unknown, np.inf, drawn), 1 - tail, method="higher")
-    known = drawn[~unknown]
-    error = float(known.std(ddof=1)) if 2 * len(known) > len(drawn) else math.nan
+    defined = drawn[~unknown]
+    error = float(defined.std(ddof=1)) if 2 * len(defined) > len(drawn) else math.nan
     return Difference(value, float(low), float(high), error)
 
 
@@ -128,8 +128,8 @@ def _slices(
             mask = values == names[i]
             parts = (challenger.rows(mask), champion.rows(mask))
             theirs, drawn = _paired(use_case, *parts, resamples)
-            found = difference(gain(use_case.evaluation.metric, *theirs), drawn)
-            yield SliceDifference(column, str(names[i]), int(counts[i]), *theirs, found)
+            gained = difference(gain(use_case.evaluation.metric, *theirs), drawn)
+            yield SliceDifference(column, str(names[i]), int(counts[i]), *theirs, gained)
 
 
 def shown_worse(differences: Sequence[Difference], margin: float) -> list[float]:
@@ -140,16 +140,16 @@ def shown_worse(differences: Sequence[Difference], margin: float) -> list[float]
     """
     p_values = [_p_worse(d, margin) for d in differences]
     adjusted = [math.nan] * len(p_values)
-    known = [i for i, p in enumerate(p_values) if not math.isnan(p)]
+    defined = [i for i, p in enumerate(p_values) if not math.isnan(p)]
     reached = 0.0
-    for rank, i in enumerate(sorted(known, key=p_values.__getitem__)):
-        reached = max(reached, min(1.0, (len(known) - rank) * p_values[i]))
+    for rank, i in enumerate(sorted(defined, key=p_values.__getitem__)):
+        reached = max(reached, min(1.0, (len(defined) - rank) * p_values[i]))
         adjusted[i] = reached
     return adjusted
 
 
-def _p_worse(found: Difference, margin: float) -> float:
-    above = found.value + margin
-    if found.error == 0:
+def _p_worse(difference: Difference, margin: float) -> float:
+    above = difference.value + margin
+    if difference.error == 0:
         return float(above >= 0)
-    return 0.5 * math.erfc(-above / found.error / math.sqrt(2))
+    return 0.5 * math.erfc(-above / difference.error / math.sqrt(2))

@@ -47,7 +47,7 @@ class AnswerDifferences:
     changes: Counter[str] = field(default_factory=Counter)
     labels: list[Values] = field(default_factory=list)
     given: list[LabelledSide] = field(default_factory=list)
-    found: list[LabelledSide] = field(default_factory=list)
+    would_be: list[LabelledSide] = field(default_factory=list)
 
 
 def compare(kept: AnswerDifferences, part: pa.Table, served: ServedVersion) -> None:
@@ -79,7 +79,7 @@ def compare(kept: AnswerDifferences, part: pa.Table, served: ServedVersion) -> N
         kept.labels.append(np.asarray([labels[row] for row in at]))
         was = [given[row] for row in at], [probability[row] for row in at]
         kept.given.append(LabelledSide.of(*was, n_classes))
-        kept.found.append(
+        kept.would_be.append(
             LabelledSide.of([answers.prediction[row] for row in at], chances, n_classes)
         )
 
@@ -104,12 +104,12 @@ def figures(
     """Finite metrics of answers on labelled rows; none where their classes are others."""
     if not labels:
         return {}
-    label, said = np.concatenate(labels), np.concatenate([side.prediction for side in sides])
+    label, prediction = np.concatenate(labels), np.concatenate([side.prediction for side in sides])
     if not classes:
-        scored = Scored(label.astype(float), said.astype(float))
+        scored = Scored(label.astype(float), prediction.astype(float))
     else:
         chances = [side.probability for side in sides if side.probability is not None]
         if len(chances) < len(sides):
             return {}
-        scored = Scored(label, said, np.concatenate(chances), classes)
+        scored = Scored(label, prediction, np.concatenate(chances), classes)
     return defined(metric_values(use_case, scored))

@@ -68,11 +68,11 @@ def score(model: Pipeline, rows: pa.Table, use_case: UseCase) -> Scored:
 
 def answers(scorer: Scorer, columns: Columns, label: npt.NDArray[np.generic]) -> Scored:
     """A scorer's answers beside the labels."""
-    found = scorer.score(columns)
-    if found.probability is None:
-        return Scored(label, np.asarray(found.prediction, dtype=float))
-    prediction = np.asarray(found.prediction, dtype=label.dtype)
-    return Scored(label, prediction, np.asarray(found.probability), tuple(scorer.classes))
+    predictions = scorer.score(columns)
+    if predictions.probability is None:
+        return Scored(label, np.asarray(predictions.prediction, dtype=float))
+    prediction = np.asarray(predictions.prediction, dtype=label.dtype)
+    return Scored(label, prediction, np.asarray(predictions.probability), tuple(scorer.classes))
 
 
 def _type(column: Column) -> DataType:

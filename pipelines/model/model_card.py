@@ -6,10 +6,9 @@ from math import isnan
 from contract.markdown import plain
 from contract.statistics.metrics import SMALLER_IS_BETTER
 from contract.use_case.model import UseCase
-from pipelines.evaluate import Evaluated, HoldoutSlice
+from pipelines.data.validated import Validated
+from pipelines.model.results import Evaluated, HoldoutSlice, Trained
 from pipelines.runtime.console import count
-from pipelines.train import Trained
-from pipelines.validate import Validated
 from tracking.tags import RETRAINED_LABELS_TAG, RETRAINED_WHY_TAG
 
 SLICES_SHOWN = 8
@@ -36,12 +35,12 @@ def model_card(
 
 
 def _intended(use_case: UseCase) -> str:
-    said = {
+    statements = {
         "Owner": use_case.owner,
         "Use it to": use_case.card.intended_use,
         "Not for": use_case.card.out_of_scope,
     }
-    lines = [f"**{name}:** {plain(text)}" for name, text in said.items() if text]
+    lines = [f"**{name}:** {plain(text)}" for name, text in statements.items() if text]
     return "## Intended use\n\n" + "\n\n".join(lines) if lines else ""
 
 
@@ -75,17 +74,17 @@ def _retrained(lineage: Mapping[str, str]) -> str:
 
 
 def _metrics(evaluated: Evaluated) -> str:
-    beside = evaluated.champion_figures
+    champion = evaluated.champion_figures
     head = ["metric", "value", "95 % interval", "baseline"] + [
         f"champion v{evaluated.champion}"
-    ] * bool(beside)
+    ] * bool(champion)
     rows = []
     for name, figure in evaluated.figures.items():
         title = f"**{name}**" if name == evaluated.metric else name
         title += " ↓" if name in SMALLER_IS_BETTER else " ↑"
         row = [title, f"{figure.value:.4f}", f"{figure.low:.4f} … {figure.high:.4f}"]
         row += ["–" if isnan(evaluated.baseline[name]) else f"{evaluated.baseline[name]:.4f}"]
-        row += [f"{beside[name]:.4f}"] if beside else []
+        row += [f"{champion[name]:.4f}"] if champion else []
         rows.append(row)
     note = "Bootstrap over the holdout rows; the arrow says which way is better."
     return f"## Metrics on the holdout\n\n{markdown_table(head, rows)}\n\n{note}"
@@ -94,17 +93,20 @@ def _metrics(evaluated: Evaluated) -> str:
 def _slices(evaluated: Evaluated) -> str:
     parts = []
     for column in dict.fromkeys(s.column for s in evaluated.slices):
-        found = [s for s in evaluated.slices if s.column == column][:SLICES_SHOWN]
-        rows = [(plain(s.value), count(s.rows), *_slice_figures(s)) for s in found]
+        slices = [s for s in evaluated.slices if s.column == column][:SLICES_SHOWN]
+        rows = [(plain(s.value), count(s.rows), *_slice_figures(s)) for s in slices]
         head = (plain(column), "rows", evaluated.metric, "95 % interval")
         parts.append(markdown_table(head, rows))
     return "## Slices\n\n" + "\n\n".join(parts) if parts else ""
 
 
-def _slice_figures(found: HoldoutSlice) -> tuple[str, str]:
-    if found.figure is None:
+def _slice_figures(holdout_slice: HoldoutSlice) -> tuple[str, str]:
+    if holdout_slice.figure is None:
         return "too few rows", ""
-    return f"{found.figure.value:.4f}", f"{found.figure.low:.4f} … {found.figure.high:.4f}"
+    return (
+        f"{holdout_slice.figure.value:.4f}",
+        f"{holdout_slice.figure.low:.4f} … {holdout_slice.figure.high:.4f}",
+    )
 
 
 def _limits(use_case: UseCase) -> str:

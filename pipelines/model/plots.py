@@ -17,8 +17,7 @@ from contract.names import file_name
 from contract.statistics.metrics import CALIBRATION_BINS, Scored, positive_index
 from contract.use_case.model import UseCase
 from pipelines.model.comparison import Comparison
-
-Measured = tuple[float, float, float]  # value, lower and upper end of its 95 % interval
+from pipelines.model.results import Measured
 
 BLUE, GREY, ORANGE = "#1f5fa8", "#9aa0a6", "#d9772b"
 SCATTER_ROWS = 5000
@@ -52,14 +51,18 @@ def figures(
 
 def gain(comparison: Comparison, champion: str, margin: float) -> Figure:
     """The bootstrapped difference between challenger and champion, with the declared margin."""
-    found, drawn = comparison.difference, np.asarray(comparison.drawn)
-    known = drawn[np.isfinite(drawn)]
+    difference, drawn = comparison.difference, np.asarray(comparison.drawn)
+    finite = drawn[np.isfinite(drawn)]
     figure, axes = _axes(f"{comparison.metric}: how much better than champion version {champion}?")
-    axes.hist(known, bins=40, color=BLUE, alpha=0.55, label=f"{len(drawn):,} resamples")
-    axes.axvline(found.value, color=BLUE, linewidth=2, label=f"measured {found.value:+.4f}")
-    if np.isfinite([found.low, found.high]).all():
-        label = f"95 % interval {found.low:+.4f} … {found.high:+.4f}"
-        axes.axvspan(found.low, found.high, color=GREY, alpha=0.18, linewidth=0, label=label)
+    axes.hist(finite, bins=40, color=BLUE, alpha=0.55, label=f"{len(drawn):,} resamples")
+    axes.axvline(
+        difference.value, color=BLUE, linewidth=2, label=f"measured {difference.value:+.4f}"
+    )
+    if np.isfinite([difference.low, difference.high]).all():
+        label = f"95 % interval {difference.low:+.4f} … {difference.high:+.4f}"
+        axes.axvspan(
+            difference.low, difference.high, color=GREY, alpha=0.18, linewidth=0, label=label
+        )
     label = f"margin: the interval must begin above {-margin:+g}"
     axes.axvline(-margin, color=ORANGE, linewidth=2, linestyle="--", label=label)
     axes.axvline(0, color=GREY, linewidth=1, label="equal")
@@ -116,12 +119,12 @@ def _precision_recall(use_case: UseCase, scored: Scored) -> Figure:
 def _calibration(use_case: UseCase, scored: Scored) -> Figure:
     y, p = _positive(use_case, scored)
     figure, axes = _axes(
-        "Calibration: said and seen shares in ten groups of equal size", (5.6, 5.2)
+        "Calibration: predicted and observed shares in ten groups of equal size", (5.6, 5.2)
     )
-    seen, said = calibration_curve(y, p, n_bins=CALIBRATION_BINS, strategy="quantile")
-    top = max(seen.max(), said.max()) * 1.08
+    observed, predicted = calibration_curve(y, p, n_bins=CALIBRATION_BINS, strategy="quantile")
+    top = max(observed.max(), predicted.max()) * 1.08
     axes.plot([0, top], [0, top], color=GREY, linestyle="--", linewidth=1, label="perfect")
-    axes.plot(said, seen, marker="o", color=BLUE, label=use_case.name)
+    axes.plot(predicted, observed, marker="o", color=BLUE, label=use_case.name)
     axes.set(
         xlabel="mean predicted probability", ylabel="observed share", xlim=(0, top), ylim=(0, top)
     )
@@ -148,13 +151,15 @@ def _confusion(scored: Scored) -> Figure:
 
 
 def _residuals(use_case: UseCase, scored: Scored) -> Figure:
-    y, said = scored.label.astype(float), scored.prediction.astype(float)
+    y, predicted = scored.label.astype(float), scored.prediction.astype(float)
     shown = np.random.default_rng(0).permutation(len(y))[:SCATTER_ROWS]
     unit = use_case.columns[use_case.target].unit
     figure, axes = _axes(f"Residuals on {len(shown):,} of {len(y):,} holdout rows")
-    axes.scatter(said[shown], (y - said)[shown], s=5, alpha=0.25, color=BLUE, linewidths=0)
+    axes.scatter(
+        predicted[shown], (y - predicted)[shown], s=5, alpha=0.25, color=BLUE, linewidths=0
+    )
     axes.axhline(0, color=ORANGE, linewidth=1)
-    low, high = np.quantile(y - said, [0.005, 0.995])
+    low, high = np.quantile(y - predicted, [0.005, 0.995])
     axes.set(
         xlabel=f"predicted [{unit}]", ylabel=f"observed - predicted [{unit}]", ylim=(low, high)
     )

@@ -50,11 +50,11 @@ def build_estimator(
         raise BadInput(f"estimator.path: {path} can't be loaded: {error}") from error
     if not (inspect.isclass(build) and issubclass(build, BaseEstimator)):
         raise BadInput(f"estimator.path: {path} is no scikit-learn estimator.")
-    known = inspect.signature(build).parameters
+    accepted = inspect.signature(build).parameters
     given = dict(parameters)
-    if "random_state" in known:
+    if "random_state" in accepted:
         given.setdefault("random_state", use_case.estimator.seed)
-    if "categorical_features" in known and n_categorical:
+    if "categorical_features" in accepted and n_categorical:
         given.setdefault("categorical_features", list(range(n_categorical)))
     try:
         estimator: BaseEstimator = build(**given)

@@ -19,17 +19,17 @@ def breaks(
     challenger_classes: tuple[object, ...],
 ) -> tuple[str, ...]:
     """What the challenger would break for callers of the champion, one sentence each."""
-    found = [*_inputs(champion, challenger), *_records(champion, challenger)]
+    broken = [*_inputs(champion, challenger), *_records(champion, challenger)]
     if challenger.task != champion.task:
-        found.append(f"the task was {champion.task} and is {challenger.task}")
+        broken.append(f"the task was {champion.task} and is {challenger.task}")
     answered, answers = (case.answer_type for case in (champion, challenger))
     if answers != answered:
-        found.append(f"the answer was of type {answered} and is {answers}")
+        broken.append(f"the answer was of type {answered} and is {answers}")
     # Probabilities are answered in the order of the classes, so the order counts too.
     if challenger_classes != champion_classes:
         old, new = (", ".join(map(str, c)) for c in (champion_classes, challenger_classes))
-        found.append(f"the classes were {old or 'none'} and are {new or 'none'}")
-    return tuple(found)
+        broken.append(f"the classes were {old or 'none'} and are {new or 'none'}")
+    return tuple(broken)
 
 
 def incomparable(champion: UseCase, challenger: UseCase) -> str:
@@ -96,10 +96,10 @@ def _narrowed(old: Column, new: Column) -> Iterator[str]:
     if old.nullable and not new.nullable:
         yield "null was accepted and is refused"
     if new.unseen == "reject" and new.categories:
-        known = old.categories if old.unseen == "reject" else None
-        if not known:
+        accepted = old.categories if old.unseen == "reject" else None
+        if not accepted:
             yield "any text was accepted, now only its categories are"
-        elif gone := sorted(set(known) - set(new.categories)):
+        elif gone := sorted(set(accepted) - set(new.categories)):
             yield f"refused from now on: {', '.join(gone)}"
     if new.out_of_range == "reject" and _range_narrowed(old, new):
         yield f"values outside {_shown(new.min)} to {_shown(new.max)} are refused from now on"

@@ -24,7 +24,7 @@ class Latency:
 
 @dataclass(frozen=True)
 class NoChampion:
-    """The registry says that no version is in Production: the absolute limits decide alone."""
+    """The registry says that no version is in Production: only the absolute limits apply."""
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,8 @@ class Champion:
 
 @dataclass(frozen=True)
 class GateEvidence:
-    """All that the gate knows of a challenger; None is what could not be had, `problems` say why.
+    """All that the gate knows of a challenger; None is what could not be measured, `problems` say
+    why.
 
     `holdout_hash` is of the rows as they were read, `registered_hash` what the version was
     registered with; `trained_on` counts the holdout's rows in its training table.
@@ -74,14 +75,20 @@ class GateDecision:
 
 @dataclass(frozen=True)
 class GateFinding:
-    """The answer to one question of the gate."""
+    """How one check of the gate came out."""
 
     good: bool
     sentence: str
 
 
 def decide(gates: Gates, evidence: GateEvidence, allow_breaking: bool = False) -> GateDecision:
-    """Ask every question; a version passes when each has an answer and every answer is good."""
+    """Make every check; a version passes when all of them do. What is unknown fails.
+
+    The reasons are the failed checks, or all of them where all passed. Non-inferiority: the lower
+    end of the 95 % interval of the difference lies above minus `gates.margin`, in the unit of the
+    main metric (docs/decisions/0010-gate-statistics.md). Raises nothing: a missing value is a
+    failed check. `allow_breaking` lets a challenger pass that breaks callers of the champion.
+    """
     findings = list(_findings(gates, evidence, allow_breaking))
     failed = tuple(f.sentence for f in findings if not f.good)
     return GateDecision(not failed, failed or tuple(f.sentence for f in findings))
@@ -100,7 +107,9 @@ def _against(
 ) -> Iterator[GateFinding]:
     match opponent:
         case NoChampion():
-            yield GateFinding(True, "there is no champion yet, so the declared limits decide alone")
+            yield GateFinding(
+                True, "there is no champion yet: checked against the absolute limits only"
+            )
         case Champion():
             yield from _better(gates, opponent, allow_breaking)
             yield _not_trained_on(f"champion version {opponent.version}", opponent.trained_on)
@@ -110,43 +119,47 @@ def _against(
 
 
 def _better(gates: Gates, champion: Champion, allow_breaking: bool) -> Iterator[GateFinding]:
-    name, found = f"champion version {champion.version}", champion.comparison
-    if found is None:
+    name, comparison = f"champion version {champion.version}", champion.comparison
+    if comparison is None:
         meant = bool(champion.incomparable and champion.breaks) and allow_breaking
         reason = champion.incomparable or "it could not be measured"
         yield GateFinding(meant, f"not compared with {name}: {reason}")
         return
-    known = found.difference
-    numbers = (known.value, known.low, known.high, found.challenger, found.champion)
-    enough = len(found.drawn) >= MIN_RESAMPLES
-    good = enough and all(map(math.isfinite, numbers)) and known.low > -gates.margin
+    by, pair = comparison.difference, (comparison.challenger, comparison.champion)
+    finite = all(map(math.isfinite, (by.value, by.low, by.high, *pair)))
+    n_resamples = len(comparison.drawn)
+    few = f"; {n_resamples} resamples, {MIN_RESAMPLES} are needed"
+    enough = n_resamples >= MIN_RESAMPLES
     yield GateFinding(
-        good,
-        f"{found.metric} {found.challenger:.4f} against {found.champion:.4f} of {name}: difference "
-        f"{known.value:+.4f}, lower bound {known.low:+.4f}, above {-gates.margin:+g} is asked"
-        + ("" if enough else f"; {len(found.drawn)} resamples, {MIN_RESAMPLES} are needed"),
+        enough and finite and by.low > -gates.margin,
+        f"{comparison.metric} {pair[0]:.4f} against {pair[1]:.4f} of {name}: difference "
+        f"{by.value:+.4f}, lower bound {by.low:+.4f}, above {-gates.margin:+g} is required"
+        + ("" if enough else few),
     )
-    yield from _slices(gates, found.slices)
+    yield from _slices(gates, comparison.slices)
 
 
 def _slices(gates: Gates, slices: tuple[SliceDifference, ...]) -> Iterator[GateFinding]:
     large = judged(gates, slices)
     p_values = shown_worse([s.difference for s in large], gates.slice_margin)
     vetoes = [(s, p) for s, p in zip(large, p_values, strict=True) if not p >= ERROR_RATE]
-    for found, p in vetoes:
-        known = f"worse by more than {gates.slice_margin:g} (p {p:.1g})"
+    for worse, p in vetoes:
+        verdict = f"worse by more than {gates.slice_margin:g} (p {p:.1g})"
         yield GateFinding(
             False,
-            f"slice {found.name} ({found.rows:,} rows): {found.challenger:.4f} against "
-            f"{found.champion:.4f}, {'undefined' if math.isnan(p) else known}",
+            f"slice {worse.name} ({worse.rows:,} rows): {worse.challenger:.4f} against "
+            f"{worse.champion:.4f}, {'undefined' if math.isnan(p) else verdict}",
         )
     if not vetoes:
         yield GateFinding(True, f"none of {len(large)} judged slices is shown to be worse")
 
 
 def judged(gates: Gates, slices: tuple[SliceDifference, ...]) -> list[SliceDifference]:
-    """Slices with enough rows. One whose labels leave the metric undefined for both models (a
-    single class) says nothing; one that is undefined for one model alone is judged and refused."""
+    """Slices of at least `gates.slice_min_rows` rows, in their order.
+
+    One whose labels leave the metric undefined for both models (a single class) is left out; one
+    that is undefined for one model alone is judged and refused.
+    """
     return [
         s
         for s in slices
@@ -177,21 +190,21 @@ def _limits(gates: Gates, figures: Mapping[str, float] | None) -> Iterator[GateF
         yield GateFinding(False, "the packaged model was not measured on the holdout")
         return
     for name, limit in gates.minimum.items():
-        found = figures.get(name, math.nan)
-        good = math.isfinite(found) and found >= limit
-        yield GateFinding(good, f"{name} {found:.4f}, at least {limit:g} is asked")
+        value = figures.get(name, math.nan)
+        good = math.isfinite(value) and value >= limit
+        yield GateFinding(good, f"{name} {value:.4f}, at least {limit:g} is required")
     for name, limit in gates.maximum.items():
-        found = figures.get(name, math.nan)
-        good = math.isfinite(found) and found <= limit
-        yield GateFinding(good, f"{name} {found:.4f}, at most {limit:g} is asked")
+        value = figures.get(name, math.nan)
+        good = math.isfinite(value) and value <= limit
+        yield GateFinding(good, f"{name} {value:.4f}, at most {limit:g} is required")
 
 
 def _data(gates: Gates, evidence: GateEvidence) -> Iterator[GateFinding]:
     rows = evidence.rows
     if rows is None or rows < gates.min_rows:
-        found = "none" if rows is None else f"{rows:,}"
+        n_rows = "none" if rows is None else f"{rows:,}"
         yield GateFinding(
-            False, f"too few holdout rows: {found}, at least {gates.min_rows} are needed"
+            False, f"too few holdout rows: {n_rows}, at least {gates.min_rows} are required"
         )
     else:
         yield GateFinding(True, f"{rows:,} holdout rows")
@@ -211,7 +224,7 @@ def _scorer(gates: Gates, evidence: GateEvidence) -> Iterator[GateFinding]:
         yield GateFinding(
             latency.calls > 0 and 0 < latency.p99_ms <= gates.max_latency_ms,
             f"one row takes {latency.median_ms:.3f} ms, p99 {latency.p99_ms:.3f} ms, at most "
-            f"{gates.max_latency_ms:g} ms is asked",
+            f"{gates.max_latency_ms:g} ms is required",
         )
     if size is None:
         yield GateFinding(False, "the size of what is served is not known")

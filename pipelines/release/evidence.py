@@ -22,18 +22,14 @@ from pipelines.registry.versions import Version
 from pipelines.release.compatibility import breaks, incomparable
 from pipelines.release.decision import Champion, GateEvidence, NoChampion
 from pipelines.release.loaded_package import LoadedPackage, MeasuredPackage, load, measure, plain
-from pipelines.runtime.step import load_result
 from pipelines.runtime.workspace import Workspace
-from pipelines.validate import STEP as VALIDATE
 from serving.scoring.scorer import Scorer
 from tracking.tags import (
-    DATA_HASH_TAG,
     EVALUATE_RUN_TAG,
     GIT_COMMIT_TAG,
     LOCK_HASH_TAG,
     PACKAGE_RUN_TAG,
     PACKAGE_TAG,
-    STEP_TAG,
     TRAIN_RUN_TAG,
     table_hash_tag,
     table_version_tag,
@@ -71,14 +67,24 @@ class EvidenceCollector:
         except Unavailable:
             raise  # says nothing about the version: try again later
         except Exception as error:  # deltalake raises bare ones for a file that is gone or damaged
-            said = str(error).partition("\n")[0][:LONGEST_PROBLEM]
-            self.problems.append(f"{what}: {said or type(error).__name__}")
+            reason = str(error).partition("\n")[0][:LONGEST_PROBLEM]
+            self.problems.append(f"{what}: {reason or type(error).__name__}")
             return None
 
 
-def gather(workspace: Workspace, version: Version, champion: Version | None) -> GateEvidence:
-    """Measure a version, and the champion beside it where there is one."""
-    attempt, tables, me = EvidenceCollector(), workspace.tables, f"version {version.version}"
+def gather(
+    attempt: EvidenceCollector,
+    workspace: Workspace,
+    version: Version,
+    champion: Version | None,
+    validation: str | None,
+) -> GateEvidence:
+    """Measure a version, and the champion beside it where there is one.
+
+    `validation` is how the validation of its data came out, in words; None where none is known.
+    What fails here or failed before under the same `attempt` is among the problems.
+    """
+    tables, me = workspace.tables, f"version {version.version}"
     loaded = attempt(f"{me} can't be served", lambda: load(workspace, version))
     rows = attempt(f"the holdout of {me} can't be read", lambda: holdout(tables, version))
     mine = None
@@ -88,7 +94,7 @@ def gather(workspace: Workspace, version: Version, champion: Version | None) -> 
     return GateEvidence(
         version=version.version,
         missing_tags=tuple(name for name in LINEAGE if not version.tags.get(name)),
-        validation=attempt("its validation is not known", lambda: validation(workspace, version)),
+        validation=validation,
         rows=rows.num_rows if rows is not None else None,
         holdout_hash=content_of(rows) if rows is not None else None,
         registered_hash=version.tags.get(table_hash_tag("holdout")),
@@ -125,14 +131,14 @@ def _meet(
             comparison = attempt(
                 f"{name} can't be measured", lambda: _compare(me, old.scorer, rows)
             )
-    seen = _trained_on(attempt, workspace, champion, rows)
-    return Champion(champion.version, seen, broken, comparison, why)
+    n_trained_on = _trained_on(attempt, workspace, champion, rows)
+    return Champion(champion.version, n_trained_on, broken, comparison, why)
 
 
 def holdout(tables: Tables, version: Version) -> pa.Table:
     """The version's frozen holdout, in an order that depends on its content alone."""
     return tables.read(
-        "holdout", int(_tag(version, table_version_tag("holdout"))), order_by=[ROW_HASH]
+        "holdout", int(required_tag(version, table_version_tag("holdout"))), order_by=[ROW_HASH]
     )
 
 
@@ -147,28 +153,14 @@ def trained_on(tables: Tables, version: Version, rows: pa.Table, keys: tuple[str
     By key too: a column declared since, or a label corrected since, changes the content of a row
     that the version has seen all the same.
     """
-    at = int(_tag(version, table_version_tag("training")))
+    at = int(required_tag(version, table_version_tag("training")))
     training = tables.read("training", at, columns=[ROW_HASH, *keys])
     hashes = training.column(ROW_HASH).to_numpy()
-    if content_hash(hashes) != _tag(version, table_hash_tag("training")):
+    if content_hash(hashes) != required_tag(version, table_hash_tag("training")):
         raise Refused(f"table training@{at} does not hold the rows that it was trained on")
     same_row = np.isin(rows.column(ROW_HASH).to_numpy(), hashes)
     mine, theirs = (row_hashes(table.select(list(keys))) for table in (rows, training))
     return int((same_row | np.isin(mine, theirs)).sum())
-
-
-def validation(workspace: Workspace, version: Version) -> str:
-    """What the validation of the version's data said; Refused where no finished one is known."""
-    raw = _tag(version, table_hash_tag("raw"))
-    runs = workspace.client.search_runs(
-        [workspace.experiment_id],
-        f"tags.{STEP_TAG} = '{VALIDATE.name}' and tags.{DATA_HASH_TAG} = '{raw}' "
-        "and attributes.status = 'FINISHED'",
-        max_results=1,
-    )
-    if not runs:
-        raise Refused(f"no finished validation of raw rows {raw[:12]} is known")
-    return load_result(workspace, VALIDATE, runs[0].info.run_id).line()
 
 
 def groups(case: UseCase, rows: pa.Table) -> Groups:
@@ -194,7 +186,8 @@ def _trained_on(
     return attempt(what, lambda: trained_on(workspace.tables, version, rows, keys))
 
 
-def _tag(version: Version, name: str) -> str:
-    if not (found := version.tags.get(name)):
+def required_tag(version: Version, name: str) -> str:
+    """The value of a tag that a registered version must have; Refused without it."""
+    if not (value := version.tags.get(name)):
         raise Refused(f"version {version.version} has no tag {name}")
-    return found
+    return value

@@ -30,9 +30,9 @@ def publish(gates: Gates, evidence: GateEvidence, decision: GateDecision) -> Non
     figures = _figures(evidence)
     mlflow.log_metrics({name: value for name, value in figures.items() if isfinite(value)})
     if isinstance(evidence.opponent, Champion) and evidence.opponent.comparison:
-        champion, found = evidence.opponent, evidence.opponent.comparison
-        mlflow.log_figure(gain(found, champion.version, gates.margin), "gate/difference.png")
-        head, rows = slice_table(gates, found)
+        champion, comparison = evidence.opponent, evidence.opponent.comparison
+        mlflow.log_figure(gain(comparison, champion.version, gates.margin), "gate/difference.png")
+        head, rows = slice_table(gates, comparison)
         mlflow.log_table(
             {name: [row[i] for row in rows] for i, name in enumerate(head)}, "gate/slices.json"
         )
@@ -56,51 +56,54 @@ def page(gates: Gates, evidence: GateEvidence, decision: GateDecision) -> str:
     return "\n\n".join(parts) + "\n"
 
 
-def slice_table(gates: Gates, found: Comparison) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
+def slice_table(
+    gates: Gates, comparison: Comparison
+) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
     """Head and rows of the table of slices, worst first."""
-    large = judged(gates, found.slices)
+    large = judged(gates, comparison.slices)
     p_values = shown_worse([s.difference for s in large], gates.slice_margin)
     shown = {s.name: f"{p:.3g}" for s, p in zip(large, p_values, strict=True)}
     head = ("slice", "rows", "challenger", "champion", "difference", "95 % interval", "p (Holm)")
-    ranked = sorted(found.slices, key=lambda s: (s.name not in shown, s.difference.value))
+    ranked = sorted(comparison.slices, key=lambda s: (s.name not in shown, s.difference.value))
     return head, [_slice_row(s, shown.get(s.name, "not judged")) for s in ranked]
 
 
-def _slice_row(found: SliceDifference, p: str) -> tuple[str, ...]:
-    known = found.difference
+def _slice_row(compared: SliceDifference, p: str) -> tuple[str, ...]:
+    difference = compared.difference
     return (
-        found.name,
-        count(found.rows),
-        f"{found.challenger:.4f}",
-        f"{found.champion:.4f}",
-        f"{known.value:+.4f}",
-        f"{known.low:+.4f} … {known.high:+.4f}",
+        compared.name,
+        count(compared.rows),
+        f"{compared.challenger:.4f}",
+        f"{compared.champion:.4f}",
+        f"{difference.value:+.4f}",
+        f"{difference.low:+.4f} … {difference.high:+.4f}",
         p,
     )
 
 
 def _against(
-    gates: Gates, evidence: GateEvidence, champion: Champion, found: Comparison
+    gates: Gates, evidence: GateEvidence, champion: Champion, comparison: Comparison
 ) -> list[str]:
-    known = found.difference
+    difference = comparison.difference
     rows = [
-        ("challenger", f"{found.challenger:.4f}"),
-        (f"champion version {champion.version}", f"{found.champion:.4f}"),
-        ("**difference**", f"**{known.value:+.4f}**"),
-        ("95 % interval", f"{known.low:+.4f} … {known.high:+.4f}"),
+        ("challenger", f"{comparison.challenger:.4f}"),
+        (f"champion version {champion.version}", f"{comparison.champion:.4f}"),
+        ("**difference**", f"**{difference.value:+.4f}**"),
+        ("95 % interval", f"{difference.low:+.4f} … {difference.high:+.4f}"),
         ("the interval must begin above", f"{-gates.margin:+g}"),
     ]
     title = f"## Against champion version {champion.version}, on {count(evidence.rows or 0)} rows"
-    note = f"Paired bootstrap, {count(len(found.drawn))} resamples: artifact `gate/difference.png`."
-    parts = [f"{title}\n\n{markdown_table(('', found.metric), rows)}\n\n{note}"]
-    if found.slices:
-        head, lines = slice_table(gates, found)
-        asked = (
+    n_resamples = count(len(comparison.drawn))
+    note = f"Paired bootstrap, {n_resamples} resamples: artifact `gate/difference.png`."
+    parts = [f"{title}\n\n{markdown_table(('', comparison.metric), rows)}\n\n{note}"]
+    if comparison.slices:
+        head, lines = slice_table(gates, comparison)
+        veto = (
             f"A slice of {count(gates.slice_min_rows)} rows or more that is shown worse by more "
             f"than {gates.slice_margin:g} (p below 0.05) has a veto."
         )
         shown = [(plain(name), *figures) for name, *figures in lines[:SLICES_SHOWN]]
-        parts.append(f"## Slices\n\n{markdown_table(head, shown)}\n\n{asked}")
+        parts.append(f"## Slices\n\n{markdown_table(head, shown)}\n\n{veto}")
     return parts
 
 
@@ -112,8 +115,12 @@ def _figures(evidence: GateEvidence) -> dict[str, float]:
     if evidence.size_mb is not None:
         figures["served_size_mb"] = evidence.size_mb
     if isinstance(evidence.opponent, Champion) and evidence.opponent.comparison:
-        found = evidence.opponent.comparison
-        known = found.difference
-        figures |= {"gate/difference": known.value, "gate/low": known.low, "gate/high": known.high}
-        figures |= {f"champion/{found.metric}": found.champion}
+        comparison = evidence.opponent.comparison
+        difference = comparison.difference
+        figures |= {
+            "gate/difference": difference.value,
+            "gate/low": difference.low,
+            "gate/high": difference.high,
+        }
+        figures |= {f"champion/{comparison.metric}": comparison.champion}
     return figures

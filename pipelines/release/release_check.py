@@ -36,11 +36,13 @@ class ReleaseCheck(Result):
         return f"{self.golden_rows} golden rows answered as packaged, {self.seconds:.1f} s"
 
 
-def check_release(workspace: Workspace, version: Version, known: bool = False) -> ReleaseCheck:
+def check_release(
+    workspace: Workspace, version: Version, live_before: bool = False
+) -> ReleaseCheck:
     """Load and query the version in a clean process; Refused with the reason.
 
-    A version that is `known`, since it has been live with these very bytes, is not searched for
-    foreign types again, which takes seconds.
+    A version that was `live_before` with these very bytes is not searched for foreign types again,
+    which takes seconds.
     """
     started = time.monotonic()
     try:
@@ -49,7 +51,7 @@ def check_release(workspace: Workspace, version: Version, known: bool = False) -
             _check_declared(folder)
             limit_s = workspace.use_case.release.check_s
             name, registered = workspace.model_name, version.tags[PACKAGE_TAG]
-            rows = check_apart(folder, name, version.version, registered, not known, limit_s)
+            rows = check_apart(folder, name, version.version, registered, not live_before, limit_s)
     except (FourcycleError, OSError, ValueError, mlflow.MlflowException) as error:
         raise Refused(
             f"Version {version.version} failed the release check: {' '.join(str(error).split())}"
@@ -64,10 +66,10 @@ def _check_declared(folder: Path) -> None:
 
     model = Model.load(str(folder))
     use_case = parse_frozen((folder / USE_CASE_FILE).read_text(encoding="utf-8"), folder)
-    asked = signature(use_case)
-    if model.signature is None or model.signature.inputs != asked.inputs:
-        found = model.signature.inputs if model.signature else "none"
-        raise Refused(f"its signature is not that of its use case: {found}.")
+    declared = signature(use_case)
+    if model.signature is None or model.signature.inputs != declared.inputs:
+        inputs = model.signature.inputs if model.signature else "none"
+        raise Refused(f"its signature is not that of its use case: {inputs}.")
     flavor = model.flavors.get(PYFUNC, {})
     if flavor.get("loader_module") != LOADER or flavor.get("code"):
         raise Refused("it brings code of its own for MLflow's clients to run.")

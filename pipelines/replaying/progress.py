@@ -57,7 +57,7 @@ class WindowFigures(ReplayValues):
 
     @property
     def columns(self) -> list[str]:
-        """Columns that fired."""
+        """Columns that drifted."""
         return [s.removeprefix("columns:") for s in self.signals if s.startswith("columns:")]
 
     def line(self) -> str:

@@ -16,8 +16,8 @@ import pyarrow as pa
 from contract.store.labels import moment
 from contract.store.tables import Tables, TableVersion, quoted
 from contract.use_case.model import TimeSplit, UseCase
-from monitoring.measures.bins import Cells, number_cells, word_cells
-from monitoring.measures.distance import Counts, distance
+from monitoring.measures.bins import Cells, Counts, number_cells, word_cells
+from monitoring.measures.distance import distance
 from monitoring.windows.declared import period
 from monitoring.windows.window import QUARTER, counting
 from pipelines.data.labelled_rows import named_sql, rows_sql

@@ -1,4 +1,4 @@
-"""The common door of every command: flags, quiet libraries, one sentence per error, exit codes."""
+"""What every command has in common: flags, quiet libraries, one sentence per error, exit codes."""
 
 import logging
 import sys

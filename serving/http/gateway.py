@@ -7,14 +7,13 @@ handler costs 100 µs a request, which is more than checking, scoring and loggin
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable, MutableMapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from contract.settings import Settings
-from serving.keys import Keys
+from serving.endpoints.context import WorkerContext
 from serving.log.prediction_record import LogFull
-from serving.requests.errors import Dialect, Headers, Problem, Response
+from serving.requests.errors import ErrorFormat, Headers, Problem, Response, place_of
 from serving.requests.request import (
     CLOSE,
     ClientDisconnected,
@@ -24,16 +23,14 @@ from serving.requests.request import (
     read_head,
     too_large,
 )
-from serving.telemetry.access_log import AccessLog
-from serving.telemetry.metrics import Metrics
 
 Scope = MutableMapping[str, Any]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
-HOLD_S = 0.02  # before a 503: a caller that asks again at once must not eat the capacity
+HOLD_S = 0.02  # before a 503: callers that repeat at once must not take up the capacity
 BODIES = 8  # so many bodies of the largest size may be in memory at once
-UNTOLD = 64 * 1024  # bytes that are booked at first for a body whose length is not told
+UNSTATED = 64 * 1024  # bytes that are booked at first for a body without Content-Length
 OVERLOADED = "Too many requests are in work; try again in a second."
 CLIENT_GONE = 499  # nginx's status for it; nobody receives it
 OTHER = "other"  # route of a path that is not ours
@@ -45,40 +42,56 @@ logger = logging.getLogger(__name__)
 class BodyRoute:
     """A route that is served here: POST with a body."""
 
-    route: str
+    route: str  # `{name}` in it stands for any text
     scope: str  # that a key needs
-    dialect: Dialect
+    error: ErrorFormat
     media_types: tuple[str, ...]
     answer: Callable[[Request, bytes], Awaitable[Response]]
 
 
-class Gateway:
-    """All requests of one worker come through here."""
+def finder(routes: Sequence[BodyRoute]) -> Callable[[str], BodyRoute | None]:
+    """The route that serves a path; None for all others."""
+    exact = {route.route: route for route in routes if "{" not in route.route}
+    patterns = [
+        (route.route.partition("{")[0], route.route.rpartition("}")[2], route)
+        for route in routes
+        if "{" in route.route
+    ]
 
-    def __init__(
-        self,
-        inside: App,
-        hot: Callable[[str], BodyRoute | None],
-        settings: Settings,
-        keys: Keys,
-        metrics: Metrics,
-        access_log: AccessLog,
-    ) -> None:
-        self._inside, self._hot, self._settings = inside, hot, settings
-        self._keys, self._metrics, self._access_log = keys, metrics, access_log
+    def find(path: str) -> BodyRoute | None:
+        route = exact.get(path)
+        if route is None:
+            for start, end, candidate in patterns:
+                if path.startswith(start) and path.endswith(end):
+                    return candidate
+        return route
+
+    return find
+
+
+class Gateway:
+    """Wraps the application of one worker: all its requests come through here."""
+
+    def __init__(self, app: App, routes: Sequence[BodyRoute], context: WorkerContext) -> None:
+        self._app, self._find, self._settings = app, finder(routes), context.settings
+        self._keys, self._metrics = context.keys, context.metrics
+        self._access_log = context.access_log
         self._in_work = self._bytes = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one request."""
+        """Answer one request; start and stop of the service go on to the application."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
         call = read_head(scope)
-        hot = self._hot(call.path)
-        if hot is None:
-            await self._cold(call, scope, receive, send)
+        route = self._find(call.path)
+        if route is None:
+            await self._forward(call, scope, receive, send)
             return
         try:
-            answer = await self._answer(call, hot, receive)
+            answer = await self._answer(call, route, receive)
         except ClientDisconnected:
-            self._note(call, hot.route, CLIENT_GONE)
+            self._note(call, route.route, CLIENT_GONE)
             return
         headers = [
             (b"content-type", answer.media_type),
@@ -88,40 +101,40 @@ class Gateway:
         ]
         await send({"type": "http.response.start", "status": answer.status, "headers": headers})
         await send({"type": "http.response.body", "body": answer.body})
-        self._note(call, hot.route, answer.status)
+        self._note(call, route.route, answer.status)
 
-    async def _answer(self, call: Request, hot: BodyRoute, receive: Receive) -> Response:
+    async def _answer(self, call: Request, route: BodyRoute, receive: Receive) -> Response:
         settings = self._settings
         try:
             if call.method != "POST":
-                sentence = f"{hot.route} takes POST."
+                sentence = f"{route.route} takes POST."
                 raise Problem("method", sentence, headers=[(b"allow", b"POST")])
-            call.key = self._keys.admit(call.headers.get(b"authorization"), hot.scope)
-            _expect(call, hot.media_types)
+            call.key = self._keys.admit(call.headers.get(b"authorization"), route.scope)
+            _expect(call, route.media_types)
             await self._admit(call)
             try:
                 limits = settings.serve_max_bytes, settings.serve_body_s
-                return await hot.answer(call, await read_body(call, receive, *limits, self._book))
+                return await route.answer(call, await read_body(call, receive, *limits, self._book))
             finally:
                 self._in_work -= 1
                 self._bytes -= call.booked
         except Problem as problem:
             call.reason = problem.reason
-            return hot.dialect(problem, call.own_id)
+            return route.error(problem, call.own_id)
         except LogFull as error:
-            return hot.dialect(self._said(call, "log_full", str(error)), call.own_id)
+            return route.error(self._problem(call, "log_full", str(error)), call.own_id)
         except ClientDisconnected:
             raise
         except Exception as error:  # the boundary of the process: nothing of it reaches a caller
-            logger.error("request %s: %s", call.own_id, where(error))
+            logger.error("request %s: %s", call.own_id, place_of(error))
             sentence = "The request could not be answered; the service's log says where it failed."
-            return hot.dialect(self._said(call, "internal", sentence), call.own_id)
+            return route.error(self._problem(call, "internal", sentence), call.own_id)
 
     async def _admit(self, call: Request) -> None:
-        """Take a place, or say 503: fast, and yet not so fast that asking again at once pays."""
+        """Take a place, or answer 503 after a short pause, which slows down repeated requests."""
         length, largest = call.length, self._settings.serve_max_bytes
         if length is None:
-            length = min(UNTOLD, largest)
+            length = min(UNSTATED, largest)
         elif length > largest:
             raise too_large(largest)
         full = self._in_work >= self._settings.serve_concurrency
@@ -133,14 +146,14 @@ class Gateway:
         call.booked = length
 
     def _book(self, call: Request, size: int) -> None:
-        """Take memory for what came of a body whose length is not told, or say 503."""
+        """Take memory for what came of a body without Content-Length, or answer 503."""
         more = size - call.booked
         if self._bytes + more > BODIES * self._settings.serve_max_bytes:
             raise Problem("overloaded", OVERLOADED, headers=[*CLOSE])
         self._bytes += more
         call.booked = size
 
-    async def _cold(self, call: Request, scope: Scope, receive: Receive, send: Send) -> None:
+    async def _forward(self, call: Request, scope: Scope, receive: Receive, send: Send) -> None:
         status = 500
 
         async def noting(message: MutableMapping[str, Any]) -> None:
@@ -151,13 +164,13 @@ class Gateway:
             await send(message)
 
         try:
-            await self._inside(scope, receive, noting)
+            await self._app(scope, receive, noting)
         finally:
-            route = scope.get("route")
-            self._note(call, getattr(route, "path", OTHER), status)
+            pattern = getattr(scope.get("route"), "path", OTHER)
+            self._note(call, pattern, status)
 
     @staticmethod
-    def _said(call: Request, reason: str, sentence: str) -> Problem:
+    def _problem(call: Request, reason: str, sentence: str) -> Problem:
         call.reason = reason
         return Problem(reason, sentence)
 
@@ -182,12 +195,3 @@ def _expect(call: Request, media_types: tuple[str, ...]) -> None:
     if call.media_type not in media_types:
         sentence = f"Content-Type {' or '.join(media_types)}, in UTF-8 and not packed, is needed."
         raise Problem("media_type", sentence)
-
-
-def where(error: BaseException) -> str:
-    """The type of an error and the line that raised it: its message may hold values of a row."""
-    frame = error.__traceback__
-    while frame and frame.tb_next:
-        frame = frame.tb_next
-    place = f" at {frame.tb_frame.f_code.co_filename}:{frame.tb_lineno}" if frame else ""
-    return type(error).__name__ + place

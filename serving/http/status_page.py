@@ -4,23 +4,47 @@ One self-contained document: no address but our own, one script that the page's 
 hash, and every text from the use case escaped.
 """
 
+import base64
+import hashlib
 from collections.abc import Iterable
+from dataclasses import dataclass
 from datetime import datetime
-from html import escape
+from functools import cache
 from urllib.parse import quote
 
-from contract.use_case.model import Card, Column
-from serving.http.openapi_rows import example_row
-from serving.http.status_page_assets import SCRIPT, STYLE
+from contract.pages import packaged, render
+from contract.use_case.model import Column
+from serving.protocols.openapi_rows import example_row
 from serving.scoring.version import ServedVersion
 
-KEY = '<label>API key<input id="key" type="password" autocomplete="off"></label>'
+SCRIPT_FILE = "status_page.js"
+STEPS = {"integer": "1", "number": "any"}  # of an input for numbers
+
+
+@dataclass(frozen=True)
+class Field:
+    """One input of the form."""
+
+    name: str
+    type: str
+    about: str
+    value: str
+    choices: tuple[str, ...]
+    closed: bool  # only a choice can be right
+    required: bool
+
+    @property
+    def step(self) -> str:
+        """Step of a number; empty for other types."""
+        return STEPS.get(self.type, "")
 
 
 def page(
     served: ServedVersion, since: datetime | None, trouble: Iterable[str], ui_url: str, keys: bool
 ) -> str:
-    """The page of a served version."""
+    """The page of a served version; with `keys` its form asks for one."""
+    from markupsafe import Markup  # a service that nobody looks at never imports it
+
     use_case = served.use_case
     facts = {
         "model": served.name,
@@ -29,80 +53,46 @@ def page(
         "task": use_case.task,
         "owner": use_case.owner,
     }
-    model = f"{ui_url.rstrip('/')}/#/models/{quote(served.name)}?workflowType=machine_learning"
     examples = example_row(use_case).items()
-    fields = "".join(_field(name, use_case.columns[name], found) for name, found in examples)
-    body = f"""
-<h1>{escape(use_case.title)}</h1>
-<p>{escape(use_case.description)}</p>
-<div class="facts">{"".join(_fact(k, v) for k, v in facts.items() if v)}</div>
-{_troubles(trouble)}
-<p><a href="docs">API documentation</a> · <a href="openapi.json">OpenAPI</a> ·
-<a href="{escape(model)}">the model in MLflow</a> · <a href="ready">readiness</a> ·
-<a href="metrics">metrics</a></p>
-<h2>Try it</h2>
-<form>{fields}{KEY if keys else ""}<button>Predict</button></form>
-<div id="answer" role="status"></div>
-{_card(use_case.card)}"""
-    return _document(f"{served.name} · version {served.version}", body)
+    return render(
+        __package__,
+        "status_page.html.jinja",
+        served=served,
+        use_case=use_case,
+        facts=facts,
+        trouble=list(trouble),
+        model_url=f"{ui_url.rstrip('/')}/#/models/{quote(served.name)}?workflowType=machine_learning",
+        fields=[_field(name, use_case.columns[name], example) for name, example in examples],
+        asks_key=keys,
+        script=Markup(packaged(__package__, SCRIPT_FILE)),  # noqa: S704  # a file of ours
+    )
 
 
 def waiting(trouble: Iterable[str]) -> str:
     """The page while nothing is served."""
-    return _document(
-        "Fourcycle",
-        f"<h1>Nothing is in Production yet</h1><p>This service follows the registry and begins to "
-        f"answer by itself.</p>{_troubles(trouble)}<p><a href='docs'>API documentation</a></p>",
-    )
+    return render(__package__, "waiting.html.jinja", trouble=list(trouble))
 
 
-def _document(title: str, body: str) -> str:
+@cache
+def policy() -> str:
+    """What a browser may do with the page: run our one script, ask the service, and no more."""
+    digest = hashlib.sha256(packaged(__package__, SCRIPT_FILE).encode()).digest()
     return (
-        '<!doctype html><html lang="en"><head><meta charset="utf-8">'
-        '<meta name="viewport" content="width=device-width">'
-        f"<title>{escape(title)}</title><style>{STYLE}</style></head>"
-        f"<body>{body}<script>{SCRIPT}</script></body></html>"
+        f"default-src 'none'; script-src 'sha256-{base64.b64encode(digest).decode()}'; "
+        "style-src 'unsafe-inline'; connect-src 'self'; base-uri 'none'; form-action 'none'; "
+        "frame-ancestors 'none'"
     )
 
 
-def _fact(name: str, value: str) -> str:
-    return f"<div><b>{escape(name)}</b>{escape(value)}</div>"
-
-
-def _troubles(trouble: Iterable[str]) -> str:
-    return "".join(f'<p class="trouble">{escape(sentence)}</p>' for sentence in trouble)
-
-
-def _card(card: Card) -> str:
-    limits = "".join(f"<li>{escape(limit)}</li>" for limit in card.limits)
-    parts = {
-        "Intended use": f"<p>{escape(card.intended_use)}</p>" if card.intended_use else "",
-        "Out of scope": f"<p>{escape(card.out_of_scope)}</p>" if card.out_of_scope else "",
-        "Limits": f"<ul>{limits}</ul>" if limits else "",
-    }
-    return "".join(f"<h2>{name}</h2>{text}" for name, text in parts.items() if text)
-
-
-def _field(name: str, column: Column, example: object) -> str:
-    about = ", ".join(part for part in (column.description, column.unit) if part)
-    said = f"<small>{escape(about)}</small>" if about else ""
-    return f"<label>{escape(name)}{_input(name, column, example)}{said}</label>"
-
-
-def _input(name: str, column: Column, example: object) -> str:
-    told = escape(name).replace("\r", "&#13;")  # HTML reads a bare one as a line feed
-    shared = f'name="{told}" data-type="{column.type}"'
-    shared += "" if column.nullable else " required"
-    value = escape(str(example).lower() if isinstance(example, bool) else str(example))
-    choices = ("true", "false") if column.type == "boolean" else column.categories
-    if choices and (column.unseen == "reject" or column.type == "boolean"):
-        choices = (*choices, "") if column.nullable else choices
-        options = "".join(f"<option>{escape(choice)}</option>" for choice in choices)
-        return f"<select {shared}>{options}</select>"
-    if column.type in ("integer", "number"):
-        step = "1" if column.type == "integer" else "any"
-        return f'<input type="number" step="{step}" {shared} value="{value}">'
-    hints = "".join(f"<option>{escape(choice)}</option>" for choice in choices or ())
-    listed = f'list="of-{escape(name)}"' if hints else ""
-    given = f'<datalist id="of-{escape(name)}">{hints}</datalist>' if hints else ""
-    return f'<input type="text" {shared} {listed} value="{value}">{given}'
+def _field(name: str, column: Column, example: object) -> Field:
+    choices = ("true", "false") if column.type == "boolean" else tuple(column.categories or ())
+    closed = bool(choices) and (column.unseen == "reject" or column.type == "boolean")
+    return Field(
+        name=name,
+        type=column.type,
+        about=", ".join(part for part in (column.description, column.unit) if part),
+        value=str(example).lower() if isinstance(example, bool) else str(example),
+        choices=(*choices, "") if closed and column.nullable else choices,
+        closed=closed,
+        required=not column.nullable,
+    )

@@ -20,7 +20,7 @@ class FeedbackRecord(msgspec.Struct, frozen=True, array_like=True):
     label: list[Any]
     label_time: list[datetime | None]  # None: the time of arrival stands for it
     received_time: datetime  # UTC
-    key_id: str | None  # which API key said it; None where no keys are configured
+    key_id: str | None  # which API key sent it; None where no keys are configured
 
     @property
     def n_rows(self) -> int:

@@ -30,13 +30,13 @@ class GroupCommit:
     """The worker's end of `serving.log.writer`: hands it one group after another.
 
     While a group is written the next one grows; it is handed over before the requests of the first
-    are told, so that the disk and the answers keep each other waiting as little as possible.
+    are answered, so that disk and answers wait for each other as little as possible.
     """
 
     def __init__(self, spooling: WriterOptions) -> None:
         self._spooling = spooling
         self._schemas: dict[str, bytes] = {}
-        self._untold: dict[str, bytes] = {}  # schemas that this writer does not know yet
+        self._new_schemas: dict[str, bytes] = {}  # schemas that this writer does not know yet
         self._next: list[Waiting] = []
         self._group: list[Waiting] = []  # what the writer has now
         self._idle = asyncio.Event()
@@ -47,8 +47,8 @@ class GroupCommit:
         self._starting: asyncio.Task[None] | None = None  # held, or it might be collected
 
     def describe(self, schema_hash: str, payload: bytes) -> None:
-        """Make a schema known before the first entry of it."""
-        self._schemas[schema_hash] = self._untold[schema_hash] = payload
+        """Pass on a schema before the first entry of it."""
+        self._schemas[schema_hash] = self._new_schemas[schema_hash] = payload
 
     def commit(self, entry: SpoolEntry) -> asyncio.Future[str]:
         """The problem, or "" once the entry is as durable as was asked."""
@@ -93,7 +93,7 @@ class GroupCommit:
 
     def began(self, writer: "_Writer") -> None:
         """A writer takes groups."""
-        self._writer, self._untold = writer, dict(self._schemas)
+        self._writer, self._new_schemas = writer, dict(self._schemas)
 
     def done(self, problem: str) -> None:
         """The writer has written the group, or could not."""
@@ -117,8 +117,8 @@ class GroupCommit:
             self._starting = asyncio.ensure_future(self._start_again())
             return
         self._group, self._next = self._next, []
-        untold, self._untold = self._untold, {}
-        self._writer.send(RecordGroup(untold, [entry for entry, _ in self._group]))
+        schemas, self._new_schemas = self._new_schemas, {}
+        self._writer.send(RecordGroup(schemas, [entry for entry, _ in self._group]))
 
     async def _start_again(self) -> None:
         too_soon = time.monotonic() < self._not_before_s
@@ -135,7 +135,7 @@ class _Writer(asyncio.Protocol):
 
     def __init__(self, commit: GroupCommit, process: "subprocess.Popen[bytes]") -> None:
         self._commit, self._process = commit, process
-        self._said = b""
+        self._received = b""
         self._lost = asyncio.Event()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -144,7 +144,7 @@ class _Writer(asyncio.Protocol):
         self._commit.began(self)
 
     def send(self, group: RecordGroup) -> None:
-        """Hand it a group; where that fails it is done with, and the group is told so."""
+        """Hand it a group; where that fails the writer is dropped, and the group fails."""
         try:
             body = encode(group)
             self._transport.writelines([LENGTH.pack(len(body)), body])
@@ -154,13 +154,13 @@ class _Writer(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """A line for each group."""
-        self._said += data
-        if self._said.endswith(b"\n"):
-            problem, self._said = self._said[:-1].decode(), b""
+        self._received += data
+        if self._received.endswith(b"\n"):
+            problem, self._received = self._received[:-1].decode(), b""
             self._commit.done(problem)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """It has ended, and all that it said was read."""
+        """It has ended, and all its answers were read."""
         # A daemon: a loop that ends without `end` must not wait for a process that waits for it.
         self._reaping = threading.Thread(target=self._process.wait, daemon=True)
         self._reaping.start()

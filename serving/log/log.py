@@ -28,7 +28,7 @@ class Log:
         self._declared: tuple[UseCase, str] | None = None
 
     def declare(self, use_case: UseCase) -> str:
-        """Make the columns of a use case known before its first record; their schema hash."""
+        """Pass on the columns of a use case before its first record; their schema hash."""
         if self._declared is None or self._declared[0] is not use_case:
             schema = RecordSchema.of(use_case)
             self._commit.describe(schema.schema_hash, encode(schema))

@@ -57,14 +57,14 @@ def kind_of(record: Record) -> FrameKind:
 
 
 def decode(frame: Frame) -> RecordSchema | Record:
-    """What a frame holds; Unreadable where the frame is of another time."""
+    """What a frame holds; UnreadableRecord where another version of the code wrote it."""
     if frame.version != VERSION:
         raise UnreadableRecord(f"record version {frame.version}, this shipper reads {VERSION}")
     if frame.kind not in _DECODERS:
         raise UnreadableRecord(f"kind {frame.kind} is unknown")
     try:
-        found: RecordSchema | Record = _DECODERS[frame.kind].decode(frame.payload)
-        return found
+        value: RecordSchema | Record = _DECODERS[frame.kind].decode(frame.payload)
+        return value
     except (msgspec.DecodeError, msgspec.ValidationError) as error:
         raise UnreadableRecord(
             f"the payload is no {FrameKind(frame.kind).name.lower()}: {error}"

@@ -57,10 +57,10 @@ def scan(data: bytes, salt: int) -> Iterator[Frame | Damage]:
     """All frames of a segment in order, and what lies between them."""
     at = 0
     while at < len(data):
-        found = _frame_at(data, at, salt)
-        if found:
-            yield found
-            at += HEADER_BYTES + len(found.payload)
+        whole = _frame_at(data, at, salt)
+        if whole:
+            yield whole
+            at += HEADER_BYTES + len(whole.payload)
         else:
             following = _next_frame(data, at + 1, salt)
             yield Damage(at, data[at:following], at_end=following == len(data))

@@ -86,7 +86,7 @@ class Spool:
         self._described: set[str] = set()  # schemas that the open segment holds
 
     def describe(self, schema_hash: str, payload: bytes) -> None:
-        """Make a schema known, which each segment repeats before its first record of it."""
+        """Take a schema, which each segment repeats before its first record of it."""
         self._schemas[schema_hash] = payload
 
     def write(self, entries: Sequence[SpoolEntry], sync: bool) -> None:
@@ -201,8 +201,8 @@ def closed_segments(folder: Path) -> list[Segment]:
 
 def open_segments(folder: Path) -> list[Path]:
     """Segments that their writers have not closed yet, or never will."""
-    found = sorted(folder.glob(f"*{OPEN}"))
-    return [path for path in found if OPEN_NAME.fullmatch(path.name)]
+    paths = sorted(folder.glob(f"*{OPEN}"))
+    return [path for path in paths if OPEN_NAME.fullmatch(path.name)]
 
 
 def close_leftovers(folder: Path) -> dict[str, str]:
@@ -225,7 +225,7 @@ def _close_leftover(path: Path) -> None:
         if _lock(descriptor, path):
             spool_id, sequence, _ = path.name.split(".")
             frames = scan(path.read_bytes(), salt_of(spool_id, int(sequence)))
-            rows = sum(found.rows for found in frames if isinstance(found, Frame))
+            rows = sum(part.rows for part in frames if isinstance(part, Frame))
             finish(path, descriptor, rows)
     finally:
         os.close(descriptor)

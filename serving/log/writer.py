@@ -1,4 +1,4 @@
-"""The process that writes a worker's records: one group after another, each told when it is safe.
+"""The process that writes a worker's records: one group after another, each confirmed when safe.
 
 `serving.log.group_commit` starts it; its standard input is a socket to the worker. It is a process
 because a thread of the worker would need the interpreter's lock several times for each group, and
@@ -27,7 +27,7 @@ logger = logging.getLogger(__name__)
 
 
 class WriterOptions(msgspec.Struct, frozen=True):
-    """What a writer is told when it starts: which spool, and how durable."""
+    """The options that a writer starts with: which spool, and how durable."""
 
     folder: str
     max_bytes: int
@@ -97,10 +97,10 @@ def main() -> None:
     logging.basicConfig(format="%(asctime)s %(name)s %(message)s", level=logging.WARNING)
     for number in (signal.SIGINT, signal.SIGTERM):  # its worker ends after it has answered
         signal.signal(number, signal.SIG_IGN)
-    asked = msgspec.json.decode(sys.argv[1], type=WriterOptions)
-    spool = Spool(Path(asked.folder), asked.max_bytes, asked.max_age_s)
+    options = msgspec.json.decode(sys.argv[1], type=WriterOptions)
+    spool = Spool(Path(options.folder), options.max_bytes, options.max_age_s)
     with socket.socket(fileno=sys.stdin.fileno()) as worker:
-        write_groups(spool, asked.sync, worker)
+        write_groups(spool, options.sync, worker)
 
 
 if __name__ == "__main__":

@@ -15,7 +15,7 @@ from serving.requests.errors import Problem
 
 INT64 = 2**63
 EXACT = 2**53  # integers up to here are exact in float64
-LONGEST_HINT = 100  # characters of a stranger's name that are compared with ours
+LONGEST_HINT = 100  # characters of an unknown name that are compared with ours
 MISSING: Final = object()  # the row does not name the column
 
 Columns = Mapping[str, Sequence[Any]]
@@ -65,26 +65,26 @@ def bounded(n_rows: int, max_rows: int) -> None:
 
 def check(sent: SentColumns, use_case: UseCase) -> CheckedColumns:
     """Check every cell against the use case; a Problem at the first that does not fit."""
-    beside = optional(use_case)
-    declared = {n: use_case.columns[n] for n in use_case.features} | beside
+    extra = optional(use_case)
+    declared = {n: use_case.columns[n] for n in use_case.features} | extra
     for name, values in sent.columns.items():
         if name not in declared:
             row = next(i for i, value in enumerate(values) if value is not MISSING)
             hint = nearest(name[:LONGEST_HINT], list(declared))
-            raise Problem("bad_cell", f"Row {row}: unknown column; {hint}", row)
+            raise Problem("bad_cell", f"unknown column; {hint}", row)
     flags: list[list[str]] = [[] for _ in range(sent.n_rows)]
-    found: dict[str, list[Any]] = {}
+    columns: dict[str, list[Any]] = {}
     for name, column in declared.items():
-        default = None if name in beside else MISSING
+        default = None if name in extra else MISSING
         values = sent.columns.get(name) or [default] * sent.n_rows
-        if name in beside:
+        if name in extra:
             values = [None if value is MISSING else value for value in values]
-        found[name] = [cell(value, row, name, column) for row, value in enumerate(values)]
-        _flag(found[name], name, column, flags)
+        columns[name] = [cell(value, row, name, column) for row, value in enumerate(values)]
+        _flag(columns[name], name, column, flags)
     return CheckedColumns(
-        {name: found[name] for name in use_case.features},
-        {key: found[key] for key in use_case.keys},
-        found[use_case.event_time] if use_case.event_time else [None] * sent.n_rows,
+        {name: columns[name] for name in use_case.features},
+        {key: columns[key] for key in use_case.keys},
+        columns[use_case.event_time] if use_case.event_time else [None] * sent.n_rows,
         flags,
     )
 
@@ -96,19 +96,19 @@ def cell(value: Any, row: int, name: str, column: Column) -> Any:
             refuse(row, name, column.type, "null")
         return None
     if value is MISSING:
-        raise Problem("bad_cell", f"Row {row}: column {name!r} is missing.", row, name)
-    found = READ[column.type](value)
-    if found is None:
+        raise Problem("bad_cell", "it is missing.", row, name)
+    read = READ[column.type](value)
+    if read is None:
         refuse(row, name, column.type, _kind(value, column))
-    return found
+    return read
 
 
 def _flag(values: list[Any], name: str, column: Column, flags: list[list[str]]) -> None:
     """Note what is declared to be unusual, or refuse it where the column's policy says so."""
     if column.categories:
-        known = {None, *column.categories}
+        categories = {None, *column.categories}
         for row, value in enumerate(values):
-            if value not in known:
+            if value not in categories:
                 if column.unseen == "reject":
                     refuse(row, name, f"one of {', '.join(column.categories)}", "another value")
                 flags[row].append(f"unseen:{name}")
@@ -138,8 +138,7 @@ def range_of(column: Column) -> str:
 
 def refuse(row: int, name: str, expected: str, found: str) -> NoReturn:
     """The Problem of a cell, in words that tell no value."""
-    sentence = f"Row {row}, column {name!r}: {expected} expected, found {found}."
-    raise Problem("bad_cell", sentence, row, name)
+    raise Problem("bad_cell", f"{expected} expected, found {found}.", row, name)
 
 
 def _text(value: Any) -> str | None:
@@ -168,8 +167,8 @@ def _integer(value: Any) -> int | None:
 
 def _timestamp(value: Any) -> datetime | None:
     try:
-        found = value if isinstance(value, datetime) else datetime.fromisoformat(value)
-        return found.astimezone(UTC) if found.tzinfo else found.replace(tzinfo=UTC)
+        time = value if isinstance(value, datetime) else datetime.fromisoformat(value)
+        return time.astimezone(UTC) if time.tzinfo else time.replace(tzinfo=UTC)
     except (TypeError, ValueError, OverflowError):  # year 1 east of Greenwich is no UTC time
         return None
 

@@ -35,23 +35,27 @@ KINDS = {
 
 JSON = b"application/json"
 PROBLEM_JSON = b"application/problem+json"
+NOTHING_SERVED = "No version is in Production yet."
 
 Headers = list[tuple[bytes, bytes]]
 
 
 class Problem(Exception):
-    """A request that is not answered: why, and one sentence for the caller without his values."""
+    """A request that is not answered: why, where, and what is wrong, without the caller's values.
+
+    `row` counts from 0 within the request.
+    """
 
     def __init__(
         self,
         reason: str,
-        message: str,
+        what: str,
         row: int | None = None,
         column: str | None = None,
         headers: Headers | None = None,
     ) -> None:
-        super().__init__(message)
-        self.reason, self.message, self.row, self.column = reason, message, row, column
+        super().__init__(what)
+        self.reason, self.what, self.row, self.column = reason, what, row, column
         self.headers = headers or []
         if KINDS[reason].status == HTTPStatus.SERVICE_UNAVAILABLE:
             self.headers.append((b"retry-after", b"1"))
@@ -60,6 +64,17 @@ class Problem(Exception):
     def kind(self) -> ProblemKind:
         """Status and code."""
         return KINDS[self.reason]
+
+    @property
+    def message(self) -> str:
+        """One sentence: `Row 3, column 'size': number expected, found text.`"""
+        row = None if self.row is None else f"row {self.row}"
+        column = None if self.column is None else f"column {self.column!r}"
+        place = ", ".join(filter(None, (row, column)))
+        return f"{place[0].upper()}{place[1:]}: {self.what}" if place else self.what
+
+    def __str__(self) -> str:
+        return self.message
 
 
 @dataclass(slots=True)
@@ -72,17 +87,7 @@ class Response:
     headers: Headers
 
 
-Dialect = Callable[[Problem, str | None], Response]  # the second: id of the request, if any
-
-
-def mlflow_error(problem: Problem, _: str | None) -> Response:
-    """`{"error_code", "message"}`, as MLflow's clients read it."""
-    return _answer(problem, {"error_code": problem.kind.error_code, "message": problem.message})
-
-
-def oip_error(problem: Problem, _: str | None) -> Response:
-    """`{"error"}`, as the Open Inference Protocol says."""
-    return _answer(problem, {"error": problem.message})
+ErrorFormat = Callable[[Problem, str | None], Response]  # the second: id of the request, if any
 
 
 def problem_details(problem: Problem, request_id: str | None) -> Response:
@@ -90,7 +95,7 @@ def problem_details(problem: Problem, request_id: str | None) -> Response:
     status = problem.kind.status
     if problem.reason == "bad_cell":
         status = HTTPStatus.UNPROCESSABLE_ENTITY
-    found = {
+    members = {
         "type": "about:blank",
         "title": status.phrase,
         "status": status.value,
@@ -100,9 +105,19 @@ def problem_details(problem: Problem, request_id: str | None) -> Response:
         "row": problem.row,
         "column": problem.column,
     }
-    body = {name: value for name, value in found.items() if value is not None}
+    body = {name: value for name, value in members.items() if value is not None}
     return Response(status.value, msgspec.json.encode(body), PROBLEM_JSON, problem.headers)
 
 
-def _answer(problem: Problem, body: dict[str, Any]) -> Response:
+def error_response(problem: Problem, body: dict[str, Any]) -> Response:
+    """The answer in JSON."""
     return Response(problem.kind.status.value, msgspec.json.encode(body), JSON, problem.headers)
+
+
+def place_of(error: BaseException) -> str:
+    """The type of an error and the line that raised it: its message may hold values of a row."""
+    frame = error.__traceback__
+    while frame and frame.tb_next:
+        frame = frame.tb_next
+    place = f" at {frame.tb_frame.f_code.co_filename}:{frame.tb_lineno}" if frame else ""
+    return type(error).__name__ + place

@@ -18,8 +18,10 @@ Receive = Callable[[], Awaitable[Message]]
 Book = Callable[["Request", int], None]
 
 GIVEN_ID = re.compile(rb"[A-Za-z0-9._:-]{1,128}")
+JSON_ROWS, CSV = "application/json", "text/csv"
+PARQUET = "application/vnd.apache.parquet"
 SOURCE_HEADER = b"x-source"
-LATE = "the body is late"  # what a cancellation says that comes from the deadline
+LATE = "the body is late"  # the message of a cancellation that comes from the deadline
 CLOSE = [(b"connection", b"close")]  # what is left of the body is not read
 
 
@@ -28,7 +30,7 @@ class ClientDisconnected(Exception):
 
 
 class Request(msgspec.Struct):
-    """A request and, in the end, what is told about it."""
+    """A request and, in the end, what is logged about it."""
 
     method: str
     path: str
@@ -55,7 +57,7 @@ class Request(msgspec.Struct):
 
     @property
     def media_type(self) -> str | None:
-        """What the body is; None where that is not said, packed or in another charset."""
+        """What the body is; None where that is missing, packed or in another charset."""
         if b"content-encoding" in self.headers:
             return None
         return media_type(self.headers.get(b"content-type", b""))
@@ -87,7 +89,7 @@ def media_type(header: bytes) -> str | None:
 async def read_body(
     call: Request, receive: Receive, max_bytes: int, seconds: float, book: Book
 ) -> bytes:
-    """The body; memory does not grow with what is refused, and nobody sends it for ever.
+    """The body; memory does not grow with what is refused, and time to send it is limited.
 
     `book` is asked before a body grows beyond what is booked for it, and may refuse.
     """

@@ -1,4 +1,4 @@
-"""CSV and Parquet bodies of /invocations, as columns; cells are read by the declared types."""
+"""Rows as CSV, Parquet or lists, as columns; cells of CSV are read by the declared types."""
 
 import csv
 import io
@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 from contract.use_case.model import UseCase
 from serving.requests.columns import SentColumns, optional
 from serving.requests.errors import Problem
-from serving.requests.mlflow_json import matrix
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -46,11 +45,11 @@ def parquet_columns(body: bytes, use_case: UseCase, max_rows: int, max_bytes: in
     try:
         texts = [n for n in use_case.features if use_case.columns[n].type == "string"]
         file = pq.ParquetFile(pa.BufferReader(body), read_dictionary=texts)
-        about = file.metadata
-        if about.num_rows > max_rows:
-            found = f"{about.num_rows} rows were sent, at most {max_rows} are allowed."
-            raise Problem("too_much", found)
-        groups = (about.row_group(i).total_byte_size for i in range(about.num_row_groups))
+        metadata = file.metadata
+        if metadata.num_rows > max_rows:
+            what = f"{metadata.num_rows} rows were sent, at most {max_rows} are allowed."
+            raise Problem("too_much", what)
+        groups = (metadata.row_group(i).total_byte_size for i in range(metadata.num_row_groups))
         if sum(groups) > max_bytes:
             raise Problem("too_much", f"The unpacked rows are larger than {max_bytes} bytes.")
         table = file.read(use_threads=False)
@@ -62,8 +61,23 @@ def parquet_columns(body: bytes, use_case: UseCase, max_rows: int, max_bytes: in
     return SentColumns({name: _values(table.column(name), name) for name in names}, table.num_rows)
 
 
+def matrix(data: Any, columns: list[str], form: str) -> SentColumns:
+    """Rows that are lists, under these names."""
+    if len(set(columns)) != len(columns):
+        raise Problem("bad_body", f"{form} names a column twice.")
+    if not isinstance(data, list) or not all(isinstance(row, list) for row in data):
+        raise Problem("bad_body", f"{form} must be a list of rows.")
+    for i, row in enumerate(data):
+        if len(row) != len(columns):
+            what = f"{len(columns)} values expected, found {len(row)}."
+            raise Problem("bad_body", what, i)
+    return SentColumns(
+        dict(zip(columns, map(list, zip(*data, strict=True)), strict=False)), len(data)
+    )
+
+
 def read_text(kind: str, text: str) -> Any:
-    """What a text says by a column's type; a text that says nothing of it stays text."""
+    """A text as a value of a column's type; a text that is none stays text."""
     return _READ.get(kind, _as_it_is)(text)
 
 
@@ -115,7 +129,7 @@ def _values(column: "pa.ChunkedArray", name: str) -> list[Any]:
         try:
             column = column.cast(pa.timestamp("us", kind.tz))
         except pa.ArrowInvalid:
-            found = f"Column {name!r}: timestamp in microseconds expected, found a finer one."
-            raise Problem("bad_cell", found, column=name) from None
+            what = "timestamp in microseconds expected, found a finer one."
+            raise Problem("bad_cell", what, column=name) from None
     values: list[Any] = column.to_pylist()
     return values

@@ -92,10 +92,10 @@ class Cache:
     def stamp(self) -> tuple[int, int] | None:
         """Changes with every announcement; costs one look at the folder."""
         try:
-            found = (self.folder / CURRENT_FILE).stat()
+            stat = (self.folder / CURRENT_FILE).stat()
         except FileNotFoundError:
             return None
-        return found.st_ino, found.st_mtime_ns
+        return stat.st_ino, stat.st_mtime_ns
 
     def announce(self, announcement: Announcement) -> None:
         """Replace `current.json` in one rename: a reader sees the old one or the new one."""

@@ -74,21 +74,21 @@ class CurrentVersion:
         self._draining = True
 
     def status(self) -> Status:
-        """What is known now."""
-        known = self._announced
-        age = (self._clock() - known.polled).total_seconds() if known.polled else None
+        """What is announced now."""
+        announced = self._announced
+        age = (self._clock() - announced.polled).total_seconds() if announced.polled else None
         silent = age is not None and age > SILENT_POLLS * self._poll_s + SILENT_S
-        said = f"The registry was last heard {age:.0f} s ago." if silent else ""
+        silence = f"The registry was last heard {age:.0f} s ago." if silent else ""
         return Status(
             served=self._served,
-            since=known.champion.since if known.champion else None,
+            since=announced.champion.since if announced.champion else None,
             draining=self._draining,
-            trouble=tuple(filter(None, (known.trouble, self._trouble, said))),
+            trouble=tuple(filter(None, (announced.trouble, self._trouble, silence))),
             registry_age_s=age,
             swaps=self._swaps,
             failures=self._failures,
-            refused=known.refused,
-            challenger=known.challenger.version if known.challenger else None,
+            refused=announced.refused,
+            challenger=announced.challenger.version if announced.challenger else None,
         )
 
     async def watch(self) -> None:
@@ -101,7 +101,10 @@ class CurrentVersion:
                 await asyncio.to_thread(self.refresh)
 
     def refresh(self) -> None:
-        """Read the announcement and swap to its champion; what fails leaves the old one."""
+        """Read the announcement and swap to its champion.
+
+        It raises nothing: what fails leaves the old version, is counted and stands in `status`.
+        """
         self._stamp = self._look()
         trouble = ""
         try:
@@ -137,5 +140,5 @@ class CurrentVersion:
 
 
 def _is(version: ServedVersion | None, announced: FetchedVersion) -> bool:
-    found = (version.version, version.digest) if version else None
-    return found == (announced.version, announced.digest)
+    served = (version.version, version.digest) if version else None
+    return served == (announced.version, announced.digest)

@@ -50,16 +50,20 @@ class Scorer:
     run: Callable[[Columns], Floats]
 
     def score(self, columns: Columns) -> Predictions:
-        """Answers in the order of the rows; Refused unless they are finite and whole."""
+        """Answers in the order of the rows, from one list of (n_rows,) values for each feature.
+
+        A class is the likeliest one, the first of several. Refused where the columns differ in
+        length, or where the model gives no finite number for each row and class.
+        """
         lengths = set(map(len, map(columns.__getitem__, self.features)))
         if len(lengths) != 1:
             raise Refused(f"Columns of one length are needed, found lengths {sorted(lengths)}.")
         (n_rows,) = lengths
         if n_rows > CHUNK_ROWS:
             return self._in_chunks(columns, n_rows)
-        found = self.run(columns)
-        numbers: list[list[float]] = found.tolist()
-        whole = found.shape == (n_rows, len(self.classes) or 1)
+        answer = self.run(columns)
+        numbers: list[list[float]] = answer.tolist()
+        whole = answer.shape == (n_rows, len(self.classes) or 1)
         if not whole or not all(map(math.isfinite, chain.from_iterable(numbers))):
             raise Refused(
                 "The model gave no usable answer, a finite number for each row and class."
@@ -116,13 +120,19 @@ class Graph:
 
 
 def load_scorer(folder: Path) -> Scorer:
-    """The compiled scorer of a package's folder `scorer`; ValueError or OSError if unreadable."""
+    """The compiled scorer of a package's folder `scorer`.
+
+    OSError where a file is missing, ValueError or KeyError where it can't be read.
+    """
     plan = json.loads((folder / SCORER_FILE).read_text(encoding="utf-8"))
     return open_scorer(plan, (folder / GRAPH_FILE).read_bytes())
 
 
 def open_scorer(plan: dict[str, Any], graph: bytes) -> Scorer:
-    """The scorer that feeds a graph as planned."""
+    """The scorer that feeds an ONNX graph (its bytes) with the inputs of a plan (scorer.json).
+
+    KeyError where the plan lacks a member; ValueError where the graph can't be run.
+    """
     inputs = tuple(_input(part) for part in plan["inputs"])
     return Scorer(
         tuple(plan["features"]), tuple(plan["classes"]), Graph(inputs, open_session(graph))
@@ -130,7 +140,7 @@ def open_scorer(plan: dict[str, Any], graph: bytes) -> Scorer:
 
 
 def open_session(graph: bytes) -> "InferenceSession":
-    """An ONNX Runtime session on the caller's thread alone."""
+    """An ONNX Runtime session on the caller's thread alone; ValueError where it can't run it."""
     import onnxruntime
 
     options = onnxruntime.SessionOptions()

@@ -21,39 +21,48 @@ MODEL_FILE = "model.skops"
 
 
 def load_pipeline(file: Path) -> Pipeline:
-    """A fitted pipeline; Refused when the file holds a type that is not on our list."""
+    """A fitted pipeline of a skops file.
+
+    Refused where the file can't be read, holds a type that is not on our list, or no pipeline.
+    """
     try:
-        found: Any = skops.io.load(file, trusted=list(TRUSTED_TYPES))
+        model: Any = skops.io.load(file, trusted=list(TRUSTED_TYPES))
     except (skops.io.exceptions.UntrustedTypesFoundException, OSError, ValueError) as error:
         raise Refused(f"{file.name} can't be trusted or read: {error}") from error
-    if not isinstance(found, Pipeline):
-        raise Refused(f"{file.name} holds no scikit-learn pipeline, found {type(found).__name__}.")
-    return found
+    if not isinstance(model, Pipeline):
+        raise Refused(f"{file.name} holds no scikit-learn pipeline, found {type(model).__name__}.")
+    return model
 
 
 def foreign_types(file: Path) -> list[str]:
     """Types in a skops file that are not on our list; nothing of the file is built."""
-    found = skops.io.get_untrusted_types(file=file)
-    return sorted(set(found) - set(TRUSTED_TYPES))
+    types = skops.io.get_untrusted_types(file=file)
+    return sorted(set(types) - set(TRUSTED_TYPES))
 
 
 def pipeline_scorer(model: Pipeline, use_case: UseCase) -> Scorer:
-    """A scorer that asks the pipeline."""
+    """A scorer that asks the pipeline: probabilities (n_rows, n_classes), or numbers (n_rows, 1).
+
+    What the pipeline raises on rows comes through.
+    """
 
     def run(columns: Columns) -> Floats:
         given = {name: list(columns[name]) for name in use_case.features}
         frame = feature_frame(feature_table(given, use_case), use_case)
-        found = model.predict_proba(frame) if use_case.classifies else model.predict(frame)
-        return np.asarray(found, dtype=float).reshape(len(frame), -1)
+        answer = model.predict_proba(frame) if use_case.classifies else model.predict(frame)
+        return np.asarray(answer, dtype=float).reshape(len(frame), -1)
 
     return Scorer(use_case.features, classes_of(model, use_case), run)
 
 
 def classes_of(model: Pipeline, use_case: UseCase) -> tuple[Any, ...]:
-    """The classes in the target's declared type; none for a regression."""
+    """The classes in the target's declared type and the order of `predict_proba`, (n_classes,).
+
+    None for a regression.
+    """
     if not use_case.classifies:
         return ()
-    found: list[Any] = model.classes_.tolist()
+    classes: list[Any] = model.classes_.tolist()
     if use_case.columns[use_case.target].type == "boolean":  # XGBoost calls them 0 and 1
-        return tuple(map(bool, found))
-    return tuple(found)
+        return tuple(map(bool, classes))
+    return tuple(classes)

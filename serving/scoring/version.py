@@ -21,10 +21,15 @@ PARITY_FILE = "parity.json"
 
 @dataclass(frozen=True)
 class Golden:
-    """Rows of the holdout and what the version must answer to them."""
+    """Rows of the holdout, (n_rows,) values by column, and what the version must answer to them."""
 
     columns: dict[str, list[Any]]
     expected: Predictions
+
+    @property
+    def rows(self) -> list[list[Any]]:
+        """The values of each row, in the order of the columns."""
+        return [list(row) for row in zip(*self.columns.values(), strict=True)]
 
 
 @dataclass(frozen=True)
@@ -63,7 +68,10 @@ def load_version(
 
 
 def load_fetched(cache: Cache, name: str, fetched: FetchedVersion) -> ServedVersion:
-    """A version of the cache; what can't be loaded is doubted, so that the follower looks at it."""
+    """A version of the cache; Refused where it can't be loaded.
+
+    It is marked as doubted then, so that the follower looks at it again.
+    """
     folder = cache.version_folder(fetched.digest)
     try:
         return load_version(folder, name, fetched.version, fetched.digest)
@@ -81,10 +89,13 @@ def check_golden(served: ServedVersion) -> None:
 
 
 def check_answers(
-    served: ServedVersion, found: Predictions, expected: Predictions, by: str = ""
+    served: ServedVersion, answers: Predictions, expected: Predictions, by: str = ""
 ) -> None:
-    """Compare answers to golden rows, given `by` a route; Refused unless they are as expected."""
-    agreement = compare(found, expected)
+    """Compare answers to golden rows with the expected ones, (n_rows,) each.
+
+    `by` names the route that gave them. Refused unless they agree (serving.scoring.agreement).
+    """
+    agreement = compare(answers, expected)
     if not agreement.holds:
         raise Refused(
             f"Version {served.version} of {served.name} can't be served: on its {agreement.rows} "
@@ -127,5 +138,5 @@ def _golden(folder: Path) -> Golden | None:
     file = folder / SCORER_DIR / GOLDEN_FILE
     if not file.is_file():
         return None
-    found = json.loads(file.read_text(encoding="utf-8"))
-    return Golden(found["columns"], Predictions(found["prediction"], found["probability"]))
+    content = json.loads(file.read_text(encoding="utf-8"))
+    return Golden(content["columns"], Predictions(content["prediction"], content["probability"]))

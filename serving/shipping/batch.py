@@ -8,9 +8,9 @@ from dataclasses import dataclass
 
 import pyarrow as pa
 
+from contract.store.schema import fit_to_schema, widened
 from serving.log.record import RecordSchema, decode, encode
 from serving.log.spool import SEGMENT_ROWS, Segment
-from serving.shipping.prediction_rows import conform, widened
 from serving.shipping.quarantine import UnreadableBytes
 from serving.shipping.record_kinds import RecordKind
 from serving.shipping.segment_rows import Placed, SegmentRecords
@@ -53,23 +53,23 @@ def batches(segments: Iterable[Segment], most: Limits) -> Iterator[list[Segment]
         yield batch
 
 
-def columns(parts: Sequence[SegmentRecords], cargo: RecordKind, table: pa.Schema) -> pa.Schema:
+def columns(parts: Sequence[SegmentRecords], kind: RecordKind, table: pa.Schema) -> pa.Schema:
     """The columns of a table, then those that only records of these segments have."""
     for schema, _ in _together(parts):
-        table = widened(table, cargo.rows(schema, []).schema)
+        table = widened(table, kind.rows(schema, []).schema)
     return table
 
 
-def fit(parts: Sequence[SegmentRecords], cargo: RecordKind, wanted: pa.Schema) -> Fitted:
+def fit(parts: Sequence[SegmentRecords], kind: RecordKind, wanted: pa.Schema) -> Fitted:
     """The records of all segments as rows with these columns."""
     tables = [wanted.empty_table()]
     misfits: dict[Segment, list[UnreadableBytes]] = defaultdict(list)
     for schema, group in _together(parts):
-        for found in _fit(schema, group, cargo, wanted):
-            if isinstance(found, pa.Table):
-                tables.append(found)
+        for part in _fit(schema, group, kind, wanted):
+            if isinstance(part, pa.Table):
+                tables.append(part)
             else:
-                placed, reason = found
+                placed, reason = part
                 misfits[placed.segment].append(placed.unread(reason))
     return Fitted(pa.concat_tables(tables), misfits)
 
@@ -99,14 +99,14 @@ def _together(parts: Sequence[SegmentRecords]) -> list[tuple[RecordSchema, list[
 
 
 def _fit(
-    schema: RecordSchema, group: Sequence[Placed], cargo: RecordKind, wanted: pa.Schema
+    schema: RecordSchema, group: Sequence[Placed], kind: RecordKind, wanted: pa.Schema
 ) -> Iterator[pa.Table | tuple[Placed, str]]:
     """Rows of a group; where they do not fit, those of its halves, down to the record that fails.
 
     Where the types differ no record can fit, and none is tried.
     """
     try:
-        _conformed_nulls(cargo.rows(schema, []).schema, wanted)
+        _fitted_nulls(kind.rows(schema, []).schema, wanted)
     except pa.ArrowException as error:
         yield from ((placed, f"the table differs: {error}") for placed in group)
         return
@@ -114,7 +114,9 @@ def _fit(
     while waiting:
         some = waiting.pop()
         try:
-            rows = conform(cargo.rows(schema, [decode(placed.frame) for placed in some]), wanted)
+            rows = fit_to_schema(
+                kind.rows(schema, [decode(placed.frame) for placed in some]), wanted
+            )
         except _DOES_NOT_FIT as error:
             if len(some) == 1:
                 yield some[0], f"a value does not fit: {error}"
@@ -136,9 +138,9 @@ def _few_rows(group: Sequence[Placed]) -> Iterator[Sequence[Placed]]:
     yield group[start:]
 
 
-def _conformed_nulls(schema: pa.Schema, wanted: pa.Schema) -> pa.Table:
+def _fitted_nulls(schema: pa.Schema, wanted: pa.Schema) -> pa.Table:
     """A row without values in other columns: it fails by the types alone."""
-    return conform(pa.table([pa.nulls(1, f.type) for f in schema], schema=schema), wanted)
+    return fit_to_schema(pa.table([pa.nulls(1, f.type) for f in schema], schema=schema), wanted)
 
 
 def _size(segment: Segment) -> int:

@@ -22,7 +22,7 @@ class OldSpool:
     lock: Path  # held by a shipper of that release
 
     def take_over(self, to: Path, tables: Tables, name: TableName) -> str:
-        """Move what is this root's into its spool; what is said of the rest, "" for nothing.
+        """Move what is this root's into its spool; a sentence on the rest, "" for none.
 
         A spool is this root's when its table holds earlier segments of it. Whose the others are
         nobody can tell, so they stay.
@@ -42,16 +42,16 @@ class OldSpool:
         return "; ".join(stuck.values())
 
     def _moved(self, to: Path, tables: Tables, name: TableName) -> list[Segment]:
-        """Move known segments; the others."""
+        """Move the segments of this root's spools; the others."""
         segments = closed_segments(self.folder)
         if not segments or not tables.exists(name):
             return segments
         intake = tables.intake(name)
-        known = {one for one in {s.spool_id for s in segments} if intake.last(one)}
+        ours = {one for one in {s.spool_id for s in segments} if intake.last(one)}
         for segment in segments:
-            if segment.spool_id in known:
+            if segment.spool_id in ours:
                 segment.path.rename(to / segment.path.name)
-        return [segment for segment in segments if segment.spool_id not in known]
+        return [segment for segment in segments if segment.spool_id not in ours]
 
     def _waits(self, segments: list[Segment]) -> str:
         n_rows = sum(segment.rows for segment in segments)

@@ -1,4 +1,4 @@
-"""What shippers carry: records of one kind, as rows of one table."""
+"""The kinds of records that shippers move, each into its table."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ from serving.shipping.prediction_rows import prediction_rows
 class RecordKind:
     """A kind of record, its table and the way from one to the other."""
 
-    kind: FrameKind
+    frame_kind: FrameKind
     table: TableName
     partition_by: tuple[str, ...]
     rows: Callable[[RecordSchema, Sequence[Any]], pa.Table]

@@ -18,11 +18,11 @@ class Placed:
     frame: Frame
 
     def unread(self, reason: str) -> UnreadableBytes:
-        """It as what does not reach the table."""
-        segment, found = self.segment, self.frame
+        """Its bytes, for the quarantine."""
+        segment, whole = self.segment, self.frame
         salt = salt_of(segment.spool_id, segment.sequence)
-        content = frame(found.kind, found.version, found.rows, found.payload, salt)
-        return UnreadableBytes(found.offset, content, reason)
+        content = frame(whole.kind, whole.version, whole.rows, whole.payload, salt)
+        return UnreadableBytes(whole.offset, content, reason)
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,25 +37,25 @@ class SegmentRecords:
     unread: list[UnreadableBytes]
 
 
-def read_segment(segment: Segment, cargo: RecordKind) -> SegmentRecords:
+def read_segment(segment: Segment, kind: RecordKind) -> SegmentRecords:
     """Decode a segment; whatever is wrong with a frame costs that frame alone."""
     schemas: dict[str, RecordSchema] = {}
     records: dict[str, list[Placed]] = defaultdict(list)
     unread: list[UnreadableBytes] = []
-    for found in scan(segment.path.read_bytes(), salt_of(segment.spool_id, segment.sequence)):
-        if isinstance(found, Damage):
-            unread.append(UnreadableBytes(found.offset, found.content, _what(found)))
+    for part in scan(segment.path.read_bytes(), salt_of(segment.spool_id, segment.sequence)):
+        if isinstance(part, Damage):
+            unread.append(UnreadableBytes(part.offset, part.content, _what(part)))
             continue
-        placed = Placed(segment, found)
+        placed = Placed(segment, part)
         try:
-            value = decode(found)
+            value = decode(part)
         except UnreadableRecord as error:
             unread.append(placed.unread(str(error)))
             continue
         if isinstance(value, RecordSchema):
             schemas[value.schema_hash] = value
-        elif kind_of(value) != cargo.kind:
-            reason = f"{kind_of(value).name.lower()} in a spool of {cargo.kind.name.lower()}"
+        elif kind_of(value) != kind.frame_kind:
+            reason = f"{kind_of(value).name.lower()} in a spool of {kind.frame_kind.name.lower()}"
             unread.append(placed.unread(reason))
         else:
             records[value.schema_hash].append(placed)

@@ -1,8 +1,8 @@
 """Shadow: the challenger scores the rows that the champion answered, on their way to the table.
 
 That happens in the shipper's process, so no answer waits for it and no worker works for it. The
-spool is the queue; how long the challenger may take of each pass is bounded, and what it does not
-reach stays without a shadow.
+spool is the queue; the time that the challenger may take in each pass is bounded, and rows that
+are left over then stay without a shadow.
 """
 
 import logging
@@ -35,7 +35,7 @@ class Shadow:
         self._cache, self._name, self._clock = cache, name, clock
         self._loaded: tuple[FetchedVersion, ServedVersion] | None = None
 
-    def beside(self, rows: pa.Table) -> pa.Table:
+    def fill(self, rows: pa.Table) -> pa.Table:
         """The rows of `predictions` with its answers, as far as it came; if it fails, without."""
         began = self._clock()
         n_scored, version, problem = 0, None, ""
@@ -55,11 +55,11 @@ class Shadow:
 
     def _predictions(self, challenger: ServedVersion, rows: pa.Table, until: float) -> list[Any]:
         """Its predictions of the first rows, as many as it answers until then."""
-        found: list[Any] = []
-        while len(found) < rows.num_rows and self._clock() < until:
-            part = rows.slice(len(found), CHUNK_ROWS)
-            found += challenger.scorer.score(_columns(part, challenger)).prediction
-        return found
+        predictions: list[Any] = []
+        while len(predictions) < rows.num_rows and self._clock() < until:
+            part = rows.slice(len(predictions), CHUNK_ROWS)
+            predictions += challenger.scorer.score(_columns(part, challenger)).prediction
+        return predictions
 
     def _challenger(self) -> ServedVersion | None:
         announced = self._cache.read()

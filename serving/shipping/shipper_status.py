@@ -43,14 +43,14 @@ def status_now(
     """Look at the folder."""
     now = time.time()
     segments = closed_segments(folder)
-    found = [segment.path.stat() for segment in segments]
+    stats = [segment.path.stat() for segment in segments]
     return ShipperStatus(
         time=now,
         process=os.getpid(),
         rows_shipped=rows_shipped,
         backlog_rows=sum(segment.rows for segment in segments),
-        backlog_bytes=sum(stat.st_size for stat in found),
-        backlog_age_s=max((now - stat.st_mtime for stat in found), default=0.0),
+        backlog_bytes=sum(stat.st_size for stat in stats),
+        backlog_age_s=max((now - stat.st_mtime for stat in stats), default=0.0),
         quarantined=quarantine.count(folder / "quarantine"),
         problem=problem,
         shadow=shadow,

@@ -1,4 +1,4 @@
-"""One JSON line for each request, written beside the event loop; no value of a row is in it."""
+"""One JSON line for each request, written outside the event loop; no value of a row is in it."""
 
 import sys
 import threading
@@ -71,7 +71,7 @@ class AccessLog:
             self._noted.clear()  # before the look: what comes from now on wakes the thread again
             noted = [self._waiting.popleft() for _ in range(len(self._waiting))]
             if noted:
-                self._write(b"\n".join(encode(_line(*told)) for told in noted).decode())
+                self._write(b"\n".join(encode(_line(*answered)) for answered in noted).decode())
 
     def _write(self, lines: str) -> None:
         assert self._stream

@@ -107,8 +107,8 @@ class Metrics:
         )
         self._shadow_rows = gauge(
             "fourcycle_shadow_rows",
-            "Rows that the challenger scored too, those that it did not come to, and those where "
-            "it answered otherwise",
+            "Rows that the challenger scored too, those left over when its time was up, and those "
+            "where its prediction differs",
             ["version", "what"],
             multiprocess_mode="livemax",
         )

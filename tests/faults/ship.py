@@ -10,7 +10,7 @@ from pathlib import Path
 from types import FrameType
 
 from contract.store.tables import Tables
-from serving.shipper import Shipper
+from serving.shipping.shipper import Shipper
 
 SHIPPING = ("shipper.py", "intake.py", "tables.py", "quarantine.py", "spool.py")
 KILLED = 9

@@ -15,10 +15,10 @@ from contract.names import TableName
 from contract.settings import read_settings
 from contract.store.tables import Tables
 from contract.use_case.model import Delta, Source
-from pipelines.data.sources import read_source
 from pipelines.forget import forget
 from pipelines.runtime.code_hash import PROJECT
 from pipelines.runtime.workspace import Workspace, connected
+from pipelines.sources.registry import read_source
 from tests.conftest import copy_world
 from tests.faults.dying_forget import KILLED, counted
 from tests.support.answered import opened

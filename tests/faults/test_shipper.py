@@ -19,8 +19,8 @@ from contract.use_case.model import UseCase
 from pipelines.runtime.code_hash import PROJECT
 from serving.log.segment_frames import FrameKind, frame
 from serving.log.spool import CLOSED, closed_segments, salt_of
-from serving.shipper import Shipper
 from serving.shipping.batch import Limits
+from serving.shipping.shipper import Shipper
 from serving.shipping.shipper_status import ShipperStatus, read_status
 from tests.conftest import made_use_case
 from tests.faults.ship import KILLED

@@ -67,7 +67,7 @@ def test_a_shift_is_watched_then_drift_then_over(
     assert run.data.metrics["effect/size"] > 0.3
     assert run.data.tags["mlflow.note.content"].startswith("## DRIFT")
     page = mlflow.artifacts.load_text(days[1].report)
-    assert page.index("DRIFT") < page.index("Fired in 2 of the last 3") < page.index("<table>")
+    assert page.index("DRIFT") < page.index("Drift in 2 of the last 3") < page.index("<table>")
     tags = client.get_model_version("made", "1").tags
     assert tags["monitoring"] == "OK"
     assert days[2].run_id in tags["monitoring_report"]

@@ -24,7 +24,7 @@ from contract.use_case.pseudonymisation import Pseudonymiser
 from pipelines.data.label_rows import statements
 from pipelines.feedback import FeedbackImported, feedback, main
 from pipelines.runtime.workspace import Workspace, open_workspace
-from serving.shipper import Shipper
+from serving.shipping.shipper import Shipper
 from tests.conftest import MADE, made_use_case, settle
 from tests.support.answers import MOMENT, answer, spooled
 

@@ -28,14 +28,14 @@ from pipelines.data.rehearsal import Rehearsal
 from pipelines.data.retention import matching
 from pipelines.data.subject import PLAIN, Subject, read_subject
 from pipelines.forget import Forgotten, forget, main
+from pipelines.gate import evidence_of
 from pipelines.ingest import ingest
 from pipelines.maintain import pinned_versions
 from pipelines.registry.versions import Version, champion_of
-from pipelines.release.evidence import gather
 from pipelines.reproduce import reproduce
 from pipelines.runtime.workspace import Workspace, connected
 from pipelines.training_set import training_set
-from serving.shipper import Shipper
+from serving.shipping.shipper import Shipper
 from tests.conftest import made_use_case
 from tests.pipelines.test_maintain import register
 from tests.support.answered import REQUEST
@@ -106,7 +106,7 @@ def test_a_version_that_learned_from_it_is_marked_and_the_gate_still_works(
     assert pinned_versions(answered)["training"] == {pinned}
     named = TableVersion("training", pinned, 0, marked.tags["training_hash"])
     assert answered.tables.intact(named)
-    evidence = gather(in_training(answered), marked, None)
+    evidence = evidence_of(in_training(answered), marked, None)
     assert (evidence.trained_on, evidence.missing_tags) == (0, ())
     assert evidence.problems == ()
 
@@ -283,11 +283,14 @@ def test_the_log_is_searched_for_the_hash(home: Path) -> None:
     columns = made_use_case(home).columns
     hidden = {"id": Column(type="integer", personal=True)}
     use_case = made_use_case(home, {"columns": columns | hidden})
-    veil, tables = Pseudonymiser.of(use_case, "a secret"), Tables(str(home / "data"), "made")
-    keys = veil.cover({"id": [7, 8]})
+    pseudonymiser, tables = (
+        Pseudonymiser.of(use_case, "a secret"),
+        Tables(str(home / "data"), "made"),
+    )
+    keys = pseudonymiser.apply({"id": [7, 8]})
     spooled(home / "s", use_case, [answer_of(use_case, "r", 2, keys=keys)])
     Shipper(home / "s", tables).drain()
-    subject = read_subject("7", use_case, veil)
+    subject = read_subject("7", use_case, pseudonymiser)
     assert subject.prediction_ids(tables) == ["r-0"]
     assert subject.where("raw") == '"id" = 7'
     dropped = {"id": Column(type="integer", personal=True, log="drop")}
@@ -310,13 +313,15 @@ def test_a_refused_label_is_found_however_its_key_was_said(
 ) -> None:
     columns = made_use_case(home).columns | {"id": Column(type=kind, personal=personal)}
     use_case, tables = made_use_case(home, {"columns": columns}), Tables(str(home / "data"), "made")
-    veil, rows = (
+    pseudonymiser, rows = (
         Pseudonymiser.of(use_case, "a secret"),
         pa.table({"id": said, "label": ["maybe"] * 3}),
     )
-    refused = statements(rows, use_case, veil, MOMENT).refused
-    tables.append("feedback_quarantine", refusal_rows(refused, "f", use_case, veil, MOMENT))
-    where = read_subject(key, use_case, veil).where("feedback_quarantine")
+    refused = statements(rows, use_case, pseudonymiser, MOMENT).refused
+    tables.append(
+        "feedback_quarantine", refusal_rows(refused, "f", use_case, pseudonymiser, MOMENT)
+    )
+    where = read_subject(key, use_case, pseudonymiser).where("feedback_quarantine")
     assert tables.read("feedback_quarantine", where=where).column("row").to_pylist() == [0]
 
 
@@ -327,10 +332,10 @@ def test_rows_from_before_a_column_was_hidden_are_found(home: Path, kind: Column
     for personal, keys in ((False, [key, 8 if kind == "integer" else "8"]), (True, [key])):
         hidden = {"id": Column(type=kind, personal=personal)}
         use_case = made_use_case(home, {"columns": columns | hidden})
-        veil = Pseudonymiser.of(use_case, "a secret")
-        covered = veil.cover({"id": keys})
+        pseudonymiser = Pseudonymiser.of(use_case, "a secret")
+        covered = pseudonymiser.apply({"id": keys})
         spooled(home / "s", use_case, [answer_of(use_case, f"{personal}", len(keys), keys=covered)])
         Shipper(home / "s", tables).drain()
-    found = read_subject("7", use_case, veil).prediction_ids(tables)
+    found = read_subject("7", use_case, pseudonymiser).prediction_ids(tables)
     # An integer's hash does not fit the table and waits in quarantine.
     assert sorted(found) == (["False-0"] if kind == "integer" else ["False-0", "True-0"])

@@ -16,11 +16,11 @@ from contract.names import ROW_HASH
 from contract.store.fingerprint import content_hash, row_hashes
 from contract.use_case.model import UseCase
 from pipelines.data.rehearsal import Rehearsal
-from pipelines.gate import gate
+from pipelines.gate import evidence_of, gate
 from pipelines.main import pipeline
 from pipelines.registry.versions import Version, champion_of
 from pipelines.release.decision import Champion, GateEvidence, NoChampion
-from pipelines.release.evidence import LINEAGE, gather
+from pipelines.release.evidence import LINEAGE
 from pipelines.runtime.code_hash import PROJECT
 from pipelines.runtime.workspace import Workspace, open_workspace
 from tests.conftest import MADE, deliver, made_rows, made_use_case, settle
@@ -81,7 +81,7 @@ def met(evidence: GateEvidence) -> Champion:
 
 def test_everything_is_measured_on_the_package_and_the_frozen_holdout(opened: Workspace) -> None:
     mine, champion = versions(opened)
-    evidence = gather(opened, mine, champion)
+    evidence = evidence_of(opened, mine, champion)
     assert evidence.problems == ()
     assert evidence.missing_tags == ()
     assert evidence.rows == 126
@@ -99,13 +99,13 @@ def test_everything_is_measured_on_the_package_and_the_frozen_holdout(opened: Wo
     assert f"{found.champion:.4f}" == champion.tags["roc_auc"]
     assert found.difference.low < found.difference.value < 0
     assert {s.value for s in found.slices} == {"red", "green", "blue"}
-    assert gather(opened, mine, None).opponent == NoChampion()
+    assert evidence_of(opened, mine, None).opponent == NoChampion()
 
 
 def test_a_refusal_is_recorded_with_the_champion_it_met(opened: Workspace) -> None:
     mine, _ = versions(opened)
     assert (mine.tags["gate"], mine.tags["gate_champion"]) == ("refused", "1")
-    assert "above -0.05 is asked" in mine.tags["gate_reasons"]
+    assert "above -0.05 is required" in mine.tags["gate_reasons"]
     assert "colour: any text was accepted" in mine.tags["gate_reasons"]
     run = mine.tags["gate_run"]
     note = opened.client.get_run(run).data.tags["mlflow.note.content"]
@@ -130,7 +130,7 @@ def test_a_breaking_change_is_allowed_by_hand_and_a_worse_model_is_not(opened: W
     mine, _ = versions(opened)
     decided = gate(opened, mine, allow_breaking=True).result
     assert len(decided.reasons) == 1
-    assert "above -0.05 is asked" in decided.reasons[0]
+    assert "above -0.05 is required" in decided.reasons[0]
     assert Version.read(opened, "2").tags["gate_allow_breaking"] == "yes"
 
 
@@ -178,8 +178,8 @@ def test_who_was_trained_on_holdout_rows_is_found_by_content_and_by_key(opened: 
     mine, champion = versions(opened)
     some = opened.tables.read("holdout", int(mine.tags["holdout_version"])).slice(0, 3)
     for extra in (some, revised(some)):
-        assert gather(opened, with_training(opened, mine, extra), champion).trained_on == 3
-        seen = gather(opened, mine, with_training(opened, champion, extra))
+        assert evidence_of(opened, with_training(opened, mine, extra), champion).trained_on == 3
+        seen = evidence_of(opened, mine, with_training(opened, champion, extra))
         assert met(seen).trained_on == 3
         assert seen.trained_on == 0
 
@@ -192,7 +192,7 @@ def test_a_holdout_whose_rows_were_changed_is_noticed_whatever_it_says_of_itself
     at = rows.column_names.index("late")
     flipped = rows.set_column(at, "late", pa.array([not v for v in rows["late"].to_pylist()]))
     version = opened.tables.overwrite("holdout", flipped, content_hash=mine.tags["holdout_hash"])
-    evidence = gather(opened, relabelled(mine, holdout_version=str(version)), champion)
+    evidence = evidence_of(opened, relabelled(mine, holdout_version=str(version)), champion)
     assert evidence.holdout_hash != evidence.registered_hash
 
 
@@ -202,7 +202,7 @@ def test_a_holdout_whose_files_are_gone_is_a_problem(opened: Workspace) -> None:
     version = opened.tables.overwrite("holdout", opened.tables.read("holdout").slice(0, 9))
     for file in set(Path(opened.tables.uri("holdout")).rglob("*.parquet")) - before:
         file.unlink()
-    evidence = gather(opened, relabelled(mine, holdout_version=str(version)), champion)
+    evidence = evidence_of(opened, relabelled(mine, holdout_version=str(version)), champion)
     assert evidence.problems is not None
     assert "the holdout of version 2 can't be read" in evidence.problems[0]
     assert (evidence.rows, evidence.figures, met(evidence).comparison) == (None, None, None)
@@ -220,7 +220,7 @@ def test_a_holdout_whose_files_are_gone_is_a_problem(opened: Workspace) -> None:
 )
 def test_a_wrong_tag_is_a_problem(opened: Workspace, tag: str, value: str, said: str) -> None:
     mine, champion = versions(opened)
-    evidence = gather(opened, relabelled(mine, **{tag: value}), champion)
+    evidence = evidence_of(opened, relabelled(mine, **{tag: value}), champion)
     assert evidence.problems is not None
     assert said in "; ".join(evidence.problems)
     assert evidence.missing_tags == ((tag,) if not value else ())
@@ -242,7 +242,7 @@ def test_a_changed_package_is_a_problem(opened: Workspace, whose: str, said: str
     whole = graph.read_bytes()
     graph.write_bytes(whole[:-1])
     try:
-        evidence = gather(opened, mine, champion)
+        evidence = evidence_of(opened, mine, champion)
     finally:
         graph.write_bytes(whole)
     assert evidence.problems is not None

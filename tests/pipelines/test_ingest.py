@@ -10,9 +10,10 @@ from contract.store.schema import conform
 from contract.use_case.model import Column, Source
 from pipelines.data.raw_table import valid_rows
 from pipelines.data.rehearsal import Rehearsal
+from pipelines.data.validated import Validated
 from pipelines.ingest import Ingested, ingest, ingest_labelled
 from pipelines.runtime.workspace import Workspace, open_workspace
-from pipelines.validate import Validated, validate
+from pipelines.validate import validate
 from tests.conftest import deliver, made_rows, made_use_case
 
 ALL = Rehearsal()

@@ -18,7 +18,7 @@ from contract.use_case.model import Privacy
 from pipelines.data.retention import expire
 from pipelines.maintain import main, maintain, pinned_versions
 from pipelines.runtime.workspace import Workspace
-from serving.shipper import Shipper
+from serving.shipping.shipper import Shipper
 from tests.contract.store.test_tables import age_log, rows
 from tests.support.answers import answer, spooled
 

@@ -32,7 +32,7 @@ from pipelines.retraining.label_checks import label_figures
 from pipelines.runtime.workspace import Workspace, open_workspace
 from pipelines.training_set import training_set
 from serving.requests.columns import SentColumns, check
-from serving.shipper import Shipper
+from serving.shipping.shipper import Shipper
 from tests.conftest import settle
 from tests.support.answers import answer, spooled
 

@@ -15,11 +15,11 @@ from pipelines import backtest as backtesting
 from pipelines import lineage as following
 from pipelines import training_set as learning
 from pipelines.backtest import backtest
-from pipelines.data.sources import read_source
 from pipelines.feedback import feedback
 from pipelines.lineage import lineage
 from pipelines.registry.versions import champion_of
 from pipelines.runtime.workspace import Workspace
+from pipelines.sources.registry import read_source
 from pipelines.training_set import training_set
 from tests.support.answered import N_ROWS, REQUEST, answer
 

@@ -74,7 +74,7 @@ def test_a_row_that_does_not_fit_stops_it_and_the_old_file_stays(
 @pytest.mark.parametrize(
     ("content", "said"),
     [
-        ("island,sex\nDream,male\n", "column 'bill_length_mm' is missing"),
+        ("island,sex\nDream,male\n", "column 'bill_length_mm': it is missing"),
         ("body_mass_g\nheavy\n", "can't be read"),
     ],
 )

@@ -6,9 +6,10 @@ import pytest
 from contract.errors import BadInput, Refused
 from contract.use_case.model import Expectation
 from pipelines.data.rehearsal import Rehearsal
+from pipelines.data.validated import Validated
 from pipelines.ingest import ingest
 from pipelines.runtime.workspace import Workspace, open_workspace
-from pipelines.validate import Validated, validate
+from pipelines.validate import validate
 from tests.conftest import deliver, made_rows, made_use_case
 
 

@@ -22,15 +22,17 @@ from contract.store.tables import Tables
 from pipelines.package import seal
 from serving.__main__ import main
 from serving.check import Check, check_apart
+from serving.endpoints.context import WorkerContext
 from serving.follow import Follower
-from serving.http.app import Service, create_app
-from serving.keys import Keys
+from serving.http.app import create_app
+from serving.http.gateway import Gateway
 from serving.log.log import open_feedback_log, open_log
+from serving.requests.api_keys import Keys
 from serving.scoring.cache import Announcement, Cache
 from serving.scoring.champion import CurrentVersion
 from serving.scoring.scorer import GRAPH_FILE, SCORER_FILE
 from serving.scoring.version import GOLDEN_FILE, check_golden, load_version
-from serving.shipper import Shipper
+from serving.shipping.shipper import Shipper
 from serving.telemetry.access_log import AccessLog
 from serving.telemetry.metrics import SHARED, Metrics
 from tests.support.project import PROJECT
@@ -441,18 +443,19 @@ def test_the_challenger_is_fetched_only_for_a_shadow(
     assert challenger.version == version
 
 
-def app_of(current: CurrentVersion, settings: Settings) -> Service:
-    return create_app(
-        current,
-        open_log(settings, "small"),
-        open_feedback_log(settings, "small"),
-        settings,
-        mlflow.__version__,
+def app_of(current: CurrentVersion, settings: Settings) -> Gateway:
+    context = WorkerContext(
+        current=current,
+        log=open_log(settings, "small"),
+        feedback_log=open_feedback_log(settings, "small"),
+        settings=settings,
+        mlflow_version=mlflow.__version__,
         metrics=Metrics(),
         keys=Keys(None),
         access_log=AccessLog(None),
         clock=lambda: ARRIVAL,
     )
+    return create_app(context)
 
 
 def test_it_becomes_ready_and_writes_the_time_of_arrival(

@@ -9,7 +9,16 @@ import pytest
 
 from tests.support.project import PROJECT
 
-HEAVY = {"evidently", "great_expectations", "mlflow", "onnx", "pandas", "sklearn", "treelite"}
+HEAVY = {
+    "evidently",
+    "great_expectations",
+    "jinja2",
+    "mlflow",
+    "onnx",
+    "pandas",
+    "sklearn",
+    "treelite",
+}
 LOADED = """
 import sys
 from pathlib import Path

@@ -11,8 +11,9 @@ import pytest
 
 from contract.errors import BadInput
 from contract.store.tables import Tables
-from serving import keys
-from serving.keys import Keys, make
+from serving.keys import make
+from serving.requests import api_keys
+from serving.requests.api_keys import Keys
 from serving.requests.errors import Problem
 from serving.shipper import shippers
 from tests.serving.endpoints.test_predictions import ROW
@@ -66,7 +67,7 @@ def test_a_scope_that_is_not_given_is_forbidden(home: Path) -> None:
 def test_a_key_is_revoked_while_the_service_runs(
     home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(keys, "LOOK_S", 0)
+    monkeypatch.setattr(api_keys, "LOOK_S", 0)
     path = home / "keys.json"
     token = make(path, "shop", ("predict",), NOW)
     known = Keys(path)

@@ -26,9 +26,10 @@ from serving.log.spool import (
     make_folder,
     salt_of,
 )
-from serving.shipper import Shipper, keep_shipping
+from serving.shipper import keep_shipping
 from serving.shipping.batch import Limits
 from serving.shipping.quarantine import UnreadableBytes, keep
+from serving.shipping.shipper import Shipper
 from serving.shipping.shipper_status import ShipperStatus, read_status, status_now, write_status
 from tests.conftest import made_use_case
 from tests.serving.log.test_log import no_file_larger_than

@@ -7,13 +7,13 @@ from typing import Any
 from contract.settings import read_settings
 from contract.store.schema import conform
 from contract.use_case.loader import load_use_case
-from pipelines.data.sources import read_source
 from pipelines.feedback import feedback
 from pipelines.registry.versions import champion_of
 from pipelines.release.loaded_package import load
 from pipelines.runtime.workspace import Workspace, connected
+from pipelines.sources.registry import read_source
 from serving.requests.columns import SentColumns, check
-from serving.shipper import Shipper
+from serving.shipping.shipper import Shipper
 from tests.support.answers import answer as answer_of
 from tests.support.answers import spooled
 

@@ -12,9 +12,9 @@ from serving.log.prediction_record import PredictionRecord
 from serving.log.record import RecordSchema, decode, encode
 from serving.log.segment_frames import FrameKind
 from serving.log.spool import Spool, SpoolEntry, closed_segments
-from serving.shipper import Shipper
 from serving.shipping.record_kinds import PREDICTIONS
 from serving.shipping.segment_rows import read_segment
+from serving.shipping.shipper import Shipper
 
 MOMENT = datetime(2024, 3, 1, 12, tzinfo=UTC)
 ONE_SEGMENT = 2**30

@@ -10,12 +10,18 @@ from pathlib import Path
 from tests.support.project import PROJECT
 
 ENVIRONMENT = Path(sys.prefix)
-LEFT_OUT = (".venv", ".git", ".cache", "data", "mlruns", "mlflow.db*", "__pycache__", ".*_cache")
+# At the top alone: below it, `data` is a room of the code.
+LEFT_OUT = (".venv", ".git", ".cache", "data", "mlruns", "mlflow.db*", ".*_cache")
 
 
 def copied(folder: Path) -> Path:
     """The project without its data in `folder`, with the environment that runs this test."""
-    shutil.copytree(PROJECT, folder, ignore=shutil.ignore_patterns(*LEFT_OUT))
+    at_the_top, caches = (shutil.ignore_patterns(*names) for names in (LEFT_OUT, ("__pycache__",)))
+
+    def ignored(place: str, names: list[str]) -> set[str]:
+        return at_the_top(place, names) if Path(place) == PROJECT else caches(place, names)
+
+    shutil.copytree(PROJECT, folder, ignore=ignored)
     (folder / ".venv").symlink_to(ENVIRONMENT)
     return folder
 

@@ -26,20 +26,16 @@ from contract.use_case.model import UseCase
 from contract.use_case.pseudonymisation import Pseudonymiser
 from monitoring.alerts.policy import AlertState, OpenAlerts
 from monitoring.alerts.policy import decide as decide_message
-from monitoring.verdict.evidence import (
-    ColumnChange,
-    DriftVerdict,
-    PastVerdict,
-    PerformanceFall,
-    WindowEvidence,
-)
+from monitoring.measures.compare import ColumnChange
+from monitoring.measures.performance import PerformanceFall
+from monitoring.verdict.evidence import DriftVerdict, PastVerdict, WindowEvidence
 from monitoring.verdict.judge import slice_columns
 from monitoring.verdict.verdict import decide as decide_verdict
 from monitoring.verdict.verdict import find
 from pipelines.data.expectations import row_rules, table_rules
 from pipelines.data.raw_table import quarantine_schema, raw_schema, valid_rows
 from pipelines.data.retention import expire
-from pipelines.data.sources import read_source
+from pipelines.data.validated import Validated
 from pipelines.model.comparison import Comparison, Difference, SliceDifference, compare
 from pipelines.model.fitted import signature
 from pipelines.model.preprocess import build_pipeline
@@ -62,10 +58,11 @@ from pipelines.retraining.policy import (
 from pipelines.runtime.workspace import Workspace
 from pipelines.scheduling.due import JobState, deadline_s, ended_windows, first_due, next_try
 from pipelines.scheduling.jobs import JobContext, label_pattern
+from pipelines.sources.registry import read_source
 from pipelines.split import divide
-from pipelines.validate import Validated, refusal
-from serving.http.openapi_rows import row_schema
+from pipelines.validate import refusal
 from serving.http.status_page import page
+from serving.protocols.openapi_rows import row_schema
 from serving.scoring.scorer import Scorer
 from serving.scoring.version import ServedVersion, load_version
 from tests.conftest import made_rows
@@ -247,7 +244,7 @@ def loading(use_case: UseCase, folder: Path) -> object:
 
 def logged(use_case: UseCase, _: Path) -> object:
     columns: dict[str, list[Any]] = {"colour": ["red"], "size": [1.0], "group": ["a"], "id": [1]}
-    return Pseudonymiser.of(use_case, "secret").cover(columns)
+    return Pseudonymiser.of(use_case, "secret").apply(columns)
 
 
 def kept_rows(use_case: UseCase, folder: Path) -> object:

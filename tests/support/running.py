@@ -13,10 +13,12 @@ from pathlib import Path
 import uvicorn
 
 from contract.settings import Settings
-from serving.http.app import Service, create_app
+from serving.endpoints.context import WorkerContext
+from serving.http.app import create_app
+from serving.http.gateway import Gateway
 from serving.http.write_coalescing import CoalescingProtocol
-from serving.keys import open_keys
 from serving.log.log import open_feedback_log, open_log
+from serving.requests.api_keys import open_keys
 from serving.scoring.cache import Announcement, Cache, FetchedVersion
 from serving.scoring.champion import CurrentVersion
 from serving.scoring.version import load_version
@@ -50,23 +52,24 @@ def spool_in(folder: Path) -> Path:
 
 def app_of(
     current: CurrentVersion, folder: Path, lines: StringIO | None = None, **changes: object
-) -> Service:
+) -> Gateway:
     """The application with its spool in the folder; `changes` are settings."""
     settings = settings_in(folder, **changes)
-    return create_app(
-        current,
-        open_log(settings, "penguins"),
-        open_feedback_log(settings, "penguins"),
-        settings,
-        "3.17.2",
+    context = WorkerContext(
+        current=current,
+        log=open_log(settings, "penguins"),
+        feedback_log=open_feedback_log(settings, "penguins"),
+        settings=settings,
+        mlflow_version="3.17.2",
         metrics=Metrics(),
         keys=open_keys(settings),
         access_log=AccessLog(lines),
     )
+    return create_app(context)
 
 
 @contextmanager
-def running(app: Service) -> Iterator[str]:
+def running(app: Gateway) -> Iterator[str]:
     """Its address, while it runs."""
     server = uvicorn.Server(
         uvicorn.Config(app, http=CoalescingProtocol, log_level="warning", access_log=False)

@@ -52,10 +52,10 @@ class Theirs(HTMLParser):
                 pass
 
     def handle_data(self, data: str) -> None:
-        inside = self._open[-1] if self._open else ""
+        parent = self._open[-1] if self._open else ""
         alone = data.strip() in ("evil", "evil()")
-        if alone and inside in OF_A_TEXT | {"script", "style"}:
-            self.found.append(f"<{inside}>{data}")
+        if alone and parent in OF_A_TEXT | {"script", "style"}:
+            self.found.append(f"<{parent}>{data}")
         self.text.append(data)
 
     def handle_comment(self, data: str) -> None:

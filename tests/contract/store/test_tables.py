@@ -1,6 +1,6 @@
 import os
 import time
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from random import Random
 
@@ -13,7 +13,10 @@ from contract.errors import BadInput
 from contract.names import TableName
 from contract.store import upkeep
 from contract.store.fingerprint import content_hash, row_hashes
+from contract.store.schema import TYPES
 from contract.store.tables import Tables
+
+NOW = datetime(2026, 3, 1, 12, 30, 0, 5, UTC)
 
 
 @pytest.fixture
@@ -72,6 +75,18 @@ def test_overwriting_a_part_leaves_the_rest(tables: Tables) -> None:
     tables.append("quarantine", rows(1, 2, 3))
     tables.overwrite("quarantine", rows(9), where="n > 1")
     assert tables.read("quarantine", order_by=["n"]).column("n").to_pylist() == [1, 9]
+
+
+def test_the_next_number_is_taken_once_and_by_whom_can_be_asked_again(tables: Tables) -> None:
+    mine, theirs = (
+        pa.table({"number": [1], "time": pa.array([NOW], TYPES["timestamp"]), "who": [[who]]})
+        for who in ("me", "them")
+    )
+    assert tables.append_next("lease", mine, 1)
+    assert tables.append_next("lease", mine, 1)  # as after a commit that was reported as failed
+    assert not tables.append_next("lease", theirs, 1)
+    assert not tables.append_next("lease", theirs, 3)
+    assert tables.read("lease").to_pylist() == mine.to_pylist()
 
 
 @pytest.mark.parametrize("version", [None, 7])

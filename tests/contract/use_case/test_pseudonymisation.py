@@ -26,7 +26,7 @@ def use_case(**columns: str) -> UseCase:
 
 def test_a_personal_column_is_hashed_or_left_out_and_others_stay(home: Path) -> None:
     declared = use_case(colour="personal: true, log: drop", group="personal: true")
-    found = Pseudonymiser.of(declared, SECRET).cover(
+    found = Pseudonymiser.of(declared, SECRET).apply(
         {"colour": ["red"], "size": [0.5], "group": ["a", "b", "a", None]}
     )
     assert found["size"] == [0.5]
@@ -40,15 +40,17 @@ def test_a_personal_column_is_hashed_or_left_out_and_others_stay(home: Path) -> 
 
 def test_a_hash_depends_on_the_secret_and_the_column(home: Path) -> None:
     declared = use_case(colour="personal: true", group="personal: true")
-    veil = Pseudonymiser.of(declared, SECRET)
-    assert veil.value("group", "a") != veil.value("colour", "a")
-    assert veil.value("group", "a") != Pseudonymiser.of(declared, "another").value("group", "a")
+    pseudonymiser = Pseudonymiser.of(declared, SECRET)
+    assert pseudonymiser.value("group", "a") != pseudonymiser.value("colour", "a")
+    assert pseudonymiser.value("group", "a") != Pseudonymiser.of(declared, "another").value(
+        "group", "a"
+    )
 
 
 def test_a_moment_has_one_hash_in_every_zone(home: Path) -> None:
-    veil = Pseudonymiser(frozenset({"born"}), frozenset(), SECRET.encode())
+    pseudonymiser = Pseudonymiser(frozenset({"born"}), frozenset(), SECRET.encode())
     noon = datetime(2024, 1, 1, 12, tzinfo=UTC)
-    assert veil.value("born", noon) == veil.value(
+    assert pseudonymiser.value("born", noon) == pseudonymiser.value(
         "born", noon.astimezone(timezone(timedelta(hours=3)))
     )
 

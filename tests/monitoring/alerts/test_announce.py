@@ -6,6 +6,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import pandas as pd
 import pytest
 from mlflow import MlflowClient
 from pydantic import SecretStr
@@ -14,21 +15,20 @@ from contract.settings import Settings, read_settings
 from contract.use_case.model import UseCase
 from monitoring.alerts import outbox
 from monitoring.alerts.announce import Delivery, announce
-from monitoring.alerts.channels import channels
-from monitoring.measures.compare import ColumnSummaries
+from monitoring.alerts.channels.registry import channels
+from monitoring.measures.compare import ColumnChange, ColumnSummaries
+from monitoring.measures.count import WindowCounts
+from monitoring.measures.observe import ObservedWindow
+from monitoring.measures.performance import PerformanceFall
+from monitoring.report.evidently_pages import NO_PAGES
 from monitoring.report.figures import WindowReport
 from monitoring.report.history import read_history
 from monitoring.report.publish import publish
-from monitoring.verdict.evidence import (
-    ColumnChange,
-    ColumnFinding,
-    DriftVerdict,
-    PerformanceFall,
-    State,
-    WindowEvidence,
-)
+from monitoring.verdict.evidence import ColumnFinding, DriftVerdict, State, WindowEvidence
 from monitoring.verdict.judge import JudgedWindow, Performance
-from monitoring.windows.versions import monitoring_experiment
+from monitoring.windows.reference import Rows
+from monitoring.windows.rows import ANSWER
+from monitoring.windows.versions import ServedModel, monitoring_experiment
 from tests.support.receiver import SECRET, Receiver, listening
 from tracking.tags import ALERT_DUE_TAG, ALERT_SENT_TAG, ALERT_TAG
 
@@ -60,14 +60,24 @@ class Reports:
         self.where = monitoring_experiment(client, self.settings, use_case.name)
 
     def add(self, day: int, found: JudgedWindow, version: str = "1") -> str:
-        start = datetime(2024, 2, day, tzinfo=UTC)
         history = read_history(self.client, self.where, version)
-        window = f"2024-02-{day:02}"
-        revision = len(history.revisions(window)) + 1
-        end = start + timedelta(days=1)
-        report = WindowReport("made", version, window, start, end, 100, found, revision, 0, {})
-        content = f"{day} {revision}"
-        return publish(self.client, self.where, report, content, {}, history, registered=False)
+        observed = self.observed(day, version)
+        revision = len(history.revisions(observed.title)) + 1
+        report = WindowReport(observed, found, NO_PAGES, revision, f"{day} {revision}")
+        return publish(self.client, self.where, report, history)
+
+    def observed(self, day: int, version: str) -> ObservedWindow:
+        start = datetime(2024, 2, day, tzinfo=UTC)
+        return ObservedWindow(
+            served=ServedModel(version, self.use_case, None, registered=False),
+            title=f"2024-02-{day:02}",
+            start=start,
+            end=start + timedelta(days=1),
+            counts=WindowCounts(100, None, None, ColumnSummaries({}, None, None)),
+            sample=Rows(pd.DataFrame(), pd.DataFrame(columns=list(ANSWER))),
+            frozen=None,
+            schema={},
+        )
 
     def announce(self, *to: Receiver, version: str = "1") -> tuple[Delivery, ...]:
         """To the webhook, and to Slack where a second receiver is given."""

@@ -8,7 +8,9 @@ import pytest
 from contract.use_case.model import UseCase
 from monitoring.alerts.message import AlertGrounds, Message, compose
 from monitoring.alerts.policy import DueAlert, OpenAlerts
-from monitoring.verdict.evidence import ColumnChange, ColumnFinding, PerformanceFall, Role
+from monitoring.measures.compare import ColumnChange, Role
+from monitoring.measures.performance import PerformanceFall
+from monitoring.verdict.evidence import ColumnFinding
 
 FALL = PerformanceFall("roc_auc", 0.8, 0.6, 0.55, 0.65, 0.15, 0.25, 100, 90)
 
@@ -25,7 +27,7 @@ def document(window: str, *names: str, **more: Any) -> dict[str, Any]:
         "version": "4",
         "window": window,
         "revision": 1,
-        "verdict": {"state": "DRIFT", "reasons": ["Fired."]},
+        "verdict": {"state": "DRIFT", "reasons": ["Drift."]},
         "findings": [finding(name) for name in names],
         "schema": [],
         "performance": None,
@@ -38,7 +40,7 @@ AUGUST = document("August", "size", "colour", schema=["group is missing"])
 
 
 def said(use_case: UseCase, *about: str, latest: dict[str, Any] = AUGUST) -> Message:
-    due = DueAlert("alarm", about, OpenAlerts(), "Newly drifting.")
+    due = DueAlert("alarm", about, OpenAlerts(), "New drift.")
     return compose(
         due, AlertGrounds(AUGUST, JULY, latest), use_case, "77", "http://ui", "2024-09-01"
     )
@@ -47,7 +49,7 @@ def said(use_case: UseCase, *about: str, latest: dict[str, Any] = AUGUST) -> Mes
 def test_every_signal_has_its_sentence_and_its_next_step(use_case: UseCase) -> None:
     found = said(use_case, "schema", "columns:size", "columns:colour")
     assert found.reasons == (
-        "Newly drifting.",
+        "New drift.",
         "Columns changed: group is missing.",
         "size moved (distance 0.30, limit 0.10; adjusted p < 1e-12).",
         "colour moved (distance 0.30, limit 0.10; adjusted p < 1e-12).",

@@ -13,7 +13,7 @@ from monitoring.verdict.evidence import DriftVerdict
 ALL = get_args(Signal)
 
 
-def told(*opened: str, closed: tuple[str, ...] = ()) -> OpenAlerts:
+def alerts(*opened: str, closed: tuple[str, ...] = ()) -> OpenAlerts:
     return OpenAlerts(frozenset(opened), frozenset(closed))
 
 
@@ -21,52 +21,62 @@ def drifts(*signals: str, raised: bool = True) -> AlertState:
     return AlertState(signals, signals, signals if raised else ())
 
 
-def fires(*signals: str) -> AlertState:
+def once(*signals: str) -> AlertState:
     return AlertState(signals)
 
 
 CASES: dict[str, tuple[AlertState, OpenAlerts, str | None, tuple[str, ...]]] = {
-    "all is well": (AlertState(), told(), None, ()),
-    "fires in one window only": (fires("prediction"), told(), None, ()),
-    "a new alarm": (drifts("columns:a"), told(), "alarm", ("columns:a",)),
-    "the same alarm again": (drifts("columns:a"), told("columns:a"), None, ()),
-    "the same, after the verdict's cool-down": (drifts("schema"), told("schema"), None, ()),
-    "one more beside it": (
+    "all is well": (AlertState(), alerts(), None, ()),
+    "drifts in one window only": (once("prediction"), alerts(), None, ()),
+    "a new alarm": (drifts("columns:a"), alerts(), "alarm", ("columns:a",)),
+    "the same alarm again": (drifts("columns:a"), alerts("columns:a"), None, ()),
+    "the same, after the verdict's cool-down": (drifts("schema"), alerts("schema"), None, ()),
+    "one more": (
         drifts("columns:a", "columns:b"),
-        told("columns:a"),
+        alerts("columns:a"),
         "alarm",
         ("columns:b",),
     ),
-    "still fires, not often enough to drift": (fires("columns:a"), told("columns:a"), None, ()),
-    "one of two is quiet": (fires("columns:a"), told("columns:a", "columns:b"), None, ()),
+    "still there, in too few windows": (
+        once("columns:a"),
+        alerts("columns:a"),
+        None,
+        (),
+    ),
+    "one of two is quiet": (once("columns:a"), alerts("columns:a", "columns:b"), None, ()),
     "all clear": (
         AlertState(),
-        told("columns:a", "columns:b"),
+        alerts("columns:a", "columns:b"),
         "recovery",
         ("columns:a", "columns:b"),
     ),
-    "all clear, another fires": (fires("columns:c"), told("columns:a"), "recovery", ("columns:a",)),
+    "all clear, another drifts once": (
+        once("columns:c"),
+        alerts("columns:a"),
+        "recovery",
+        ("columns:a",),
+    ),
     "another drifts while the first is quiet": (
         drifts("columns:c"),
-        told("columns:a"),
+        alerts("columns:a"),
         "alarm",
         ("columns:c",),
     ),
     "again soon after its recovery": (
         drifts("columns:a", raised=False),
-        told(closed=("columns:a",)),
+        alerts(closed=("columns:a",)),
         None,
         (),
     ),
     "again long after its recovery": (
         drifts("columns:a"),
-        told(closed=("columns:a",)),
+        alerts(closed=("columns:a",)),
         "alarm",
         ("columns:a",),
     ),
     "an alarm that nobody was told": (
         drifts("columns:a", raised=False),
-        told(),
+        alerts(),
         "alarm",
         ("columns:a",),
     ),
@@ -83,9 +93,9 @@ def test_a_message_is_due_when_something_is_news(name: str) -> None:
 
 def test_what_the_policy_leaves_out_opens_nothing_and_closes_all_the_same() -> None:
     only: tuple[Signal, ...] = ("performance",)
-    assert decide(drifts("columns:a"), told(), only).kind is None
-    assert decide(drifts("columns:a", "performance"), told(), only).about == only
-    assert decide(fires(), told("columns:a"), ()).kind == "recovery"
+    assert decide(drifts("columns:a"), alerts(), only).kind is None
+    assert decide(drifts("columns:a", "performance"), alerts(), only).about == only
+    assert decide(once(), alerts("columns:a"), ()).kind == "recovery"
 
 
 def history(*windows: AlertState) -> list[DueAlert]:
@@ -93,18 +103,18 @@ def history(*windows: AlertState) -> list[DueAlert]:
     for window in windows:
         due = decide(window, known, ALL)
         found.append(due)
-        known = due.told
+        known = due.alerts
     return found
 
 
 SIGNALS = ("performance", "columns:a", "columns:b")
 WINDOWS = st.lists(
     st.sets(st.sampled_from(SIGNALS)).flatmap(
-        lambda firing: st.builds(
+        lambda signals: st.builds(
             lambda drifting, raised: AlertState(
-                tuple(firing), tuple(drifting), tuple(drifting) if raised else ()
+                tuple(signals), tuple(drifting), tuple(drifting) if raised else ()
             ),
-            st.sets(st.sampled_from(sorted(firing))) if firing else st.just(set[str]()),
+            st.sets(st.sampled_from(sorted(signals))) if signals else st.just(set[str]()),
             st.booleans(),
         )
     )
@@ -124,11 +134,11 @@ def test_whatever_happens_people_hear_of_each_thing_once_and_of_its_end_once(
             known.update(due.about)
         if due.kind == "recovery":
             assert set(due.about) == known
-            assert not known.intersection(window.firing)
+            assert not known.intersection(window.signals)
             known.clear()
-        assert due.told.open == known
-        assert not due.told.open & due.told.closed
-        assert not known or known.intersection(window.firing) or due.kind == "alarm"
+        assert due.alerts.open == known
+        assert not due.alerts.open & due.alerts.closed
+        assert not known or known.intersection(window.signals) or due.kind == "alarm"
 
 
 def test_a_signal_that_comes_and_goes_is_told_once_for_each_cool_down() -> None:
@@ -150,5 +160,5 @@ def test_a_window_without_labels_says_nothing_about_performance() -> None:
 def test_columns_are_those_of_the_newest_window() -> None:
     old = DriftVerdict("DRIFT", ("",), ("columns:a", "label"), ("columns:a",), labelled=True)
     new = DriftVerdict("WATCH", ("",), ("columns:b",), labelled=False)
-    assert standing(new, old).firing == ("label", "columns:b")
+    assert standing(new, old).signals == ("label", "columns:b")
     assert standing(new, old).drifting == ()

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from contract.statistics.metrics import Scored
 from contract.use_case.model import Column
 from monitoring.measures.bins import NumberCells, WordCells, number_cells, word_cells
-from monitoring.measures.compare import freeze_column, note, told
+from monitoring.measures.compare import describe, freeze_column, note
 from monitoring.measures.distance import distance
 from monitoring.measures.estimate import calibration
 from monitoring.measures.tally import Tally, summarise
@@ -126,11 +126,11 @@ def test_a_tally_adds_up_parts_to_what_the_whole_gives() -> None:
 def test_what_moved_is_told_in_words() -> None:
     before = freeze_column(pd.Series([1.0, 2.0, 3.0, 4.0]), NUMBER)
     after = summarise(before.cells, pa.array([10.0, None, 20.0, 30.0]))
-    assert told(before, after) == "null 0.0% → 25.0%, mean 2.5 → 20"
+    assert describe(before, after) == "null 0.0% → 25.0%, mean 2.5 → 20"
     colour = Column(type="string", categories=("red", "blue"))
     before = freeze_column(pd.Series(["red", "blue"] * 5), colour)
     after = summarise(before.cells, pa.array(["red"] * 9 + ["blue"]))
-    assert told(before, after) == "red 50.0% → 90.0%"
+    assert describe(before, after) == "red 50.0% → 90.0%"
 
 
 def test_a_nullable_boolean_that_stands_as_a_number_is_counted_as_words() -> None:

@@ -4,13 +4,9 @@ from dataclasses import replace
 import pytest
 
 from contract.use_case.model import Monitoring
-from monitoring.verdict.evidence import (
-    ColumnChange,
-    ColumnFinding,
-    PastVerdict,
-    PerformanceFall,
-    WindowEvidence,
-)
+from monitoring.measures.compare import ColumnChange
+from monitoring.measures.performance import PerformanceFall
+from monitoring.verdict.evidence import ColumnFinding, PastVerdict, WindowEvidence
 from monitoring.verdict.verdict import decide, find
 
 POLICY = Monitoring(min_rows=100, alarm_windows=2, of_last=3, cool_down=2)
@@ -30,7 +26,7 @@ def past(*signals: str, alarms: Sequence[str] = ()) -> PastVerdict:
 
 
 QUIET = past()
-FIRED = past("columns:size")
+DRIFTED = past("columns:size")
 RAISED = past("columns:size", alarms=["columns:size"])
 
 
@@ -81,13 +77,13 @@ def test_states_of_a_first_window(evidence: WindowEvidence, state: str) -> None:
     [
         ([], "WATCH", ()),
         ([QUIET, QUIET], "WATCH", ()),
-        ([FIRED], "DRIFT", ("columns:size",)),
-        ([FIRED, QUIET], "DRIFT", ("columns:size",)),
-        ([FIRED, QUIET, QUIET], "WATCH", ()),
+        ([DRIFTED], "DRIFT", ("columns:size",)),
+        ([DRIFTED, QUIET], "DRIFT", ("columns:size",)),
+        ([DRIFTED, QUIET, QUIET], "WATCH", ()),
         ([past("columns:other")], "WATCH", ()),
-        ([FIRED, RAISED], "DRIFT", ()),
-        ([FIRED, RAISED, FIRED], "DRIFT", ()),
-        ([FIRED, RAISED, FIRED, FIRED], "DRIFT", ("columns:size",)),
+        ([DRIFTED, RAISED], "DRIFT", ()),
+        ([DRIFTED, RAISED, DRIFTED], "DRIFT", ()),
+        ([DRIFTED, RAISED, DRIFTED, DRIFTED], "DRIFT", ("columns:size",)),
     ],
 )
 def test_drift_needs_k_of_n_windows_and_an_alarm_a_pause(
@@ -99,21 +95,21 @@ def test_drift_needs_k_of_n_windows_and_an_alarm_a_pause(
 
 def test_a_quiet_window_ends_it_whatever_came_before() -> None:
     verdict = decide(
-        WindowEvidence(500, findings=find([change(0.0, 1)], POLICY)), [FIRED] * 5, POLICY
+        WindowEvidence(500, findings=find([change(0.0, 1)], POLICY)), [DRIFTED] * 5, POLICY
     )
     assert (verdict.state, verdict.drifting, verdict.alarms) == ("OK", (), ())
 
 
 def test_a_missing_column_is_said_at_once_and_the_others_are_judged() -> None:
     evidence = WindowEvidence(500, findings=moved("size"), schema=("colour is missing",))
-    verdict = decide(evidence, [FIRED], POLICY)
+    verdict = decide(evidence, [DRIFTED], POLICY)
     assert verdict.state == "SCHEMA_CHANGED"
     assert verdict.alarms == ("schema", "columns:size")
     assert "colour is missing" in " ".join(verdict.reasons)
 
 
 @pytest.mark.parametrize(
-    ("fall", "fired"),
+    ("fall", "alarmed"),
     [
         (FALL, True),
         (replace(FALL, low=0.02), False),  # the interval touches the margin
@@ -122,10 +118,10 @@ def test_a_missing_column_is_said_at_once_and_the_others_are_judged() -> None:
     ],
 )
 def test_performance_falls_by_interval_and_with_enough_labels(
-    fall: PerformanceFall, fired: bool
+    fall: PerformanceFall, alarmed: bool
 ) -> None:
     verdict = decide(WindowEvidence(1000, realised=fall), [past("performance")], POLICY)
-    assert ("performance" in verdict.alarms) is fired
+    assert ("performance" in verdict.alarms) is alarmed
 
 
 @pytest.mark.parametrize(
@@ -157,4 +153,4 @@ def test_a_fall_is_blamed_on_moved_columns_as_far_as_they_let_expect_it(
     value = 0.85 if metric == "log_loss" else 0.65
     realised, estimated = (replace(FALL, metric=metric, value=v) for v in (value, expected))
     verdict = decide(WindowEvidence(1000, realised=realised, estimated=estimated), [], POLICY)
-    assert f"explains {part} of the fall by 0.100" in " ".join(verdict.reasons)
+    assert f"explain {part} of the fall by 0.100" in " ".join(verdict.reasons)

@@ -6,7 +6,7 @@ from pathlib import Path
 from contract.store.tables import Tables
 from monitoring.windows.rows import WindowReader
 from monitoring.windows.window import WindowRequest, resolve
-from serving.shipper import Shipper
+from serving.shipping.shipper import Shipper
 from tests.conftest import made_use_case
 from tests.support.answers import MOMENT, answer, spooled
 

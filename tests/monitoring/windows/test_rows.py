@@ -19,7 +19,7 @@ from monitoring.windows.window import (
     read_versions,
     resolve,
 )
-from serving.shipper import Shipper
+from serving.shipping.shipper import Shipper
 from tests.conftest import made_use_case
 from tests.support import monitored as made
 from tests.support.answers import answer, spooled, uncounted

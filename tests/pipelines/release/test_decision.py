@@ -78,7 +78,7 @@ def test_the_first_version_needs_the_absolute_limits_alone() -> None:
 
 WORSE = Difference(-0.2, -0.25, -0.15, 0.02)
 REFUSALS = {
-    "above -0.02 is asked": differing(low=-0.021),
+    "above -0.02 is required": differing(low=-0.021),
     "lower bound -0.0200": differing(low=-0.02),
     "lower bound +nan": differing(low=math.nan),
     "999 resamples, 1000 are needed": compared(drawn=(0.0,) * 999),

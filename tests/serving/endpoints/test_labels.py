@@ -16,16 +16,17 @@ from contract.store.tables import Tables
 from contract.use_case.model import Column, UseCase
 from contract.use_case.pseudonymisation import Pseudonymiser
 from pipelines.package import seal
-from serving.endpoints.labels import check, keys_of
 from serving.log.feedback_record import FeedbackRecord
 from serving.log.record import FEEDBACK_FOLDER, RecordSchema, encode
 from serving.log.segment_frames import FrameKind
 from serving.log.spool import CLOSED, SpoolEntry
 from serving.requests.columns import SentColumns
 from serving.requests.errors import Problem
-from serving.shipper import Shipper, shippers
+from serving.requests.label_columns import check_labels, keys_of
+from serving.shipper import shippers
 from serving.shipping.feedback_rows import feedback_rows
 from serving.shipping.record_kinds import FEEDBACK
+from serving.shipping.shipper import Shipper
 from tests.conftest import made_use_case
 from tests.serving.endpoints.test_predictions import ROW
 from tests.support.answers import MOMENT, answer, spool_of, spooled
@@ -70,7 +71,7 @@ BAD: list[tuple[Any, int, str, int | None, str | None]] = [
     ({"rows": {}}, 400, "One label as an object", None, None),
     ({"rows": []}, 400, "no rows", None, None),
     ({"rows": [{"penguin": 1, "label": "Gentoo"}] * 101}, 413, "at most 100", None, None),
-    ({"penguin": 1}, 422, "'label' is missing", 0, "label"),
+    ({"penguin": 1}, 422, "column 'label': it is missing", 0, "label"),
     ({"penguin": 1, "label": None}, 422, "string expected, found null", 0, "label"),
     ({"penguin": 1, "label": 1}, 422, "string expected, found number", 0, "label"),
     ({"penguin": 1, "label": "Emperor"}, 422, "one of Adelie, Chinstrap, Gentoo", 0, "label"),
@@ -202,9 +203,9 @@ def test_keys_that_the_log_leaves_out_name_no_row(home: Path, keys: tuple[str, .
     sent_keys: dict[str, list[Any]] = {"id": [7], "colour": ["red"]}
     for named in ({}, {key: sent_keys[key] for key in keys[-1:]}):
         with pytest.raises(Problem, match="0: prediction_id is needed: the log leaves out a key"):
-            check(SentColumns({**named, "label": [True]}, 1), use_case, MOMENT)
-    sent = check(SentColumns({"prediction_id": [ID], "label": [True]}, 1), use_case, MOMENT)
-    logged = Pseudonymiser.of(use_case, "").cover(keys_of(sent, use_case))
+            check_labels(SentColumns({**named, "label": [True]}, 1), use_case, MOMENT)
+    sent = check_labels(SentColumns({"prediction_id": [ID], "label": [True]}, 1), use_case, MOMENT)
+    logged = Pseudonymiser.of(use_case, "").apply(keys_of(sent, use_case))
     record = said(use_case, "f", prediction_id=[ID], keys=logged)
     (row,) = feedback_rows(RecordSchema.of(use_case), [record]).to_pylist()
     assert {name: row.get(name) for name in (*keys, "prediction_id")} == {

@@ -64,7 +64,7 @@ BAD: list[tuple[dict[str, Any], int, str]] = [
     ({"json": {"dataframe_split": {"columns": ["a", "b"], "data": [[1]]}}}, 400, "2 values"),
     ({"json": {"dataframe_records": [ROW] * 101}}, 413, "at most 100"),
     (raw(b" " * 100_001), 413, "larger than 100000"),
-    (without("sex"), 400, "Row 0: column 'sex' is missing."),
+    (without("sex"), 400, "Row 0, column 'sex': it is missing."),
     (record(wings=2), 400, "Row 1: unknown column"),
     (record(body_mass_g="77123"), 400, CELL + "'body_mass_g': number expected, found text."),
     (record(body_mass_g=True), 400, CELL + "'body_mass_g': number expected, found boolean."),

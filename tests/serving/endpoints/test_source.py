@@ -11,7 +11,7 @@ from serving.log.record import decode
 from serving.log.spool import closed_segments
 from serving.shipping.record_kinds import PREDICTIONS
 from serving.shipping.segment_rows import Placed, read_segment
-from tests.support.running import app_of, current_of, running
+from tests.support.running import app_of, current_of, running, spool_in
 from tests.support.small import SMALL, pack, save_model
 
 TIMED = SMALL.replace("keys: [id]", "keys: [id]\nevent_time: at").replace(
@@ -45,7 +45,7 @@ def test_tries_of_the_form_are_marked_and_impossible_times_flagged(home: Path) -
     assert [answer.status_code for answer in asked] == [200] * 4
     logged = [
         row
-        for segment in closed_segments(home / "spool" / "penguins")
+        for segment in closed_segments(spool_in(home))
         for schema, group in read_segment(segment, PREDICTIONS).groups
         for row in PREDICTIONS.rows(
             schema, [cast(PredictionRecord, decode(placed.frame)) for placed in group]

@@ -18,7 +18,7 @@ from serving.log.prediction_record import PredictionRecord
 from serving.log.record import RecordSchema, encode
 from serving.log.spool import Spool, closed_segments
 from serving.log.writer import LENGTH, RecordGroup, write_groups
-from serving.shipper import Shipper
+from serving.shipping.shipper import Shipper
 from tests.conftest import made_use_case
 from tests.support.answers import ONE_SEGMENT, answer, entry
 from tests.support.traffic import logged_ids

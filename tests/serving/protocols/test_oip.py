@@ -165,11 +165,11 @@ def test_metadata(address: str) -> None:
         ({"inputs": tensors(sex={"shape": [-1]})}, "Input 'sex': shape must be [n] or [n, 1]"),
         ({"inputs": tensors(sex={"shape": [2]})}, "shape says 2 values, data holds 1"),
         ({"inputs": tensors(sex={"data": 77123})}, "Input 'sex': data must be a list"),
-        ({"inputs": tensors(sex={"data": [77123]})}, "Input 'sex', row 0: BYTES expected"),
+        ({"inputs": tensors(sex={"data": [77123]})}, "Row 0: input 'sex': BYTES expected"),
         ({"inputs": tensors(sex={"data": [], "shape": [0]})}, "unequal numbers of rows"),
         (
             {"inputs": tensors(body_mass_g={"data": [300], "datatype": "INT8"})},
-            "Input 'body_mass_g', row 0: INT8 expected",
+            "Row 0: input 'body_mass_g': INT8 expected",
         ),
         (
             {"inputs": tensors(body_mass_g={"data": [2**53 + 1], "datatype": "INT64"})},
@@ -179,7 +179,7 @@ def test_metadata(address: str) -> None:
             {"inputs": tensors(body_mass_g={"data": ["77123"], "datatype": "BYTES"})},
             "Row 0, column 'body_mass_g': number expected, found text.",
         ),
-        ({"inputs": tensors()[1:]}, "Row 0: column 'island' is missing."),
+        ({"inputs": tensors()[1:]}, "Row 0, column 'island': it is missing."),
         ({"inputs": [*tensors(), tensor("wings", 1, "FP32")]}, "Row 0: unknown column"),
         ({"outputs": [{"name": "labels"}]}, "outputs may name prediction, probability"),
         ({"outputs": "prediction"}, "outputs must be a list"),

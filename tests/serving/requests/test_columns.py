@@ -8,9 +8,9 @@ import pytest
 
 from contract.use_case.loader import parse_use_case
 from contract.use_case.model import UseCase
+from serving.protocols import mlflow, typed_rows
 from serving.requests.columns import CheckedColumns, SentColumns, bounded, check, transpose
 from serving.requests.errors import Problem
-from serving.requests.mlflow_json import invocation_columns, predict_columns
 from serving.requests.strict_json import parse_json
 
 TYPED = """
@@ -106,9 +106,9 @@ def test_keys_and_event_time_are_read_and_no_features(typed: UseCase) -> None:
 
 
 def test_a_missing_column_and_too_many_rows_are_refused(typed: UseCase) -> None:
-    with pytest.raises(Problem, match=r"Row 0: column 'open' is missing\."):
+    with pytest.raises(Problem, match=r"Row 0, column 'open': it is missing\."):
         checked([{name: value for name, value in ROW.items() if name != "open"}], typed)
-    with pytest.raises(Problem, match=r"Row 0: column 'open' is missing\."):
+    with pytest.raises(Problem, match=r"Row 0, column 'open': it is missing\."):
         check(SentColumns({n: [v] for n, v in ROW.items() if n != "open"}, 1), typed)
     with pytest.raises(Problem, match=r"3 rows were sent, at most 2 are allowed\.") as refused:
         bounded(3, 2)
@@ -139,7 +139,7 @@ def test_what_is_unusual_and_allowed_is_flagged(home: Path) -> None:
         b"",
     ],
 )
-def test_json_is_read_by_the_letter(body: bytes) -> None:
+def test_json_is_strict(body: bytes) -> None:
     started = time.thread_time()
     with pytest.raises(Problem, match="not valid JSON"):
         parse_json(body)
@@ -174,15 +174,15 @@ def test_every_finite_number_passes() -> None:
 )
 def test_a_wrong_form_is_named(typed: UseCase, body: object, said: str) -> None:
     with pytest.raises(Problem, match=said.replace(".", r"\.")):
-        invocation_columns(body, typed)
+        mlflow.sent_columns(body, typed)
 
 
 @pytest.mark.parametrize("body", [[], {}, {"rows": 1}, {"rows": [1]}, {"rows": [], "more": 1}])
-def test_predict_takes_rows_alone(typed: UseCase, body: object) -> None:
+def test_predict_takes_rows_alone(body: object) -> None:
     with pytest.raises(Problem, match="rows"):
-        predict_columns(body, typed)
+        typed_rows.sent_columns(body)
 
 
 def test_instances_may_be_lists_in_declared_order(typed: UseCase) -> None:
-    sent = invocation_columns({"instances": [list(ROW.values())] * 2}, typed)
+    sent = mlflow.sent_columns({"instances": [list(ROW.values())] * 2}, typed)
     assert sent == SentColumns({name: [value] * 2 for name, value in ROW.items()}, 2)

@@ -9,8 +9,9 @@ from filelock import FileLock
 from contract.settings import read_settings
 from contract.store.tables import Tables
 from serving.log.spool import closed_segments, make_folder
-from serving.shipper import Shipper, shippers
+from serving.shipper import shippers
 from serving.shipping.old_spool import LOCK_FILE, left_alone
+from serving.shipping.shipper import Shipper
 from serving.shipping.shipper_status import read_status
 from tests.conftest import made_use_case
 from tests.support.answers import answer, entry, spool_of, spooled

@@ -44,7 +44,7 @@ def answered(sizes: list[float], predictions: list[str]) -> pa.Table:
 
 def test_its_predictions_stand_beside_the_champions(cache: Cache) -> None:
     shadow = Shadow(cache, "small")
-    rows = shadow.beside(answered([0, 10, 10], ["a", "a", "b"]))
+    rows = shadow.fill(answered([0, 10, 10], ["a", "a", "b"]))
     assert rows.schema == SCHEMA
     assert rows.column("prediction").to_pylist() == ["a", "a", "b"]
     assert rows.column("shadow").to_pylist() == ["a", "b", "b"]
@@ -56,9 +56,9 @@ def test_its_predictions_stand_beside_the_champions(cache: Cache) -> None:
 
 def test_without_a_challenger_rows_stay_as_they_are(cache: Cache) -> None:
     shadow, rows = Shadow(cache, "small"), answered([0], ["a"])
-    shadow.beside(rows)
+    shadow.fill(rows)
     cache.announce(Announcement("small"))
-    assert shadow.beside(rows).column("shadow").to_pylist() == [None]
+    assert shadow.fill(rows).column("shadow").to_pylist() == [None]
     assert shadow.status.version is None
 
 
@@ -66,7 +66,7 @@ def test_a_slow_challenger_leaves_the_rest_without_a_shadow(cache: Cache) -> Non
     ticks: Iterator[int] = count()
     shadow = Shadow(cache, "small", clock=lambda: next(ticks) * PASS_S / 2)
     n_rows = 2 * CHUNK_ROWS
-    rows = shadow.beside(answered([0.0] * n_rows, ["a"] * n_rows))
+    rows = shadow.fill(answered([0.0] * n_rows, ["a"] * n_rows))
     assert rows.column("shadow").null_count == CHUNK_ROWS
     assert rows.column("shadow_version").null_count == CHUNK_ROWS
     assert (shadow.status.scored, shadow.status.skipped) == (CHUNK_ROWS, CHUNK_ROWS)
@@ -85,7 +85,7 @@ def test_a_challenger_that_fails_costs_no_row(cache: Cache, damage: str) -> None
         (cache.folder / "current.json").write_text("{")
     else:
         cache.announce(Announcement("small", challenger=FetchedVersion("3", "gone", NOW)))
-    found = shadow.beside(rows)
+    found = shadow.fill(rows)
     assert found.column("prediction").to_pylist() == ["a"]
     assert found.column("shadow").to_pylist() == [None]
     assert shadow.status.problem.startswith("The challenger has no answer")

@@ -1,0 +1,1 @@
+"""Fitted encoders as columns of a scorer: one file for each kind that compiles."""

@@ -1,0 +1,32 @@
+"""What one worker is put together from."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from contract.settings import Settings
+from serving.log.log import Log
+from serving.requests.api_keys import Keys
+from serving.scoring.champion import CurrentVersion
+from serving.telemetry.access_log import AccessLog
+from serving.telemetry.metrics import Metrics
+
+
+def now_utc() -> datetime:
+    """The time of arrival."""
+    return datetime.now(UTC)
+
+
+@dataclass(frozen=True)
+class WorkerContext:
+    """The parts of one worker, which endpoints, gateway and pages share."""
+
+    current: CurrentVersion  # holds the version that answers now
+    log: Log
+    feedback_log: Log
+    settings: Settings
+    mlflow_version: str
+    metrics: Metrics
+    keys: Keys
+    access_log: AccessLog
+    clock: Callable[[], datetime] = now_utc

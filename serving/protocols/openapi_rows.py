@@ -1,0 +1,67 @@
+"""A row of a use case in OpenAPI's words, and an example of it that the service answers."""
+
+from typing import Any
+
+from contract.markdown import plain
+from contract.use_case.model import Column, UseCase
+from serving.requests.columns import INT64, optional, range_of
+
+Schema = dict[str, Any]
+
+INSTANT = "2024-01-01T00:00:00Z"
+
+
+def example_row(use_case: UseCase) -> dict[str, Any]:
+    """A row that the service answers: middle of the range, first of the categories."""
+    return {name: example(use_case.columns[name]) for name in use_case.features}
+
+
+def column_schema(column: Column) -> Schema:
+    """Type, unit, range and categories of a column; what is only unusual stands in words."""
+    kinds: dict[str, Schema] = {
+        "string": {"type": "string"},
+        "integer": {"type": "integer", "minimum": -INT64, "maximum": INT64 - 1},
+        "number": {"type": "number"},
+        "boolean": {"type": "boolean"},
+        "timestamp": {"type": "string", "format": "date-time"},
+    }
+    schema = kinds[column.type]
+    notes = [column.description] if column.description else []
+    if column.unit:
+        notes.append(f"in {column.unit}")
+        schema["x-unit"] = column.unit
+    if column.categories and column.unseen == "reject":
+        schema["enum"] = [*column.categories, *([None] if column.nullable else [])]
+    elif column.categories:
+        notes.append(f"usually one of {', '.join(column.categories)}")
+    if column.out_of_range == "reject":
+        schema |= {"minimum": column.min} if column.min is not None else {}
+        schema |= {"maximum": column.max} if column.max is not None else {}
+    elif (column.min, column.max) != (None, None):
+        notes.append(f"usually {range_of(column)}")
+    if column.nullable:
+        schema["type"] = [schema["type"], "null"]
+    return schema | ({"description": plain("; ".join(notes))} if notes else {})
+
+
+def row_schema(use_case: UseCase) -> Schema:
+    """One row as an object: features needed, keys and event time optional."""
+    columns = {n: use_case.columns[n] for n in use_case.features} | optional(use_case)
+    return {
+        "type": "object",
+        "required": list(use_case.features),
+        "properties": {name: column_schema(column) for name, column in columns.items()},
+        "additionalProperties": False,
+        "examples": [example_row(use_case)],
+    }
+
+
+def example(column: Column) -> Any:
+    """A value that a column takes."""
+    if column.type == "string":
+        return column.categories[0] if column.categories else "text"
+    if column.type in ("boolean", "timestamp"):
+        return True if column.type == "boolean" else INSTANT
+    bounds = [bound for bound in (column.min, column.max) if bound is not None]
+    middle = sum(bounds) / len(bounds) if bounds else 0.0
+    return int(middle) if column.type == "integer" else middle
