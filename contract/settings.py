@@ -177,11 +177,11 @@ class Settings(BaseSettings):
         """
         if self.serve_cache:
             return Path(self.serve_cache).expanduser().resolve()
-        beside = self.home / ".serving"
+        folder = self.home / ".serving"
         if self.tracking_uri.startswith(SQLITE):
-            return beside
+            return folder
         scheme, _, rest = self.tracking_uri.partition("://")
-        return beside / _folder_name(f"{scheme}://{rest.rpartition('@')[2].rstrip('/')}")
+        return folder / _folder_name(f"{scheme}://{rest.rpartition('@')[2].rstrip('/')}")
 
     @property
     def table_root(self) -> str:
@@ -223,10 +223,10 @@ def read_settings(root: str = "") -> Settings:
     try:
         settings = Settings()
     except ValidationError as error:
-        found = "; ".join(
+        problems = "; ".join(
             f"{'.'.join(str(part) for part in e['loc'])}: {e['msg']}" for e in error.errors()
         )
-        raise BadInput(f"The environment holds unusable settings: {found}.") from error
+        raise BadInput(f"The environment holds unusable settings: {problems}.") from error
     settings = settings.model_copy(update={"root": root}) if root else settings
     if settings.tracking_uri.startswith(SQLITE):
         check_sqlite(settings.tracking_uri)

@@ -41,7 +41,7 @@ def plan(scheduler: Scheduler) -> str:
     """When each job runs, and the commands of those that are due."""
     lines = [as_text(scheduler.look())]
     for job in scheduler.due():
-        tasks = work(job, scheduler.place, scheduler.states[job].marks, datetime.now(UTC)).tasks
+        tasks = work(job, scheduler.context, scheduler.states[job].marks, datetime.now(UTC)).tasks
         lines.append(f"{job} is due" + (":" if tasks else ", and finds nothing to do"))
         lines += [f"  {shlex.join(('python', *task.command[1:]))}" for task in tasks]
     return "\n".join(lines)
@@ -93,13 +93,13 @@ def main(
     declared, settings = load_use_case(use_case), read_settings(root)
     check(declared)
     jobs, listen = _jobs(job, declared), _port(port, settings)
-    place, store = JobContext(use_case, declared, settings), JobStates.of(settings, declared.name)
+    context, store = JobContext(use_case, declared, settings), JobStates.of(settings, declared.name)
     if cli.flag(dry_run):
-        scheduler = Scheduler.open(place, store, jobs)
+        scheduler = Scheduler.open(context, store, jobs)
         typer.echo(health_json(scheduler.look()) if cli.flag(as_json) else plan(scheduler))
         return
     with store.held(jobs):
-        scheduler = Scheduler.open(place, store, jobs)
+        scheduler = Scheduler.open(context, store, jobs)
         if not job and not cli.flag(once):
             with served(scheduler.look, listen) as address:
                 say(declared.name, f"{', '.join(jobs)} scheduled; how they are: {address}")

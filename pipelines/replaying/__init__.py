@@ -1,1 +1,1 @@
-"""A span of real time lived through again, window by window."""
+"""A span of real time replayed against the real service, window by window."""

@@ -42,7 +42,7 @@ def _same(run: Run, parameters: Mapping[str, str]) -> None:
     if other:
         was = ", ".join(f"{name} {logged[name] or 'not given'}" for name in other)
         raise BadInput(
-            f"These tables have seen a replay with {was}; a time can't be lived through twice. Ask "
+            f"These tables have seen a replay with {was}; a time is replayed once in a store. Ask "
             "for the same again, or name another store by MLFLOW_TRACKING_URI."
         )
 

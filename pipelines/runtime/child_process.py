@@ -17,10 +17,10 @@ from contract.errors import Refused, Unavailable
 from contract.processes import end_in_order, last_line, start_apart
 from pipelines.runtime.process_identity import find_process, process_identity
 
-LOG_BYTES = 1024 * 1024  # of a log; as much again is kept of what was said before
+LOG_BYTES = 1024 * 1024  # of a log; as much again is kept of what came before
 WATCH_S = 1.0  # between two looks at the log
 PATIENCE_S = 10.0  # between asking a process to stop and killing it
-SHOWN = 300  # characters of what a process said last
+SHOWN = 300  # characters of the last line of a process
 FOR_PEOPLE = "SUSPICIOUS_LABELS"  # a no of `retrain` that no new try changes
 
 
@@ -30,7 +30,7 @@ class ChildResult:
 
     trouble: str = ""
     notice: str = ""  # what a person must look at although the work was done
-    said: str = ""  # by the child at last; it may name what is not for everybody
+    last_line: str = ""  # that the child printed; it may name what is not for everybody
     failed: bool = False  # without, trouble is that another process was at this work
     away: bool = False  # a needed system did not answer
     stopped: bool = False  # by us, because we stop
@@ -38,7 +38,7 @@ class ChildResult:
     @property
     def line(self) -> str:
         """All of it, for the console and the log; empty where all went well."""
-        return ": ".join(part for part in (self.trouble or self.notice, self.said) if part)
+        return ": ".join(part for part in (self.trouble or self.notice, self.last_line) if part)
 
 
 async def run_child(
@@ -50,8 +50,8 @@ async def run_child(
 ) -> ChildResult:
     """Run a command to its end, to its deadline or until `stop`.
 
-    `began` is told the identity of the process. What it prints for programs lies in a file beside
-    the log.
+    `began` is called with the identity of the process. What it prints for programs lies in a file
+    next to the log.
     """
     answer = log.with_suffix(".out")
     limit(log)
@@ -70,14 +70,14 @@ async def run_child(
     return _judged(process.returncode, answer.read_text(encoding="utf-8"), _last_line(log))
 
 
-def _judged(code: int, answer: str, said: str) -> ChildResult:
+def _judged(code: int, answer: str, line: str) -> ChildResult:
     if code == Refused.exit_code and _state(answer) == FOR_PEOPLE:
-        return ChildResult(notice="the labels look suspicious: a person must look", said=said)
+        return ChildResult(notice="the labels look suspicious: a person must look", last_line=line)
     if code:
         away = code == Unavailable.exit_code
-        return ChildResult(f"ended with exit code {code}", said=said, failed=True, away=away)
+        return ChildResult(f"ended with exit code {code}", last_line=line, failed=True, away=away)
     if found_another(answer):
-        return ChildResult("another process is at this work", said=said)
+        return ChildResult("another process is at this work", last_line=line)
     if overdue := _overdue(answer):
         return ChildResult(notice=f"labels overdue: {overdue}")
     return ChildResult()
@@ -124,30 +124,30 @@ def end_orphan(identity: str) -> bool:
     return True
 
 
-def found_another(said: str) -> bool:
+def found_another(answer: str) -> bool:
     """Whether a command that ended well found another process at its work.
 
     One that did its work says so in JSON; `retrain` says BUSY there, the others then say nothing.
     """
-    return not said.strip() or _state(said) == "BUSY"
+    return not answer.strip() or _state(answer) == "BUSY"
 
 
 def _state(answer: str) -> str:
     """The state that a command's JSON names; empty where there is none."""
-    found = _read(answer)
-    return str(found.get("state", "")) if isinstance(found, dict) else ""
+    document = _read(answer)
+    return str(document.get("state", "")) if isinstance(document, dict) else ""
 
 
 def _overdue(answer: str) -> int:
     """Labels that `maintain` found overdue; its JSON is a list of tables."""
-    found = _read(answer)
-    return sum(one.get("labels_overdue", 0) for one in found) if isinstance(found, list) else 0
+    tables = _read(answer)
+    return sum(t.get("labels_overdue", 0) for t in tables) if isinstance(tables, list) else 0
 
 
 def _read(answer: str) -> object:
     try:
-        found: object = json.loads(answer)
-        return found
+        document: object = json.loads(answer)
+        return document
     except ValueError:
         return None
 

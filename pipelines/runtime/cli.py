@@ -44,7 +44,7 @@ def execute(command: Callable[[], object]) -> None:
 
 
 def quieten() -> None:
-    """Switch off the chatter of libraries; what matters is said by us."""
+    """Switch off the chatter of libraries; what matters our own lines say."""
     logging.getLogger("alembic").setLevel(logging.WARNING)
     logging.getLogger("mlflow").setLevel(logging.ERROR)
     # The stage API is deprecated and part of this project's purpose: pipelines.registry.stages.

@@ -31,14 +31,14 @@ def import_closure(module: str) -> set[str]:
 @cache
 def own_imports(path: Path) -> tuple[str, ...]:
     """Modules of ours that one file imports, at its top or inside a function."""
-    found = set[str]()
+    names = set[str]()
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
-            found |= {alias.name for alias in node.names}
+            names |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module and node.level == 0:
             # `from contract import names` imports a module, `from contract.names import X` a name.
-            found |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
-    return tuple(sorted(name for name in found if _is_module(name)))
+            names |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
+    return tuple(sorted(name for name in names if _is_module(name)))
 
 
 def _is_module(name: str) -> bool:

@@ -26,8 +26,8 @@ def find_process(identity: str) -> psutil.Process | None:
         return None
     pid, _, started = rest.partition(":")
     try:
-        found = psutil.Process(int(pid))
+        process = psutil.Process(int(pid))
         # A start time is computed from the time of the boot, which moves when the clock is set.
-        return found if abs(found.create_time() - float(started)) <= TOLERANCE_S else None
+        return process if abs(process.create_time() - float(started)) <= TOLERANCE_S else None
     except psutil.NoSuchProcess:
         return None

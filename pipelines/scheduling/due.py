@@ -115,9 +115,9 @@ def ended_windows(now: datetime, newest: datetime | None, use_case: UseCase) -> 
     """
     zone, every = ZoneInfo(use_case.time_zone), use_case.monitoring.every
     count = use_case.schedule.look_back or LOOK_BACK[every]
-    found = _before(running_window(now, use_case)[0], every, count)
-    if newest is None or newest.astimezone(zone).date() >= found[0][0]:
-        return found
+    ended = _before(running_window(now, use_case)[0], every, count)
+    if newest is None or newest.astimezone(zone).date() >= ended[0][0]:
+        return ended
     return _before(period(newest.astimezone(zone).date(), every)[1], every, count)
 
 
@@ -128,15 +128,16 @@ def running_window(now: datetime, use_case: UseCase) -> Days:
 
 
 def counted_windows(
-    ended: Sequence[Days], found: Mapping[str, WindowContent], reported: Mapping[str, str]
+    ended: Sequence[Days], content: Mapping[str, WindowContent], reported: Mapping[str, str]
 ) -> list[Days]:
     """Windows since the first answers: from there on an empty one is news, too."""
-    known = [w for w in ended if found[title(w)].rows or title(w) in reported]
-    return list(ended[ended.index(known[0]) :]) if known else []
+    with_answers = (w for w in ended if content[title(w)].rows or title(w) in reported)
+    first = next(with_answers, None)
+    return list(ended[ended.index(first) :]) if first else []
 
 
 def due_windows(
-    windows: Sequence[Days], found: Mapping[str, WindowContent], reported: Mapping[str, str]
+    windows: Sequence[Days], content: Mapping[str, WindowContent], reported: Mapping[str, str]
 ) -> list[Days]:
     """Windows without a report, and those that have more rows or labels than at their last one.
 
@@ -145,8 +146,8 @@ def due_windows(
     return [
         window
         for window in windows
-        if (known := reported.get(title(window))) is None
-        or found[title(window)].exceeds(WindowContent.read(known))
+        if (mark := reported.get(title(window))) is None
+        or content[title(window)].exceeds(WindowContent.read(mark))
     ]
 
 
@@ -156,11 +157,11 @@ def title(window: Days) -> str:
 
 
 def _before(end: date, every: str, count: int) -> list[Days]:
-    found: list[Days] = []
+    windows: list[Days] = []
     for _ in range(count):
-        found.append(period(end - timedelta(days=1), every))
-        end = found[-1][0]
-    return found[::-1]
+        windows.append(period(end - timedelta(days=1), every))
+        end = windows[-1][0]
+    return windows[::-1]
 
 
 def _tick(use_case: UseCase, job: Job, after: datetime) -> datetime:

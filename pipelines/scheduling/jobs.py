@@ -62,40 +62,40 @@ class JobWork:
     marks: Mapping[str, str] = field(default_factory=dict)
 
 
-def work(job: Job, place: JobContext, done: Mapping[str, str], now: datetime) -> JobWork:
+def work(job: Job, context: JobContext, done: Mapping[str, str], now: datetime) -> JobWork:
     """What a job has to do, given the marks of what it has done."""
     if job == "monitor":
-        return _windows(place, done, now)
+        return _windows(context, done, now)
     if job == "feedback":
-        return _label_files(place, done)
-    return JobWork((JobTask(place.command(job)),))
+        return _label_files(context, done)
+    return JobWork((JobTask(context.command(job)),))
 
 
-def _windows(place: JobContext, done: Mapping[str, str], now: datetime) -> JobWork:
-    use_case = place.use_case
-    tables = Tables(place.settings.table_root, use_case.name)
+def _windows(context: JobContext, done: Mapping[str, str], now: datetime) -> JobWork:
+    use_case = context.use_case
+    tables = Tables(context.settings.table_root, use_case.name)
     if not tables.exists("predictions"):
         return JobWork(())
     before = local_midnight(running_window(now, use_case)[0], use_case.time_zone)
     ended = ended_windows(now, _newest(tables, before, now), use_case)
-    found = contents(tables, use_case, ended, now)
-    counted = counted_windows(ended, found, done)
+    content = contents(tables, use_case, ended, now)
+    counted = counted_windows(ended, content, done)
     tasks = []
-    for start, end in due_windows(counted, found, done):
+    for start, end in due_windows(counted, content, done):
         days = ("--from", start.isoformat(), "--until", end.isoformat())
-        tasks.append(JobTask(place.command("monitor", *days), title((start, end))))
-    return JobWork(tuple(tasks), {title(w): found[title(w)].mark for w in counted})
+        tasks.append(JobTask(context.command("monitor", *days), title((start, end))))
+    return JobWork(tuple(tasks), {title(w): content[title(w)].mark for w in counted})
 
 
 def _newest(tables: Tables, before: datetime, now: datetime) -> datetime | None:
     opened = tables.open("predictions")
     counted = " AND ".join(counting(opened, now))
-    found = tables.query(
+    rows = tables.query(
         "SELECT max(p.event_time) AS newest FROM predictions p "  # noqa: S608, moments
         f"WHERE p.event_time < {moment(before)} AND {counted}",
         predictions=opened,
     )
-    newest: datetime | None = found.column("newest")[0].as_py()
+    newest: datetime | None = rows.column("newest")[0].as_py()
     return newest
 
 
@@ -119,33 +119,33 @@ def contents(
         "CAST(coalesce(sum(l.revision), 0) AS BIGINT) AS revisions FROM predictions p "
         f"LEFT JOIN ({labels}) l ON l.prediction_id = p.prediction_id WHERE {where} GROUP BY 1"
     )
-    found = {title(window): WindowContent() for window in windows}
+    content = {title(window): WindowContent() for window in windows}
     for row in tables.query(sql, **opened).to_pylist():
         place = row.pop("place")
-        found[title(windows[place])] = WindowContent(**row)
-    return found
+        content[title(windows[place])] = WindowContent(**row)
+    return content
 
 
-def _label_files(place: JobContext, done: Mapping[str, str]) -> JobWork:
+def _label_files(context: JobContext, done: Mapping[str, str]) -> JobWork:
     """A file is imported when it is new or has changed since."""
-    found = {}
-    for file in sorted(Path("/").glob(label_pattern(place).removeprefix("/"))):
+    marks = {}
+    for file in sorted(Path("/").glob(label_pattern(context).removeprefix("/"))):
         status = file.stat()
-        found[str(file)] = f"{status.st_size} bytes of {status.st_mtime_ns} ns"
+        marks[str(file)] = f"{status.st_size} bytes of {status.st_mtime_ns} ns"
     tasks = [
-        JobTask(place.command("feedback", "--source", name), name)
-        for name, mark in found.items()
+        JobTask(context.command("feedback", "--source", name), name)
+        for name, mark in marks.items()
         if done.get(name) != mark
     ]
-    return JobWork(tuple(tasks), found)
+    return JobWork(tuple(tasks), marks)
 
 
-def label_pattern(place: JobContext) -> str:
+def label_pattern(context: JobContext) -> str:
     """Where label files land; beside the use case's tables, unless it is absolute."""
-    pattern, root = place.use_case.schedule.labels, place.settings.table_root
+    pattern, root = context.use_case.schedule.labels, context.settings.table_root
     assert pattern is not None, "the use case was checked"
     if Path(pattern).is_absolute() or "://" not in root:
-        return str(Path(root) / place.use_case.name / pattern)
+        return str(Path(root) / context.use_case.name / pattern)
     raise BadInput(
         f"schedule.labels: an absolute path is needed where tables live under {root}, "
         f"found {pattern!r}."

@@ -22,17 +22,17 @@ LONGEST_SLEEP_S = 30.0  # the clock of a host may be set, or stand still while i
 class Scheduler:
     """The jobs of one use case, and what is known of them."""
 
-    place: JobContext
+    context: JobContext
     store: JobStates
     started: datetime
     states: dict[Job, JobState]
     stop: asyncio.Event
 
     @classmethod
-    def open(cls, place: JobContext, store: JobStates, jobs: Sequence[Job]) -> "Scheduler":
+    def open(cls, context: JobContext, store: JobStates, jobs: Sequence[Job]) -> "Scheduler":
         """With what is known of the jobs so far."""
         states = {job: _as_found(store.read(job)) for job in jobs}
-        return cls(place, store, datetime.now(UTC), states, asyncio.Event())
+        return cls(context, store, datetime.now(UTC), states, asyncio.Event())
 
     def put(self, job: Job, state: JobState) -> None:
         """Know this of a job, durably."""
@@ -41,11 +41,11 @@ class Scheduler:
 
     def look(self) -> Health:
         """How the jobs are now."""
-        return health(self.place.use_case, dict(self.states), self.started, datetime.now(UTC))
+        return health(self.context.use_case, dict(self.states), self.started, datetime.now(UTC))
 
     def times(self) -> dict[Job, datetime]:
         """When each job runs next; what has passed is due."""
-        declared, now = self.place.use_case, datetime.now(UTC)
+        declared, now = self.context.use_case, datetime.now(UTC)
         return {
             job: next_try(declared, job, state, self.started, now)
             for job, state in self.states.items()
@@ -92,7 +92,7 @@ async def catch_up(scheduler: Scheduler, jobs: list[Job]) -> list[ChildResult]:
 
 
 async def _tried(scheduler: Scheduler, job: Job) -> ChildResult:
-    schedule = scheduler.place.use_case.schedule
+    schedule = scheduler.context.use_case.schedule
     for attempt in range(1, schedule.attempts + 1):
         ended = await run_job(scheduler, job)
         failures = scheduler.states[job].failures
@@ -111,11 +111,12 @@ async def run_job(scheduler: Scheduler, job: Job) -> ChildResult:
     began = datetime.now(UTC)
     scheduler.put(job, replace(scheduler.states[job], since=began, child=""))
     try:
-        todo = work(job, scheduler.place, scheduler.states[job].marks, began)
+        todo = work(job, scheduler.context, scheduler.states[job].marks, began)
     except Exception as error:  # of a file or store that is away a query raises nothing narrower
         away = isinstance(error, OSError | Unavailable)
-        said = str(error).partition("\n")[0]
-        todo, ended = JobWork(()), ChildResult("could not look", said=said, failed=True, away=away)
+        message = str(error).partition("\n")[0]
+        todo = JobWork(())
+        ended = ChildResult("could not look", last_line=message, failed=True, away=away)
     else:
         ended = await _run_tasks(scheduler, job, todo)
     state = replace(scheduler.states[job], since=None, child="")
@@ -150,7 +151,7 @@ async def _run_task(scheduler: Scheduler, job: Job, task: JobTask, mark: str) ->
     def at_work(identity: str) -> None:
         scheduler.put(job, replace(scheduler.states[job], child=identity))
 
-    longest_s = deadline_s(job, scheduler.place.use_case)
+    longest_s = deadline_s(job, scheduler.context.use_case)
     log = scheduler.store.log(job)
     ended = await run_child(task.command, log, longest_s, scheduler.stop, at_work)
     state = replace(scheduler.states[job], child="")

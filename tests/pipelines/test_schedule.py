@@ -130,7 +130,7 @@ def test_work_that_another_process_does_is_no_failure_and_is_left_for_later(
     assert known(home, "maintain")["failures"] == 0
 
 
-SAID = [
+ANSWERS = [
     ("", True),
     ('{"state": "BUSY", "reasons": []}', True),
     ('{"state": "NOT_NEEDED"}', False),
@@ -139,9 +139,9 @@ SAID = [
 ]
 
 
-@pytest.mark.parametrize(("said", "another"), SAID)
-def test_a_command_says_whether_it_did_its_work(said: str, another: bool) -> None:
-    assert found_another(said) == another
+@pytest.mark.parametrize(("answer", "another"), ANSWERS)
+def test_a_command_says_whether_it_did_its_work(answer: str, another: bool) -> None:
+    assert found_another(answer) == another
 
 
 WRONG = [
@@ -189,7 +189,7 @@ def test_what_a_command_says_last_is_kept_apart_from_how_it_ended(
         return await run_child(command, home / "job.log", 60, asyncio.Event(), lambda _: None)
 
     ended = asyncio.run(run())
-    assert replace(ended, said="") == how
+    assert replace(ended, last_line="") == how
     assert (SECRET_LINE in ended.line) == bool(code)
     assert SECRET_LINE not in ended.trouble + ended.notice
 
