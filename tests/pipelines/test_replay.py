@@ -89,7 +89,7 @@ def lived(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 def service_of(replay: "subprocess.Popen[bytes]", week: int) -> psutil.Process:
     """The service that a replay has started for a week's traffic."""
     note, met = Path("data/.locks/made.replay.service"), list[str]()
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 300
     while len(met) < week:
         assert replay.poll() is None
         assert time.monotonic() < deadline
