@@ -27,9 +27,12 @@ def test_who_would_wait_forever_ends_when_told_to(tmp_path: Path) -> None:
         with locked(file, lambda: Busy("told to stop"), FOREVER, lambda: next(answers), 0.01):
             pytest.fail("two at once")
 
-    with locked(file, lambda: Busy("never")), ThreadPoolExecutor() as threads:
-        with pytest.raises(Busy, match="told to stop"):
-            threads.submit(wait).result()
+    with (
+        locked(file, lambda: Busy("never")),
+        ThreadPoolExecutor() as threads,
+        pytest.raises(Busy, match="told to stop"),
+    ):
+        threads.submit(wait).result()
     assert not list(answers)
     with locked(file, lambda: Busy("still held")):
         pass
