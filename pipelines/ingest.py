@@ -84,7 +84,7 @@ def _ingest_labelled(workspace: Workspace, labelled: TableVersion) -> Ingested:
     same = np.isin(row_hashes(rows), raw.column(ROW_HASH).to_numpy())
     if differ := int((is_known & ~same).sum()):
         mlflow.log_metric("rows_differ", differ)
-        console().print(f"  {count(differ)} answered rows are otherwise in raw, which stands")
+        console().print(f"  {count(differ)} answered rows have other values in raw, which are kept")
     return _take_in(workspace, rows.filter(pa.array(~is_known)), rows.num_rows)
 
 

@@ -154,7 +154,7 @@ def _notes(version: Version, live: LedgerEntry | None, champion: str) -> list[st
     if version.stage == GONE:
         notes.append(f"version {version.version} is {GONE}: its runs and data can't be named")
     if live is None:
-        notes.append("the ledger knows no move that had made this version live by then")
+        notes.append("the ledger holds no move that made this version live before then")
     elif champion != version.version:
         notes.append(
             f"the ledger's champion was version {champion or 'none'} by then: a service follows "

@@ -11,13 +11,12 @@ from datetime import UTC, datetime, timedelta
 from typing import Annotated, get_args
 
 import typer
-from deltalake.exceptions import CommitFailedError
 
-from contract.errors import BadInput, Unavailable
+from contract.errors import BadInput
 from contract.names import TableName
 from contract.store import upkeep
 from contract.store.tables import Tables
-from pipelines.data.retention import ATTEMPTS, expire
+from pipelines.data.retention import expire, until_committed
 from pipelines.feedback import waiting
 from pipelines.runtime import cli
 from pipelines.runtime.console import summary, working
@@ -101,7 +100,9 @@ def pinned_versions(workspace: Workspace) -> dict[TableName, set[int]]:
 def _maintain(
     tables: Tables, name: TableName, unused: timedelta, pins: set[int], expired: int
 ) -> Maintained:
-    compacted = _compact(tables, name) if name in GROWING else upkeep.Compaction(0, 0)
+    compacted = upkeep.Compaction(0, 0)
+    if name in GROWING:  # a writer that changes the table's columns meanwhile wins
+        compacted = until_committed(name, lambda: upkeep.compact(tables.open(name)))
     upkeep.set_properties(tables.open(name), name)
     kept = known_versions(tables, name, pins)
     deleted = upkeep.vacuum(tables.open(name), unused, kept)
@@ -129,16 +130,6 @@ def _known(tables: Tables, name: TableName, version: int) -> bool:
     except BadInput:
         return False
     return True
-
-
-def _compact(tables: Tables, name: TableName) -> upkeep.Compaction:
-    """A writer that changes the table's columns meanwhile wins; then it is done again."""
-    for _ in range(ATTEMPTS):
-        try:
-            return upkeep.compact(tables.open(name))
-        except CommitFailedError:
-            continue
-    raise Unavailable(f"Table {name!r} changed {ATTEMPTS} times during compaction; try again.")
 
 
 def main(

@@ -2,16 +2,25 @@
 
 from collections.abc import Callable
 from datetime import datetime, timedelta
-from time import sleep
+from typing import TypeVar
 
 import pyarrow as pa
 from deltalake.exceptions import CommitFailedError
+from tenacity import (
+    RetryError,
+    Retrying,
+    retry_if_exception_type,
+    stop_after_attempt,
+    wait_exponential,
+)
 
 from contract.errors import Unavailable
 from contract.names import TableName
 from contract.store.labels import label_tables, leaving_sql, moment, shared_keys
 from contract.store.tables import Tables, quoted
 from contract.use_case.model import UseCase
+
+T = TypeVar("T")
 
 ATTEMPTS = 5
 PAUSE_S = 0.2  # after the first attempt; twice as long after each further one
@@ -59,7 +68,7 @@ def delete(tables: Tables, name: TableName, where: str, **metadata: str) -> int:
             tables.delete(name, until_now, **metadata)
         return n_rows
 
-    return _patiently(name, act)
+    return until_committed(name, act)
 
 
 def _with_their_predictions(tables: Tables, use_case: UseCase, before: datetime) -> int:
@@ -77,17 +86,25 @@ def _with_their_predictions(tables: Tables, use_case: UseCase, before: datetime)
         )
         return tables.delete_matching("feedback", leaving, on) if leaving.num_rows else 0
 
-    return _patiently("feedback", act)
+    return until_committed("feedback", act)
 
 
-def _patiently(name: TableName, act: Callable[[], int]) -> int:
-    """Do what changes a table. A writer that comes between wins, and then it is done again."""
-    for attempt in range(ATTEMPTS):
-        try:
-            return act()
-        except CommitFailedError:
-            sleep(PAUSE_S * 2**attempt)
-    raise Unavailable(f"Table {name!r} changed {ATTEMPTS} times during a deletion; try again.")
+def until_committed(name: TableName, change: Callable[[], T]) -> T:
+    """What `change` answers, which changes a table; Unavailable when it fails every time.
+
+    A writer that comes between wins, and then it is done again.
+    """
+    retrying = Retrying(
+        retry=retry_if_exception_type(CommitFailedError),
+        stop=stop_after_attempt(ATTEMPTS),
+        wait=wait_exponential(PAUSE_S),
+    )
+    try:
+        return retrying(change)
+    except RetryError as error:
+        raise Unavailable(
+            f"Table {name!r} changed {ATTEMPTS} times while it was worked on; try again."
+        ) from error
 
 
 def matching(tables: Tables, name: TableName, where: str) -> tuple[int, str]:
