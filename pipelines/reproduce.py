@@ -17,6 +17,7 @@ import mlflow
 
 from contract.errors import BadInput, Refused
 from contract.names import USE_CASE_FILE, experiment
+from contract.processes import run_to_end
 from contract.store.tables import CONTENT_HASH, TableVersion
 from contract.use_case.loader import parse_frozen
 from pipelines.gate import VersionOption
@@ -145,14 +146,9 @@ def _checkout(revision: str) -> Iterator[Path]:
     git = ["git", "-C", str(PROJECT), "worktree"]
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name) / "project"
-        added = subprocess.run(
-            [*git, "add", "--detach", str(folder), revision],
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        if added.returncode:
-            raise Refused(f"Commit {revision} can't be checked out: {added.stderr.strip()}")
+        added = run_to_end([*git, "add", "--detach", str(folder), revision])
+        if added.code:
+            raise Refused(f"Commit {revision} can't be checked out: {added.reason}")
         try:
             yield folder
         finally:

@@ -21,7 +21,7 @@ from pipelines.runtime import cli
 from pipelines.runtime.child_process import ChildResult
 from pipelines.scheduling.due import check
 from pipelines.scheduling.health import as_json as health_json
-from pipelines.scheduling.health import as_text, shown
+from pipelines.scheduling.health import as_text, served
 from pipelines.scheduling.jobs import JobContext, work
 from pipelines.scheduling.scheduler import Scheduler, catch_up, keep, say
 from pipelines.scheduling.state_files import JobStates
@@ -49,11 +49,11 @@ def plan(scheduler: Scheduler) -> str:
 
 def conclude(trouble: list[ChildResult]) -> None:
     """Raise what the exit code must say of jobs that did not do their work."""
-    said = "; ".join(ended.line for ended in trouble)
+    lines = "; ".join(ended.line for ended in trouble)
     if trouble and all(ended.away or not ended.failed for ended in trouble):
-        raise Unavailable(said)
+        raise Unavailable(lines)
     if trouble:
-        raise Refused(said)
+        raise Refused(lines)
 
 
 async def _until_stopped(scheduler: Scheduler, doing: Coroutine[Any, Any, T]) -> T:
@@ -101,7 +101,7 @@ def main(
     with store.held(jobs):
         scheduler = Scheduler.open(place, store, jobs)
         if not job and not cli.flag(once):
-            with shown(scheduler.look, listen) as address:
+            with served(scheduler.look, listen) as address:
                 say(declared.name, f"{', '.join(jobs)} scheduled; how they are: {address}")
                 asyncio.run(_until_stopped(scheduler, keep(scheduler)))
             return

@@ -5,7 +5,6 @@ without event times sends its holdout.
 """
 
 import json
-import subprocess
 import sys
 import time
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ import httpx
 import pyarrow as pa
 
 from contract.errors import BadInput, Refused
+from contract.processes import run_to_end
 from contract.use_case.model import TimeSplit, UseCase
 from monitoring.windows.declared import period
 from monitoring.windows.versions import read_served
@@ -75,11 +75,11 @@ def watch(use_case: str, root: str, days: Days | None) -> dict[str, Any]:
     command += ["--root", root] if root else []
     if days:
         command += ["--from", days.start.isoformat(), "--until", days.end.isoformat()]
-    done = subprocess.run(command, stdout=subprocess.PIPE, check=False)
-    if done.returncode:
-        raise Refused(f"Monitoring ended with exit code {done.returncode}.")
-    found: dict[str, Any] = json.loads(done.stdout)
-    return found
+    monitoring = run_to_end(command, show_errors=True)
+    if monitoring.code:
+        raise Refused(f"Monitoring ended with exit code {monitoring.code}.")
+    report: dict[str, Any] = json.loads(monitoring.output)
+    return report
 
 
 def main(use_case: cli.UseCaseOption = "flights", root: cli.RootOption = "") -> None:

@@ -8,7 +8,6 @@ import json
 import os
 import re
 import signal
-import subprocess
 import sys
 from collections.abc import Callable
 from importlib.metadata import PackageNotFoundError, version
@@ -18,6 +17,7 @@ from typing import Annotated
 import typer
 
 from contract.errors import Refused, Unavailable
+from contract.processes import run_to_end
 from serving.telemetry.metrics import SHARED
 
 REQUIREMENTS_FILE = "requirements.txt"
@@ -88,24 +88,16 @@ def check_apart(
     limit = CHECK_S if limit_s is None else limit_s
     command = [sys.executable, "-m", "serving.check", str(folder), "--name", name]
     command += ["--version", version, "--registered", registered, "--types", "yes" if new else "no"]
+    environment = {name: value for name, value in os.environ.items() if name != SHARED}
     try:
-        done = subprocess.run(
-            command,
-            cwd=HERE,
-            env={name: value for name, value in os.environ.items() if name != SHARED},
-            capture_output=True,
-            text=True,
-            timeout=limit,
-            check=False,
-        )
-    except subprocess.TimeoutExpired:
+        check = run_to_end(command, limit, cwd=HERE, environment=environment)
+    except TimeoutError:
         raise Unavailable(f"its check took longer than {limit:g} s") from None
-    if done.returncode == -signal.SIGKILL:
+    if check.code == -signal.SIGKILL:
         raise Unavailable("its check was killed, perhaps for want of memory")
-    if done.returncode:
-        reason = done.stderr.strip().split("\n")[-1]
-        raise Refused(reason or f"Its check ended with {done.returncode}.")
-    return int(json.loads(done.stdout)["golden_rows"])
+    if check.code:
+        raise Refused(check.reason)
+    return int(json.loads(check.output)["golden_rows"])
 
 
 def run() -> None:

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from contract.errors import BadInput
+from contract.processes import end_in_order, start_apart
 
 FIRST_PAUSE_S = 0.1
 LONGEST_PAUSE_S = 10.0
@@ -52,19 +53,13 @@ async def _keep(child: Child, stop: asyncio.Event, hopeless: asyncio.Event) -> b
     pause_s = FIRST_PAUSE_S
     while not stop.is_set():
         started = time.monotonic()
-        process = await asyncio.create_subprocess_exec(
-            *("nice", "-n", str(child.nice)),
-            sys.executable,
-            *child.arguments,
-            pass_fds=child.fds,
-            stdin=asyncio.subprocess.DEVNULL,
-            start_new_session=True,  # Ctrl-C reaches the supervisor alone, which stops in order
-        )
+        command = ("nice", "-n", str(child.nice), sys.executable, *child.arguments)
+        process = await start_apart(command, fds=child.fds)
         waits = [asyncio.create_task(process.wait()), asyncio.create_task(stop.wait())]
         await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
         waits[1].cancel()
         if process.returncode is None:
-            await _end(process, child.patience_s)
+            await end_in_order(process, child.patience_s)
             return True
         if process.returncode == BadInput.exit_code:
             hopeless.set()
@@ -80,13 +75,3 @@ async def _keep(child: Child, stop: asyncio.Event, hopeless: asyncio.Event) -> b
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(stop.wait(), pause_s)
     return True
-
-
-async def _end(process: asyncio.subprocess.Process, patience_s: float) -> None:
-    """Ask a process to stop; kill it when it does not."""
-    process.terminate()
-    try:
-        await asyncio.wait_for(process.wait(), patience_s)
-    except TimeoutError:
-        process.kill()
-        await process.wait()

@@ -4,11 +4,17 @@ A tracking server is waited for by MLflow's own client. Jobs that talk to Postgr
 the same here: a new connection is tried until the deadline.
 """
 
-import time
 from functools import cache
 from typing import Any
 
 import typer
+from tenacity import (
+    RetryCallState,
+    Retrying,
+    retry_if_exception_type,
+    stop_after_delay,
+    wait_fixed,
+)
 
 from contract.errors import Unavailable
 from contract.settings import read_settings
@@ -24,7 +30,7 @@ def await_database(uri: str, wait_s: float) -> None:
     """
     import sqlalchemy
 
-    _be_patient()
+    _wait_at_each_connection()
     engine = sqlalchemy.create_engine(uri)
     try:
         engine.connect().close()
@@ -38,7 +44,7 @@ def await_database(uri: str, wait_s: float) -> None:
 
 
 @cache
-def _be_patient() -> None:
+def _wait_at_each_connection() -> None:
     from sqlalchemy import event
     from sqlalchemy.engine import Engine
 
@@ -50,14 +56,16 @@ def _be_patient() -> None:
 
 
 def _connected(dialect: Any, arguments: Any, options: Any, wait_s: float) -> Any:
-    deadline, said = time.monotonic() + wait_s, False
-    while True:
-        try:
-            return dialect.connect(*arguments, **options)
-        except dialect.loaded_dbapi.OperationalError:
-            if time.monotonic() > deadline:
-                raise
-        if not said:
-            typer.echo("  … the database is away; waiting for it", err=True)
-            said = True
-        time.sleep(PAUSE_S)
+    attempts = Retrying(
+        retry=retry_if_exception_type(dialect.loaded_dbapi.OperationalError),
+        stop=stop_after_delay(wait_s),
+        wait=wait_fixed(PAUSE_S),
+        before_sleep=_say_once,
+        reraise=True,
+    )
+    return attempts(dialect.connect, *arguments, **options)
+
+
+def _say_once(state: RetryCallState) -> None:
+    if state.attempt_number == 1:
+        typer.echo("  … the database is away; waiting for it", err=True)

@@ -20,6 +20,7 @@ KIND = "custom_model_development"
 # What the stores answer for a model, a version or an alias that is not there.
 ABSENT = ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE")
 EXISTS = "RESOURCE_ALREADY_EXISTS"
+AWAY = "TEMPORARILY_UNAVAILABLE"
 
 
 def connect(settings: Settings) -> MlflowClient:
@@ -51,6 +52,11 @@ def is_absent(error: MlflowException) -> bool:
 def is_there(error: MlflowException) -> bool:
     """Whether the store answered that what was to be made is there already."""
     return bool(error.error_code == EXISTS)
+
+
+def is_away(error: BaseException) -> bool:
+    """Whether the store did not answer and may do so later."""
+    return isinstance(error, MlflowException) and error.error_code == AWAY
 
 
 def experiment(client: MlflowClient, settings: Settings, name: str) -> str:

@@ -7,13 +7,13 @@ the next call, so no crash leaves half a move (docs/decisions).
 """
 
 import socket
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from functools import partial
 
 import mlflow
+from tenacity import Retrying, retry_if_result, stop_after_delay, wait_fixed
 
 from contract.errors import Refused, Unavailable
 from contract.store.locks import lock_folder, locked
@@ -35,12 +35,13 @@ from pipelines.registry.transitions import (
     plan,
 )
 from pipelines.registry.versions import RegistrySnapshot, read_shown
-from pipelines.runtime.retry import patiently
+from pipelines.runtime.retry import retry_while_away
 from pipelines.runtime.workspace import Workspace
 
 LOCK_WAIT_S = 120
 # Another host that is in the middle of a move gets this long before its move is finished here.
 LEASE_S = 30
+LOOK_S = 0.5  # between two looks at what it shows
 
 
 def move(workspace: Workspace, ask: MoveRequest) -> LedgerEntry | None:
@@ -57,7 +58,7 @@ def move(workspace: Workspace, ask: MoveRequest) -> LedgerEntry | None:
             if append_entry(workspace.tables, entry):
                 own = mlflow.active_run()
                 run_id = own.info.run_id if own else ""
-                patiently(
+                retry_while_away(
                     partial(show, workspace, [*entries, entry], run_id),
                     workspace.settings.store_wait_s,
                 )
@@ -80,7 +81,7 @@ def refresh(workspace: Workspace) -> None:
 
 
 def _settled(workspace: Workspace) -> tuple[list[LedgerEntry], RegistrySnapshot | None]:
-    return patiently(lambda: _settle(workspace), workspace.settings.store_wait_s)
+    return retry_while_away(lambda: _settle(workspace), workspace.settings.store_wait_s)
 
 
 def _settle(workspace: Workspace) -> tuple[list[LedgerEntry], RegistrySnapshot | None]:
@@ -125,12 +126,18 @@ def _entry(ask: MoveRequest, after: RegistryState, seen: ObservedRegistry) -> Le
 
 def _give_other_host_time(workspace: Workspace, head: LedgerEntry) -> None:
     """Wait for the host that wrote the head to show it; on this host the lock says it has ended."""
-    deadline = time.monotonic() + LEASE_S
-    while head.host != socket.gethostname() and time.monotonic() < deadline:
+
+    def is_shown() -> bool:
         shown = read_shown(workspace)
-        if shown is None or mark_in(shown) == mark_of(head):
-            return
-        time.sleep(0.5)
+        return shown is None or mark_in(shown) == mark_of(head)
+
+    if head.host != socket.gethostname():
+        Retrying(
+            retry=retry_if_result(lambda done: not done),
+            stop=stop_after_delay(LEASE_S),
+            wait=wait_fixed(LOOK_S),
+            retry_error_callback=lambda _: False,  # the move is finished here
+        )(is_shown)
 
 
 @contextmanager

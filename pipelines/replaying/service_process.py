@@ -3,7 +3,6 @@
 import socket
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,6 +10,14 @@ from typing import Any
 
 import httpx
 import pyarrow as pa
+from tenacity import (
+    RetryError,
+    Retrying,
+    retry_if_exception_type,
+    retry_if_result,
+    stop_after_delay,
+    wait_fixed,
+)
 
 from contract.errors import Refused, Unavailable
 from contract.use_case.model import UseCase
@@ -92,17 +99,24 @@ def free_port() -> int:
 
 
 def _wait_until_ready(process: "subprocess.Popen[bytes]", address: str, version: str) -> None:
-    deadline = time.monotonic() + READY_S
-    while time.monotonic() < deadline:
-        if process.poll() is not None:
-            raise Refused(f"The service ended with exit code {process.returncode}; try make serve.")
-        try:
-            answer = httpx.get(f"{address}/ping", timeout=2)
-            found = answer.headers.get("X-Model-Version")
-            if answer.status_code == httpx.codes.OK and version in ("", found):
-                return
-        except httpx.TransportError:
-            pass  # not listening yet: the loop's deadline decides
-        time.sleep(0.1)
-    what = f"with version {version} " if version else ""
-    raise Unavailable(f"The service at {address} was not ready {what}within {READY_S} s.")
+    attempts = Retrying(
+        retry=retry_if_exception_type(httpx.TransportError)  # it is not listening yet
+        | retry_if_result(lambda ready: not ready),
+        stop=stop_after_delay(READY_S),
+        wait=wait_fixed(0.1),
+    )
+    try:
+        attempts(_is_ready, process, address, version)
+    except RetryError:
+        what = f"with version {version} " if version else ""
+        raise Unavailable(
+            f"The service at {address} was not ready {what}within {READY_S} s."
+        ) from None
+
+
+def _is_ready(process: "subprocess.Popen[bytes]", address: str, version: str) -> bool:
+    if process.poll() is not None:
+        raise Refused(f"The service ended with exit code {process.returncode}; try make serve.")
+    answer = httpx.get(f"{address}/ping", timeout=2)
+    answered_by = answer.headers.get("X-Model-Version")
+    return answer.status_code == httpx.codes.OK and version in ("", answered_by)

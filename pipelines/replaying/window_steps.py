@@ -4,7 +4,6 @@ Each can be done again without doing anything twice: only rows without an answer
 labels change nothing, the same content is reported once.
 """
 
-import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Collection, Mapping
@@ -16,6 +15,7 @@ import pyarrow.compute as pc
 from pyarrow.parquet import write_table
 
 from contract.errors import BadInput, Unavailable
+from contract.processes import run_to_end
 from contract.settings import Settings
 from contract.store.locks import lock_folder
 from contract.use_case.model import UseCase
@@ -139,9 +139,9 @@ def _ship(context: ReplayContext) -> None:
     """Move what lies in the spool into the table."""
     command = [sys.executable, "-m", "serving.shipper", "--name", context.use_case.name]
     command += ["--root", context.settings.table_root, "--drain", "yes"]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    if done.returncode:
-        raise Unavailable(f"The spool could not be shipped: {done.stderr.strip()[-300:]}")
+    shipping = run_to_end(command)
+    if shipping.code:
+        raise Unavailable(f"The spool could not be shipped: {shipping.reason}")
 
 
 def _report(

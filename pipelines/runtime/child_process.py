@@ -14,6 +14,7 @@ from pathlib import Path
 import psutil
 
 from contract.errors import Refused, Unavailable
+from contract.processes import end_in_order, last_line, start_apart
 from pipelines.runtime.process_identity import find_process, process_identity
 
 LOG_BYTES = 1024 * 1024  # of a log; as much again is kept of what was said before
@@ -57,18 +58,12 @@ async def run_child(
     with log.open("ab") as lines, answer.open("wb") as out:
         lines.write(f"--- {datetime.now(UTC).isoformat(' ', 'seconds')} {command}\n".encode())
         lines.flush()
-        process = await asyncio.create_subprocess_exec(
-            *command,
-            stdin=asyncio.subprocess.DEVNULL,
-            stdout=out,
-            stderr=lines,
-            start_new_session=True,  # Ctrl-C reaches the scheduler alone, which stops in order
-        )
+        process = await start_apart(command, out, lines)
     with contextlib.suppress(psutil.NoSuchProcess):  # it has ended already
         began(process_identity(process.pid))
     in_time = await _watch(process, log, deadline_s, stop)
     if process.returncode is None:
-        await _end(process)
+        await end_in_order(process, PATIENCE_S, with_its_own=True)
         if in_time:
             return ChildResult("stopped", stopped=True)
         return ChildResult(f"was stopped after {deadline_s:g} s, its deadline", failed=True)
@@ -116,17 +111,6 @@ def limit(log: Path) -> None:
         os.truncate(log, 0)
 
 
-async def _end(process: asyncio.subprocess.Process) -> None:
-    """Ask a child and what it started to stop; kill them when they do not."""
-    with contextlib.suppress(ProcessLookupError):
-        os.killpg(process.pid, signal.SIGTERM)
-    with contextlib.suppress(TimeoutError):
-        await asyncio.wait_for(process.wait(), PATIENCE_S)
-    with contextlib.suppress(ProcessLookupError):
-        os.killpg(process.pid, signal.SIGKILL)
-    await process.wait()
-
-
 def end_orphan(identity: str) -> bool:
     """Stop what a scheduler left behind that was killed; False where nothing of it is there."""
     process = find_process(identity)
@@ -169,6 +153,4 @@ def _read(answer: str) -> object:
 
 
 def _last_line(log: Path) -> str:
-    said = log.read_text(encoding="utf-8", errors="replace").split("\n")
-    last = next((line for line in reversed(said) if line.strip()), "")
-    return last.strip()[:SHOWN]
+    return last_line(log.read_text(encoding="utf-8", errors="replace"))[:SHOWN]

@@ -14,11 +14,14 @@ from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from zoneinfo import ZoneInfo
 
+from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Gauge, generate_latest
+
 from contract.errors import BadInput
 from contract.use_case.model import Job, UseCase
 from pipelines.scheduling.due import JobState, first_due, next_try
 
 HOST = "127.0.0.1"
+NEVER_RAN = "never ran"
 
 
 @dataclass(frozen=True)
@@ -57,9 +60,7 @@ def health(
     """
     idle = not any(state.since for state in states.values())
     jobs = {job: _job(use_case, job, state, started, now, idle) for job, state in states.items()}
-    return Health(
-        use_case.name, use_case.time_zone, all(found.well for found in jobs.values()), jobs
-    )
+    return Health(use_case.name, use_case.time_zone, all(job.well for job in jobs.values()), jobs)
 
 
 def _job(
@@ -92,63 +93,72 @@ def _outcome(state: JobState) -> str:
         return "running"
     if state.trouble:
         return "failed" if state.failures else "waiting"
-    return "done" if state.done else "never ran"
+    return "done" if state.done else NEVER_RAN
 
 
-def as_json(found: Health) -> str:
+def as_json(report: Health) -> str:
     """For programs."""
-    return json.dumps(asdict(found), indent=2)
+    return json.dumps(asdict(report), indent=2)
 
 
-def as_text(found: Health) -> str:
+def as_text(report: Health) -> str:
     """For people."""
-    lines = [f"{found.use_case}: {'all is well' if found.well else 'NOT WELL'}", ""]
-    for job, one in found.jobs.items():
-        mark, upcoming = " " if one.well else "!", one.next_due
-        if one.due or one.running_since:
+    lines = [f"{report.use_case}: {'all is well' if report.well else 'NOT WELL'}", ""]
+    for name, job in report.jobs.items():
+        mark, upcoming = " " if job.well else "!", job.next_due
+        if job.due or job.running_since:
             upcoming = "now"
-        last = one.done or "never"
-        lines.append(
-            f"{mark} {job:<9} {one.outcome:<9} last done {last}, next {upcoming} ({one.cron})"
-        )
-        lines += [f"            {one.trouble}"] if one.trouble else []
+        lines.append(f"{mark} {name:<9} {_past(job)}, next: {upcoming} ({job.cron})")
+        lines += [f"            {job.trouble}"] if job.trouble else []
     return "\n".join(lines) + "\n"
 
 
-def as_metrics(found: Health) -> str:
+def _past(job: JobHealth) -> str:
+    if job.outcome == NEVER_RAN:
+        return "has not run yet"
+    last = f"last complete run: {job.done}" if job.done else "no complete run yet"
+    return f"{job.outcome}, {last}"
+
+
+def as_metrics(report: Health) -> bytes:
     """For Prometheus, in its text format."""
-    figures: dict[str, Callable[[JobHealth], float | None]] = {
-        "fourcycle_job_well": lambda one: float(one.well),
-        "fourcycle_job_failures": lambda one: one.failures,
-        "fourcycle_job_age_seconds": lambda one: one.age_s,
-    }
-    lines = []
-    for name, figure in figures.items():
-        lines.append(f"# TYPE {name} gauge")
-        for job, one in found.jobs.items():
-            if (value := figure(one)) is not None:
-                lines.append(f'{name}{{use_case="{found.use_case}",job="{job}"}} {value:g}')
-    return "\n".join(lines) + "\n"
+    registry, labels = CollectorRegistry(), ("use_case", "job")
+    well = Gauge("fourcycle_job_well", "1: the job is well.", labels, registry=registry)
+    failures = Gauge(
+        "fourcycle_job_failures", "Failed runs since the last good one.", labels, registry=registry
+    )
+    age = Gauge(
+        "fourcycle_job_age_seconds",
+        "Since the last run that did all its work.",
+        labels,
+        registry=registry,
+    )
+    for name, job in report.jobs.items():
+        well.labels(report.use_case, name).set(job.well)
+        failures.labels(report.use_case, name).set(job.failures)
+        if job.age_s is not None:
+            age.labels(report.use_case, name).set(job.age_s)
+    return generate_latest(registry)
 
 
 @contextmanager
-def shown(look: Callable[[], Health], port: int) -> Iterator[str]:
-    """Show what `look` says on a port of this host while the block runs; the address."""
+def served(look: Callable[[], Health], port: int) -> Iterator[str]:
+    """Serve what `look` answers on a port of this host while the block runs; the address."""
 
     class HealthHandler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
-            found = look()
-            status = HTTPStatus.OK
+            report = look()
+            status, kind = HTTPStatus.OK, "text/plain; charset=utf-8"
             if self.path == "/health":
-                kind, text = "application/json", as_json(found)
-                status = status if found.well else HTTPStatus.SERVICE_UNAVAILABLE
-            elif self.path in ("/", "/metrics"):
-                kind = "text/plain; charset=utf-8"
-                text = as_text(found) if self.path == "/" else as_metrics(found)
+                kind, body = "application/json", as_json(report).encode()
+                status = status if report.well else HTTPStatus.SERVICE_UNAVAILABLE
+            elif self.path == "/metrics":
+                kind, body = CONTENT_TYPE_LATEST, as_metrics(report)
+            elif self.path == "/":
+                body = as_text(report).encode()
             else:
                 self.send_error(HTTPStatus.NOT_FOUND)
                 return
-            body = text.encode()
             self.send_response(status)
             self.send_header("Content-Type", kind)
             self.send_header("Content-Length", str(len(body)))

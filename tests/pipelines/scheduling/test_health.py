@@ -4,10 +4,11 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from prometheus_client.parser import text_string_to_metric_families
 
-from contract.use_case.model import Schedule
+from contract.use_case.model import Job, Schedule
 from pipelines.scheduling.due import JobState
-from pipelines.scheduling.health import as_text, health
+from pipelines.scheduling.health import as_metrics, as_text, health
 from tests.conftest import made_use_case
 
 NOON = datetime(2026, 1, 5, 12, tzinfo=UTC)
@@ -33,8 +34,8 @@ def test_a_job_is_well_unless_it_is_late_or_failed_too_often(
     use_case = made_use_case(Path(), {"schedule": schedule})
     found = health(use_case, {"maintain": state}, NOON, NOON)
     assert (found.jobs["maintain"].outcome, found.well) == (outcome, well)
-    said = as_text(found)
-    assert ("NOT WELL" in said, (state.trouble or state.notice) in said) == (not well, True)
+    text = as_text(found)
+    assert ("NOT WELL" in text, (state.trouble or state.notice) in text) == (not well, True)
 
 
 def test_a_job_that_waits_for_another_one_is_not_late() -> None:
@@ -43,3 +44,45 @@ def test_a_job_that_waits_for_another_one_is_not_late() -> None:
     waits, works = JobState(done=DONE, tried=DONE), JobState(done=DONE, since=NOON)
     assert health(use_case, {"maintain": waits, "retrain": works}, NOON, NOON).well
     assert not health(use_case, {"maintain": waits, "retrain": waits}, NOON, NOON).well
+
+
+def test_people_read_when_a_job_ran_and_when_it_runs_next() -> None:
+    schedule = Schedule(maintain="0 4 * * *", retrain="0 5 * * *", monitor="0 6 * * *")
+    use_case = made_use_case(Path(), {"schedule": schedule})
+    failed = JobState(tried=NOON, trouble="why", failures=1)
+    states: dict[Job, JobState] = {
+        "maintain": JobState(),
+        "retrain": JobState(done=NOON, tried=NOON),
+        "monitor": failed,
+    }
+    _, _, *lines = as_text(health(use_case, states, NOON, NOON)).splitlines()
+    assert [line.strip() for line in lines] == [
+        "maintain  has not run yet, next: now (0 4 * * *)",
+        "retrain   done, last complete run: 2026-01-05T12:00:00+00:00, "
+        "next: 2026-01-06T05:00:00+00:00 (0 5 * * *)",
+        "monitor   failed, no complete run yet, next: 2026-01-05T12:01:00+00:00 (0 6 * * *)",
+        "why",
+    ]
+
+
+def test_prometheus_reads_a_gauge_of_each_job_under_its_labels() -> None:
+    schedule = Schedule(maintain="0 4 * * *", retrain="0 4 * * *", attempts=2)
+    use_case = made_use_case(Path(), {"schedule": schedule})
+    states: dict[Job, JobState] = {
+        "maintain": JobState(done=DONE, tried=NOON, trouble="why", failures=2),
+        "retrain": JobState(),
+    }
+    text = as_metrics(health(use_case, states, NOON, NOON)).decode()
+    samples = {
+        (s.name, s.labels["job"]): s.value
+        for family in text_string_to_metric_families(text)
+        for s in family.samples
+        if s.labels["use_case"] == "made"
+    }
+    assert samples == {
+        ("fourcycle_job_well", "maintain"): 0,
+        ("fourcycle_job_well", "retrain"): 1,
+        ("fourcycle_job_failures", "maintain"): 2,
+        ("fourcycle_job_failures", "retrain"): 0,
+        ("fourcycle_job_age_seconds", "maintain"): 12 * 3600,
+    }

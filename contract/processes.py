@@ -1,0 +1,101 @@
+"""Commands as child processes: run to their end, or started apart and ended in order."""
+
+import asyncio
+import contextlib
+import os
+import signal
+import subprocess
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+
+@dataclass(frozen=True)
+class EndedCommand:
+    """How a command ended."""
+
+    code: int  # below zero: the signal that ended it
+    output: str  # that it printed for programs
+    errors: str  # that it printed for people; empty where they saw it
+
+    @property
+    def reason(self) -> str:
+        """The last line that it printed for people, else its exit code in words."""
+        return last_line(self.errors) or f"it ended with exit code {self.code}"
+
+
+def run_to_end(
+    command: Sequence[str],
+    deadline_s: float | None = None,
+    show_errors: bool = False,
+    cwd: Path | None = None,
+    environment: Mapping[str, str] | None = None,
+) -> EndedCommand:
+    """Run a command to its end. TimeoutError when its deadline passes first, which ends it.
+
+    With `show_errors` people see what it prints for them; else it is kept.
+    """
+    try:
+        done = subprocess.run(
+            command,
+            stdout=subprocess.PIPE,
+            stderr=None if show_errors else subprocess.PIPE,
+            text=True,
+            timeout=deadline_s,
+            cwd=cwd,
+            env=environment,
+            check=False,
+        )
+    except subprocess.TimeoutExpired:
+        raise TimeoutError(f"{command[0]} took longer than {deadline_s:g} s") from None
+    return EndedCommand(done.returncode, done.stdout, done.stderr or "")
+
+
+def last_line(text: str) -> str:
+    """The last line of a text that is not empty; "" where there is none."""
+    lines = (line.strip() for line in reversed(text.split("\n")))
+    return next(filter(None, lines), "")
+
+
+async def start_apart(
+    command: Sequence[str],
+    output: IO[bytes] | None = None,
+    errors: IO[bytes] | None = None,
+    fds: Sequence[int] = (),
+) -> asyncio.subprocess.Process:
+    """Start a command in a session of its own: Ctrl-C reaches only us, who end it in order.
+
+    It inherits the open files `fds`, and our output where it is given none.
+    """
+    return await asyncio.create_subprocess_exec(
+        *command,
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=output,
+        stderr=errors,
+        pass_fds=fds,
+        start_new_session=True,
+    )
+
+
+async def end_in_order(
+    process: asyncio.subprocess.Process, patience_s: float, with_its_own: bool = False
+) -> None:
+    """Ask a process that was started apart to stop; kill it when it does not in time.
+
+    `with_its_own`: what it has started itself is asked too, and killed if it outlives it.
+    """
+    _send(process, signal.SIGTERM, with_its_own)
+    with contextlib.suppress(TimeoutError):
+        await asyncio.wait_for(process.wait(), patience_s)
+    if with_its_own or process.returncode is None:
+        _send(process, signal.SIGKILL, with_its_own)
+    await process.wait()
+
+
+def _send(process: asyncio.subprocess.Process, number: signal.Signals, group: bool) -> None:
+    with contextlib.suppress(ProcessLookupError):  # it has ended
+        if group:
+            os.killpg(process.pid, number)
+        else:
+            process.send_signal(number)
