@@ -22,7 +22,7 @@ from contract.use_case.pseudonymisation import Pseudonymiser
 from pipelines.data.retention import delete
 from pipelines.data.subject import LOGGED, PLAIN, Subject, by_ids, read_subject
 from pipelines.maintain import known_versions, pinned_versions
-from pipelines.registry.versions import Version, read_shown, tag
+from pipelines.registry.versions import Version, read_snapshot, tag
 from pipelines.runtime import cli
 from pipelines.runtime.console import count, summary, working
 from pipelines.runtime.step import Done, Result, Step, execute
@@ -92,12 +92,12 @@ def _refreeze(workspace: Workspace, subject: Subject, name: TableName) -> Iterat
     The gate counts a holdout's rows in these tables, so they must stay readable. Yields the
     versions whose table held the subject; they are marked before it is replaced.
     """
-    shown, tables, where = read_shown(workspace), workspace.tables, subject.where(name)
-    if shown is None or not tables.exists(name):
+    snapshot, tables, where = read_snapshot(workspace), workspace.tables, subject.where(name)
+    if snapshot is None or not tables.exists(name):
         return
     newest = tables.version(name)
     pins: dict[int, list[Version]] = {}
-    for version in shown.versions.values():
+    for version in snapshot.versions.values():
         if table_version_tag(name) in version.tags:
             pins.setdefault(int(version.tags[table_version_tag(name)]), []).append(version)
     for pinned in known_versions(tables, name, pins):

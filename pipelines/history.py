@@ -11,10 +11,10 @@ from rich.table import Table
 from contract.errors import BadInput, Refused
 from pipelines.registry.description import moment
 from pipelines.registry.ledger import LedgerEntry, champion_at, read_entries
-from pipelines.registry.manual_changes import damage, offer
+from pipelines.registry.manual_changes import damage, rollback_hint
 from pipelines.registry.move import settle
 from pipelines.registry.transitions import named
-from pipelines.registry.versions import read_shown
+from pipelines.registry.versions import read_snapshot
 from pipelines.runtime import cli
 from pipelines.runtime.console import console
 from pipelines.runtime.workspace import open_releases
@@ -27,15 +27,15 @@ AtOption = Annotated[
 def read_time(text: str) -> datetime:
     """An ISO 8601 time; UTC where it names no zone. BadInput when it is none."""
     try:
-        found = datetime.fromisoformat(text)
+        time = datetime.fromisoformat(text)
     except ValueError as error:
         raise BadInput(f"at: a time such as 2026-05-01T14:00 is needed, found {text!r}.") from error
-    return found if found.tzinfo else found.replace(tzinfo=UTC)
+    return time if time.tzinfo else time.replace(tzinfo=UTC)
 
 
 def as_plain(entries: list[LedgerEntry]) -> list[dict[str, object]]:
     """Entries for a program: the columns of the table, with the previous version by name."""
-    return [entry.row() | {"previous": entry.standing.previous} for entry in entries]
+    return [entry.row() | {"previous": entry.state.previous} for entry in entries]
 
 
 def main(
@@ -47,15 +47,15 @@ def main(
     """History: print the ledger, verify it, and answer who was champion at a time."""
     workspace = open_releases(use_case, root)
     entries = read_entries(workspace.tables)
-    broken = damage(entries, read_shown(workspace))
+    broken = damage(entries, read_snapshot(workspace))
     if not broken:
         entries = settle(workspace)
     answer = champion_at(entries, read_time(at)) if at else None
     if cli.flag(as_json):
-        found: dict[str, object] = {"intact": not broken, "entries": as_plain(entries)}
+        document: dict[str, object] = {"intact": not broken, "entries": as_plain(entries)}
         if answer is not None:
-            found |= {"at": read_time(at), "champion": answer}
-        print(json.dumps(found, indent=2, default=str))
+            document |= {"at": read_time(at), "champion": answer}
+        print(json.dumps(document, indent=2, default=str))
     elif answer is not None:
         console().print(f"champion of {workspace.model_name} at {at}: {named(answer)}")
     else:
@@ -68,19 +68,19 @@ def _print(model: str, entries: list[LedgerEntry]) -> None:
     if not entries:
         console().print(f"{model}: no version has moved yet")
         return
-    shown = Table(title=f"Moves of {model}", title_justify="left")
+    moves = Table(title=f"Moves of {model}", title_justify="left")
     for name in ("#", "when", "move", "version", "stage", "who", "why", "champion"):
-        shown.add_column(name, overflow="fold")
+        moves.add_column(name, overflow="fold")
     for e in entries:
         stage = f"{e.from_stage} → {e.to_stage}" if e.from_stage != e.to_stage else e.to_stage
-        champion = e.standing.champion or "none"
+        champion = e.state.champion or "none"
         cells = (str(e.number), moment(e.time), e.move, e.version, stage, e.who, e.why, champion)
-        shown.add_row(*map(escape, cells))
-    console().print(shown)
-    now = entries[-1].standing
+        moves.add_row(*map(escape, cells))
+    console().print(moves)
+    now = entries[-1].state
     console().print(f"champion: {named(now.champion)}, previous: {named(now.previous)}")
     if not now.champion:
-        console().print(offer(now, model))
+        console().print(rollback_hint(now, model))
 
 
 if __name__ == "__main__":

@@ -108,7 +108,7 @@ def live_since(entries: list[LedgerEntry], version: str, moment: datetime) -> Le
     for entry in entries:
         if entry.time > moment:
             break
-        now = entry.standing.champion
+        now = entry.state.champion
         if now == version != before:
             newest = entry
         before = now

@@ -10,7 +10,7 @@ from contract.errors import BadInput, Refused
 from contract.use_case.model import Release
 from pipelines.gate import Gated, VersionOption
 from pipelines.registry.description import PENDING, sentence
-from pipelines.registry.ledger import LedgerEntry, RegistryState, taken_out_by
+from pipelines.registry.ledger import RegistryState, state_after, taken_out_by
 from pipelines.registry.move import move, refresh, settle
 from pipelines.registry.transitions import MoveRequest, named
 from pipelines.registry.versions import Version, challenger_of, tag
@@ -63,12 +63,12 @@ def promote(workspace: Workspace, version: Version, reason: str) -> Done[Promote
 
 def _promote(workspace: Workspace, version: Version, reason: str) -> Promoted:
     mlflow.set_tag(VERSION_TAG, version.version)
-    now = standing_of(settle(workspace))
+    now = state_after(settle(workspace))
     if version.version == now.champion:
         return Promoted(version=version.version, moved=False, why="")
     gated_against = passed_against(Version.read(workspace, version.version), now)
     checked = check_release(workspace, version)
-    ask = MoveRequest(
+    request = MoveRequest(
         "promote",
         version.version,
         workspace.settings.who,
@@ -78,13 +78,8 @@ def _promote(workspace: Workspace, version: Version, reason: str) -> Promoted:
         data_version=f"training@{version.tags.get(table_version_tag('training'), '?')}",
         release_check=checked.line(),
     )
-    moved = move(workspace, ask) is not None
+    moved = move(workspace, request) is not None
     return Promoted(version=version.version, moved=moved, why=reason)
-
-
-def standing_of(entries: list[LedgerEntry]) -> RegistryState:
-    """How versions stand after the newest entry."""
-    return entries[-1].standing if entries else RegistryState()
 
 
 def passed_against(version: Version, now: RegistryState) -> str:
@@ -125,7 +120,7 @@ def check_approval(release: Release, version: Version, who: str, reason: str) ->
 def conclude(workspace: Workspace, version: Version, gated: Gated) -> PromotionConclusion:
     """After the gate: promote where policy allows, and say why the version is live or not."""
     entries, v = settle(workspace), version.version
-    now, reasons = standing_of(entries), "; ".join(gated.reasons)
+    now, reasons = state_after(entries), "; ".join(gated.reasons)
     if v == now.champion:
         return PromotionConclusion(f"Version {v} is in Production.")
     short = f"Version {v} did not reach Production"

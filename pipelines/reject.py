@@ -37,7 +37,7 @@ def reject(workspace: Workspace, version: Version, reason: str) -> Done[Rejected
 
 def _reject(workspace: Workspace, version: Version, reason: str) -> Rejected:
     mlflow.set_tag(VERSION_TAG, version.version)
-    ask = MoveRequest(
+    request = MoveRequest(
         "reject",
         version.version,
         workspace.settings.who,
@@ -45,7 +45,7 @@ def _reject(workspace: Workspace, version: Version, reason: str) -> Rejected:
         gate_run=version.tags.get(GATE_RUN_TAG, ""),
         data_version=f"training@{version.tags.get(table_version_tag('training'), '?')}",
     )
-    moved = move(workspace, ask) is not None
+    moved = move(workspace, request) is not None
     return Rejected(version=version.version, moved=moved, why=reason)
 
 

@@ -6,8 +6,8 @@ import mlflow
 import typer
 
 from contract.errors import BadInput
-from pipelines.promote import ReasonOption, standing_of
-from pipelines.registry.ledger import RegistryState
+from pipelines.promote import ReasonOption
+from pipelines.registry.ledger import RegistryState, state_after
 from pipelines.registry.move import move, settle
 from pipelines.registry.transitions import MoveRequest
 from pipelines.registry.versions import Version
@@ -43,13 +43,13 @@ def rollback(workspace: Workspace, reason: str, version: str = "") -> Done[Rolle
 
 
 def _rollback(workspace: Workspace, reason: str, version: str) -> RolledBack:
-    now = standing_of(settle(workspace))
+    now = state_after(settle(workspace))
     target = Version.read(workspace, version or previous_of(workspace, now))
     mlflow.set_tag(VERSION_TAG, target.version)
     if target.version == now.champion:
         return RolledBack(version=target.version, taken_out="", moved=False)
     checked = check_release(workspace, target, live_before=True)
-    ask = MoveRequest(
+    request = MoveRequest(
         "rollback",
         target.version,
         workspace.settings.who,
@@ -59,7 +59,7 @@ def _rollback(workspace: Workspace, reason: str, version: str) -> RolledBack:
         data_version=f"training@{target.tags.get(table_version_tag('training'), '?')}",
         release_check=checked.line(),
     )
-    moved = move(workspace, ask) is not None
+    moved = move(workspace, request) is not None
     return RolledBack(version=target.version, taken_out=now.champion, moved=moved)
 
 

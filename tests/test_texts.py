@@ -93,9 +93,9 @@ def gate_of(text: str) -> str:
 
 
 def entry_of(text: str) -> LedgerEntry:
-    standing = RegistryState(champion="2", challenger="3", former=("1",))
+    state = RegistryState(champion="2", challenger="3", former=("1",))
     return LedgerEntry(
-        "promote", "2", text, text, standing, data_version=text, effects=(text,), time=NOW
+        "promote", "2", text, text, state, data_version=text, effects=(text,), time=NOW
     )
 
 

@@ -20,7 +20,7 @@ Tags = Mapping[str, str]
 
 def front_page(use_case: UseCase, entries: Sequence[LedgerEntry], tags: Mapping[str, Tags]) -> str:
     """The registered model's description, markdown. `tags` are those of each version."""
-    now = entries[-1].standing
+    now = entries[-1].state
     lines = [
         _live(entries),
         _waiting(use_case, now.challenger, tags.get(now.challenger, {})),
@@ -37,10 +37,10 @@ def front_page(use_case: UseCase, entries: Sequence[LedgerEntry], tags: Mapping[
 
 
 def _live(entries: Sequence[LedgerEntry]) -> str:
-    now, start = entries[-1].standing, _begun(entries)
+    now, start = entries[-1].state, _begun(entries)
     if not now.champion:
-        offer = f" Version {now.previous} was live before." if now.previous else ""
-        return f"**Live: no version.** {plain(short(start.why))}.{offer}"
+        before = f" Version {now.previous} was live before." if now.previous else ""
+        return f"**Live: no version.** {plain(short(start.why))}.{before}"
     return (
         f"**Live: version {now.champion}** since {moment(start.time)}, because "
         f"{plain(short(start.why))} ({plain(_by(start))})."
@@ -49,8 +49,8 @@ def _live(entries: Sequence[LedgerEntry]) -> str:
 
 def _begun(entries: Sequence[LedgerEntry]) -> LedgerEntry:
     """The entry since which the champion is champion, or since which there is none."""
-    champion = entries[-1].standing.champion
-    before = next((e.number for e in reversed(entries) if e.standing.champion != champion), 0)
+    champion = entries[-1].state.champion
+    before = next((e.number for e in reversed(entries) if e.state.champion != champion), 0)
     return entries[before]  # numbers begin with 1: this is the entry that follows
 
 
@@ -73,7 +73,7 @@ def _gate(tags: Tags) -> str:
 
 def status(entries: Sequence[LedgerEntry], version: str, tags: Tags) -> str:
     """One line about a version, for its tag `status`; "" for one that the ledger does not know."""
-    now = entries[-1].standing
+    now = entries[-1].state
     if version == now.champion:
         return f"live since {moment(_begun(entries).time)}"
     if version == now.challenger:
@@ -88,11 +88,11 @@ def status(entries: Sequence[LedgerEntry], version: str, tags: Tags) -> str:
 
 def _versions(entries: Sequence[LedgerEntry], tags: Mapping[str, Tags]) -> str:
     """The newest versions with their stage and status."""
-    now = entries[-1].standing
+    now = entries[-1].state
     rows = [
-        f"| {v} | {stage_of(now, v, ARCHIVED)} | {plain(known)} |"
+        f"| {v} | {stage_of(now, v, ARCHIVED)} | {plain(text)} |"
         for v in sorted(tags, key=int, reverse=True)[:VERSIONS_SHOWN]
-        if (known := status(entries, v, tags[v]))
+        if (text := status(entries, v, tags[v]))
     ]
     return "| version | stage | status |\n|---|---|---|\n" + "\n".join(rows) if rows else ""
 

@@ -1,6 +1,6 @@
 """The ledger: every move of every version of a use case, append-only and chained by hashes.
 
-An entry says what was done and how things stand since, so the newest entry alone tells what the
+An entry says what was done and the state since, so the newest entry alone tells what the
 registry must show. It is appended by compare-and-set: of several writers of entry n one succeeds.
 """
 
@@ -50,7 +50,7 @@ SCHEMA = pa.schema(
 
 @dataclass(frozen=True)
 class RegistryState:
-    """How the versions stand: who is what since an entry. "" is no version."""
+    """Which version is what since an entry; "" is no version."""
 
     champion: str = NONE
     challenger: str = NONE
@@ -71,7 +71,7 @@ class LedgerEntry:
     version: str
     who: str
     why: str
-    standing: RegistryState
+    state: RegistryState
     from_stage: str = ""
     to_stage: str = ""
     expected: str = NONE  # the champion that the mover saw
@@ -93,7 +93,7 @@ class LedgerEntry:
 
     def row(self) -> dict[str, object]:
         """The entry as plain values, in the order of the table."""
-        values = asdict(self) | asdict(self.standing) | {"format": FORMAT}
+        values = asdict(self) | asdict(self.state) | {"format": FORMAT}
         return {name: values[name] for name in SCHEMA.names}
 
     @classmethod
@@ -105,9 +105,9 @@ class LedgerEntry:
                 f"this one reads {FORMAT}."
             )
         plain = {k: tuple(v) if isinstance(v, list) else v for k, v in row.items()}
-        standing = RegistryState(**{f.name: plain[f.name] for f in fields(RegistryState)})  # type: ignore[arg-type]
-        own = {f.name: plain[f.name] for f in fields(cls) if f.name != "standing"}
-        return cls(standing=standing, **own)  # type: ignore[arg-type]
+        state = RegistryState(**{f.name: plain[f.name] for f in fields(RegistryState)})  # type: ignore[arg-type]
+        own = {f.name: plain[f.name] for f in fields(cls) if f.name != "state"}
+        return cls(state=state, **own)  # type: ignore[arg-type]
 
 
 def entry_hash(entry: LedgerEntry) -> str:
@@ -144,25 +144,29 @@ def broken_link(entries: Iterable[LedgerEntry]) -> str:
     return ""
 
 
+def state_after(entries: Sequence[LedgerEntry]) -> RegistryState:
+    """The state since the newest entry."""
+    return entries[-1].state if entries else RegistryState()
+
+
 def champion_at(entries: Sequence[LedgerEntry], moment: datetime) -> str:
     """The champion at a time (with its zone); "" when there was none."""
-    past = [entry for entry in entries if entry.time <= moment]
-    return past[-1].standing.champion if past else NONE
+    return state_after([entry for entry in entries if entry.time <= moment]).champion
 
 
 def ever_champion(entries: Sequence[LedgerEntry]) -> frozenset[str]:
     """Versions that were champion since the registered model was made."""
     resets = [i for i, entry in enumerate(entries) if entry.move == "reset"]
     start = resets[-1] if resets else 0
-    return frozenset(e.standing.champion for e in entries[start:]) - {NONE}
+    return frozenset(e.state.champion for e in entries[start:]) - {NONE}
 
 
 def taken_out_by(entries: Sequence[LedgerEntry], version: str) -> LedgerEntry | None:
     """The newest entry that rejected a version, or after which it no longer was what it was."""
-    found, held = None, False
+    out, was_there = None, False
     for entry in entries:
-        holds = version in (entry.standing.champion, entry.standing.challenger)
-        if (held and not holds) or (entry.move == "reject" and entry.version == version):
-            found = entry
-        held = holds
-    return found
+        is_there = version in (entry.state.champion, entry.state.challenger)
+        if (was_there and not is_there) or (entry.move == "reject" and entry.version == version):
+            out = entry
+        was_there = is_there
+    return out

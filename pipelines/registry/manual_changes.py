@@ -14,9 +14,9 @@ from pipelines.registry.versions import RegistrySnapshot
 from tracking.tags import LEDGER_TAG
 
 
-def mark_in(shown: RegistrySnapshot) -> str:
+def mark_in(snapshot: RegistrySnapshot) -> str:
     """The entry that the registry shows."""
-    return str(shown.model.tags.get(LEDGER_TAG, ""))
+    return str(snapshot.model.tags.get(LEDGER_TAG, ""))
 
 
 def mark_of(entry: LedgerEntry) -> str:
@@ -24,14 +24,14 @@ def mark_of(entry: LedgerEntry) -> str:
     return f"{entry.number} {entry.hash}"
 
 
-def damage(entries: list[LedgerEntry], shown: RegistrySnapshot | None) -> str:
+def damage(entries: list[LedgerEntry], snapshot: RegistrySnapshot | None) -> str:
     """What is wrong with the ledger, by its chain and by the mark in the registry; "" if nothing.
 
     The chain alone does not tell when its newest entries are cut off.
     """
     if broken := broken_link(entries):
         return broken
-    number, _, mark = mark_in(shown).partition(" ") if shown else ("", "", "")
+    number, _, mark = mark_in(snapshot).partition(" ") if snapshot else ("", "", "")
     if number and int(number) > len(entries):
         return f"the registry shows entry {number}, the table ends with {len(entries)}"
     if number and entries[int(number) - 1].hash != mark:
@@ -39,28 +39,30 @@ def damage(entries: list[LedgerEntry], shown: RegistrySnapshot | None) -> str:
     return ""
 
 
-def found_by_hand(head: LedgerEntry | None, shown: RegistrySnapshot | None) -> LedgerEntry | None:
-    """The entry that records what somebody changed in MLflow since the head was shown."""
-    if head and head.move != "reset" and (shown is None or _made_after(shown, head)):
+def manual_changes(
+    head: LedgerEntry | None, snapshot: RegistrySnapshot | None
+) -> LedgerEntry | None:
+    """The entry that records what somebody changed in MLflow since the registry showed the head."""
+    if head and head.move != "reset" and (snapshot is None or _made_after(snapshot, head)):
         why = "the registered model was deleted, and its versions with it"
         return LedgerEntry(
             "reset", NONE, "unknown", why, RegistryState(), host=socket.gethostname()
         )
-    if shown is None or (head and mark_in(shown) != mark_of(head)):
+    if snapshot is None or (head and mark_in(snapshot) != mark_of(head)):
         return None
-    now, seen = head.standing if head else RegistryState(), shown.observed
-    after, notes = adopt(now, seen)
-    repairs = plan(after, seen)
+    now, observed = head.state if head else RegistryState(), snapshot.observed
+    after, notes = adopt(now, observed)
+    repairs = plan(after, observed)
     if after == now and not repairs:
         return None
     subject = after.champion if after.champion != now.champion else NONE
-    changed = [v for v in (now.champion, now.challenger, *now.former) if not seen.has(v)]
+    changed = [v for v in (now.champion, now.challenger, *now.former) if not observed.has(v)]
     subject = subject or next(iter(filter(None, [*changed, *repairs.stages])), after.champion)
-    done = effects(repairs, seen)
+    done = effects(repairs, observed)
     why = "; ".join([*notes, *(f"put right: {e}" for e in done)])
     if now.champion and not after.champion:
-        why += f"; {offer(after, shown.model.name)}"
-    before, became = seen.stages.get(subject, "deleted"), repairs.stages.get(subject, "")
+        why += f"; {rollback_hint(after, snapshot.model.name)}"
+    before, became = observed.stages.get(subject, "deleted"), repairs.stages.get(subject, "")
     return LedgerEntry(
         "external",
         subject,
@@ -75,14 +77,14 @@ def found_by_hand(head: LedgerEntry | None, shown: RegistrySnapshot | None) -> L
     )
 
 
-def offer(standing: RegistryState, use_case: str) -> str:
+def rollback_hint(state: RegistryState, use_case: str) -> str:
     """What can be done while there is no champion."""
-    if not standing.previous:
+    if not state.previous:
         return "no version was in Production before it"
     command = f"mlflow run . --env-manager local -e rollback -P use_case={use_case}"
-    return f"rollback brings back version {standing.previous}: {command}"
+    return f"rollback brings back version {state.previous}: {command}"
 
 
-def _made_after(shown: RegistrySnapshot, head: LedgerEntry) -> bool:
-    made = datetime.fromtimestamp(shown.model.creation_timestamp / 1000, UTC)
-    return LEDGER_TAG not in shown.model.tags and made > head.time
+def _made_after(snapshot: RegistrySnapshot, head: LedgerEntry) -> bool:
+    made = datetime.fromtimestamp(snapshot.model.creation_timestamp / 1000, UTC)
+    return LEDGER_TAG not in snapshot.model.tags and made > head.time

@@ -23,9 +23,10 @@ from pipelines.registry.ledger import (
     append_entry,
     ever_champion,
     read_entries,
+    state_after,
 )
-from pipelines.registry.manual_changes import damage, found_by_hand, mark_in, mark_of
-from pipelines.registry.sync import ROUNDS, show, write_texts
+from pipelines.registry.manual_changes import damage, manual_changes, mark_in, mark_of
+from pipelines.registry.sync import ROUNDS, reconcile, write_texts
 from pipelines.registry.transitions import (
     UNSTAGED,
     MoveRequest,
@@ -34,7 +35,7 @@ from pipelines.registry.transitions import (
     effects,
     plan,
 )
-from pipelines.registry.versions import RegistrySnapshot, read_shown
+from pipelines.registry.versions import RegistrySnapshot, read_snapshot
 from pipelines.runtime.retry import retry_while_away
 from pipelines.runtime.workspace import Workspace
 
@@ -44,22 +45,22 @@ LEASE_S = 30
 LOOK_S = 0.5  # between two looks at what it shows
 
 
-def move(workspace: Workspace, ask: MoveRequest) -> LedgerEntry | None:
+def move(workspace: Workspace, request: MoveRequest) -> LedgerEntry | None:
     """Move a version; its entry, or None where it is there already. Refused with the reason."""
     with _alone(workspace):
         for _ in range(ROUNDS):
-            entries, shown = _settled(workspace)
-            now = entries[-1].standing if entries else RegistryState()
-            after = decide(ask, now, ever_champion(entries))
+            entries, snapshot = _settled(workspace)
+            now = state_after(entries)
+            after = decide(request, now, ever_champion(entries))
             if after is None:
                 return None
-            seen = shown.observed if shown else ObservedRegistry()
-            entry = _entry(ask, after, seen).after(entries[-1] if entries else None, _now())
+            observed = snapshot.observed if snapshot else ObservedRegistry()
+            entry = _entry(request, after, observed).after(entries[-1] if entries else None, _now())
             if append_entry(workspace.tables, entry):
                 own = mlflow.active_run()
                 run_id = own.info.run_id if own else ""
                 retry_while_away(
-                    partial(show, workspace, [*entries, entry], run_id),
+                    partial(reconcile, workspace, [*entries, entry], run_id),
                     workspace.settings.store_wait_s,
                 )
                 return entry
@@ -75,9 +76,9 @@ def settle(workspace: Workspace) -> list[LedgerEntry]:
 def refresh(workspace: Workspace) -> None:
     """Bring the texts of the registry page up to date, e.g. after the gate has spoken."""
     with _alone(workspace):
-        entries, shown = _settled(workspace)
-        if shown and entries:
-            write_texts(workspace, entries, shown)
+        entries, snapshot = _settled(workspace)
+        if snapshot and entries:
+            write_texts(workspace, entries, snapshot)
 
 
 def _settled(workspace: Workspace) -> tuple[list[LedgerEntry], RegistrySnapshot | None]:
@@ -86,50 +87,50 @@ def _settled(workspace: Workspace) -> tuple[list[LedgerEntry], RegistrySnapshot 
 
 def _settle(workspace: Workspace) -> tuple[list[LedgerEntry], RegistrySnapshot | None]:
     for _ in range(ROUNDS):
-        entries, shown = read_entries(workspace.tables), read_shown(workspace)
-        if broken := damage(entries, shown):
+        entries, snapshot = read_entries(workspace.tables), read_snapshot(workspace)
+        if broken := damage(entries, snapshot):
             raise Refused(
                 f"The ledger of {workspace.model_name!r} is damaged: {broken}. No version moves "
                 "until the table is restored; docs/releases.md says how."
             )
         head = entries[-1] if entries else None
-        entry = found_by_hand(head, shown)
-        if entry is None and head and shown and mark_in(shown) != mark_of(head):
-            _give_other_host_time(workspace, head)
-            show(workspace, entries)
+        entry = manual_changes(head, snapshot)
+        if entry is None and head and snapshot and mark_in(snapshot) != mark_of(head):
+            _wait_for_other_host(workspace, head)
+            reconcile(workspace, entries)
         elif entry is None:
-            return entries, shown
+            return entries, snapshot
         elif append_entry(workspace.tables, entry := entry.after(head, _now())):
-            show(workspace, [*entries, entry])
+            reconcile(workspace, [*entries, entry])
     raise Unavailable("The registry keeps changing while it is looked at; try again.")
 
 
-def _entry(ask: MoveRequest, after: RegistryState, seen: ObservedRegistry) -> LedgerEntry:
-    planned = plan(after, seen)
-    before = seen.stages.get(ask.version, UNSTAGED)
+def _entry(request: MoveRequest, after: RegistryState, observed: ObservedRegistry) -> LedgerEntry:
+    planned = plan(after, observed)
+    before = observed.stages.get(request.version, UNSTAGED)
     return LedgerEntry(
-        ask.move,
-        ask.version,
-        ask.who,
-        ask.why,
+        request.move,
+        request.version,
+        request.who,
+        request.why,
         after,
         from_stage=before,
-        to_stage=planned.stages.get(ask.version, before),
-        expected=ask.expected,
-        gate_run=ask.gate_run,
-        data_version=ask.data_version,
-        release_check=ask.release_check,
-        effects=effects(planned, seen),
+        to_stage=planned.stages.get(request.version, before),
+        expected=request.expected,
+        gate_run=request.gate_run,
+        data_version=request.data_version,
+        release_check=request.release_check,
+        effects=effects(planned, observed),
         host=socket.gethostname(),
     )
 
 
-def _give_other_host_time(workspace: Workspace, head: LedgerEntry) -> None:
+def _wait_for_other_host(workspace: Workspace, head: LedgerEntry) -> None:
     """Wait for the host that wrote the head to show it; on this host the lock says it has ended."""
 
     def is_shown() -> bool:
-        shown = read_shown(workspace)
-        return shown is None or mark_in(shown) == mark_of(head)
+        snapshot = read_snapshot(workspace)
+        return snapshot is None or mark_in(snapshot) == mark_of(head)
 
     if head.host != socket.gethostname():
         Retrying(

@@ -59,7 +59,7 @@ def _tags(entry: LedgerEntry) -> dict[str, str]:
         STEP_TAG: entry.move,
         VERSION_TAG: entry.version,
         STAGE_TAG: f"{entry.from_stage} → {entry.to_stage}",
-        CHAMPION_TAG: entry.standing.champion or "none",
+        CHAMPION_TAG: entry.state.champion or "none",
         WHO_TAG: entry.who,
         WHY_TAG: entry.why,
         GATE_RUN_TAG: entry.gate_run,
@@ -85,7 +85,7 @@ def _note(entry: LedgerEntry) -> str:
         "gate run": entry.gate_run,
         "data version": entry.data_version,
         "release check": entry.release_check,
-        "champion since": entry.standing.champion or "none",
+        "champion since": entry.state.champion or "none",
     }
     lines = [f"| {name} | {plain(value)} |" for name, value in rows.items() if value]
     return f"{plain(sentence(entry))}\n\n| what | which |\n|---|---|\n" + "\n".join(lines)

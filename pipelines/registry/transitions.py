@@ -1,4 +1,4 @@
-"""How versions may move: pure rules from one standing to the next, and what the registry must show.
+"""How versions may move: pure rules from one state to the next, and what the registry must show.
 
 Aliases decide, stages follow. A champion or challenger that somebody set by hand is adopted where
 that leaves a possible state; everything else that is out of step is put back.
@@ -16,7 +16,7 @@ UNSTAGED = "None"  # MLflow's word for a version without a stage
 
 @dataclass(frozen=True)
 class MoveRequest:
-    """A wanted move and the champion that whoever asks has seen."""
+    """A wanted move and the champion that it expects."""
 
     move: Asked
     version: str
@@ -42,7 +42,7 @@ class ObservedRegistry:
 
 @dataclass(frozen=True)
 class RegistryPlan:
-    """What must be told to the registry; an alias without a version is taken away."""
+    """What must be changed in the registry; an alias without a version is taken away."""
 
     aliases: Mapping[str, str]
     stages: Mapping[str, str]
@@ -51,16 +51,18 @@ class RegistryPlan:
         return bool(self.aliases or self.stages)
 
 
-def decide(ask: MoveRequest, now: RegistryState, ever: frozenset[str]) -> RegistryState | None:
-    """The standing after a move; None where the version is there already; Refused with the reason.
+def decide(request: MoveRequest, now: RegistryState, ever: frozenset[str]) -> RegistryState | None:
+    """The state after a move; None where the version is there already; Refused with the reason.
 
     `ever` are the versions that have been champion.
     """
-    return _RULES[ask.move](ask, now, ever)
+    return _RULES[request.move](request, now, ever)
 
 
-def _register(ask: MoveRequest, now: RegistryState, ever: frozenset[str]) -> RegistryState | None:
-    v = ask.version
+def _register(
+    request: MoveRequest, now: RegistryState, ever: frozenset[str]
+) -> RegistryState | None:
+    v = request.version
     if v == now.challenger:
         return None
     if v in now.barred or v in ever:
@@ -68,13 +70,15 @@ def _register(ask: MoveRequest, now: RegistryState, ever: frozenset[str]) -> Reg
     return replace(now, challenger=v)
 
 
-def _promote(ask: MoveRequest, now: RegistryState, ever: frozenset[str]) -> RegistryState | None:
-    v = ask.version
+def _promote(
+    request: MoveRequest, now: RegistryState, ever: frozenset[str]
+) -> RegistryState | None:
+    v = request.version
     if v == now.champion:
         return None
-    if ask.expected != now.champion:
+    if request.expected != now.champion:
         raise Refused(
-            f"Version {v} was compared with {named(ask.expected)}, but the champion is now "
+            f"Version {v} was compared with {named(request.expected)}, but the champion is now "
             f"{named(now.champion)}; run the gate again, then promote."
         )
     if v in now.barred:
@@ -83,8 +87,8 @@ def _promote(ask: MoveRequest, now: RegistryState, ever: frozenset[str]) -> Regi
     return replace(now, champion=v, former=former, challenger=_without(now.challenger, v))
 
 
-def _reject(ask: MoveRequest, now: RegistryState, ever: frozenset[str]) -> RegistryState | None:
-    v = ask.version
+def _reject(request: MoveRequest, now: RegistryState, ever: frozenset[str]) -> RegistryState | None:
+    v = request.version
     if v in now.barred:
         return None
     if v == now.champion:
@@ -94,13 +98,15 @@ def _reject(ask: MoveRequest, now: RegistryState, ever: frozenset[str]) -> Regis
     return replace(now, challenger=challenger, former=former, barred=(*now.barred, v))
 
 
-def _rollback(ask: MoveRequest, now: RegistryState, ever: frozenset[str]) -> RegistryState | None:
-    v = ask.version
+def _rollback(
+    request: MoveRequest, now: RegistryState, ever: frozenset[str]
+) -> RegistryState | None:
+    v = request.version
     if v == now.champion:
         return None
-    if ask.expected != now.champion:
+    if request.expected != now.champion:
         raise Refused(
-            f"A rollback from {named(ask.expected)} was asked for, but the champion is now "
+            f"A rollback from {named(request.expected)} was asked for, but the champion is now "
             f"{named(now.champion)}; look again, then decide."
         )
     if v not in ever:
@@ -122,7 +128,7 @@ _RULES = {
 
 
 def adopt(now: RegistryState, observed: ObservedRegistry) -> tuple[RegistryState, list[str]]:
-    """The standing after changes made by hand, and a sentence for each change that is adopted."""
+    """The state after changes made by hand, and a sentence for each change that is adopted."""
     champion = observed.aliases.get(CHAMPION, NONE)
     notes = [f"version {v} was deleted by hand" for v in _deleted(now, observed)]
     if champion != now.champion and (champion or observed.has(now.champion)):
@@ -145,22 +151,22 @@ def adopt(now: RegistryState, observed: ObservedRegistry) -> tuple[RegistryState
 def _adopted_challenger(
     now: RegistryState, observed: ObservedRegistry, taken: tuple[str, ...]
 ) -> str:
-    found = observed.aliases.get(CHALLENGER, NONE)
-    if found and found in taken:
-        found = now.challenger
-    return found if observed.has(found) and found not in taken else NONE
+    challenger = observed.aliases.get(CHALLENGER, NONE)
+    if challenger and challenger in taken:
+        challenger = now.challenger
+    return challenger if observed.has(challenger) and challenger not in taken else NONE
 
 
-def plan(standing: RegistryState, observed: ObservedRegistry) -> RegistryPlan:
-    """What is not yet as the standing says, among versions that are there."""
+def plan(state: RegistryState, observed: ObservedRegistry) -> RegistryPlan:
+    """What is not yet as the state says, among versions that are there."""
     wanted = {
-        CHAMPION: standing.champion,
-        CHALLENGER: standing.challenger,
-        PREVIOUS: standing.previous,
+        CHAMPION: state.champion,
+        CHALLENGER: state.challenger,
+        PREVIOUS: state.previous,
     }
     wanted = {a: v if observed.has(v) else NONE for a, v in wanted.items()}
     aliases = {a: v for a, v in wanted.items() if observed.aliases.get(a, NONE) != v}
-    stages = {v: stage_of(standing, v, stage) for v, stage in observed.stages.items()}
+    stages = {v: stage_of(state, v, stage) for v, stage in observed.stages.items()}
     changed = {v: stage for v, stage in stages.items() if observed.stages[v] != stage}
     # Out of Production before into it: a reader sees none for a moment, but never two.
     return RegistryPlan(
@@ -168,14 +174,14 @@ def plan(standing: RegistryState, observed: ObservedRegistry) -> RegistryPlan:
     )
 
 
-def stage_of(standing: RegistryState, version: str, stage: str = UNSTAGED) -> str:
+def stage_of(state: RegistryState, version: str, stage: str = UNSTAGED) -> str:
     """The stage in which a version must stand that stands in `stage` now."""
-    if version == standing.champion:
+    if version == state.champion:
         return PRODUCTION
-    if version == standing.challenger:
+    if version == state.challenger:
         return STAGING
-    known = version in standing.barred or version in standing.former
-    return ARCHIVED if known or stage != UNSTAGED else UNSTAGED
+    was_out = version in state.barred or version in state.former
+    return ARCHIVED if was_out or stage != UNSTAGED else UNSTAGED
 
 
 def effects(planned: RegistryPlan, observed: ObservedRegistry) -> tuple[str, ...]:
@@ -195,5 +201,5 @@ def _without(version: str, taken: str) -> str:
 
 
 def _deleted(now: RegistryState, observed: ObservedRegistry) -> list[str]:
-    known = dict.fromkeys((now.champion, now.challenger, *now.former))
-    return [v for v in known if v and not observed.has(v)]
+    versions = dict.fromkeys((now.champion, now.challenger, *now.former))
+    return [v for v in versions if v and not observed.has(v)]

@@ -71,7 +71,7 @@ class RegistrySnapshot:
         return ObservedRegistry(aliases, {v.version: v.stage for v in self.versions.values()})
 
 
-def read_shown(workspace: Workspace) -> RegistrySnapshot | None:
+def read_snapshot(workspace: Workspace) -> RegistrySnapshot | None:
     """The registered model with all its versions; None while there is none."""
     try:
         model = workspace.client.get_registered_model(workspace.model_name)

@@ -25,7 +25,7 @@ State = Literal[
 
 
 @dataclass(frozen=True)
-class ChampionWindow:
+class ReportedWindow:
     """A window of the champion and the verdict of its newest report."""
 
     run_id: str
@@ -83,7 +83,7 @@ class RetrainDecision:
 
     state: State
     reasons: tuple[str, ...]
-    cause: ChampionWindow | None = None
+    cause: ReportedWindow | None = None
 
     @property
     def go(self) -> bool:
@@ -92,7 +92,7 @@ class RetrainDecision:
 
 
 def called_for(
-    windows: Sequence[ChampionWindow],
+    windows: Sequence[ReportedWindow],
     before: RetrainHistory,
     now: datetime,
     use_case: UseCase,
@@ -143,7 +143,7 @@ def least_holdout(use_case: UseCase) -> int:
     return max(use_case.monitoring.min_labels, use_case.gates.min_rows)
 
 
-def cause_of(windows: Sequence[ChampionWindow], policy: Monitoring) -> ChampionWindow | None:
+def cause_of(windows: Sequence[ReportedWindow], policy: Monitoring) -> ReportedWindow | None:
     """The newest window that calls for a retraining and got none yet, with the signals that count.
 
     A window that got one answers for all before it, and for its own later revisions.
@@ -157,7 +157,7 @@ def cause_of(windows: Sequence[ChampionWindow], policy: Monitoring) -> ChampionW
     return open_calls[-1] if open_calls else None
 
 
-def counting(windows: Sequence[ChampionWindow], policy: Monitoring) -> list[ChampionWindow]:
+def counting(windows: Sequence[ReportedWindow], policy: Monitoring) -> list[ReportedWindow]:
     """The windows that count, oldest first, each with only the signals that still do.
 
     What rests on labels counts for the last `of_last` windows that have them, all else for the last
@@ -173,13 +173,13 @@ def counting(windows: Sequence[ChampionWindow], policy: Monitoring) -> list[Cham
     ]
 
 
-def _drifting_only(window: ChampionWindow, labels: bool, others: bool) -> ChampionWindow:
+def _drifting_only(window: ReportedWindow, labels: bool, others: bool) -> ReportedWindow:
     """The window with those drifting signals that rest on labels, those that do not, or both."""
     kept = tuple(s for s in window.verdict.drifting if (labels if of_labels(s) else others))
     return replace(window, verdict=replace(window.verdict, drifting=kept))
 
 
-def calling(window: ChampionWindow, policy: Monitoring) -> tuple[str, ...]:
+def calling(window: ReportedWindow, policy: Monitoring) -> tuple[str, ...]:
     """The drifting signals that the policy names: `columns:size` is one of `columns`."""
     return tuple(s for s in window.verdict.drifting if kind_of(s) in policy.retrain_on)
 
@@ -200,11 +200,11 @@ def suspicions(labels: LabelledAnswers, policy: Retraining) -> tuple[str, ...]:
     return tuple(reasons)
 
 
-def _named(cause: ChampionWindow, policy: Monitoring) -> str:
+def _named(cause: ReportedWindow, policy: Monitoring) -> str:
     return f"Drift in {', '.join(calling(cause, policy))}, window {cause.window}."
 
 
-def _nothing(windows: Sequence[ChampionWindow], policy: Monitoring) -> str:
+def _nothing(windows: Sequence[ReportedWindow], policy: Monitoring) -> str:
     if not windows:
         return "No window of the champion has been judged yet."
     newest = max(windows, key=lambda w: w.end)

@@ -11,7 +11,7 @@ from monitoring.verdict.evidence import UNJUDGED, DriftVerdict, State
 from monitoring.windows.versions import monitoring_experiment
 from pipelines.registry.description import PENDING
 from pipelines.registry.versions import Version, challenger_of
-from pipelines.retraining.policy import ChampionWindow, RetrainHistory, counting
+from pipelines.retraining.policy import ReportedWindow, RetrainHistory, counting
 from pipelines.runtime.workspace import Workspace
 from tracking.tags import (
     APPROVAL_TAG,
@@ -26,7 +26,7 @@ from tracking.tags import (
 )
 
 
-def read_windows(workspace: Workspace, champion: Version, now: datetime) -> list[ChampionWindow]:
+def read_windows(workspace: Workspace, champion: Version, now: datetime) -> list[ReportedWindow]:
     """Each judged window of the champion with the newest report that is known by now.
 
     The verdict is read whole where it still counts; of the others its tags tell enough.
@@ -41,7 +41,7 @@ def read_windows(workspace: Workspace, champion: Version, now: datetime) -> list
             newest.setdefault(window, run)
         candidates[window] = candidates.get(window) or tags.get(RETRAINED_VERSION_TAG, "")
     judged = [
-        ChampionWindow(
+        ReportedWindow(
             run_id=run.info.run_id,
             window=window,
             end=datetime.fromisoformat(run.data.tags[WINDOW_END_TAG]),

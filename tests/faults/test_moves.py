@@ -19,8 +19,8 @@ from contract.names import PRODUCTION
 from pipelines.registry import move as moves
 from pipelines.registry.ledger import append_entry, read_entries
 from pipelines.registry.move import settle
-from pipelines.registry.sync import show
-from pipelines.registry.versions import read_shown
+from pipelines.registry.sync import reconcile
+from pipelines.registry.versions import read_snapshot
 from pipelines.runtime.code_hash import PROJECT
 from pipelines.runtime.workspace import Workspace
 from tests.support.rounds import rounds
@@ -79,9 +79,9 @@ def test_of_three_promoters_at_once_one_wins_and_the_others_are_told(
             assert all(f"the champion is now version {winner}" in line for line in told), said
             assert now(workspace).champion == winner
             check(workspace)
-    shown = read_shown(workspace)
-    assert shown is not None
-    assert list(shown.observed.stages.values()).count(PRODUCTION) == 1
+    snapshot = read_snapshot(workspace)
+    assert snapshot is not None
+    assert list(snapshot.observed.stages.values()).count(PRODUCTION) == 1
     made = [entry.move for entry in settle(workspace)]
     assert made.count("promote") == ROUNDS
     assert set(made) == {"register", "promote"}
@@ -142,8 +142,8 @@ def test_a_promotion_that_dies_at_any_write_is_finished_by_the_next_command(
 def unfinished(workspace: Workspace) -> None:
     """A promotion that another host has written to the ledger, and not yet to the registry."""
     head = settle(workspace)[-1]
-    after = replace(head.standing, champion=head.standing.challenger, challenger="")
-    entry = replace(head, move="promote", standing=after, host="another-host")
+    after = replace(head.state, champion=head.state.challenger, challenger="")
+    entry = replace(head, move="promote", state=after, host="another-host")
     assert append_entry(workspace.tables, entry.after(head, datetime.now(UTC)))
 
 
@@ -164,7 +164,7 @@ def test_a_host_that_is_slow_but_alive_is_not_overtaken(home: Path, empty_store:
     workspace = releases(home, empty_store)
     version = register(workspace)
     unfinished(workspace)
-    other_host = threading.Timer(1, show, (workspace, read_entries(workspace.tables)))
+    other_host = threading.Timer(1, reconcile, (workspace, read_entries(workspace.tables)))
     other_host.start()
     assert now(workspace).champion == version
     assert not other_host.is_alive()

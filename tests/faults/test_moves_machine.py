@@ -21,7 +21,7 @@ from contract.errors import Refused
 from contract.names import ARCHIVED, CHALLENGER, CHAMPION, PREVIOUS, PRODUCTION, STAGING
 from pipelines.registry.ledger import Asked
 from pipelines.registry.stages import set_stage
-from pipelines.registry.versions import read_shown
+from pipelines.registry.versions import read_snapshot
 from pipelines.runtime.workspace import Workspace
 from tests.conftest import settle as settle_in
 from tests.faults.test_moves import Died, mortal
@@ -52,8 +52,8 @@ class Registry(RuleBasedStateMachine):
         self.folder.cleanup()
 
     def there(self, version: str) -> bool:
-        shown = read_shown(self.workspace)
-        return shown is not None and shown.observed.has(version)
+        snapshot = read_snapshot(self.workspace)
+        return snapshot is not None and snapshot.observed.has(version)
 
     @initialize(target=versions)
     def begin(self) -> Any:
@@ -91,8 +91,8 @@ class Registry(RuleBasedStateMachine):
 
     @rule(alias=st.sampled_from(ALIASES))
     def an_alias_taken_by_hand(self, alias: str) -> None:
-        shown = read_shown(self.workspace)
-        if shown and alias in shown.observed.aliases:
+        snapshot = read_snapshot(self.workspace)
+        if snapshot and alias in snapshot.observed.aliases:
             self.workspace.client.delete_registered_model_alias(self.workspace.model_name, alias)
 
     @rule(version=versions, stage=st.sampled_from((STAGING, PRODUCTION, ARCHIVED, "None")))

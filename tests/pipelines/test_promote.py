@@ -21,7 +21,7 @@ from pipelines.promote import check_approval, conclude, passed_against
 from pipelines.register import nominate
 from pipelines.registry.ledger import RegistryState
 from pipelines.registry.move import settle
-from pipelines.registry.versions import Version, create_version, read_shown, tag
+from pipelines.registry.versions import Version, create_version, read_snapshot, tag
 from pipelines.runtime.code_hash import PROJECT
 from pipelines.runtime.workspace import Workspace, open_releases, open_workspace
 
@@ -51,9 +51,9 @@ def again(workspace: Workspace) -> Version:
 
 
 def stages(workspace: Workspace) -> dict[str, str]:
-    shown = read_shown(workspace)
-    assert shown is not None
-    return dict(shown.observed.stages)
+    snapshot = read_snapshot(workspace)
+    assert snapshot is not None
+    return dict(snapshot.observed.stages)
 
 
 def test_promote_then_rollback_in_one_command(
@@ -204,10 +204,10 @@ def test_a_pipeline_says_why_its_version_is_live_or_not(folder: Path) -> None:
     assert "waits for approval: mlflow run . --env-manager local -e promote " in waits
     assert "-P use_case=penguins -P version=2 -P reason=" in waits
     assert stages(workspace)["2"] == STAGING
-    shown = read_shown(workspace)
-    assert shown is not None
-    assert shown.versions["2"].tags["approval"] == "pending"
-    assert "approval pending" in str(shown.model.description)
+    snapshot = read_snapshot(workspace)
+    assert snapshot is not None
+    assert snapshot.versions["2"].tags["approval"] == "pending"
+    assert "approval pending" in str(snapshot.model.description)
     assert concluded(Release()).startswith("Version 2 reached Production, the gate passed")
     assert concluded(Release()) == "Version 2 is in Production."
     rollback.main("penguins", reason="at night")

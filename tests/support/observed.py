@@ -47,10 +47,10 @@ from pipelines.release import decision
 from pipelines.release.release_check import check_release
 from pipelines.retraining.label_checks import ChampionTables, label_figures
 from pipelines.retraining.policy import (
-    ChampionWindow,
     LabelledAnswers,
     LabelledWindow,
     PersonalRequest,
+    ReportedWindow,
     RetrainHistory,
     allowed,
     called_for,
@@ -304,7 +304,7 @@ def retrain_decision(use_case: UseCase, _: Path) -> object:
     verdict = DriftVerdict(
         "DRIFT", ("Fired.",), drifting=("columns:size", "performance"), labelled=True
     )
-    drift = ChampionWindow("run", "February", NOW, verdict)
+    drift = ReportedWindow("run", "February", NOW, verdict)
     day, next_day = date(2024, 3, 8), date(2024, 3, 9)
     last = datetime(2024, 3, 5, tzinfo=UTC)
     labels = LabelledAnswers(

@@ -5,11 +5,11 @@ from pathlib import Path
 
 from contract.names import ARCHIVED, CHALLENGER, CHAMPION, PREVIOUS, PRODUCTION, STAGING
 from contract.settings import read_settings
-from pipelines.registry.ledger import Asked, LedgerEntry, RegistryState
+from pipelines.registry.ledger import Asked, LedgerEntry, RegistryState, state_after
 from pipelines.registry.manual_changes import damage
 from pipelines.registry.move import move, settle
 from pipelines.registry.transitions import MoveRequest
-from pipelines.registry.versions import create_version, read_shown
+from pipelines.registry.versions import create_version, read_snapshot
 from pipelines.runtime.workspace import Workspace, connected
 from tests.conftest import made_use_case
 
@@ -48,24 +48,23 @@ def make(
 
 def now(workspace: Workspace) -> RegistryState:
     """How versions stand."""
-    entries = settle(workspace)
-    return entries[-1].standing if entries else RegistryState()
+    return state_after(settle(workspace))
 
 
 def check(workspace: Workspace) -> None:
     """One champion, one Production, alias and stage in step, ledger whole and shown."""
-    entries, shown = settle(workspace), read_shown(workspace)
-    assert shown is not None or not entries or entries[-1].move == "reset"
-    if shown is None or not entries:
+    entries, snapshot = settle(workspace), read_snapshot(workspace)
+    assert snapshot is not None or not entries or entries[-1].move == "reset"
+    if snapshot is None or not entries:
         return
-    aliases, stages = shown.observed.aliases, shown.observed.stages
-    standing = entries[-1].standing
-    assert damage(entries, shown) == ""
-    named = {CHAMPION: standing.champion, CHALLENGER: standing.challenger}
-    named |= {PREVIOUS: standing.previous}
+    aliases, stages = snapshot.observed.aliases, snapshot.observed.stages
+    state = entries[-1].state
+    assert damage(entries, snapshot) == ""
+    named = {CHAMPION: state.champion, CHALLENGER: state.challenger}
+    named |= {PREVIOUS: state.previous}
     assert aliases == {alias: version for alias, version in named.items() if version}
-    held = {PRODUCTION: standing.champion, STAGING: standing.challenger}
+    held = {PRODUCTION: state.champion, STAGING: state.challenger}
     for stage, version in held.items():
         assert [v for v, s in stages.items() if s == stage] == [version] * bool(version)
-    assert all(stages[v] == ARCHIVED for v in standing.former)
-    assert not {standing.champion, standing.challenger, *standing.former} & set(standing.barred)
+    assert all(stages[v] == ARCHIVED for v in state.former)
+    assert not {state.champion, state.challenger, *state.former} & set(state.barred)

@@ -53,10 +53,10 @@ def test_parts_of_a_package_are_compared_alone(home: Path) -> None:
 
 
 def test_nobody_else_downloads_a_package() -> None:
-    """`package` and `model` read what a training run logged, before it is registered."""
+    """`package` and `fitted` read what a training run logged, before it is registered."""
     loading = {
         path.stem
-        for path in (PROJECT / "pipelines").glob("*.py")
+        for path in (PROJECT / "pipelines").rglob("*.py")
         if "download_artifacts" in path.read_text(encoding="utf-8")
     }
-    assert loading == {"fetch", "model", "package"}
+    assert loading == {"fetch", "fitted", "package"}

@@ -15,7 +15,7 @@ from contract.names import ARCHIVED, CHALLENGER, CHAMPION, PREVIOUS, PRODUCTION,
 from pipelines.registry.ledger import SCHEMA, Asked, broken_link, champion_at, read_entries
 from pipelines.registry.move import settle
 from pipelines.registry.stages import set_stage
-from pipelines.registry.versions import read_shown, tag
+from pipelines.registry.versions import read_snapshot, tag
 from pipelines.runtime.workspace import Workspace
 from tests.conftest import settle as settle_in
 from tests.support.versions import check, make, now, register, releases
@@ -45,9 +45,9 @@ def three(home: Path, template: Path) -> Workspace:
 
 
 def stages(workspace: Workspace) -> dict[str, str]:
-    shown = read_shown(workspace)
-    assert shown is not None
-    return dict(shown.observed.stages)
+    snapshot = read_snapshot(workspace)
+    assert snapshot is not None
+    return dict(snapshot.observed.stages)
 
 
 def promoted(workspace: Workspace, count: int) -> None:
@@ -174,8 +174,8 @@ def test_changes_by_hand_are_recorded_and_what_is_impossible_is_put_right(
     entry = settle(three)[-1]
     assert entry.move == "external"
     assert re.search(said, entry.why), entry.why
-    standing = entry.standing
-    assert (standing.champion, standing.challenger, standing.previous) == (
+    state = entry.state
+    assert (state.champion, state.challenger, state.previous) == (
         champion,
         challenger,
         previous,
@@ -191,7 +191,7 @@ def test_a_registry_from_before_the_ledger_is_taken_over(workspace: Workspace) -
         set_stage(client, workspace.settings, name, version, PRODUCTION)
     client.set_registered_model_alias(name, CHAMPION, "1")
     (entry,) = settle(workspace)
-    assert (entry.move, entry.standing.champion) == ("external", "1")
+    assert (entry.move, entry.state.champion) == ("external", "1")
     assert stages(workspace) == {"1": PRODUCTION, "2": ARCHIVED}
     check(workspace)
 
@@ -246,28 +246,28 @@ def test_the_table_takes_no_changes(three: Workspace) -> None:
 
 
 def test_every_entry_is_a_run_and_the_page_says_what_is_live(three: Workspace) -> None:
-    shown, entries = read_shown(three), settle(three)
-    assert shown is not None
+    snapshot, entries = read_snapshot(three), settle(three)
+    assert snapshot is not None
     runs = three.client.search_runs([three.experiment_id])
     assert {r.data.tags["ledger_hash"] for r in runs} == {e.hash for e in entries}
     assert {run.info.status for run in runs} == {"FINISHED"}
-    page = str(shown.model.description)
+    page = str(snapshot.model.description)
     for said in ("Live: version 2", "because a test", "Waiting: version 3", "version 1 live again"):
         assert said in page
-    tags = {v.version: v.tags["status"] for v in shown.versions.values()}
+    tags = {v.version: v.tags["status"] for v in snapshot.versions.values()}
     assert tags["2"].startswith("live since")
     assert tags["1"].startswith("previous")
 
 
 def test_an_approval_that_waits_ends_with_the_challenge(workspace: Workspace) -> None:
     register(workspace)
-    shown = read_shown(workspace)
-    assert shown is not None
-    tag(workspace, shown.versions["1"], approval="pending")
+    snapshot = read_snapshot(workspace)
+    assert snapshot is not None
+    tag(workspace, snapshot.versions["1"], approval="pending")
     register(workspace)
-    shown = read_shown(workspace)
-    assert shown is not None
-    assert "approval" not in shown.versions["1"].tags
+    snapshot = read_snapshot(workspace)
+    assert snapshot is not None
+    assert "approval" not in snapshot.versions["1"].tags
 
 
 def test_without_the_stage_api_stages_are_tags(

@@ -21,10 +21,10 @@ from monitoring.verdict.evidence import DriftVerdict
 from pipelines.data.traffic import read_traffic
 from pipelines.retraining.label_checks import ChampionTables, label_figures
 from pipelines.retraining.policy import (
-    ChampionWindow,
     LabelledAnswers,
     LabelledWindow,
     PersonalRequest,
+    ReportedWindow,
     RetrainHistory,
     allowed,
     called_for,
@@ -52,10 +52,10 @@ def use_case(tmp_path: Path) -> UseCase:
 # A verdict calls
 
 
-def windows(*calls: tuple[Sequence[str] | None, str]) -> list[ChampionWindow]:
+def windows(*calls: tuple[Sequence[str] | None, str]) -> list[ReportedWindow]:
     """Monthly windows since January: what drifts in them, and the candidate that they caused."""
     return [
-        ChampionWindow(
+        ReportedWindow(
             f"run{m}",
             f"month {m}",
             datetime(2024, m + 1, 1, tzinfo=UTC),
