@@ -90,7 +90,7 @@ def _sentence(module: str) -> str:
     assert spec and spec.origin, f"{module} is a module of ours"
     tree = ast.parse(Path(spec.origin).read_text(encoding="utf-8"))
     (main,) = (n for n in tree.body if isinstance(n, ast.FunctionDef) and n.name == "main")
-    sentence = (ast.get_docstring(main) or "").splitlines()[0].partition(": ")[2]
+    sentence = (ast.get_docstring(main) or "").split("\n")[0].partition(": ")[2]
     return sentence[:1].upper() + sentence[1:]
 
 
