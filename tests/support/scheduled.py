@@ -84,9 +84,7 @@ def running(home: Path, port: int) -> Iterator["subprocess.Popen[str]"]:
 @contextmanager
 def jobs_wait(home: Path) -> Iterator[None]:
     """Jobs stand still at their first call to the tracking store."""
-    folder = home / "data/.locks"
-    folder.mkdir(parents=True, exist_ok=True)
-    with FileLock(folder / "store.lock"):
+    with FileLock(home / "mlflow.db.lock"):
         yield
 
 
