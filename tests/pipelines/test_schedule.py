@@ -102,7 +102,8 @@ def test_a_second_scheduler_says_so_and_health_is_told_over_http(
         assert (found["outcome"], found["failures"], found["well"]) == ("failed", 1, False)
         assert found["trouble"] == "ended with exit code -9"
         assert "ended with exit code -9" in client.get("/").text
-        assert 'fourcycle_job_well{use_case="made",job="maintain"} 0' in client.get("/metrics").text
+        well = 'fourcycle_job_well{job="maintain",use_case="made"} 0.0'
+        assert well in client.get("/metrics").text.splitlines()
         assert client.get("/other").status_code == 404
 
 
