@@ -149,7 +149,7 @@ def test_the_known_fall_is_found_when_its_labels_come_and_no_column_is_blamed(
     documents = [read_document(run)["verdict"] for run in of(runs, "monitor")]
     assert [d["signals"] for d in documents] == [[], ["performance"]] * 2
     assert [d["state"] for d in documents] == ["OK", "WATCH", "OK", "DRIFT"]
-    assert "the rest shows in the labels only" in " ".join(documents[-1]["reasons"])
+    assert "the rest shows only in the labels" in " ".join(documents[-1]["reasons"])
 
 
 def test_the_run_tells_all_of_it(lived: Path, runs: list[Run]) -> None:
