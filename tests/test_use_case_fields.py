@@ -69,9 +69,9 @@ EFFECTS = {
     "Column.log": Effect("columns.colour.log", "drop", see.logged),
     "Source.python": Effect(
         "source.python",
-        "made_loader:two",
+        "loader_of_fields:two",
         see.source_rows,
-        {"source": {"python": "made_loader:one"}},
+        {"source": {"python": "loader_of_fields:one"}},
     ),
     "Source.csv": Effect("source.csv", "b.csv", see.source_rows),
     "Source.parquet": Effect(
@@ -206,7 +206,7 @@ def declared(folder: Path, changes: Mapping[str, object]) -> UseCase:
 def sources(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with two sources of each kind, of three rows and of four."""
     folder = tmp_path_factory.mktemp("sources")
-    (folder / "made_loader.py").write_text(
+    (folder / "loader_of_fields.py").write_text(
         "import pandas as pd\n\n"
         "def one():\n    return pd.DataFrame({'id': [1]})\n\n"
         "def two():\n    return pd.DataFrame({'id': [1, 2]})\n"

@@ -29,7 +29,7 @@ def test_a_version_is_reproduced_by_its_commit(clone: Path) -> None:
     step = (sys.executable, "-m")
     trained = run(clone, *step, "pipelines.main", "--use-case", "penguins")
     assert trained.returncode == 0, trained.stderr
-    changed = clone / "pipelines" / "preprocess.py"
+    changed = clone / "pipelines" / "model" / "preprocess.py"
     changed.write_text(changed.read_text().replace('strategy="median"', 'strategy="mean"'))
     commit(clone, "another way to fill gaps")
     again = run(clone, *step, "pipelines.reproduce", "--use-case", "penguins")
