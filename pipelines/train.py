@@ -16,6 +16,7 @@ import typer
 from contract.errors import BadInput
 from contract.statistics.metrics import Scored, check_metric, metrics_for
 from contract.store.frames import feature_frame
+from contract.store.frozen import read_frozen
 from contract.store.tables import Tables, TableVersion
 from contract.use_case.model import UseCase
 from pipelines.model.fitted import labels, score, signature
@@ -103,9 +104,12 @@ def fit(workspace: Workspace, split: SplitMade, tune: int) -> Trained:
 
 
 def read_rows(tables: Tables, use_case: UseCase, table: TableVersion) -> pa.Table:
-    """Rows of a frozen table in order of time and key, so that training sees one order only."""
+    """Rows of a frozen table in order of time and key, so that training sees one order only.
+
+    Refused where they are not the rows that were written.
+    """
     time = [use_case.event_time] if use_case.event_time else []
-    return tables.read(table.table, table.version, order_by=[*time, *use_case.keys])
+    return read_frozen(tables, table, [*time, *use_case.keys])
 
 
 def prediction_hash(scored: Scored) -> str:

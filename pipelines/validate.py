@@ -80,12 +80,13 @@ def _validate(workspace: Workspace, raw: TableVersion) -> Validated:
     log_input(tables, raw, "raw")
     findings = [f for report in reports.values() for f in report.findings]
     reasons = _reasons(workspace, raw, findings, after)
+    quarantine, n_quarantined = _quarantine(workspace, fresh, reasons, after)
     validated = Validated(
         raw=raw,
-        quarantine=_quarantine(workspace, fresh, reasons, after),
+        quarantine=quarantine,
         delivery=max(rows.column(DELIVERY).to_pylist(), default=0),
         rows_checked=fresh.num_rows,
-        rows_quarantined=len(reasons),
+        rows_quarantined=n_quarantined,
         expectations_passed=sum(f.passed for f in findings),
         expectations_total=len(findings),
         warnings=tuple(f.name for f in findings if not f.passed and f.rule.severity == "warning"),
@@ -165,7 +166,8 @@ def _reasons(
 
 def _quarantine(
     workspace: Workspace, fresh: pa.Table, reasons: dict[int, list[str]], after: int
-) -> TableVersion:
+) -> tuple[TableVersion, int]:
+    """The table and how many of the fresh rows went into it."""
     tables = workspace.tables
     schema = quarantine_schema(workspace.use_case)
     tables.create("quarantine", schema)
@@ -182,7 +184,7 @@ def _quarantine(
         version = tables.version("quarantine")
     else:
         version = tables.overwrite("quarantine", bad, where, **{CONTENT_HASH: total})
-    return TableVersion("quarantine", version, len(hashes), total)
+    return TableVersion("quarantine", version, len(hashes), total), bad.num_rows
 
 
 def refusal(use_case: UseCase, findings: "list[ExpectationResult]", validated: Validated) -> str:
