@@ -11,9 +11,9 @@ import pyarrow as pa
 from contract.names import DELIVERY, ROW_HASH
 from contract.store.fingerprint import RowHashes, content_hash, row_hashes
 from contract.store.schema import conform
-from contract.store.tables import COLLECTED, CONTENT_HASH, Tables, TableVersion
+from contract.store.tables import BROUGHT, COLLECTED, CONTENT_HASH, Tables, TableVersion
 from contract.use_case.loader import load_use_case
-from pipelines.data.delivery import refuse_delivery
+from pipelines.data.delivery import refusal_told, refuse_delivery
 from pipelines.data.raw_table import known_rows, late_duplicates, raw_schema
 from pipelines.data.rehearsal import (
     Rehearsal,
@@ -99,7 +99,8 @@ def _ingest(workspace: Workspace, rehearsal: Rehearsal) -> Ingested:
         delivered = rehearse(read_source(use_case), use_case, rehearsal)
     conformed = conform(delivered, use_case)
     if not conformed.complete or not delivered.num_rows:
-        refuse_delivery(use_case, conformed)
+        with refusal_told(workspace):
+            refuse_delivery(use_case, conformed)
     return _take_in(workspace, conformed.table, delivered.num_rows)
 
 
@@ -156,8 +157,9 @@ def _append(
     delivery = max(earlier.column(DELIVERY).to_pylist(), default=0) + 1
     rows = rows.append_column(ROW_HASH, pa.array(hashes))
     rows = rows.append_column(DELIVERY, pa.repeat(pa.scalar(delivery, pa.int64()), rows.num_rows))
-    says = {CONTENT_HASH: total} | ({COLLECTED: str(delivery)} if collected else {})
-    return TableVersion("raw", tables.append("raw", rows, **says), n_rows, total)
+    brought = {BROUGHT: str(delivery), COLLECTED: "yes" if collected else "no"}
+    version = tables.append("raw", rows, **{CONTENT_HASH: total, **brought})
+    return TableVersion("raw", version, n_rows, total)
 
 
 def main(

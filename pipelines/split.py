@@ -55,7 +55,9 @@ class SplitMade(Result):
 
 
 STEP = Step(
-    "split", SplitMade, ("columns", "keys", "target", "event_time", "time_zone", "split", "source")
+    "split",
+    SplitMade,
+    ("columns", "keys", "target", "event_time", "time_zone", "split", "source.late_duplicates"),
 )
 
 

@@ -17,7 +17,16 @@ from contract.names import DELIVERY, REASONS, ROW_HASH
 from contract.store.fingerprint import content_hash, value_hash
 from contract.store.tables import CONTENT_HASH, TableVersion
 from contract.use_case.model import UseCase
-from pipelines.data.delivery import check_frame, log_reports
+from pipelines.data.delivery import (
+    LATE_DUPLICATE,
+    RefusedDelivery,
+    check_frame,
+    log_reports,
+    refusal,
+    refusal_reasons,
+    refusal_told,
+    taken_told,
+)
 from pipelines.data.expectations import row_rules, table_rules
 from pipelines.data.raw_table import known_rows, late_duplicates, quarantine_schema, valid_rows
 from pipelines.data.validated import Validated
@@ -34,18 +43,21 @@ from tracking.tags import DATA_HASH_TAG, RULES_TAG, STEP_TAG
 if TYPE_CHECKING:  # Great Expectations takes seconds to import; a reused step never needs it
     from pipelines.data.gx_report import ExpectationResult, ValidationReport
 
-LATE_DUPLICATE = "late duplicate of a known key"
-
 
 STEP = Step(
-    "validate", Validated, ("columns", "keys", "target", "expectations", "validation", "source")
+    "validate",
+    Validated,
+    ("columns", "keys", "target", "expectations", "validation", "source.late_duplicates"),
 )
 
 
 def validate(workspace: Workspace, ingested: Ingested) -> Done[Validated]:
     """Check what was delivered since the last validation by the same rules."""
     inputs = {"raw": ingested.raw.content_hash}
-    return execute(workspace, STEP, lambda: _validate(workspace, ingested.raw), inputs)
+    done = execute(workspace, STEP, lambda: _validate(workspace, ingested.raw), inputs)
+    if ingested.collected:
+        taken_told(workspace)
+    return done
 
 
 def newest_valid(workspace: Workspace) -> tuple[Validated, pa.Table]:
@@ -94,7 +106,12 @@ def _validate(workspace: Workspace, raw: TableVersion) -> Validated:
     _log_counts(validated)
     if why := refusal(use_case, findings, validated):
         _take_back(workspace, after)
-        raise Refused(f"Validation stopped: {why} The delivery was taken out of raw again.")
+        with refusal_told(workspace):
+            raise RefusedDelivery(
+                f"Validation stopped: {why} The delivery was taken out of raw again.",
+                refusal_reasons(findings, why),
+                content_hash(fresh.column(ROW_HASH).to_numpy()),
+            )
     return validated
 
 
@@ -185,26 +202,6 @@ def _quarantine(
     else:
         version = tables.overwrite("quarantine", bad, where, **{CONTENT_HASH: total})
     return TableVersion("quarantine", version, len(hashes), total), bad.num_rows
-
-
-def refusal(use_case: UseCase, findings: "list[ExpectationResult]", validated: Validated) -> str:
-    """Why a delivery may not be used; "" where it may."""
-    critical = [
-        f
-        for f in findings
-        if not f.passed and f.rule.level == "table" and f.rule.severity == "critical"
-    ]
-    if critical:
-        return "failed " + "; ".join(f"{f.name} ({f.detail})" for f in critical) + "."
-    share = validated.rows_quarantined / max(validated.rows_checked, 1)
-    limit = use_case.validation.max_quarantined_share
-    if share > limit:
-        rows = ", ".join(f"{f.name}" for f in findings if not f.passed and f.rule.level == "row")
-        return (
-            f"{share:.1%} of the rows failed ({rows or LATE_DUPLICATE}), "
-            f"max_quarantined_share allows {limit:.1%}."
-        )
-    return ""
 
 
 def _take_back(workspace: Workspace, after: int) -> None:

@@ -19,7 +19,8 @@ from contract.store import upkeep
 from contract.store.exactly_once import ExactlyOnceWriter
 
 CONTENT_HASH = "content_hash"
-COLLECTED = "collected"  # of a commit to `raw`: the number of the delivery that the source brought
+# Of a commit to `raw`: the number of its delivery, and yes where the source brought it.
+BROUGHT, COLLECTED = "delivery", "collected"
 
 
 @dataclass(frozen=True)
