@@ -95,11 +95,11 @@ def _ingest_labelled(workspace: Workspace, labelled: TableVersion) -> Ingested:
 
 def _ingest(workspace: Workspace, rehearsal: Rehearsal) -> Ingested:
     use_case = workspace.use_case
-    with working(f"reading the {use_case.source.kind} source"):
-        delivered = rehearse(read_source(use_case), use_case, rehearsal)
-    conformed = conform(delivered, use_case)
-    if not conformed.complete or not delivered.num_rows:
-        with refusal_told(workspace):
+    with refusal_told(workspace):
+        with working(f"reading the {use_case.source.kind} source"):
+            delivered = rehearse(read_source(use_case), use_case, rehearsal)
+        conformed = conform(delivered, use_case)
+        if not conformed.complete or not delivered.num_rows:
             refuse_delivery(use_case, conformed)
     return _take_in(workspace, conformed.table, delivered.num_rows)
 

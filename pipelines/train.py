@@ -16,7 +16,6 @@ import typer
 from contract.errors import BadInput
 from contract.statistics.metrics import Scored, check_metric, metrics_for
 from contract.store.frames import feature_frame
-from contract.store.frozen import read_frozen
 from contract.store.tables import Tables, TableVersion
 from contract.use_case.model import UseCase
 from pipelines.model.fitted import labels, score, signature
@@ -25,6 +24,7 @@ from pipelines.model.results import Trained
 from pipelines.runtime import cli
 from pipelines.runtime.code_hash import code_hash
 from pipelines.runtime.console import count, working
+from pipelines.runtime.frozen_rows import read_frozen
 from pipelines.runtime.run_inputs import log_input
 from pipelines.runtime.step import Done, Step, execute, latest_run, load_result, lock_hash
 from pipelines.runtime.workspace import Workspace, open_workspace

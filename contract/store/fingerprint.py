@@ -9,6 +9,7 @@ A zero has no sign here: -0.0 and 0.0 are one number, and one hash.
 
 import hashlib
 import json
+from collections.abc import Callable
 
 import numpy as np
 import numpy.typing as npt
@@ -18,6 +19,8 @@ import pyarrow.compute as pc
 
 from contract.names import ROW_HASH
 
+PART_ROWS = 100_000
+
 RowHashes = npt.NDArray[np.int64]  # (n_rows,)
 
 
@@ -26,7 +29,7 @@ def row_hashes(rows: pa.Table) -> RowHashes:
 
     The order of the columns counts, their names do not.
     """
-    return _hashes([_without_signed_zero(c) for c in rows.columns])
+    return _in_parts(rows, lambda part: [_without_signed_zero(c) for c in part.columns])
 
 
 def altered(rows: pa.Table) -> int:
@@ -37,7 +40,7 @@ def altered(rows: pa.Table) -> int:
     stored, values = rows.column(ROW_HASH).to_numpy(), rows.drop_columns([ROW_HASH])
     differ = row_hashes(values) != stored
     if differ.any():
-        signed = _hashes(values.filter(pa.array(differ)).columns)
+        signed = _in_parts(values.filter(pa.array(differ)), lambda part: part.columns)
         differ[differ] = signed != stored[differ]
     return int(differ.sum())
 
@@ -48,9 +51,14 @@ def _without_signed_zero(column: pa.ChunkedArray) -> pa.ChunkedArray:
     return pc.add(column, pa.scalar(0.0, column.type))  # -0.0 + 0.0 is 0.0 (IEEE 754)
 
 
+def _in_parts(rows: pa.Table, columns: Callable[[pa.Table], list[pa.ChunkedArray]]) -> RowHashes:
+    """Hashes of these columns of each part, so that no second copy of all rows is in memory."""
+    starts = range(0, rows.num_rows, PART_ROWS)
+    parts = [_hashes(columns(rows.slice(start, PART_ROWS))) for start in starts]
+    return np.concatenate([np.empty(0, dtype=np.int64), *parts])
+
+
 def _hashes(columns: list[pa.ChunkedArray]) -> RowHashes:
-    if not columns or not len(columns[0]):
-        return np.empty(0, dtype=np.int64)
     # pandas turns integers and booleans into other types where any row has a null, and they would
     # hash differently: so nulls are filled, and what is null is hashed beside the values.
     filled = [pc.fill_null(c, pa.scalar(0).cast(c.type)) for c in columns]

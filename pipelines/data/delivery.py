@@ -9,7 +9,7 @@ import mlflow
 import pandas as pd
 import pyarrow as pa
 
-from contract.errors import Refused
+from contract.errors import BadInput, Refused
 from contract.store.fingerprint import content_hash, row_hashes, value_hash
 from contract.store.schema import ConformedRows
 from contract.use_case.model import UseCase
@@ -38,16 +38,24 @@ def refusal_told(workspace: Workspace) -> Iterator[None]:
     """Where a delivery is refused in the block, people hear of it, with the active run's page."""
     try:
         yield
-    except RefusedDelivery as error:
+    except (Refused, BadInput) as error:
         from monitoring.alerts.announce import tell
         from monitoring.alerts.notices.refused_delivery import refused
         from monitoring.report.publish import link
 
         run = mlflow.active_run()
         page = link(workspace.experiment_id, run.info.run_id) if run else ""
-        notice = refused(error.content, error.reasons, page)
+        known = error if isinstance(error, RefusedDelivery) else _unreadable(error)
+        notice = refused(known.content, known.reasons, page)
         tell(workspace.use_case, workspace.settings, _note, notices=[notice])
         raise
+
+
+def _unreadable(error: Refused | BadInput) -> RefusedDelivery:
+    """A reader's own refusal names places alone; what a driver or loader said may be a value."""
+    why = str(error) if isinstance(error, Refused) else "The log of the job says why."
+    reasons = ("The source can't be read as declared, nothing was taken in.", why)
+    return RefusedDelivery(str(error), reasons, value_hash(str(error)))
 
 
 def taken_told(workspace: Workspace) -> None:

@@ -6,10 +6,10 @@ import pyarrow as pa
 from contract.errors import BadInput
 from contract.names import DELIVERY, REASONS, ROW_HASH
 from contract.store.fingerprint import altered, row_hashes
-from contract.store.frozen import check_hashes, damaged, unharmed
 from contract.store.schema import arrow_schema
 from contract.store.tables import Tables, TableVersion, quoted, unlike
 from contract.use_case.model import UseCase
+from pipelines.runtime.frozen_rows import check_hashes, damaged, unharmed
 
 
 def raw_schema(use_case: UseCase) -> pa.Schema:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from contract.errors import Refused
+from contract.errors import BadInput, Refused
 from contract.use_case.model import Expectation
 from pipelines.data.rehearsal import Rehearsal
 from pipelines.ingest import ingest
@@ -102,3 +102,17 @@ def test_a_channel_that_fails_changes_nothing_and_is_tried_again(
     assert not bring(expecting, made_rows().drop(columns="size"))
     assert (receiver.accepted, bring(expecting, made_rows())) == ([], True)
     assert [text.split()[1] for text in told(receiver)] == ["DELIVERY_REFUSED.", "DELIVERY_TAKEN."]
+
+
+def test_a_source_that_can_t_be_read_is_told_without_what_stands_in_it(
+    expecting: Workspace, receiver: Receiver, home: Path
+) -> None:
+    deliver(home, made_rows())
+    with (home / "rows.csv").open("a") as file:
+        file.write(f"one,{SECRET_WORD}\n")
+    for _ in range(2):
+        with pytest.raises((BadInput, Refused)):
+            ingest(expecting, Rehearsal())
+    (told_once,) = receiver.accepted
+    assert b"The source can't be read as declared, nothing was taken in." in told_once.body
+    assert SECRET_WORD.encode() not in told_once.body

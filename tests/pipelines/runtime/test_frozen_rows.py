@@ -9,9 +9,9 @@ import pytest
 from contract.errors import Refused
 from contract.names import ROW_HASH
 from contract.store.fingerprint import content_hash, row_hashes
-from contract.store.frozen import read_frozen
 from contract.store.schema import conform
 from contract.store.tables import Tables, TableVersion
+from pipelines.runtime.frozen_rows import read_frozen
 from tests.conftest import made_rows, made_use_case
 from tests.support.rounds import rounds
 
