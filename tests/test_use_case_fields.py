@@ -78,6 +78,7 @@ EFFECTS = {
         "source.parquet", "b.parquet", see.source_rows, {"source": {"parquet": "a.parquet"}}
     ),
     "Source.late_duplicates": Effect("source.late_duplicates", "replace", see.usable_rows),
+    "Source.expect_every": Effect("source.expect_every", "1 day", see.lateness),
     "Sql.url": Effect("source.sql.url", "sqlite:///b.db", see.source_rows, SQL),
     "Sql.query": Effect("source.sql.query", "SELECT id FROM t", see.source_rows, SQL),
     "Delta.path": Effect("source.delta.path", "b", see.source_rows, DELTA),
@@ -156,6 +157,7 @@ EFFECTS = {
     "Retraining.max_key_share": Effect("retraining.max_key_share", 0.3, see.retrain_decision),
     "Retraining.max_hours": Effect("retraining.max_hours", 1, see.deadlines),
     "Schedule.feedback": Effect("schedule.feedback", "*/30 * * * *", see.due_times, WATCHED),
+    "Schedule.pipeline": Effect("schedule.pipeline", "20 3 * * *", see.due_times),
     "Schedule.monitor": Effect("schedule.monitor", "20 3 * * *", see.due_times),
     "Schedule.retrain": Effect("schedule.retrain", "20 3 * * *", see.due_times),
     "Schedule.maintain": Effect("schedule.maintain", "20 3 * * *", see.due_times),

@@ -1,7 +1,7 @@
 """The use case: one YAML file from which every other description of the data and model derives."""
 
 import re
-from datetime import date
+from datetime import date, timedelta
 from itertools import pairwise
 from typing import Annotated, Any, Literal, Self, get_args
 
@@ -79,6 +79,10 @@ class Delta(Section):
     version: int | None = Field(default=None, ge=0)
 
 
+EXPECTED_UNITS = {unit: timedelta(**{f"{unit}s": 1}) for unit in ("minute", "hour", "day", "week")}
+EXPECTED = re.compile(rf"[1-9]\d{{0,3}} ({'|'.join(EXPECTED_UNITS)})s?")
+
+
 class Source(Section):
     """Where rows come from (exactly one), and what happens to a key that arrives again later."""
 
@@ -88,6 +92,7 @@ class Source(Section):
     sql: Sql | None = None
     delta: Delta | None = None
     late_duplicates: Literal["quarantine", "replace"] = "quarantine"
+    expect_every: str | None = None
     folder: str = Field(default="", exclude=True, description="folder of the file, set when read")
 
     @property
@@ -98,6 +103,24 @@ class Source(Section):
     def _set(self) -> list[str]:
         kinds = ("python", "csv", "parquet", "sql", "delta")
         return [kind for kind in kinds if getattr(self, kind) is not None]
+
+    @property
+    def expected_every(self) -> timedelta | None:
+        """How old the newest delivery may be; None: nothing is expected."""
+        if self.expect_every is None:
+            return None
+        number, unit = self.expect_every.split()
+        return int(number) * EXPECTED_UNITS[unit.removesuffix("s")]
+
+    @field_validator("expect_every")
+    @classmethod
+    def _is_a_time(cls, every: str | None) -> str | None:
+        if every is not None and not EXPECTED.fullmatch(every):
+            raise ValueError(
+                f"a whole number of {', '.join(EXPECTED_UNITS)}s is needed, e.g. '1 day', found "
+                f"{every!r}"
+            )
+        return every
 
     @model_validator(mode="after")
     def _exactly_one(self) -> Self:
@@ -264,7 +287,8 @@ class Retraining(Section):
     max_hours: float = Field(default=6, gt=0, allow_inf_nan=False)
 
 
-Job = Literal["feedback", "monitor", "retrain", "maintain"]  # of those due at once, in this order
+# Of those due at once, in this order.
+Job = Literal["feedback", "pipeline", "monitor", "retrain", "maintain"]
 # What every cron knows; Kubernetes has neither `L` nor `#`.
 CRON = re.compile(r"[\d*/,A-Za-z-]+(?: [\d*/,A-Za-z-]+){4}")
 
@@ -277,6 +301,7 @@ class Schedule(Section):
     """
 
     feedback: str | None = None
+    pipeline: str | None = None
     monitor: str | None = None
     retrain: str | None = None
     maintain: str | None = None
