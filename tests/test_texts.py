@@ -33,7 +33,8 @@ from pipelines.model.results import Evaluated, Figure, HoldoutSlice, Trained
 from pipelines.registry.description import front_page
 from pipelines.registry.ledger import LedgerEntry, RegistryState
 from pipelines.registry.move_runs import _note as entry_page
-from pipelines.release.decision import Champion, GateDecision
+from pipelines.release.decision import GateDecision
+from pipelines.release.gate_evidence import Champion
 from pipelines.release.gate_report import page as gate_page
 from pipelines.replaying.progress import ReplayProgress, WindowFigures, WindowProgress
 from pipelines.replaying.progress import markdown as replay_page
@@ -89,7 +90,7 @@ def card_of(text: str) -> str:
 def gate_of(text: str) -> str:
     slices = (replace(LARGE, column=text, value=text),)
     opponent = Champion("1", 0, (), replace(EQUAL, slices=slices))
-    return gate_page(GATES, replace(GOOD, opponent=opponent), GateDecision(False, (text,)))
+    return gate_page(GATES, replace(GOOD, opponent=opponent), GateDecision(False, (text,), (text,)))
 
 
 def entry_of(text: str) -> LedgerEntry:
