@@ -9,14 +9,14 @@ from pathlib import Path
 import mlflow
 import numpy as np
 import pyarrow as pa
-from sklearn.pipeline import Pipeline
 
 from contract.errors import FourcycleError
 from contract.statistics.bootstrap import Estimate, estimate
-from contract.statistics.metrics import SMALLER_IS_BETTER, Scored, metric_values, metrics_for
+from contract.statistics.metrics import Scored, metric_values, metrics_for
 from contract.use_case.model import UseCase
 from pipelines.model.baseline import baseline
 from pipelines.model.fitted import labels, load_model, score
+from pipelines.model.importance import permutation
 from pipelines.model.plots import figures
 from pipelines.model.results import Evaluated, Figure, HoldoutSlice, Measured, Trained
 from pipelines.registry.fetch import fetch
@@ -31,8 +31,6 @@ from pipelines.train import read_rows
 from serving.scoring.sklearn_scorer import MODEL_FILE, load_pipeline
 from tracking.tags import CHAMPION_TAG, CHAMPION_UNREADABLE_TAG, COMPARED_WITH_TAG
 
-IMPORTANCE_ROWS = 4000
-IMPORTANCE_REPEATS = 3
 SLICE_RESAMPLES = 200
 SLICE_MIN_ROWS = 30
 SLICE_MAX_VALUES = 50
@@ -92,29 +90,6 @@ def _evaluate(workspace: Workspace, trained: Trained, champion: Version | None) 
     )
     _log(workspace, evaluated, scored)
     return evaluated
-
-
-def permutation(model: Pipeline, rows: pa.Table, use_case: UseCase) -> dict[str, float]:
-    """How much worse the main metric gets when one column is shuffled (Breiman, 2001).
-
-    On a seeded sample of rows, so that its cost is bounded whatever the holdout's size.
-    """
-    random = np.random.default_rng(0)
-    n = min(IMPORTANCE_ROWS, rows.num_rows)
-    rows = rows.take(pa.array(np.sort(random.choice(rows.num_rows, n, replace=False))))
-    name = use_case.evaluation.metric
-    sign = 1 if name in SMALLER_IS_BETTER else -1
-    whole = metric_values(use_case, score(model, rows, use_case))[name]
-    importance = {}
-    for column in use_case.features:
-        at = rows.column_names.index(column)
-        values = []
-        for _ in range(IMPORTANCE_REPEATS):
-            shuffled = rows.column(column).take(pa.array(random.permutation(n)))
-            changed = rows.set_column(at, column, shuffled)
-            values.append(metric_values(use_case, score(model, changed, use_case))[name])
-        importance[column] = sign * (float(np.mean(values)) - whole)
-    return importance
 
 
 def _champion_figures(
