@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from contract.errors import FourcycleError
 from contract.statistics.bootstrap import Estimate, estimate
-from contract.statistics.metrics import Scored, metric_values, metrics_for
+from contract.statistics.metrics import Metric, Scored, metric_values, metrics_for
 from contract.use_case.model import UseCase
 from pipelines.model.baseline import baseline
 from pipelines.model.fitted import labels, load_model, score
@@ -69,8 +69,9 @@ def _evaluate(workspace: Workspace, trained: Trained, champion: Version | None) 
     model = load_model(trained.model_uri)
     with working(f"measuring on {rows.num_rows:,} holdout rows"):
         scored = score(model, rows, use_case)
-        metrics = metrics_for(use_case, scored)
-        measured = estimate(metrics, rows.num_rows, use_case.evaluation.resamples)
+        measured = estimate(
+            lambda part: metrics_for(use_case, part), scored, use_case.evaluation.resamples
+        )
         training = read_rows(workspace.tables, use_case, trained.training)
         trivial = metric_values(use_case, baseline(labels(training, use_case), scored, use_case))
         theirs = _champion_figures(workspace, champion, rows)
@@ -128,8 +129,11 @@ def _slice_figure(use_case: UseCase, part: Scored) -> Figure | None:
     if n_rows < SLICE_MIN_ROWS or (use_case.classifies and len(np.unique(part.label)) < 2):
         return None
     name = use_case.evaluation.metric
-    chosen = {name: metrics_for(use_case, part)[name]}
-    return _figure(estimate(chosen, n_rows, SLICE_RESAMPLES)[name])
+
+    def main_metric(part: Scored) -> dict[str, Metric]:
+        return {name: metrics_for(use_case, part)[name]}
+
+    return _figure(estimate(main_metric, part, SLICE_RESAMPLES)[name])
 
 
 def _figure(value: Estimate) -> Figure:
