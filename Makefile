@@ -66,7 +66,7 @@ lint: $(INSTALLED)  ## Lint, format and types only
 soak: $(INSTALLED)  ## Ten minutes of load with promotions: nothing may grow
 	@python -m benchmarks.soak
 
-bench: $(INSTALLED)  ## Measure: BENCH=pipeline, serving, overload, logging, scorer, gate, monitoring, detectors
+bench: $(INSTALLED)  ## Measure: BENCH=pipeline, serving, overload, logging, scorer, gate, intervals, monitoring, detectors
 	@python -m 'benchmarks.$(BENCH)'
 
 lock: $(INSTALLED)  ## Resolve pyproject.toml anew into requirements.lock

@@ -156,10 +156,8 @@ def reference_inputs(use_case: UseCase, features: pd.DataFrame) -> pd.DataFrame:
 
 def _watched(use_case: UseCase, features: pd.DataFrame) -> pd.DataFrame:
     """The features that the log holds as sent and that are of no person."""
-    columns = use_case.columns
-    return features[
-        [n for n in features if columns[n].logged == "keep" and not columns[n].personal]
-    ]
+    declared = {name: use_case.columns[name] for name in use_case.features}
+    return features[[n for n, c in declared.items() if c.logged == "keep" and not c.personal]]
 
 
 def _kept(n_rows: int, n_columns: int) -> npt.NDArray[np.int64]:

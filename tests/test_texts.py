@@ -30,6 +30,8 @@ from pipelines.data.gx_report import check
 from pipelines.data.validated import Validated
 from pipelines.model.model_card import model_card
 from pipelines.model.results import Evaluated, Figure, HoldoutSlice, Trained
+from pipelines.profiling.notes import ColumnNote
+from pipelines.profiling.notes import page as notes_page
 from pipelines.registry.description import front_page
 from pipelines.registry.ledger import LedgerEntry, RegistryState
 from pipelines.registry.move_runs import _note as entry_page
@@ -129,6 +131,7 @@ def status_of(text: str) -> str:
 MARKDOWN: dict[str, Callable[[str], str]] = {
     "model card": card_of,
     "gate": gate_of,
+    "strange columns": lambda text: notes_page([ColumnNote(text, "spelling", 1, text)]),
     "registered model": front_of,
     "move": lambda text: entry_page(entry_of(text)),
     "replay": replay_of,

@@ -264,7 +264,10 @@ def test_a_version_that_says_no_to_everything_is_refused(home: Path) -> None:
     rows = rows.assign(id=range(len(rows)), moment=moments, late=rows.index % 600 == 599)
     deliver(home, rows)
     gates = Gates(minimum={"accuracy": 0.9}, min_rows=40)
-    changes = {"gates": gates, "evaluation": Evaluation(metric="accuracy", resamples=100)}
+    changes: dict[str, object] = {
+        "gates": gates,
+        "evaluation": Evaluation(metric="accuracy", resamples=100),
+    }
     with open_workspace(made_use_case(home, changes)) as opened:
         outcome = pipeline(opened, Rehearsal(), tune=0)
     gated = outcome.gated

@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pytest
+from sklearn.pipeline import Pipeline
 
 from contract.store.frames import feature_frame
 from contract.use_case.model import Estimator, UseCase
@@ -19,7 +20,7 @@ ESTIMATORS = [
 ]
 
 
-def fitted(home: Path, path: str) -> tuple[UseCase, pa.Table, object]:
+def fitted(home: Path, path: str) -> tuple[UseCase, pa.Table, Pipeline]:
     use_case = made_use_case(home, {"estimator": Estimator(path=path)})
     known = made_rows(400).assign(group="the same")
     known.loc[::9, "size"] = np.nan
@@ -32,7 +33,7 @@ def fitted(home: Path, path: str) -> tuple[UseCase, pa.Table, object]:
 def test_every_encoded_column_is_traced_to_its_feature(home: Path, path: str) -> None:
     use_case, rows, model = fitted(home, path)
     frame = feature_frame(rows, use_case)
-    encoder = model[:-1]  # type: ignore[index]
+    encoder = model[:-1]
     names = list(encoder.get_feature_names_out())
     found = origins(encoder, frame, np.array(encoder.transform(frame), dtype=float))
     features = list(frame)
@@ -44,7 +45,7 @@ def test_every_encoded_column_is_traced_to_its_feature(home: Path, path: str) ->
 @pytest.mark.parametrize("path", ESTIMATORS)
 def test_what_is_lost_is_what_shuffling_the_feature_itself_loses(home: Path, path: str) -> None:
     use_case, rows, model = fitted(home, path)
-    found = permutation(model, rows, use_case)  # type: ignore[arg-type]
+    found = permutation(model, rows, use_case)
     assert list(found) == list(use_case.features)
     assert found["size"] > 0.2
     assert found["group"] == 0
@@ -52,7 +53,7 @@ def test_what_is_lost_is_what_shuffling_the_feature_itself_loses(home: Path, pat
     assert by_hand(model, rows, use_case) == pytest.approx(found["size"], abs=0.05)
 
 
-def by_hand(model: object, rows: pa.Table, use_case: UseCase) -> float:
+def by_hand(model: Pipeline, rows: pa.Table, use_case: UseCase) -> float:
     """The loss of ROC AUC where `size` is shuffled before it is encoded, by scikit-learn."""
     from sklearn.inspection import permutation_importance
 
