@@ -15,14 +15,15 @@ from contract.use_case.model import UseCase
 from pipelines.model.fitted import labels, score_inputs
 
 ROWS, FEWEST_ROWS = 4000, 1000
-CELLS = 400_000  # rows times encoded columns: an estimator reads all of them for each shuffle
+# Rows times encoded columns times classes: what an estimator reads and answers for each shuffle.
+CELLS = 800_000
 REPEATS = 3
 
 
 def permutation(model: Pipeline, rows: pa.Table, use_case: UseCase) -> dict[str, float]:
     """How much worse the main metric gets when one feature is shuffled (Breiman, 2001), by name.
 
-    On a seeded sample of ROWS rows, fewer where there are many columns. They are encoded once, and
+    On a seeded sample of ROWS rows, fewer of many columns or classes. They are encoded once, and
     what is shuffled are the encoded columns of a feature: encoding every feature anew for each
     shuffle of one made the cost grow with the square of their number. It holds for encoders that
     make each of their columns from one feature, row by row, as all of `preprocess` do.
@@ -32,9 +33,10 @@ def permutation(model: Pipeline, rows: pa.Table, use_case: UseCase) -> dict[str,
     rows = rows.take(pa.array(random.choice(rows.num_rows, n, replace=False)))
     encoder, estimator = model[:-1], model[-1]
     frame = feature_frame(rows, use_case)
-    encoded = _dense(encoder.transform(frame))
-    n = len(encoded)
-    frame, label = frame[:n], labels(rows.slice(0, n), use_case)
+    matrix = encoder.transform(frame)
+    width = max(matrix.shape[1], 1) * max(len(getattr(estimator, "classes_", ())), 1)
+    n = min(n, max(FEWEST_ROWS, CELLS // width))
+    encoded, frame, label = _dense(matrix[:n]), frame[:n], labels(rows.slice(0, n), use_case)
     origin = origins(encoder, frame, encoded)
     name = use_case.evaluation.metric
 
@@ -63,8 +65,8 @@ def origins(encoder: Any, frame: pd.DataFrame, encoded: Floats) -> npt.NDArray[n
     ten encodings tell a thousand features apart.
     """
     n_features, number = len(frame.columns), np.zeros(encoded.shape[1], dtype=np.int64)
-    moved = pd.DataFrame({name: np.roll(frame[name].to_numpy(), 1) for name in frame})
     still = frame.reset_index(drop=True)
+    moved = still.iloc[np.roll(still.index, 1)].reset_index(drop=True)
     for digit in range(n_features.bit_length()):
         parts = {
             name: (moved if (at + 1) >> digit & 1 else still)[name] for at, name in enumerate(frame)
@@ -76,7 +78,6 @@ def origins(encoder: Any, frame: pd.DataFrame, encoded: Floats) -> npt.NDArray[n
 
 
 def _dense(encoded: Any) -> Floats:
-    """Encoded rows as a writable array; of many columns the first rows alone."""
-    kept = encoded[: max(FEWEST_ROWS, CELLS // max(encoded.shape[1], 1))]
-    dense: Floats = np.array(kept.toarray() if issparse(kept) else kept, dtype=float)
+    """Encoded rows as a writable array."""
+    dense: Floats = np.array(encoded.toarray() if issparse(encoded) else encoded, dtype=float)
     return dense
