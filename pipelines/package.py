@@ -26,6 +26,7 @@ from contract.statistics.metrics import metric_values
 from contract.store.frames import feature_frame
 from contract.store.package import MANIFEST_FILE, NOT_SEALED
 from contract.use_case.model import UseCase
+from contract.use_case.pseudonymisation import of_persons
 from monitoring.windows import reference
 from pipelines.model.fitted import answers, labels, load_model
 from pipelines.model.results import Trained
@@ -156,8 +157,7 @@ def reference_inputs(use_case: UseCase, features: pd.DataFrame) -> pd.DataFrame:
 
 def _watched(use_case: UseCase, features: pd.DataFrame) -> pd.DataFrame:
     """The features that the log holds as sent and that are of no person."""
-    declared = {name: use_case.columns[name] for name in use_case.features}
-    return features[[n for n, c in declared.items() if c.logged == "keep" and not c.personal]]
+    return features[[name for name in use_case.features if name not in of_persons(use_case)]]
 
 
 def _kept(n_rows: int, n_columns: int) -> npt.NDArray[np.int64]:

@@ -9,14 +9,17 @@ import pytest
 
 from contract.names import REFERENCE_DIR, SCORER_DIR
 from contract.statistics.metrics import metric_values
+from contract.store.frames import feature_frame
 from contract.use_case.model import Column, UseCase
 from monitoring.measures.answers import of_holdout
 from monitoring.windows import reference
 from monitoring.windows.reference import PROBABILITY
+from pipelines.compiler.golden import golden_rows
 from pipelines.main import Outcome
 from pipelines.package import HOLDOUT_ROWS, _kept, add_reference
 from pipelines.registry.versions import Version
 from pipelines.runtime.workspace import open_workspace
+from pipelines.train import example
 from serving.scoring.scorer import Scorer, load_scorer
 from tests.conftest import made_use_case
 from tests.support import monitored as made
@@ -94,6 +97,13 @@ def test_no_column_of_a_person_travels_with_the_reference(home: Path) -> None:
     add_reference(home / "reference", use_case, rows, rows, scorer)
     found = reference.load(home / "reference")
     assert list(found.inputs) == list(found.holdout.inputs) == ["size"]
+    columns = {name: rows.column(name).to_pylist() for name in use_case.features}
+    golden = golden_rows(columns, use_case)
+    assert set(golden["group"] + golden["colour"]) == {""}
+    assert golden["size"] == columns["size"]
+    shown = example(use_case, feature_frame(rows, use_case))
+    assert set(shown["group"]) | set(shown["colour"]) == {""}
+    assert shown.dtypes.equals(feature_frame(rows, use_case).dtypes)
 
 
 @pytest.mark.parametrize(
