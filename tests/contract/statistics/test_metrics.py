@@ -117,7 +117,7 @@ def many(n_rows: int, share: float) -> Scored:
 
 
 def test_few_rows_of_many_give_the_interval_of_all(home: Path) -> None:
-    """Resamples of 5,000 rows against those of all; benchmarks/intervals.py does it for flights."""
+    """Resamples of 5,000 rows against those of all; benchmarks/gate.py does it for flights."""
     use_case, scored = made_use_case(home), many(12_000, 0.3)
     names = ("roc_auc", "log_loss", "recall")
 
