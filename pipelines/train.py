@@ -10,6 +10,7 @@ from typing import Annotated, Any
 
 import mlflow
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 import typer
 
@@ -18,6 +19,7 @@ from contract.statistics.metrics import Scored, check_metric, metrics_for
 from contract.store.frames import feature_frame
 from contract.store.tables import Tables, TableVersion
 from contract.use_case.model import UseCase
+from contract.use_case.pseudonymisation import of_persons, stand_in
 from pipelines.model.fitted import labels, score, signature
 from pipelines.model.preprocess import build_pipeline
 from pipelines.model.results import Trained
@@ -84,7 +86,7 @@ def fit(workspace: Workspace, split: SplitMade, tune: int) -> Trained:
         serialization_format="skops",
         skops_trusted_types=list(TRUSTED_TYPES),
         signature=signature(use_case),
-        input_example=features.head(EXAMPLE_ROWS),
+        input_example=example(use_case, features),
         pip_requirements=exact_requirements(),
     )
     log_input(tables, split.training, "training")
@@ -101,6 +103,15 @@ def fit(workspace: Workspace, split: SplitMade, tune: int) -> Trained:
         prediction_hash=prediction_hash(scored),
         tune=tune,
     )
+
+
+def example(use_case: UseCase, features: pd.DataFrame) -> pd.DataFrame:
+    """The first rows, for whoever wonders what to send; of persons a stand-in."""
+    few = features.head(EXAMPLE_ROWS).copy()
+    for name in of_persons(use_case):
+        value = stand_in(use_case.columns[name])
+        few[name] = pd.Series([value] * len(few), few.index, few[name].dtype)
+    return few
 
 
 def read_rows(tables: Tables, use_case: UseCase, table: TableVersion) -> pa.Table:

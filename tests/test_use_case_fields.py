@@ -127,6 +127,7 @@ EFFECTS = {
     "Gates.minimum": Effect("gates.minimum", {"roc_auc": 0.9}, see.gate_decision),
     "Gates.maximum": Effect("gates.maximum", {"calibration_error": 0.01}, see.gate_decision),
     "Gates.min_rows": Effect("gates.min_rows", 400, see.gate_decision),
+    "Gates.min_class_rows": Effect("gates.min_class_rows", 50, see.gate_decision),
     "Gates.margin": Effect("gates.margin", 0.001, see.gate_decision),
     "Gates.slice_margin": Effect("gates.slice_margin", 0.2, see.gate_decision),
     "Gates.slice_min_rows": Effect("gates.slice_min_rows", 300, see.gate_decision),

@@ -230,6 +230,7 @@ class Gates(Section):
     minimum: dict[str, float] = {}
     maximum: dict[str, float] = {}
     min_rows: int = Field(default=100, ge=2)
+    min_class_rows: int = Field(default=10, ge=0, description="holdout rows of the rarest class")
     margin: float = Field(default=0.01, ge=0, allow_inf_nan=False)
     slice_margin: float = Field(default=0.03, ge=0, allow_inf_nan=False)
     slice_min_rows: int = Field(default=200, ge=2)

@@ -1,6 +1,7 @@
 """A fitted pipeline: load it with our list of trusted types, and let it answer labelled rows."""
 
 from pathlib import Path
+from typing import Any
 
 import mlflow
 import numpy as np
@@ -56,11 +57,16 @@ def labels(rows: pa.Table, use_case: UseCase) -> npt.NDArray[np.generic]:
 
 def score(model: Pipeline, rows: pa.Table, use_case: UseCase) -> Scored:
     """The model's answers on labelled rows."""
-    frame = feature_frame(rows, use_case)
-    label = labels(rows, use_case)
+    return score_inputs(model, feature_frame(rows, use_case), labels(rows, use_case), use_case)
+
+
+def score_inputs(
+    model: Any, inputs: Any, label: npt.NDArray[np.generic], use_case: UseCase
+) -> Scored:
+    """The answers of a pipeline on features, or of its estimator on what they are encoded to."""
     if not use_case.classifies:
-        return Scored(label, model.predict(frame))
-    probability = model.predict_proba(frame)
+        return Scored(label, model.predict(inputs))
+    probability = model.predict_proba(inputs)
     classes = classes_of(model, use_case)
     chosen = np.array(classes, dtype=label.dtype)[probability.argmax(axis=1)]
     return Scored(label, chosen, probability, classes)

@@ -16,7 +16,7 @@ from contract.use_case.model import UseCase
 from pipelines.model.fitted import answers, labels
 from pipelines.registry.fetch import fetch
 from pipelines.registry.versions import Version
-from pipelines.release.decision import Latency
+from pipelines.release.gate_evidence import Latency
 from pipelines.runtime.workspace import Workspace
 from serving.scoring.scorer import GRAPH_FILE, Columns, Scorer
 from serving.scoring.sklearn_scorer import MODEL_FILE

@@ -38,6 +38,14 @@ def test_bad_rows_are_quarantined_with_their_reasons(workspace: Workspace, home:
     assert validated.rows_quarantined == len(bad) == 4
     assert bad[0]["_reasons"] == ["expect_column_values_to_be_between(size)"]
     assert bad[3]["_reasons"] == ["expect_column_values_to_be_unique(id)"]
+    assert [(note.column, note.kind, note.rows) for note in validated.notes] == [
+        ("size", "sentinel", 2)
+    ]
+    assert validated.line().endswith(", noted: sentinel in size")
+    run = workspace.client.search_runs(
+        [workspace.experiment_id], "tags.step = 'validate'", max_results=1
+    )[0]
+    assert "99 in 2 rows, apart from all other values" in run.data.tags["mlflow.note.content"]
 
 
 def test_rows_of_one_key_and_other_content_are_quarantined_and_counted_as_rows(
