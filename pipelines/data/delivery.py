@@ -7,6 +7,7 @@ import pandas as pd
 import pyarrow as pa
 
 from contract.errors import Refused
+from contract.store.cells import EXACT
 from contract.store.schema import ConformedRows
 from contract.use_case.model import UseCase
 from pipelines.data.expectations import structure
@@ -45,6 +46,10 @@ def check_frame(rows: pa.Table) -> pd.DataFrame:
                 i, field.name, rows.column(i).cast(pa.timestamp(field.type.unit))
             )
     frame: pd.DataFrame = rows.to_pandas()
+    for name in frame.columns[frame.dtypes == "float64"]:
+        # Beside a null, pandas makes floats of integers, and beyond 2^53 one key of several.
+        if pa.types.is_integer(rows.schema.field(name).type) and frame[name].abs().max() >= EXACT:
+            frame[name] = pd.array(rows.column(name).to_pylist(), pd.Int64Dtype())
     return frame
 
 

@@ -26,7 +26,7 @@ def reader(kind: str, form: dict[str, Any] | None = None, unit: str = "") -> Cel
 
 
 def at(*parts: int) -> datetime:
-    return datetime(*parts, tzinfo=UTC)  # type: ignore[misc]
+    return datetime(*parts, tzinfo=UTC)  # type: ignore[misc,arg-type]
 
 
 @pytest.mark.parametrize(

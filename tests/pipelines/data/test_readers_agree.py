@@ -1,4 +1,4 @@
-"""The same text is the same value, or refused, in every reader of CSV: source, batch, labels, HTTP."""
+"""A text is the same value, or refused, in every reader of CSV: source, batch, labels, HTTP."""
 
 import json
 from collections.abc import Callable

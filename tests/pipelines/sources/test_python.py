@@ -24,9 +24,7 @@ def test_a_loader_that_answers_no_rows_is_named_by_what_it_gave(home: Path) -> N
         ("[object()]", "'id' holds object"),
     ],
 )
-def test_a_declared_column_is_exact_or_refused_by_name(
-    home: Path, cells: str, found: str
-) -> None:
+def test_a_declared_column_is_exact_or_refused_by_name(home: Path, cells: str, found: str) -> None:
     loader = f"import pandas as pd\ndef load():\n    return pd.DataFrame({{'id': {cells}}})\n"
     name = f"loader_of_{abs(hash(cells))}"
     (home / f"{name}.py").write_text(loader)
