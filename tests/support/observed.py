@@ -85,7 +85,7 @@ def source_rows(use_case: UseCase, _: Path) -> object:
 def cells(use_case: UseCase, folder: Path) -> object:
     """What is read of small CSV files, or said of them."""
     files = [
-        b'id,size\n1,"1,5"\n',
+        b'id,size\n1,"1,500"\n',
         b"id;size\n1;2\n",
         b"id,colour\n1,\xe9\n",
         b"id,colour\n1,red\n",

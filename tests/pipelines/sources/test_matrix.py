@@ -90,14 +90,14 @@ def as_arrow(home: Path, values: list[Any], kind: str) -> dict[str, Any]:
 
 
 def as_objects(home: Path, values: list[Any], kind: str) -> dict[str, Any]:
-    frame = f"{{'n': range({len(values)}), 'x': pd.Series(pd.read_pickle(path), dtype=object)}}"
-    pd.to_pickle(values, home / "values.pickle")
+    frame = f"{{'n': range({len(values)}), 'x': pd.read_pickle(path)}}"
+    pd.Series(values, dtype=object).to_pickle(home / "values.pickle")
     return as_loader(home, f"path = {str(home / 'values.pickle')!r}; return pd.DataFrame({frame})")
 
 
 def as_extension(home: Path, values: list[Any], kind: str) -> dict[str, Any]:
     dtypes = {"string": "string", "integer": "Int64", "number": "Float64", "boolean": "boolean"}
-    pd.to_pickle(pd.Series(values, dtype=dtypes[kind]), home / "values.pickle")
+    pd.Series(values, dtype=dtypes[kind]).to_pickle(home / "values.pickle")
     frame = f"{{'n': range({len(values)}), 'x': pd.read_pickle(path)}}"
     return as_loader(home, f"path = {str(home / 'values.pickle')!r}; return pd.DataFrame({frame})")
 
