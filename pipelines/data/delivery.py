@@ -25,7 +25,11 @@ def refuse_delivery(use_case: UseCase, delivered: ConformedRows) -> NoReturn:
         checked = check(check_frame(delivered.table), structure(use_case), use_case.name)
     log_reports({"delivery": checked})
     failed = [f for f in checked.findings if not f.passed]
-    reasons = "; ".join(f"{f.name}: {_reason(f, delivered)}" for f in failed)
+    found = [f"{f.name}: {_reason(f, delivered)}" for f in failed]
+    # What could not be had as declared may have a type that passes.
+    told = {f.rule.arguments.get("column") for f in failed}
+    found += [f"{n}: {why}" for n, why in delivered.retyped.items() if n not in told]
+    reasons = "; ".join(found)
     raise Refused(
         f"The delivery does not look as declared, nothing was ingested. Failed: {reasons}."
     )

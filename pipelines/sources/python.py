@@ -29,4 +29,4 @@ def read(use_case: UseCase) -> pa.Table:
     if not isinstance(frame, pd.DataFrame):
         kind = type(frame).__name__
         raise BadInput(f"source.python: a data frame was expected, the loader gave {kind}.")
-    return from_pandas(frame, use_case.columns)
+    return from_pandas(frame)

@@ -24,7 +24,7 @@ def read(use_case: UseCase) -> pa.Table:
     sql = use_case.source.sql or Sql(url="", query="")
     with _connected(sql.url) as connection:
         try:
-            return from_pandas(pd.read_sql(text(sql.query), connection), use_case.columns)
+            return from_pandas(pd.read_sql(text(sql.query), connection))
         except SQLAlchemyError as error:
             # The original message alone: SQLAlchemy's own repeats the statement.
             message = getattr(error, "orig", error)

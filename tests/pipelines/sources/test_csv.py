@@ -113,5 +113,5 @@ def test_a_format_that_can_t_be_is_named(home: Path, csv_section: str, said: str
 
 def test_a_unit_of_time_is_one(home: Path) -> None:
     text = MADE.replace("{type: timestamp}", "{type: timestamp, unit: sec}")
-    with pytest.raises(BadInput, match=r"columns.moment.unit: .* count s, ms, us, ns since 1970"):
+    with pytest.raises(BadInput, match=r"columns.moment.unit: .* count s, ms, us, ns .Unix time."):
         parse_use_case(text, "made.yaml", home)

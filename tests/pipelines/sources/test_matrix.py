@@ -5,6 +5,7 @@ write it leaves out by name.
 """
 
 import csv
+import re
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -172,7 +173,11 @@ def test_a_frame_is_read_exactly(
 @pytest.mark.parametrize(
     ("column", "cells", "said"),
     [
-        ("string", "['02134', 2134, None]", "'x' holds str, and in row 1 int"),
+        ("string", "['02134', 2134, None]", "found str, and in row 1 int; one type is needed"),
+        ("string", "['a', 'b\\udc00']", r"no Unicode \(a lone surrogate\), first in row 1"),
+        ("string", "[object()]", "found object, which no table holds"),
+        ("boolean", "[None, True, 1]", "found bool, and in row 2 int"),
+        ("integer", "[2**64]", "found integers beyond 64 bits"),
         ("string", "[2134]", "string expected, found int64"),
         ("integer", "[9007199254740994.0, None]", "floats from 2.53 on, whose last digits are"),
         ("integer", "[timedelta(1)]", "integer expected, found duration"),
@@ -181,9 +186,13 @@ def test_a_frame_is_read_exactly(
         ("number", "[{}]", "number expected, found struct"),
         ("number", "['1.5']", "number expected, found string"),
         ("boolean", "[0, 1]", "boolean expected, found int64"),
-        ("timestamp", "[1700000000]", "if times are numbers since 1970, declare unit: s, ms"),
-        ("timestamp", "[1700000000.5]", "if times are numbers since 1970, declare unit: s, ms"),
-        ("timestamp", "pd.period_range('2024', periods=2)", "'x' holds period"),
+        ("timestamp", "[1700000000]", "if times are numbers .Unix time., declare unit: s, ms"),
+        ("timestamp", "[1700000000.5]", "if times are numbers .Unix time., declare unit: s, ms"),
+        (
+            "timestamp",
+            "pd.period_range('2024', periods=2)",
+            "found period.D., which is no single",
+        ),
         ("timestamp", "['yesterday']", "row 0: timestamp expected, found text"),
         ("timestamp", "[datetime(2024, 3, 10, 2, 30)]", "row 0: the clock of America/New_York"),
     ],
@@ -192,9 +201,8 @@ def test_what_is_not_exact_is_refused_by_name(
     home: Path, column: str, cells: str, said: str
 ) -> None:
     answer = f"x = {cells}; return pd.DataFrame({{'n': range(len(x)), 'x': x}})"
-    with pytest.raises((FourcycleError, AssertionError), match=said):
-        found = read(declared(home, as_loader(home, answer), type=column))
-        assert found.complete, found.retyped["x"]
+    found = read(declared(home, as_loader(home, answer), type=column))
+    assert re.search(said, found.retyped["x"])
 
 
 def test_a_time_that_is_no_moment_is_null_where_none_may_be(home: Path) -> None:
