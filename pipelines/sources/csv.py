@@ -15,11 +15,12 @@ import pyarrow as pa
 import pyarrow.csv
 
 from contract.errors import BadInput, Refused
-from contract.store.cells import proposal, reader_of
+from contract.store.cells import reader_of
 from contract.store.schema import TYPES
 from contract.store.text_columns import read_texts
 from contract.use_case.model import UseCase
 from contract.use_case.source import CsvFormat
+from pipelines.sources.proposals import proposal
 
 BLOCK_BYTES = 16 * 2**20  # a field can't be longer
 DELIMITERS = (";", "\t", "|", ",")

@@ -1,8 +1,10 @@
+import re
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 import pytest
+import yaml
 
 from contract.errors import BadInput, FourcycleError, Refused
 from contract.use_case.loader import parse_use_case
@@ -10,6 +12,7 @@ from contract.use_case.model import UseCase
 from contract.use_case.source import Csv
 from pipelines.sources import csv
 from tests.conftest import MADE, made_rows
+from tests.support.project import PROJECT
 from tests.support.sources import reading
 
 
@@ -115,3 +118,22 @@ def test_a_unit_of_time_is_one(home: Path) -> None:
     text = MADE.replace("{type: timestamp}", "{type: timestamp, unit: sec}")
     with pytest.raises(BadInput, match=r"columns.moment.unit: .* count s, ms, us, ns .Unix time."):
         parse_use_case(text, "made.yaml", home)
+
+
+def test_the_page_s_examples_are_read_and_said(home: Path) -> None:
+    for page in ("csv.md", "times.md"):
+        text = (PROJECT / "docs" / page).read_text(encoding="utf-8")
+        for block in re.findall(r"^```yaml\n(.*?)^```", text, re.MULTILINE | re.DOTALL):
+            declared = yaml.safe_load(block)
+            raw = yaml.safe_load(MADE)
+            raw["columns"] |= declared.pop("columns", {})
+            use_case = parse_use_case(yaml.safe_dump(raw | declared), page, home)
+            assert use_case.source.csv or use_case.columns["sold_at"].type == "timestamp"
+    text = (PROJECT / "docs/csv.md").read_text(encoding="utf-8")
+    lines = ["price", *["1.5"] * 15, '"1,5"', ""]
+    (home / "sales.csv").write_text("\n".join(lines))
+    use_case = reading(home, csv=Csv(path="sales.csv"))
+    use_case = use_case.model_copy(update={"columns": {"price": use_case.columns["size"]}})
+    with pytest.raises(Refused) as refused:
+        csv.read(use_case)
+    assert f"```text\n{refused.value}\n```" in text
