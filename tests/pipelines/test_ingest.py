@@ -98,9 +98,9 @@ def test_late_duplicates_are_handled_as_declared(
         (lambda rows: rows.drop(columns="colour"), r"expect_column_to_exist\(colour\): the column"),
         (
             lambda rows: rows.assign(size="big"),
-            "'size', line 2: number expected, found text",
+            "size: line 2: number expected, found text",
         ),
-        (lambda rows: rows.assign(late=7), "column 'late', line 2: boolean expected, found text"),
+        (lambda rows: rows.assign(late=7), "late: line 2: boolean expected, found text"),
     ],
 )
 def test_a_delivery_out_of_shape_never_enters(

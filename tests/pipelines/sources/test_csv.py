@@ -7,6 +7,7 @@ import pytest
 import yaml
 
 from contract.errors import BadInput, FourcycleError, Refused
+from contract.store.schema import conform
 from contract.use_case.loader import parse_use_case
 from contract.use_case.model import UseCase
 from contract.use_case.source import Csv
@@ -77,10 +78,18 @@ LINES = 'id,colour,size\n1,"two\nlines",1\n\n2,"77123\nrd",{}\n'
 def test_what_is_wrong_is_named_by_its_place_and_never_shown(
     home: Path, content: str | bytes, form: dict[str, Any], said: str
 ) -> None:
+    use_case = written(home, content, **form)
     with pytest.raises((BadInput, Refused)) as refused:
-        csv.read(written(home, content, **form))
+        all(csv.typed_batches(str(home / "rows.csv"), use_case))
     assert said in str(refused.value)
     assert "77123" not in str(refused.value)
+
+
+def test_every_column_that_can_t_be_read_is_named_at_once(home: Path) -> None:
+    use_case = written(home, "id,size,late\n1,x,true\n2,1,7\n")
+    retyped = conform(csv.read(use_case), use_case).retyped
+    assert retyped["size"] == "line 2: number expected, found text"
+    assert retyped["late"] == "line 3: boolean expected, found text"
 
 
 def test_every_line_is_told_in_a_file_of_many_blocks(
@@ -89,8 +98,9 @@ def test_every_line_is_told_in_a_file_of_many_blocks(
     monkeypatch.setattr(csv, "BLOCK_BYTES", 4_000)
     lines = [f'{n},"a\nb",{n}.5' for n in range(2_000)]
     lines[1_700] = "1700,a,x"
+    use_case = written(home, "id,colour,size\n" + "\n".join(lines) + "\n")
     with pytest.raises(Refused, match="column 'size', line 3402: number expected"):
-        csv.read(written(home, "id,colour,size\n" + "\n".join(lines) + "\n"))
+        all(csv.typed_batches(str(home / "rows.csv"), use_case))
 
 
 @pytest.mark.parametrize(
@@ -135,5 +145,5 @@ def test_the_page_s_examples_are_read_and_said(home: Path) -> None:
     use_case = reading(home, csv=Csv(path="sales.csv"))
     use_case = use_case.model_copy(update={"columns": {"price": use_case.columns["size"]}})
     with pytest.raises(Refused) as refused:
-        csv.read(use_case)
+        all(csv.typed_batches("sales.csv", use_case))
     assert f"```text\n{refused.value}\n```" in text
