@@ -18,7 +18,8 @@ import yaml
 from deltalake import write_deltalake
 
 from contract.use_case.loader import parse_use_case
-from contract.use_case.model import Section, UseCase
+from contract.use_case.model import UseCase
+from contract.use_case.section import Section
 from tests.conftest import MADE, made_rows
 from tests.support import observed as see
 
@@ -43,6 +44,7 @@ DELTA = {"source": {"delta": {"path": "a"}}}
 NIGHTLY = {"schedule.monitor": "15 2 * * *"}
 WATCHED = {"schedule.labels": "inbox/*.csv"}
 MANUAL = {"release.approval": "manual"}
+CELLS = {"source": {"csv": {"path": "cells.csv"}}}
 INTERVAL = {"estimator.search": {"C": {"low": 1, "high": 10}}}
 
 EFFECTS = {
@@ -73,7 +75,15 @@ EFFECTS = {
         see.source_rows,
         {"source": {"python": "loader_of_fields:one"}},
     ),
-    "Source.csv": Effect("source.csv", "b.csv", see.source_rows),
+    "Csv.path": Effect("source.csv", "b.csv", see.source_rows),
+    "Csv.delimiter": Effect("source.csv.delimiter", ";", see.cells, CELLS),
+    "Csv.decimal": Effect("source.csv.decimal", ",", see.cells, CELLS),
+    "Csv.thousands": Effect("source.csv.thousands", ",", see.cells, CELLS),
+    "Csv.encoding": Effect("source.csv.encoding", "latin-1", see.cells, CELLS),
+    "Csv.null_values": Effect("source.csv.null_values", ["red"], see.cells, CELLS),
+    "Csv.true_values": Effect("source.csv.true_values", ["1"], see.cells, CELLS),
+    "Csv.false_values": Effect("source.csv.false_values", ["0"], see.cells, CELLS),
+    "Csv.timestamp_format": Effect("source.csv.timestamp_format", "%Y%m%d", see.cells, CELLS),
     "Source.parquet": Effect(
         "source.parquet", "b.parquet", see.source_rows, {"source": {"parquet": "a.parquet"}}
     ),

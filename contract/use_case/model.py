@@ -1,13 +1,12 @@
 """The use case: one YAML file from which every other description of the data and model derives."""
 
 import re
-from datetime import date, timedelta
+from datetime import date
 from itertools import pairwise
 from typing import Annotated, Any, Literal, Self, get_args
+from zoneinfo import ZoneInfo
 
 from pydantic import (
-    BaseModel,
-    ConfigDict,
     Field,
     StringConstraints,
     field_validator,
@@ -20,18 +19,14 @@ from contract.names import (
     PREDICTION_COLUMNS,
     ROW_COLUMNS,
 )
+from contract.use_case.section import Section
+from contract.use_case.source import CsvFormat, Source
 
 ColumnType = Literal["string", "integer", "number", "boolean", "timestamp"]
 Task = Literal["binary", "multiclass", "regression"]
 Scalar = str | int | float | bool
 Logged = Literal["keep", "hash", "drop"]
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_-]{0,62}$")]
-
-
-class Section(BaseModel):
-    """A section of the file: immutable, and a stranger among its keys is an error."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=False)
 
 
 class Column(Section):
@@ -62,73 +57,6 @@ class Column(Section):
             raise ValueError(f"min and max belong to a number, this column is {self.type}")
         if self.min is not None and self.max is not None and self.min > self.max:
             raise ValueError(f"min {self.min:g} is above max {self.max:g}")
-        return self
-
-
-class Sql(Section):
-    """Rows of a query; the URL is SQLAlchemy's, `${NAME}` in it is read from the environment."""
-
-    url: str
-    query: str
-
-
-class Delta(Section):
-    """A Delta table, at its newest version unless one is named."""
-
-    path: str
-    version: int | None = Field(default=None, ge=0)
-
-
-EXPECTED_UNITS = {unit: timedelta(**{f"{unit}s": 1}) for unit in ("minute", "hour", "day", "week")}
-EXPECTED = re.compile(rf"[1-9]\d{{0,3}} ({'|'.join(EXPECTED_UNITS)})s?")
-
-
-class Source(Section):
-    """Where rows come from (exactly one), and what happens to a key that arrives again later."""
-
-    python: str | None = Field(default=None, pattern=r"^[\w.]+:\w+$")
-    csv: str | None = None
-    parquet: str | None = None
-    sql: Sql | None = None
-    delta: Delta | None = None
-    late_duplicates: Literal["quarantine", "replace"] = "quarantine"
-    expect_every: str | None = None
-    folder: str = Field(default="", exclude=True, description="folder of the file, set when read")
-
-    @property
-    def kind(self) -> str:
-        """Name of the one source that is set."""
-        return self._set()[0]
-
-    def _set(self) -> list[str]:
-        kinds = ("python", "csv", "parquet", "sql", "delta")
-        return [kind for kind in kinds if getattr(self, kind) is not None]
-
-    @property
-    def expected_every(self) -> timedelta | None:
-        """How old the newest delivery may be; None: nothing is expected."""
-        if self.expect_every is None:
-            return None
-        number, unit = self.expect_every.split()
-        return int(number) * EXPECTED_UNITS[unit.removesuffix("s")]
-
-    @field_validator("expect_every")
-    @classmethod
-    def _is_a_time(cls, every: str | None) -> str | None:
-        if every is not None and not EXPECTED.fullmatch(every):
-            raise ValueError(
-                f"a whole number of {', '.join(EXPECTED_UNITS)}s is needed, e.g. '1 day', found "
-                f"{every!r}"
-            )
-        return every
-
-    @model_validator(mode="after")
-    def _exactly_one(self) -> Self:
-        if len(self._set()) != 1:
-            raise ValueError(
-                "exactly one of python, csv, parquet, sql, delta is needed, found "
-                + (", ".join(self._set()) or "none")
-            )
         return self
 
 
@@ -436,6 +364,16 @@ class UseCase(Section):
         group = self.split.column if isinstance(self.split, GroupSplit) else None
         apart = {*self.keys, self.event_time, self.target, group}
         return tuple(name for name in self.columns if name not in apart)
+
+    @property
+    def zone(self) -> ZoneInfo:
+        """The clock by which times without an offset are read and days begin."""
+        return ZoneInfo(self.time_zone)
+
+    @property
+    def csv_format(self) -> CsvFormat:
+        """How CSV files of this use case are written: its source, batches and labels."""
+        return self.source.csv or CsvFormat()
 
     @property
     def classifies(self) -> bool:
