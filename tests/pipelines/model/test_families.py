@@ -1,0 +1,91 @@
+"""Every estimator that scikit-learn ships compiles, or is served as it is, or is refused by name."""
+
+import io
+from typing import Any
+
+import pytest
+import skops.io
+from sklearn.pipeline import Pipeline
+from sklearn.utils import all_estimators
+
+from contract.errors import Refused
+from contract.use_case.model import Serving, UseCase
+from pipelines.compiler.compile import compile_pipeline
+from pipelines.model.families import TABLE, family_of, refusal
+from serving.scoring.agreement import compare
+from serving.scoring.sklearn_scorer import pipeline_scorer
+from serving.scoring.trusted_types import TRUSTED_TYPES
+from tests.support.compiled import declared, fitted, made
+
+RIDGE, LOGISTIC = ({"path": f"sklearn.linear_model.{n}"} for n in ("Ridge", "LogisticRegression"))
+SMALL: dict[str, dict[str, Any]] = {
+    "AdaBoost": {"n_estimators": 2},
+    "Bagging": {"n_estimators": 2},
+    "ExtraTrees": {"n_estimators": 2},
+    "GradientBoosting": {"n_estimators": 2},
+    "HistGradientBoosting": {"max_iter": 2},
+    "LogisticRegressionCV": {
+        "Cs": 2,
+        "cv": 2,
+        "l1_ratios": [0],
+        "scoring": "accuracy",
+        "use_legacy_attributes": False,
+    },
+    "QuadraticDiscriminantAnalysis": {"reg_param": 0.1},
+    "MLP": {"max_iter": 5, "hidden_layer_sizes": [4, 3], "tol": 10.0},
+    "OneVsRest": {"estimator": LOGISTIC},
+    "RandomForest": {"n_estimators": 2},
+    "SGDClassifier": {"loss": "log_loss"},
+    "StackingClassifier": {"estimators": [["a", LOGISTIC]], "final_estimator": LOGISTIC},
+    "StackingRegressor": {"estimators": [["a", RIDGE]], "final_estimator": RIDGE},
+    "VotingClassifier": {"estimators": [["a", LOGISTIC]], "voting": "soft"},
+    "VotingRegressor": {"estimators": [["a", RIDGE]]},
+}
+SHIPPED = [
+    (name, f"{kind.__module__}.{name}", task)
+    for task, end in (("multiclass", "classifier"), ("regression", "regressor"))
+    for name, kind in all_estimators(end)
+]
+
+
+def small(name: str) -> dict[str, Any]:
+    """Parameters with which it is fitted in milliseconds."""
+    return next((p for start, p in SMALL.items() if name.startswith(start)), {})
+
+
+def allowing(task: str, path: str, parameters: dict[str, Any]) -> UseCase:
+    """The made use case with few columns, whatever an estimator does with them."""
+    case = declared(task, path)
+    names = ("id", "answer", "colour", "size", "flag")
+    case = case.model_copy(update={"columns": {name: case.columns[name] for name in names}})
+    estimator = case.estimator.model_copy(update={"parameters": parameters})
+    return case.model_copy(update={"estimator": estimator, "serving": Serving(allow_sklearn=True)})
+
+
+@pytest.mark.parametrize(("name", "path", "task"), SHIPPED)
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+def test_it_compiles_or_is_served_or_is_refused(name: str, path: str, task: str) -> None:
+    case = allowing(task, path, small(name))
+    reason = refusal(case)
+    assert ("sklearn", name) in TABLE, "a new estimator needs its line in the table"
+    served = TABLE["sklearn", name].served
+    if served == "refused" or name in ("SVC", "NuSVC"):
+        assert reason, "it is in no other way of use"
+        assert path in reason
+        return
+    assert reason is None
+    model = fitted(case, small(name))
+    assert family_of(case.estimator) is TABLE["sklearn", name]
+    again = skops.io.load(io.BytesIO(skops.io.dumps(model)), trusted=list(TRUSTED_TYPES))
+    rows = {column: values[:60] for column, values in made(seed=3).items()}
+    answers = pipeline_scorer(model, case).score(rows)
+    assert compare(pipeline_scorer(again, case).score(rows), answers).holds
+    assert compiles(model, case) == (served == "compiled")
+
+
+def compiles(model: Pipeline, case: UseCase) -> bool:
+    try:
+        compile_pipeline(model, case)
+    except Refused:
+        return False
+    return True
