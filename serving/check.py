@@ -85,8 +85,8 @@ def check_apart(
 
     The number of golden rows that it answered; Refused with its reason; Unavailable when the
     process was stopped before it could say. A package that is not `new` to this host is not
-    searched for foreign types again. What its worker counts is not the service's. `code` is the folder
-    of the user's own classes, None: the one that the environment names.
+    searched for foreign types again. What its worker counts is not the service's. `code` is the
+    folder of the user's own classes, None: the one that the environment names.
     """
     limit = CHECK_S if limit_s is None else limit_s
     command = [sys.executable, "-m", "serving.check", str(folder), "--name", name]

@@ -52,7 +52,7 @@ def ask(folder: Path, name: str, version: str, registered: str) -> ServedVersion
 
 
 def _settings(place: str) -> Settings:
-    """The defaults, whatever the environment says but of code; nothing is logged, so any secret does."""
+    """The defaults, whatever the environment says but of code; no log, so any secret will do."""
     return Settings.model_construct(
         serve_cache=place,
         serve_code=os.environ.get(CODE_FOLDER, ""),

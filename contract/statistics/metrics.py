@@ -51,8 +51,8 @@ def metrics_for(use_case: UseCase, scored: Scored) -> dict[str, Metric]:
     balanced accuracy (mean recall), macro F1, one-against-rest ROC AUC (mean over the classes), and
     the calibration error of the largest probability. Regression: MAE, RMSE, R², median absolute
     error and bias (mean of prediction minus label), in the unit of the target. Probabilities enter
-    log loss as at least 1e-15. Weights of the rows are multiplied with those of the caller. BadInput
-    where the declared positive class is none of the classes.
+    log loss as at least 1e-15. Weights of the rows are multiplied with those of the caller.
+    BadInput where the declared positive class is none of the classes.
     """
     metrics = _of_task(use_case, scored)
     if scored.weight is None:

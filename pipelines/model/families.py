@@ -1,7 +1,7 @@
 """Families of estimators: which work and how, and why the others do not. This table is the place.
 
-An estimator is compiled, or answers as scikit-learn's pipeline where the use case allows that, or is
-refused before anything is read, by the name of the nearest that works.
+An estimator is compiled, or answers as scikit-learn's pipeline where the use case allows that, or
+is refused before anything is read, by the name of the nearest that works.
 """
 
 import json
@@ -165,7 +165,8 @@ def _unfit(use_case: UseCase, estimator: Any) -> str:
         kind = "classifier" if use_case.classifies else "regressor"
         return f"is no {kind}, which task {use_case.task} needs; {_nearest(use_case)} is one"
     if use_case.weight and not has_fit_parameter(estimator, "sample_weight"):
-        return f"takes no weights, and weight: {use_case.weight} is declared; {_nearest(use_case)} does"
+        declared = f"weight: {use_case.weight} is declared"
+        return f"takes no weights, and {declared}; {_nearest(use_case)} does"
     target = use_case.columns[use_case.target].type
     family = family_of(use_case.estimator)
     if family and family.package == "xgboost" and use_case.classifies and target == "string":

@@ -82,7 +82,7 @@ def _settle(
 
 def _constraints(
     use_case: UseCase, encode: ColumnTransformer, value: Mapping[str, Any], width: int
-) -> list[int]:
+) -> tuple[int, ...]:
     """Monotonic constraints by names of columns, as one for each column of the matrix."""
     places = _places(encode, width)
     found: npt.NDArray[np.int64] = np.zeros(width, dtype=np.int64)
@@ -94,7 +94,7 @@ def _constraints(
                 f"number; {able}"
             )
         found[places[name]] = sign
-    return [int(sign) for sign in found]
+    return tuple(int(sign) for sign in found)
 
 
 def _places(encode: ColumnTransformer, width: int) -> dict[str, int]:

@@ -11,6 +11,7 @@ import numpy as np
 from sklearn.base import BaseEstimator
 from sklearn.compose import ColumnTransformer
 from sklearn.impute import SimpleImputer
+from sklearn.model_selection import KFold, StratifiedKFold
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import (
     MinMaxScaler,
@@ -32,6 +33,7 @@ NUMBERS = "numbers"
 DENSE_BYTES = 512 * 2**20
 MOST_DENSE_BYTES = 1024 * 2**20
 
+FOLDS = 5  # of the target encoder
 TARGETS = {"binary": "binary", "multiclass": "multiclass", "regression": "continuous"}
 
 
@@ -97,7 +99,11 @@ def _text_encoder(
             order: Any = [list(c) for c in declared if c]
             encoder = _ordinal(order if len(order) == len(names) else "auto", limit)
             return encoder if takes_nan(estimator) else _after(encoder, _scaled(estimator))
-    target = TargetEncoder(target_type=TARGETS[use_case.task], random_state=use_case.estimator.seed)
+    # Each part of the training rows is encoded by what the others say (scikit-learn's default).
+    folds = (StratifiedKFold if use_case.classifies else KFold)(
+        FOLDS, shuffle=True, random_state=use_case.estimator.seed
+    )
+    target = TargetEncoder(target_type=TARGETS[use_case.task], cv=folds)
     return target if takes_nan(estimator) else _after(target, _scaler(estimator))
 
 

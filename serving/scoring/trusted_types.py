@@ -2,9 +2,9 @@
 
 Every reader of a skops file passes exactly this list to `skops.io.load(..., trusted=...)`, so a
 foreign type is refused before anything of the artifact is built. skops itself knows the estimators
-of scikit-learn and numpy's arrays; these are what its estimators hold besides, all of them values of
-its own that run nothing when they are built, and the models of LightGBM and XGBoost, which are built
-from numbers in their libraries' own formats.
+of scikit-learn and numpy's arrays; these are what its estimators hold besides, all of them values
+that run nothing when they are built, and the models of LightGBM and XGBoost, which are built from
+numbers in their libraries' own formats.
 """
 
 TRUSTED_TYPES: tuple[str, ...] = (

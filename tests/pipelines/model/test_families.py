@@ -1,4 +1,4 @@
-"""Every estimator that scikit-learn ships compiles, or is served as it is, or is refused by name."""
+"""Every estimator of scikit-learn compiles, or is served as it is, or is refused by name."""
 
 import io
 from typing import Any
