@@ -83,6 +83,48 @@ def test_it_compiles_or_is_served_or_is_refused(name: str, path: str, task: str)
     assert compiles(model, case) == (served == "compiled")
 
 
+BINARY = "sklearn.linear_model.LogisticRegression"
+SAID: list[tuple[str, str, dict[str, Any], str]] = [
+    ("binary", "sklearn.linear_model.Ridge", {}, "is no classifier, which task binary needs"),
+    ("regression", BINARY, {}, "is no regressor"),
+    ("binary", "sklearn.svm.SVC", {}, "CalibratedClassifierCV with parameters: {estimator: {path"),
+    ("binary", "sklearn.linear_model.SGDClassifier", {}, "answers no probabilities"),
+    ("binary", "sklearn.linear_model.RidgeClassifier", {}, "LogisticRegression can"),
+    ("binary", "sklearn.preprocessing.StandardScaler", {}, "is no classifier"),
+    ("binary", "sklearn.linear_model.Nothing", {}, "can't be loaded"),
+    ("binary", "json.JSONDecoder", {}, "is no scikit-learn estimator"),
+    ("binary", BINARY, {"C": -1}, "The 'C' parameter of LogisticRegression must be a float"),
+    ("binary", BINARY, {"D": 1}, "does not take them"),
+    ("binary", BINARY, {"class_weight": {"maybe": 1}}, "names the class 'maybe'"),
+    ("multiclass", "xgboost.XGBClassifier", {}, "knows no classes that are text"),
+    ("binary", "mlflow.pyfunc.PythonModel", {}, "is no scikit-learn estimator"),
+    ("binary", "sklearn.ensemble.VotingClassifier", {}, "does not take them"),
+    ("binary", "nowhere:Mine", {}, "needs the file"),
+]
+
+
+@pytest.mark.parametrize(("task", "path", "parameters", "said"), SAID)
+def test_the_reason_says_what_would_be_right(
+    task: str, path: str, parameters: dict[str, Any], said: str
+) -> None:
+    assert said in str(refusal(allowing(task, path, parameters)))
+
+
+def test_what_does_not_compile_needs_the_word_of_the_use_case() -> None:
+    path = "sklearn.neighbors.KNeighborsClassifier"
+    assert refusal(allowing("binary", path, {})) is None
+    reason = str(refusal(declared("binary", path)))
+    assert "serving: {allow_sklearn: true}" in reason
+    assert "HistGradientBoostingClassifier compiles" in reason
+
+
+def test_weights_are_refused_by_who_takes_none() -> None:
+    knn, logistic = ("sklearn.neighbors.KNeighborsClassifier", BINARY)
+    case = allowing("binary", knn, {}).model_copy(update={"weight": "size"})
+    assert "takes no weights, and weight: size is declared" in str(refusal(case))
+    assert refusal(allowing("binary", logistic, {}).model_copy(update={"weight": "size"})) is None
+
+
 def compiles(model: Pipeline, case: UseCase) -> bool:
     try:
         compile_pipeline(model, case)
