@@ -20,9 +20,9 @@ from contract.statistics.metrics import Scored, check_metric, metrics_for
 from contract.store.frames import feature_frame
 from contract.store.tables import Tables, TableVersion
 from contract.use_case.model import UseCase
-from pipelines.model.families import refusal
 from pipelines.model.fit import fit_pipeline
 from pipelines.model.fitted import labels, score, signature, weights
+from pipelines.model.refusal import refusal
 from pipelines.model.results import Trained
 from pipelines.runtime import cli
 from pipelines.runtime.code_hash import code_hash

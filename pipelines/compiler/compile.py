@@ -73,7 +73,8 @@ def write_scorer(
     _write(folder / GOLDEN_FILE, {"columns": golden, **asdict(pipeline.score(golden))})
     try:
         if own:  # even where it derives from a known one: it may answer in another way
-            raise refused(*model.steps[-1], f"its class is one's own, of {own.file}")
+            name, estimator = model.steps[-1]
+            raise refused(name, estimator, f"its class is one's own, of {own.file}")
         compiled = compile_pipeline(model, use_case)
         graph = compiled.graph.SerializeToString()
         scorer = open_scorer(compiled.plan(), graph)

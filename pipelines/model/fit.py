@@ -16,6 +16,7 @@ from contract.use_case.loader import nearest
 from contract.use_case.model import UseCase
 from pipelines.model.estimator import build_estimator, constrains
 from pipelines.model.preprocess import NATIVE, build_encoder, is_sparse, knows_categories
+from pipelines.model.refusal import check_rows
 
 
 def fit_pipeline(
@@ -32,6 +33,7 @@ def fit_pipeline(
     """
     if weight is not None and not weight.sum() > 0:
         raise Refused(f"weight: {use_case.weight} is zero in all of {len(weight):,} rows.")
+    check_rows(use_case, len(features))
     estimator = build_estimator(use_case, parameters)
     n_values = {
         name: features[name].nunique(dropna=False)

@@ -43,6 +43,12 @@ def knows_categories(estimator: BaseEstimator) -> bool:
     return "categorical_features" in estimator.get_params() or package in ("lightgbm", "xgboost")
 
 
+def category_limit(estimator: BaseEstimator) -> int:
+    """How many categories it tells apart where a column declares no limit: one for each bin."""
+    bins = estimator.get_params().get("max_bins")
+    return min(MAX_CATEGORIES, bins) if isinstance(bins, int) else MAX_CATEGORIES
+
+
 def encoding_of(column: Column, native: bool) -> Encoding | Literal["native"]:
     """How a text column is encoded for an estimator that knows categories, or does not."""
     return column.encode or ("native" if native else "one-hot")
@@ -60,7 +66,8 @@ def build_encoder(
     for name in (n for n in use_case.features if use_case.columns[n].type == "string"):
         column = use_case.columns[name]
         kind: str = encoding_of(column, native)
-        limit = 0 if kind == "target" else column.max_categories or MAX_CATEGORIES
+        most = category_limit(estimator) if kind == "native" else MAX_CATEGORIES
+        limit = 0 if kind == "target" else column.max_categories or most
         groups.setdefault((kind, limit), []).append(name)
     numbers = [n for n in use_case.features if use_case.columns[n].type != "string"]
     parts: list[Any] = []

@@ -71,7 +71,9 @@ def measure(workspace: Workspace, served: ServedVersion, rows: pa.Table) -> Meas
     policy = {"gates": workspace.use_case.gates, "evaluation": workspace.use_case.evaluation}
     case = served.use_case.model_copy(update=policy)
     columns = plain(served.scorer, rows)
-    weight = weights(rows, workspace.use_case)  # both models are weighed by the same ones
+    # Champion and challenger are weighed alike; a holdout from before the weights has none.
+    known = workspace.use_case.weight in rows.column_names
+    weight = weights(rows, workspace.use_case) if known else None
     scored = answers(served.scorer, columns, labels(rows, case), weight)
     return MeasuredPackage(
         case, scored, metric_values(case, scored), latency(served.scorer, columns)

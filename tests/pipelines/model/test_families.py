@@ -11,7 +11,8 @@ from sklearn.utils import all_estimators
 from contract.errors import Refused
 from contract.use_case.model import Serving, UseCase
 from pipelines.compiler.compile import compile_pipeline
-from pipelines.model.families import TABLE, family_of, refusal
+from pipelines.model.families import TABLE, family_of
+from pipelines.model.refusal import check_rows, refusal
 from serving.scoring.agreement import compare
 from serving.scoring.sklearn_scorer import pipeline_scorer
 from serving.scoring.trusted_types import TRUSTED_TYPES
@@ -116,6 +117,21 @@ def test_what_does_not_compile_needs_the_word_of_the_use_case() -> None:
     reason = str(refusal(declared("binary", path)))
     assert "serving: {allow_sklearn: true}" in reason
     assert "HistGradientBoostingClassifier compiles" in reason
+
+
+def test_what_compares_all_rows_takes_only_so_many() -> None:
+    case = allowing("regression", "sklearn.kernel_ridge.KernelRidge", {})
+    check_rows(case, 10_000)
+    with pytest.raises(Refused, match="takes 10,000 rows at most, found 2,000,000"):
+        check_rows(case, 2_000_000)
+
+
+def test_more_categories_than_bins_are_refused() -> None:
+    case = allowing("binary", "sklearn.ensemble.HistGradientBoostingClassifier", {"max_bins": 9})
+    colour = case.columns["colour"].model_copy(update={"max_categories": 10})
+    many = case.model_copy(update={"columns": case.columns | {"colour": colour}})
+    assert refusal(case) is None
+    assert "at most 9 categories apart, and columns.colour declares" in str(refusal(many))
 
 
 def test_weights_are_refused_by_who_takes_none() -> None:

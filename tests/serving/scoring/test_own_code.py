@@ -1,4 +1,4 @@
-"""A class of the user's own is served from this installation's file with that hash, or not at all."""
+"""A class of one's own is served from this installation's file with that hash, or not at all."""
 
 import json
 from pathlib import Path
@@ -12,7 +12,7 @@ from contract.names import SCORER_DIR, USE_CASE_FILE
 from contract.store.frames import feature_table
 from contract.use_case.model import UseCase
 from pipelines.compiler.compile import write_scorer
-from pipelines.model.families import refusal
+from pipelines.model.refusal import refusal
 from pipelines.package import frozen, seal
 from serving.scoring.own_code import OwnClass, find_own
 from serving.scoring.scorer import SCORER_FILE
@@ -51,7 +51,7 @@ def packaged(folder: Path, case: UseCase) -> Path:
     model = fitted(case, {"C": 0.5})
     skops.io.dump(model, folder / MODEL_FILE)
     (folder / USE_CASE_FILE).write_text(frozen(case))
-    rows = feature_table(made(seed=2) | {n: [] for n in ()}, case)
+    rows = feature_table(made(seed=2), case)
     write_scorer(folder / SCORER_DIR, model, case, rows, own)
     seal(folder)
     return folder
