@@ -15,7 +15,7 @@ from contract.statistics.bootstrap import Estimate, estimate
 from contract.statistics.metrics import Metric, Scored, metric_values, metrics_for
 from contract.use_case.model import UseCase
 from pipelines.model.baseline import baseline
-from pipelines.model.fitted import labels, load_model, score
+from pipelines.model.fitted import labels, load_model, score, weights
 from pipelines.model.importance import permutation
 from pipelines.model.plots import figures
 from pipelines.model.results import Evaluated, Figure, HoldoutSlice, Measured, Trained
@@ -28,7 +28,7 @@ from pipelines.runtime.step import Done, Step, execute, latest_run, load_result
 from pipelines.runtime.workspace import Workspace, open_workspace
 from pipelines.train import STEP as TRAIN
 from pipelines.train import read_rows
-from serving.scoring.sklearn_scorer import MODEL_FILE, load_pipeline
+from serving.scoring.sklearn_scorer import open_pipeline
 from tracking.tags import CHAMPION_TAG, CHAMPION_UNREADABLE_TAG, COMPARED_WITH_TAG
 
 SLICE_RESAMPLES = 200
@@ -37,7 +37,7 @@ SLICE_MAX_VALUES = 50
 NONE = "none"
 
 
-STEP = Step("evaluate", Evaluated, ("columns", "target", "positive", "evaluation"))
+STEP = Step("evaluate", Evaluated, ("columns", "target", "weight", "positive", "evaluation"))
 
 
 def evaluate(workspace: Workspace, trained: Trained) -> Done[Evaluated]:
@@ -66,14 +66,17 @@ def _opponent(workspace: Workspace, trained: Trained) -> Version | None:
 def _evaluate(workspace: Workspace, trained: Trained, champion: Version | None) -> Evaluated:
     use_case = workspace.use_case
     rows = read_rows(workspace.tables, use_case, trained.holdout)
-    model = load_model(trained.model_uri)
+    model = load_model(trained.model_uri, trained.own_class, workspace.code_folder)
     with working(f"measuring on {rows.num_rows:,} holdout rows"):
         scored = score(model, rows, use_case)
         measured = estimate(
             lambda part: metrics_for(use_case, part), scored, use_case.evaluation.resamples
         )
         training = read_rows(workspace.tables, use_case, trained.training)
-        trivial = metric_values(use_case, baseline(labels(training, use_case), scored, use_case))
+        constant = baseline(
+            labels(training, use_case), scored, use_case, weights(training, use_case)
+        )
+        trivial = metric_values(use_case, constant)
         theirs = _champion_figures(workspace, champion, rows)
         sliced = tuple(_slices(use_case, rows, scored))
         importance = permutation(model, rows, use_case)
@@ -100,7 +103,7 @@ def _champion_figures(
         return {}
     try:
         with tempfile.TemporaryDirectory() as into:
-            theirs = load_pipeline(fetch(champion, Path(into)) / MODEL_FILE)
+            theirs = open_pipeline(fetch(champion, Path(into)), workspace.code_folder)
         return metric_values(workspace.use_case, score(theirs, rows, workspace.use_case))
     except (FourcycleError, mlflow.MlflowException, OSError, KeyError, ValueError) as error:
         # Whether an unreadable champion stops a promotion is for the gate to say.

@@ -111,9 +111,10 @@ def _add_scorer(
         write_scorer,  # treelite and onnx, which a reused step never needs
     )
 
-    model = load_model(trained.model_uri)
+    own = trained.own_class
+    model = load_model(trained.model_uri, own, workspace.code_folder)
     with working(f"compiling, and proving it on {count(holdout.num_rows)} holdout rows"):
-        written = write_scorer(folder, model, workspace.use_case, holdout)
+        written = write_scorer(folder, model, workspace.use_case, holdout, own)
     if written.parity is not None:
         mlflow.log_metrics(written.parity.figures())
         mlflow.log_dict(written.parity.record(), f"{SCORER_DIR}/{PARITY_FILE}")

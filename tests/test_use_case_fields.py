@@ -39,6 +39,7 @@ RULES = {"expectations": [RULE]}
 GROUPED = {"split": {"by": "group", "column": "group", "holdout_share": 0.25}}
 DRAWN = {"split": {"by": "random", "holdout_share": 0.25}}
 DATED = {"split": {"by": "time", "train_until": "2024-01-03", "holdout_until": "2024-01-04"}}
+MASS = {"columns.mass": {"type": "number", "min": 0}}
 SQL = {"source": {"sql": {"url": "sqlite:///a.db", "query": "SELECT * FROM t"}}}
 DELTA = {"source": {"delta": {"path": "a"}}}
 NIGHTLY = {"schedule.monitor": "15 2 * * *"}
@@ -57,6 +58,7 @@ EFFECTS = {
     "UseCase.event_time": Effect("event_time", None, see.request_rows, DRAWN),
     "UseCase.time_zone": Effect("time_zone", "Asia/Tokyo", see.due_times, NIGHTLY),
     "UseCase.target": Effect("target", "colour", see.request_rows),
+    "UseCase.weight": Effect("weight", "mass", see.request_rows, MASS),
     "UseCase.positive": Effect("positive", False, see.figures),
     "Column.type": Effect("columns.size.type", "integer", see.request_rows),
     "Column.description": Effect("columns.size.description", "how large", see.request_rows),
@@ -65,6 +67,8 @@ EFFECTS = {
     "Column.min": Effect("columns.size.min", 0, see.expectations),
     "Column.max": Effect("columns.size.max", 1, see.expectations),
     "Column.categories": Effect("columns.colour.categories", ["red"], see.expectations),
+    "Column.encode": Effect("columns.colour.encode", "target", see.encoder),
+    "Column.max_categories": Effect("columns.colour.max_categories", 2, see.encoder),
     "Column.unseen": Effect("columns.colour.unseen", "reject", see.request_rows),
     "Column.out_of_range": Effect("columns.size.out_of_range", "reject", see.request_rows),
     "Column.personal": Effect("columns.colour.personal", True, see.logged),

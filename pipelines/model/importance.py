@@ -12,7 +12,7 @@ from sklearn.pipeline import Pipeline
 from contract.statistics.metrics import SMALLER_IS_BETTER, Floats, metrics_for, point
 from contract.store.frames import feature_frame
 from contract.use_case.model import UseCase
-from pipelines.model.fitted import labels, score_inputs
+from pipelines.model.fitted import labels, score_inputs, weights
 
 ROWS, FEWEST_ROWS = 4000, 1000
 # Rows times encoded columns times classes: what an estimator reads and answers for each shuffle.
@@ -36,12 +36,13 @@ def permutation(model: Pipeline, rows: pa.Table, use_case: UseCase) -> dict[str,
     matrix = encoder.transform(frame)
     width = max(matrix.shape[1], 1) * max(len(getattr(estimator, "classes_", ())), 1)
     n = min(n, max(FEWEST_ROWS, CELLS // width))
-    encoded, frame, label = _dense(matrix[:n]), frame[:n], labels(rows.slice(0, n), use_case)
+    encoded, frame, rows = _dense(matrix[:n]), frame[:n], rows.slice(0, n)
+    label, weight = labels(rows, use_case), weights(rows, use_case)
     origin = origins(encoder, frame, encoded)
     name = use_case.evaluation.metric
 
     def measured() -> float:
-        scored = score_inputs(estimator, encoded, label, use_case)
+        scored = score_inputs(estimator, encoded, label, use_case, weight)
         return point({name: metrics_for(use_case, scored)[name]}, n)[name]
 
     sign, whole = 1 if name in SMALLER_IS_BETTER else -1, measured()

@@ -100,7 +100,12 @@ def _roc(use_case: UseCase, scored: Scored) -> Figure:
     y, p = _positive(use_case, scored)
     figure, axes = _axes(f"ROC on {len(y):,} holdout rows", (5.4, 5.2))
     RocCurveDisplay.from_predictions(
-        y, p, ax=axes, curve_kwargs={"color": BLUE}, name=use_case.name
+        y,
+        p,
+        sample_weight=scored.weight,
+        ax=axes,
+        curve_kwargs={"color": BLUE},
+        name=use_case.name,
     )
     axes.plot([0, 1], [0, 1], color=GREY, linestyle="--", linewidth=1, label="chance")
     axes.legend(loc="lower right", frameon=False)
@@ -111,7 +116,12 @@ def _precision_recall(use_case: UseCase, scored: Scored) -> Figure:
     y, p = _positive(use_case, scored)
     figure, axes = _axes(f"Precision and recall on {len(y):,} holdout rows")
     PrecisionRecallDisplay.from_predictions(
-        y, p, ax=axes, curve_kwargs={"color": BLUE}, name=use_case.name
+        y,
+        p,
+        sample_weight=scored.weight,
+        ax=axes,
+        curve_kwargs={"color": BLUE},
+        name=use_case.name,
     )
     axes.axhline(
         y.mean(), color=GREY, linestyle="--", linewidth=1, label=f"chance ({y.mean():.2f})"
@@ -147,6 +157,7 @@ def _confusion(scored: Scored) -> Figure:
         prediction,
         labels=names,
         display_labels=names,
+        sample_weight=scored.weight,
         normalize="true",
         include_values=not wide,
         values_format=".2f",

@@ -4,6 +4,7 @@ Slower, and only where the use case says `serving.allow_sklearn: true`. It is al
 scorer is compared with. Nothing else on a worker's path imports pandas or scikit-learn.
 """
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -12,21 +13,33 @@ import skops.io
 from sklearn.pipeline import Pipeline
 
 from contract.errors import Refused
+from contract.names import SCORER_DIR
 from contract.store.frames import feature_frame, feature_table
 from contract.use_case.model import UseCase
-from serving.scoring.scorer import Columns, Floats, Scorer
+from serving.scoring.own_code import OwnClass, trusted
+from serving.scoring.scorer import SCORER_FILE, Columns, Floats, Scorer
 from serving.scoring.trusted_types import TRUSTED_TYPES
 
 MODEL_FILE = "model.skops"
 
 
-def load_pipeline(file: Path) -> Pipeline:
-    """A fitted pipeline of a skops file.
+def open_pipeline(package: Path, code: Path | None) -> Pipeline:
+    """The fitted pipeline of a package; the user's own class comes from the folder `code`.
 
-    Refused where the file can't be read, holds a type that is not on our list, or no pipeline.
+    Refused where the pipeline can't be had, KeyError and ValueError where its plan is damaged.
+    """
+    plan = json.loads((package / SCORER_DIR / SCORER_FILE).read_text(encoding="utf-8"))
+    own = OwnClass(**plan["own_class"]) if "own_class" in plan else None
+    return load_pipeline(package / MODEL_FILE, trusted(own, code))
+
+
+def load_pipeline(file: Path, own: tuple[str, ...] = ()) -> Pipeline:
+    """A fitted pipeline of a skops file; `own` are trusted types beside those on our list.
+
+    Refused where the file can't be read, holds a type that is not trusted, or no pipeline.
     """
     try:
-        model: Any = skops.io.load(file, trusted=list(TRUSTED_TYPES))
+        model: Any = skops.io.load(file, trusted=[*TRUSTED_TYPES, *own])
     except (skops.io.exceptions.UntrustedTypesFoundException, OSError, ValueError) as error:
         raise Refused(f"{file.name} can't be trusted or read: {error}") from error
     if not isinstance(model, Pipeline):
@@ -34,10 +47,12 @@ def load_pipeline(file: Path) -> Pipeline:
     return model
 
 
-def foreign_types(file: Path) -> list[str]:
-    """Types in a skops file that are not on our list; nothing of the file is built."""
-    types = skops.io.get_untrusted_types(file=file)
-    return sorted(set(types) - set(TRUSTED_TYPES))
+def foreign_types(package: Path) -> list[str]:
+    """Types in a package's skops file that are not trusted; nothing of the file is built."""
+    plan = json.loads((package / SCORER_DIR / SCORER_FILE).read_text(encoding="utf-8"))
+    own = {OwnClass(**plan["own_class"]).type_name} if "own_class" in plan else set()
+    types = skops.io.get_untrusted_types(file=package / MODEL_FILE)
+    return sorted(set(types) - set(TRUSTED_TYPES) - own)
 
 
 def pipeline_scorer(model: Pipeline, use_case: UseCase) -> Scorer:

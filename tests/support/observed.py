@@ -40,8 +40,9 @@ from pipelines.data.raw_table import quarantine_schema, raw_schema, valid_rows
 from pipelines.data.retention import expire
 from pipelines.data.validated import Validated
 from pipelines.model.comparison import Comparison, Difference, SliceDifference, compare
+from pipelines.model.estimator import build_estimator
 from pipelines.model.fitted import signature
-from pipelines.model.preprocess import build_pipeline
+from pipelines.model.preprocess import build_encoder
 from pipelines.model.tune import suggest
 from pipelines.package import frozen, reference_inputs, seal
 from pipelines.promote import check_approval
@@ -154,7 +155,11 @@ def table_folders(use_case: UseCase, folder: Path) -> object:
 
 
 def estimator(use_case: UseCase, _: Path) -> object:
-    return repr(build_pipeline(use_case, dict(use_case.estimator.parameters))["estimator"])
+    return repr(build_estimator(use_case, use_case.estimator.parameters))
+
+
+def encoder(use_case: UseCase, _: Path) -> object:
+    return repr(build_encoder(use_case, build_estimator(use_case, {})))
 
 
 def search_space(use_case: UseCase, _: Path) -> object:

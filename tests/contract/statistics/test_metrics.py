@@ -1,4 +1,5 @@
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -90,6 +91,23 @@ def test_a_weight_counts_like_a_repeated_row(home: Path) -> None:
     for name, metric in metrics_for(use_case, scored).items():
         weighted = float(metric(counts[None, :].astype(float))[0])
         assert weighted == pytest.approx(value(use_case, repeated, name), abs=1e-9), name
+
+
+def test_the_rows_own_weights_count_alike_in_value_and_interval(home: Path) -> None:
+    scored, _ = binary()
+    counts = np.random.default_rng(3).integers(0, 4, N_ROWS).astype(float)
+    use_case = made_use_case(home)
+    plain, weighed = (metrics_for(use_case, s) for s in (scored, replace(scored, weight=counts)))
+    ones = np.ones((1, N_ROWS))
+    drawn, drawn_weighed = (bootstrap(m, N_ROWS, 20) for m in (plain, weighed))
+    for name in plain:
+        assert weighed[name](ones)[0] == pytest.approx(plain[name](counts[None, :])[0]), name
+        assert not np.allclose(drawn[name], drawn_weighed[name]), name
+    some = np.arange(N_ROWS) % 2 == 0
+    assert scored.rows(some).weight is None
+    assert replace(scored, weight=counts).rows(some).weight.tolist() == counts[some].tolist()
+    nothing = metrics_for(use_case, replace(scored, weight=np.zeros(N_ROWS)))
+    assert np.isnan(nothing["roc_auc"](ones)).all()
 
 
 def test_the_interval_covers_the_truth_as_often_as_it_says(home: Path) -> None:
