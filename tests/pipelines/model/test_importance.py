@@ -8,10 +8,11 @@ import pytest
 from sklearn.pipeline import Pipeline
 
 from contract.store.frames import feature_frame
-from contract.use_case.model import Estimator, UseCase
+from contract.use_case.estimator import Estimator
+from contract.use_case.model import UseCase
+from pipelines.model.fit import fit_pipeline
 from pipelines.model.fitted import labels
 from pipelines.model.importance import origins, permutation
-from pipelines.model.preprocess import build_pipeline
 from tests.conftest import made_rows, made_use_case
 
 ESTIMATORS = [
@@ -25,7 +26,7 @@ def fitted(home: Path, path: str) -> tuple[UseCase, pa.Table, Pipeline]:
     known = made_rows(400).assign(group="the same")
     known.loc[::9, "size"] = np.nan
     rows = pa.Table.from_pandas(known)
-    model = build_pipeline(use_case, {}).fit(feature_frame(rows, use_case), labels(rows, use_case))
+    model = fit_pipeline(use_case, {}, feature_frame(rows, use_case), labels(rows, use_case))
     return use_case, rows, model
 
 
