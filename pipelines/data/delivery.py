@@ -24,17 +24,19 @@ def refuse_delivery(use_case: UseCase, delivered: ConformedRows) -> NoReturn:
         checked = check(check_frame(delivered.table), structure(use_case), use_case.name)
     log_reports({"delivery": checked})
     failed = [f for f in checked.findings if not f.passed]
-    reasons = "; ".join(f"{f.name}: {_reason(f, delivered)}" for f in failed)
+    told = dict.fromkeys(_reason(f, delivered) for f in failed)  # of a missing column once
     raise Refused(
-        f"The delivery does not look as declared, nothing was ingested. Failed: {reasons}."
+        f"The delivery does not look as declared, nothing was ingested: {'; '.join(told)}."
     )
 
 
 def _reason(finding: "ExpectationResult", delivered: ConformedRows) -> str:
     column = str(finding.rule.arguments.get("column"))
     if column in delivered.missing:
-        return "the column is missing"
-    return delivered.retyped.get(column, finding.detail)
+        return f"the column {column} is missing"
+    if column in delivered.retyped:
+        return f"{finding.requirement}, found {delivered.retyped[column]}"
+    return f"{finding.requirement}, {finding.detail}"
 
 
 def check_frame(rows: pa.Table) -> pd.DataFrame:

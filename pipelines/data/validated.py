@@ -18,7 +18,7 @@ class Validated(Result):
     warnings: tuple[str, ...]
 
     def line(self) -> str:
-        warned = f", warnings: {', '.join(self.warnings)}" if self.warnings else ""
+        warned = f", warnings: {'; '.join(self.warnings)}" if self.warnings else ""
         return (
             f"{self.expectations_passed} of {self.expectations_total} expectations passed, "
             f"{count(self.rows_quarantined)} of {count(self.rows_checked)} rows quarantined{warned}"
