@@ -19,12 +19,23 @@ def await_database(uri: str, wait_s: float) -> None:
     Without this MLflow tries to make its first connection for more than an hour. Unavailable where
     it stays away, BadInput where the address is none that SQLAlchemy can open.
     """
+    _wait_at_each_connection()
+    _connect_once(uri, wait_s)
+
+
+def ask_database(uri: str) -> None:
+    """Unavailable where a database does not answer at once, BadInput as in `await_database`."""
+    _connect_once(uri, wait_s=0)
+
+
+def _connect_once(uri: str, wait_s: float) -> None:
     import sqlalchemy
     from sqlalchemy import exc
 
-    _wait_at_each_connection()
     try:
-        engine = sqlalchemy.create_engine(uri)
+        url = sqlalchemy.make_url(uri)
+        options = options_of(url.get_dialect().driver)
+        engine = sqlalchemy.create_engine(url, connect_args=options)
     except (exc.ArgumentError, exc.NoSuchModuleError, ImportError, ValueError) as error:
         raise BadInput(
             f"MLFLOW_TRACKING_URI: {without_password(uri)!r} can't be opened: {error}"

@@ -12,7 +12,7 @@ from mlflow.entities import Experiment, LifecycleStage
 from contract.addresses import DATABASES, SERVERS, SQLITE, scheme_of
 from contract.settings import Settings
 from contract.store.locks import store_lock
-from tracking.database import await_database
+from tracking.database import ask_database, await_database
 from tracking.server import await_server, did_not_answer
 from tracking.tags import KIND_TAG
 
@@ -36,6 +36,15 @@ def connect(settings: Settings) -> MlflowClient:
     if scheme in SERVERS:
         await_server(client, settings.store_uri, wait_s)
     return client
+
+
+def look(settings: Settings) -> None:
+    """Ask the store once, and make nothing; Unavailable where it does not answer."""
+    scheme = scheme_of(settings.store_uri)
+    if scheme in DATABASES:
+        ask_database(settings.store_uri)
+    if scheme in SERVERS:
+        await_server(client_of(settings), settings.store_uri, wait_s=0)
 
 
 def client_of(settings: Settings) -> MlflowClient:

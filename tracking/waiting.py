@@ -36,8 +36,9 @@ def patient(is_away: Callable[[BaseException], bool], address: str, wait_s: floa
 def was_away(address: str, wait_s: float, reason: str = "") -> Unavailable:
     """What ends a job whose store stayed away; a database says why in its first line."""
     why = f" ({reason})" if reason else ""
+    how_long = f"was away for {wait_s:g} s" if wait_s else "does not answer"
     return Unavailable(
-        f"{without_password(address)} was away for {wait_s:g} s{why}; try again later, or set "
+        f"{without_password(address)} {how_long}{why}; try again later, or set "
         "MLFLOW_TRACKING_URI to where MLflow is."
     )
 
