@@ -56,9 +56,9 @@ def check_first(use_case: UseCase) -> None:
 def say_warnings(done: Checked) -> None:
     """What a person should look at, a line each."""
     for sentence in done.of("warning"):
-        console().print(f"  warning: {sentence}", markup=False, style="yellow")
+        console().print(f"  warning: {sentence}", markup=False, style="yellow", soft_wrap=True)
     for sentence in done.of("note"):
-        console().print(f"  {sentence}", markup=False)
+        console().print(f"  {sentence}", markup=False, soft_wrap=True)
 
 
 def _first_rows(use_case: UseCase) -> tuple[FirstRows | None, tuple[CheckFinding, ...]]:

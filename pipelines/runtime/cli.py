@@ -40,11 +40,11 @@ def execute(command: Callable[[], object]) -> None:
         command()
     except FourcycleError as error:
         colour = "" if isinstance(error, Busy) else "red"
-        console().print(str(error), markup=False, style=colour)
+        console().print(str(error), markup=False, style=colour, soft_wrap=True)
         sys.exit(error.exit_code)
     except Exception as error:  # of any kind: what is left goes to a person
         said, code = _unforeseen(error)
-        console().print(said, markup=False, style="red")
+        console().print(said, markup=False, style="red", soft_wrap=True)
         sys.exit(code)
 
 
