@@ -9,6 +9,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.dataset
 from deltalake import DeltaTable
+from deltalake.exceptions import DeltaError
 
 from contract.errors import BadInput
 from contract.store import sql as engine
@@ -47,7 +48,7 @@ def first_rows(use_case: UseCase, n_rows: int) -> FirstRows:
     head = HEADS.get(use_case.source.kind)
     try:
         found = head(use_case, n_rows) if head else None
-    except (OSError, ValueError, KeyError, BadInput, pa.ArrowException):
+    except (OSError, ValueError, KeyError, BadInput, pa.ArrowException, DeltaError):
         found = None
     if found is None:
         table = read_source(use_case)
