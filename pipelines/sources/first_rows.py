@@ -79,8 +79,12 @@ def _of_csv(use_case: UseCase, n_rows: int) -> FirstRows | None:
         source = use_case.source.model_copy(update={"csv": str(short)})
         table = csv.read(use_case.model_copy(update={"source": source}))
     whole = len(start) == size
-    total = table.num_rows if whole else round(table.num_rows * size / max(len(start), 1))
+    total = table.num_rows if whole else _about(table.num_rows * size / max(len(start), 1))
     return FirstRows(table.slice(0, n_rows), total)
+
+
+def _about(n_rows: float) -> int:
+    return int(float(f"{n_rows:.2g}"))
 
 
 def _line_end(text: bytes) -> int:
