@@ -6,6 +6,7 @@ from contract.errors import BadInput, Unavailable
 from contract.use_case.model import UseCase
 from pipelines.checking import (
     classes,
+    declared_expectations,
     estimator,
     features,
     gate_limits,
@@ -21,6 +22,7 @@ from pipelines.sources.first_rows import FirstRows
 OF_THE_FILE: tuple[Callable[[UseCase], Iterator[CheckFinding]], ...] = (
     target.check,
     features.check,
+    declared_expectations.check,
     estimator.check,
     metrics.check,
 )

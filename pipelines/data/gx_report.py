@@ -158,8 +158,8 @@ def _detail(result: dict[str, Any], raised: str) -> str:
     """What was found instead: a count of rows or one figure, never a value of a row."""
     if raised:
         return f"it could not be checked: {raised.partition(chr(10))[0]}"
-    if (failed := result.get("unexpected_count")) is not None:
-        return f"not so in {failed:,} of {result['element_count']:,} rows"
+    if "element_count" in result and "unexpected_count" in result:
+        return f"not so in {result['unexpected_count']:,} of {result['element_count']:,} rows"
     observed = result.get("observed_value", "")
     if isinstance(observed, list | set | tuple | dict):
         return f"found {len(observed):,} values"

@@ -102,6 +102,19 @@ ERRORS: dict[str, tuple[Mapping[str, object], str]] = {
         {"event_time": None, "split": {"by": "random"}},
         "columns.moment: a timestamp can't be a feature",
     ),
+    "expectation": (
+        {"expectations": [{"expectation": "ExpectColumnMeanToBeBetwen"}]},
+        "expectations[0]: no expectation 'ExpectColumnMeanToBeBetwen'; did you mean "
+        "'ExpectColumnMeanToBeBetween'?",
+    ),
+    "column of an expectation": (
+        {
+            "expectations": [
+                {"expectation": "ExpectColumnMeanToBeBetween", "arguments": {"column": "sise"}}
+            ]
+        },
+        "expectations[0].arguments.column: no column 'sise' is declared; did you mean 'size'?",
+    ),
     "column that is not there": (
         {"columns.sise": {"type": "number"}},
         "columns.sise: the source has no such column",
