@@ -89,7 +89,7 @@ def _validate(workspace: Workspace, raw: TableVersion) -> Validated:
         expectations_passed=sum(f.passed for f in findings),
         expectations_total=len(findings),
         warnings=tuple(
-            f"{f.requirement}, {f.detail}"
+            f"{f.name}, {f.detail}"
             for f in findings
             if not f.passed and f.rule.severity == "warning"
         ),
@@ -159,7 +159,7 @@ def _reasons(
     for finding in findings:
         if finding.rule.level == "row":
             for row in finding.failed_rows:
-                reasons[row].append(finding.requirement)
+                reasons[row].append(finding.name)
     if workspace.use_case.source.late_duplicates == "quarantine":
         late = late_duplicates(workspace.tables, workspace.use_case, raw.version, after)
         for row in late.column(ROW_HASH).to_pylist():
@@ -197,12 +197,12 @@ def refusal(use_case: UseCase, findings: "list[ExpectationResult]", validated: V
         if not f.passed and f.rule.level == "table" and f.rule.severity == "critical"
     ]
     if critical:
-        return "; ".join(f"{f.requirement}, {f.detail}" for f in critical) + "."
+        return "; ".join(f"{f.name}, {f.detail}" for f in critical) + "."
     share = validated.rows_quarantined / max(validated.rows_checked, 1)
     limit = use_case.validation.max_quarantined_share
     if share > limit:
         failed = [f for f in findings if not f.passed and f.rule.level == "row"]
-        rows = "; ".join(f"{f.requirement}, {f.detail}" for f in failed)
+        rows = "; ".join(f"{f.name}, {f.detail}" for f in failed)
         return (
             f"{share:.1%} of the rows failed ({rows or LATE_DUPLICATE}), max_quarantined_share "
             f"allows {limit:.1%}. They stand in the table quarantine with their reasons."

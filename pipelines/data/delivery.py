@@ -35,8 +35,8 @@ def _reason(finding: "ExpectationResult", delivered: ConformedRows) -> str:
     if column in delivered.missing:
         return f"the column {column} is missing"
     if column in delivered.retyped:
-        return f"{finding.requirement}, found {delivered.retyped[column]}"
-    return f"{finding.requirement}, {finding.detail}"
+        return f"{finding.name}, found {delivered.retyped[column]}"
+    return f"{finding.name}, {finding.detail}"
 
 
 def check_frame(rows: pa.Table) -> pd.DataFrame:

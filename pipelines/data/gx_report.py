@@ -47,7 +47,7 @@ class ExpectationResult:
     """How one expectation came out."""
 
     rule: Rule
-    requirement: str  # what had to be so, in words
+    name: str  # what had to be so, in words
     passed: bool
     failed_rows: tuple[int, ...]  # row hashes
     detail: str
@@ -147,7 +147,7 @@ def _finding(entry: Any, rules: list[Rule]) -> ExpectationResult:
     rows = listed or []
     return ExpectationResult(
         rule=rule,
-        requirement=requirement(rule),
+        name=requirement(rule),
         passed=bool(entry.success),
         failed_rows=tuple(int(row[ROW_HASH]) for row in rows),
         detail=_detail(entry.result, str(entry.exception_info.get("exception_message") or "")),
