@@ -14,13 +14,13 @@ def check(use_case: UseCase, first: FirstRows) -> Iterator[CheckFinding]:
     if not first.table.num_rows:
         yield error("source: it holds no row")
     conformed = conform(first.table, use_case)
-    found = [name for name in first.table.column_names if name not in use_case.columns]
+    found = [name for name in first.names if name not in use_case.columns]
     for name in conformed.missing:
         close = get_close_matches(name, found, n=1)
         hint = f"; did you mean {close[0]!r}?" if close else ""
         yield error(f"columns.{name}: the source has no such column{hint}")
     if conformed.missing:
-        yield error(f"source: the columns found are {', '.join(first.table.column_names)}")
+        yield error(f"source: the columns found are {', '.join(first.names)}")
     for name, kind in conformed.retyped.items():
         declared = use_case.columns[name].type
         yield error(f"columns.{name}: declared as {declared}, the first rows hold {kind}")

@@ -25,13 +25,14 @@ COMPRESSED = (b"\x1f\x8b", b"\x28\xb5\x2f\xfd", b"BZh", b"PK\x03\x04")
 
 @dataclass(frozen=True)
 class FirstRows:
-    """Up to so many rows, with every column the source has.
+    """Up to so many rows as the reader gives them, and the names of all columns that are there.
 
     `total` is how many there are in all, about; None where only a whole read would tell.
     `read_whole` says that there was no shorter way.
     """
 
     table: pa.Table
+    names: tuple[str, ...]
     total: int | None
     read_whole: bool = False
 
@@ -52,8 +53,12 @@ def first_rows(use_case: UseCase, n_rows: int) -> FirstRows:
         found = None
     if found is None:
         table = read_source(use_case)
-        found = FirstRows(table.slice(0, n_rows), table.num_rows, read_whole=True)
+        found = _of_table(table.slice(0, n_rows), table.num_rows, read_whole=True)
     return found
+
+
+def _of_table(table: pa.Table, total: int | None, read_whole: bool = False) -> FirstRows:
+    return FirstRows(table, tuple(table.column_names), total, read_whole)
 
 
 def reads_whole(use_case: UseCase) -> bool:
@@ -80,7 +85,7 @@ def _of_csv(use_case: UseCase, n_rows: int) -> FirstRows | None:
         table = csv.read(use_case.model_copy(update={"source": source}))
     whole = len(start) == size
     total = table.num_rows if whole else _about(table.num_rows * size / max(len(start), 1))
-    return FirstRows(table.slice(0, n_rows), total)
+    return _of_table(table.slice(0, n_rows), total)
 
 
 def _about(n_rows: float) -> int:
@@ -101,7 +106,7 @@ def _of_parquet(use_case: UseCase, n_rows: int) -> FirstRows | None:
     if not path.exists():
         return None  # a pattern, an address, or nothing
     dataset = pyarrow.dataset.dataset(path, format="parquet")
-    return FirstRows(dataset.head(n_rows), dataset.count_rows())
+    return _of_table(dataset.head(n_rows), dataset.count_rows())
 
 
 def _of_delta(use_case: UseCase, n_rows: int) -> FirstRows | None:
@@ -111,7 +116,7 @@ def _of_delta(use_case: UseCase, n_rows: int) -> FirstRows | None:
     table = DeltaTable(delta.path, version=delta.version, storage_options=options)
     counted = engine.answer("SELECT count(*) AS n FROM t", {"t": table})
     rows = engine.answer(f"SELECT * FROM t LIMIT {int(n_rows)}", {"t": table})  # noqa: S608
-    return FirstRows(rows, counted.column("n")[0].as_py())
+    return _of_table(rows, counted.column("n")[0].as_py())
 
 
 def _of_sql(use_case: UseCase, n_rows: int) -> FirstRows | None:
@@ -129,7 +134,7 @@ def _of_sql(use_case: UseCase, n_rows: int) -> FirstRows | None:
         except (SQLAlchemyError, StopIteration):
             return None
         more = next(iter(chunks), None) is not None
-    return FirstRows(from_pandas(frame), None if more else len(frame))
+    return _of_table(from_pandas(frame), None if more else len(frame))
 
 
 HEADS: dict[str, Head] = {

@@ -222,7 +222,7 @@ def test_what_one_hot_columns_take_is_told_before_they_are_made(source: Path) ->
     column = pa.chunked_array([pa.array(words).cast(pa.string())])
     assert expected_values(column, whole=True) == len(set(words)) < 8000
     assert 19_000 < expected_values(column, whole=False) < 21_000
-    first = FirstRows(pa.table({"group": column, "colour": column}), total=2_000_000)
+    first = FirstRows(pa.table({"group": column, "colour": column}), (), total=2_000_000)
     use_case = declared(source, {})
     (finding,) = memory.check(use_case, first)
     assert "2,000,000 rows one-hot take about 603" in finding.sentence
