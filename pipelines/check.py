@@ -7,7 +7,7 @@ Whether rows are good enough is for validation to decide, whether a model is for
 import json
 from dataclasses import asdict, dataclass
 
-from contract.errors import BadInput, FourcycleError, Unavailable
+from contract.errors import BadInput, FourcycleError, Refused, Unavailable
 from contract.settings import read_settings
 from contract.use_case.loader import load_use_case
 from contract.use_case.model import UseCase
@@ -64,7 +64,7 @@ def say_warnings(done: Checked) -> None:
 def _first_rows(use_case: UseCase) -> tuple[FirstRows | None, tuple[CheckFinding, ...]]:
     try:
         first = first_rows(use_case, FIRST_ROWS)
-    except BadInput as problem:
+    except (BadInput, Refused) as problem:
         return None, (error(str(problem).rstrip(".")),)
     except Unavailable as problem:
         return None, (CheckFinding("away", str(problem).rstrip(".")),)

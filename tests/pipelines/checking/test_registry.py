@@ -144,6 +144,8 @@ def declared(folder: Path, changes: Mapping[str, object]) -> UseCase:
         for section in sections:
             at = at[section]
         at[key] = value
+        if value is None:
+            del at[key]
     return parse_use_case(yaml.safe_dump(raw), "made.yaml", folder)
 
 
