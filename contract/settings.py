@@ -10,7 +10,7 @@ from typing import Literal
 from pydantic import AliasChoices, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from contract.addresses import SQLITE, check_sqlite, check_tables, sqlite_address, sqlite_file
+from contract.addresses import SQLITE, check_tables, check_tracking, sqlite_address, sqlite_file
 from contract.errors import BadInput
 
 SHOWN = 60  # characters
@@ -36,7 +36,9 @@ class Settings(BaseSettings):
         description="Where the tables live: a folder or s3://...; empty: data/ beside the database",
     )
     store_wait_s: float = Field(
-        default=60.0, ge=0, description="How long jobs wait for a database that is away, seconds"
+        default=60.0,
+        ge=0,
+        description="How long jobs wait for a tracking address that does not answer, seconds",
     )
     actor: str = Field(
         default="", description="Who acts; empty: the user of MLflow, else of the operating system"
@@ -238,7 +240,6 @@ def read_settings(root: str = "") -> Settings:
         )
         raise BadInput(f"The environment holds unusable settings: {problems}.") from error
     settings = settings.model_copy(update={"root": root}) if root else settings
-    if settings.tracking_uri.startswith(SQLITE):
-        check_sqlite(settings.tracking_uri)
+    check_tracking(settings.tracking_uri)
     check_tables(settings.table_root)
     return settings

@@ -106,7 +106,11 @@ def _validate(workspace: Workspace, raw: TableVersion) -> Validated:
         rows_quarantined=n_quarantined,
         expectations_passed=sum(f.passed for f in findings),
         expectations_total=len(findings),
-        warnings=tuple(f.name for f in findings if not f.passed and f.rule.severity == "warning"),
+        warnings=tuple(
+            f"{f.name}, {f.detail}"
+            for f in findings
+            if not f.passed and f.rule.severity == "warning"
+        ),
         notes=notes,
     )
     _log_counts(validated)
@@ -115,7 +119,7 @@ def _validate(workspace: Workspace, raw: TableVersion) -> Validated:
         with refusal_told(workspace):
             raise RefusedDelivery(
                 f"Validation stopped: {why} The delivery was taken out of raw again.",
-                refusal_reasons(findings, why),
+                refusal_reasons(use_case, findings, validated),
                 content_hash(fresh.column(ROW_HASH).to_numpy()),
             )
     return validated

@@ -20,7 +20,7 @@ class Validated(Result):
     notes: tuple[ColumnNote, ...] = ()  # on columns that look strange; they stop nothing
 
     def line(self) -> str:
-        warned = f", warnings: {', '.join(self.warnings)}" if self.warnings else ""
+        warned = f", warnings: {'; '.join(self.warnings)}" if self.warnings else ""
         noted = f", noted: {short(self.notes)}" if self.notes else ""
         return (
             f"{self.expectations_passed} of {self.expectations_total} expectations passed, "
