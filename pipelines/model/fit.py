@@ -15,7 +15,13 @@ from contract.statistics.metrics import Floats
 from contract.use_case.loader import nearest
 from contract.use_case.model import UseCase
 from pipelines.model.estimator import build_estimator, constrains
-from pipelines.model.preprocess import NATIVE, build_encoder, is_sparse, knows_categories
+from pipelines.model.preprocess import (
+    NATIVE,
+    build_encoder,
+    is_sparse,
+    knows_categories,
+    one_number,
+)
 from pipelines.model.refusal import check_rows
 
 
@@ -86,7 +92,7 @@ def _constraints(
     use_case: UseCase, encode: ColumnTransformer, value: Mapping[str, Any], width: int
 ) -> tuple[int, ...]:
     """Monotonic constraints by names of columns, as one for each column of the matrix."""
-    places = _places(encode, width)
+    places = {n: at for n, at in _places(encode, width).items() if n in one_number(use_case)}
     found: npt.NDArray[np.int64] = np.zeros(width, dtype=np.int64)
     for name, sign in value.items():
         if name not in places:

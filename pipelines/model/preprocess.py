@@ -150,6 +150,15 @@ def _after(encoder: Any, then: Any) -> Pipeline:
     return Pipeline([("encode", encoder), *steps])
 
 
+def one_number(use_case: UseCase) -> list[str]:
+    """Features that any estimator sees as one number each, which it may be constrained in."""
+    single = ("ordinal",) if use_case.task == "multiclass" else ("ordinal", "target")
+    columns = use_case.columns
+    return [
+        n for n in use_case.features if columns[n].type != "string" or columns[n].encode in single
+    ]
+
+
 def matrix_widths(
     use_case: UseCase, estimator: BaseEstimator, n_values: Mapping[str, int], n_classes: int = 1
 ) -> dict[str, int]:

@@ -7,10 +7,11 @@ from sklearn.base import is_classifier, is_regressor
 from sklearn.utils.validation import has_fit_parameter
 
 from contract.errors import FourcycleError, Refused
+from contract.use_case.loader import nearest
 from contract.use_case.model import UseCase
-from pipelines.model.estimator import build_estimator
+from pipelines.model.estimator import build_estimator, constrains
 from pipelines.model.families import BOOSTING, family_of
-from pipelines.model.preprocess import category_limit
+from pipelines.model.preprocess import category_limit, one_number
 
 
 def refusal(use_case: UseCase) -> str | None:
@@ -45,8 +46,8 @@ def _unfit(use_case: UseCase, estimator: Any) -> str:
     if use_case.weight and not has_fit_parameter(estimator, "sample_weight"):
         declared = f"weight: {use_case.weight} is declared"
         return f"takes no weights, and {declared}; {_nearest(use_case)} does"
-    if many := _too_many(use_case, estimator):
-        return many
+    if why := _too_many(use_case, estimator) or _misnamed(use_case, estimator):
+        return why
     target = use_case.columns[use_case.target].type
     family = family_of(use_case.estimator)
     if family and family.package == "xgboost" and use_case.classifies and target == "string":
@@ -67,6 +68,19 @@ def _too_many(use_case: UseCase, estimator: Any) -> str:
                 f"tells at most {most} categories apart, and columns.{name} declares "
                 f"max_categories: {column.max_categories}; encode: target takes any number"
             )
+    return ""
+
+
+def _misnamed(use_case: UseCase, estimator: Any) -> str:
+    """Which constraint names no column that the estimator sees as one number."""
+    able = one_number(use_case)
+    for parameter, value in estimator.get_params(deep=False).items():
+        for name in value if constrains(parameter, value) else ():
+            if name not in able:
+                return (
+                    f"is constrained by {parameter} in {name!r}, no column that stays one number; "
+                    f"{nearest(name, able)}"
+                )
     return ""
 
 

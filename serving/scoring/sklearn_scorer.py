@@ -26,11 +26,9 @@ MODEL_FILE = "model.skops"
 def open_pipeline(package: Path, code: Path | None) -> Pipeline:
     """The fitted pipeline of a package; the user's own class comes from the folder `code`.
 
-    Refused where the pipeline can't be had, KeyError and ValueError where its plan is damaged.
+    Refused where the pipeline can't be had, TypeError and ValueError where its plan is damaged.
     """
-    plan = json.loads((package / SCORER_DIR / SCORER_FILE).read_text(encoding="utf-8"))
-    own = OwnClass(**plan["own_class"]) if "own_class" in plan else None
-    return load_pipeline(package / MODEL_FILE, trusted(own, code))
+    return load_pipeline(package / MODEL_FILE, trusted(_own_class(package), code))
 
 
 def load_pipeline(file: Path, own: tuple[str, ...] = ()) -> Pipeline:
@@ -49,10 +47,16 @@ def load_pipeline(file: Path, own: tuple[str, ...] = ()) -> Pipeline:
 
 def foreign_types(package: Path) -> list[str]:
     """Types in a package's skops file that are not trusted; nothing of the file is built."""
-    plan = json.loads((package / SCORER_DIR / SCORER_FILE).read_text(encoding="utf-8"))
-    own = {OwnClass(**plan["own_class"]).type_name} if "own_class" in plan else set()
-    types = skops.io.get_untrusted_types(file=package / MODEL_FILE)
-    return sorted(set(types) - set(TRUSTED_TYPES) - own)
+    own = _own_class(package)
+    trusted_here = {*TRUSTED_TYPES, *([own.type_name] if own else [])}
+    return sorted(set(skops.io.get_untrusted_types(file=package / MODEL_FILE)) - trusted_here)
+
+
+def _own_class(package: Path) -> OwnClass | None:
+    """The user's own class that a package names; None where it names none."""
+    file = package / SCORER_DIR / SCORER_FILE
+    plan = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
+    return OwnClass(**plan["own_class"]) if "own_class" in plan else None
 
 
 def pipeline_scorer(model: Pipeline, use_case: UseCase) -> Scorer:

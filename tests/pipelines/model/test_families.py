@@ -100,6 +100,12 @@ SAID: list[tuple[str, str, dict[str, Any], str]] = [
     ("multiclass", "xgboost.XGBClassifier", {}, "knows no classes that are text"),
     ("binary", "mlflow.pyfunc.PythonModel", {}, "is no scikit-learn estimator"),
     ("binary", "sklearn.ensemble.VotingClassifier", {}, "does not take them"),
+    (
+        "binary",
+        "sklearn.ensemble.HistGradientBoostingClassifier",
+        {"monotonic_cst": {"sise": 1}},
+        "in 'sise', no column that stays one number; did you mean 'size'?",
+    ),
     ("binary", "nowhere:Mine", {}, "needs the file"),
 ]
 

@@ -9,11 +9,12 @@ import pytest
 
 from contract.errors import Refused
 from contract.names import PRODUCTION
-from contract.use_case.loader import parse_use_case
+from contract.use_case.loader import load_use_case
 from pipelines.data.rehearsal import Rehearsal
 from pipelines.main import pipeline
 from pipelines.registry.versions import Version
 from pipelines.release.release_check import check_release
+from pipelines.replaying.service_process import free_port, post_rows, service
 from pipelines.reproduce import reproduce
 from pipelines.runtime.workspace import open_workspace
 from serving.scoring.version import load_version
@@ -46,7 +47,8 @@ def test_it_reaches_production_and_stops_where_its_code_is_gone(home: Path) -> N
     start, end = MADE.index("estimator:"), MADE.index("evaluation:")
     text = MADE[:start] + MADE[end:].replace("gates: {", "gates: {max_latency_ms: 9000, ") + OWN
     text = text.replace("  size:", "  mass: {type: number, min: 0}\n  size:")
-    case = parse_use_case(text, "made.yaml", home)
+    (home / "made.yaml").write_text(text)
+    case = load_use_case(str(home / "made.yaml"))
     with open_workspace(case) as workspace:
         made = pipeline(workspace, Rehearsal(), tune=0)
         version = Version.read(workspace, made.registered.version)
@@ -57,6 +59,9 @@ def test_it_reaches_production_and_stops_where_its_code_is_gone(home: Path) -> N
         package = Path(mlflow.artifacts.download_artifacts(f"models:/made/{version.version}"))
         assert load_version(package, "made", "1", code=home).use_case.weight == "mass"
         assert reproduce(workspace, version).result.identical
+        rows = workspace.tables.read("holdout")
+        with service(str(home / "made.yaml"), "", free_port(), version.version) as address:
+            post_rows(address, case, rows)  # the column of weights among them
         (home / "my_model.py").write_text(CODE + "# changed\n")
         with pytest.raises(Refused, match=r"needs my_model\.py with the SHA-256"):
             check_release(workspace, version)
