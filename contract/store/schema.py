@@ -31,7 +31,7 @@ class ConformedRows:
 
     table: pa.Table
     missing: tuple[str, ...]
-    retyped: dict[str, str]  # column: what was found
+    retyped: dict[str, str]  # column: what was expected and found
 
     @property
     def complete(self) -> bool:
@@ -65,7 +65,8 @@ def conform(rows: pa.Table, use_case: UseCase) -> ConformedRows:
             columns[name] = _cast(values, reader_of(use_case, column))
         except (Misfit, pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
             columns[name] = values
-            retyped[name] = str(error) if isinstance(error, Misfit) else str(values.type)
+            found = f"{column.type} expected, found {values.type}"
+            retyped[name] = str(error) if isinstance(error, Misfit) else found
     return ConformedRows(pa.table(columns), missing, retyped)
 
 

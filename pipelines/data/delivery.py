@@ -103,8 +103,7 @@ def _reason(finding: "ExpectationResult", delivered: ConformedRows) -> str:
     if column in delivered.missing:
         return f"the column {column} is missing"
     if column in delivered.retyped:
-        why = delivered.retyped[column]
-        return f"{column}: {why}" if "expected" in why else f"{finding.name}, found {why}"
+        return f"{column}: {delivered.retyped[column]}"
     return f"{finding.name}, {finding.detail}"
 
 

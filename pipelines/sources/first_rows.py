@@ -68,7 +68,8 @@ def reads_whole(use_case: UseCase) -> bool:
 
 def _of_csv(use_case: UseCase, n_rows: int) -> FirstRows | None:
     """The file's first bytes, up to a line's end, read as the whole file is read."""
-    path = Path(str(use_case.source.csv))
+    assert use_case.source.csv is not None, "the kind is csv"
+    path = Path(use_case.source.csv.path)
     if not path.is_file():
         return None  # a folder, a pattern, an address
     with path.open("rb") as file:
@@ -81,7 +82,8 @@ def _of_csv(use_case: UseCase, n_rows: int) -> FirstRows | None:
     with tempfile.TemporaryDirectory() as folder:
         short = Path(folder) / path.name
         short.write_bytes(start)
-        source = use_case.source.model_copy(update={"csv": str(short)})
+        form = use_case.source.csv.model_copy(update={"path": str(short)})
+        source = use_case.source.model_copy(update={"csv": form})
         table = csv.read(use_case.model_copy(update={"source": source}))
     whole = len(start) == size
     total = table.num_rows if whole else _about(table.num_rows * size / max(len(start), 1))
