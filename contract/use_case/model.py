@@ -6,8 +6,6 @@ from itertools import pairwise
 from typing import Annotated, Any, Literal, Self, get_args
 
 from pydantic import (
-    BaseModel,
-    ConfigDict,
     Field,
     StringConstraints,
     field_validator,
@@ -20,18 +18,14 @@ from contract.names import (
     PREDICTION_COLUMNS,
     ROW_COLUMNS,
 )
+from contract.use_case.section import Section
+from contract.use_case.source import Source
 
 ColumnType = Literal["string", "integer", "number", "boolean", "timestamp"]
 Task = Literal["binary", "multiclass", "regression"]
 Scalar = str | int | float | bool
 Logged = Literal["keep", "hash", "drop"]
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_-]{0,62}$")]
-
-
-class Section(BaseModel):
-    """A section of the file: immutable, and a stranger among its keys is an error."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=False)
 
 
 class Column(Section):
@@ -62,50 +56,6 @@ class Column(Section):
             raise ValueError(f"min and max belong to a number, this column is {self.type}")
         if self.min is not None and self.max is not None and self.min > self.max:
             raise ValueError(f"min {self.min:g} is above max {self.max:g}")
-        return self
-
-
-class Sql(Section):
-    """Rows of a query; the URL is SQLAlchemy's, `${NAME}` in it is read from the environment."""
-
-    url: str
-    query: str
-
-
-class Delta(Section):
-    """A Delta table, at its newest version unless one is named."""
-
-    path: str
-    version: int | None = Field(default=None, ge=0)
-
-
-class Source(Section):
-    """Where rows come from (exactly one), and what happens to a key that arrives again later."""
-
-    python: str | None = Field(default=None, pattern=r"^[\w.]+:\w+$")
-    csv: str | None = None
-    parquet: str | None = None
-    sql: Sql | None = None
-    delta: Delta | None = None
-    late_duplicates: Literal["quarantine", "replace"] = "quarantine"
-    folder: str = Field(default="", exclude=True, description="folder of the file, set when read")
-
-    @property
-    def kind(self) -> str:
-        """Name of the one source that is set."""
-        return self._set()[0]
-
-    def _set(self) -> list[str]:
-        kinds = ("python", "csv", "parquet", "sql", "delta")
-        return [kind for kind in kinds if getattr(self, kind) is not None]
-
-    @model_validator(mode="after")
-    def _exactly_one(self) -> Self:
-        if len(self._set()) != 1:
-            raise ValueError(
-                "exactly one of python, csv, parquet, sql, delta is needed, found "
-                + (", ".join(self._set()) or "none")
-            )
         return self
 
 

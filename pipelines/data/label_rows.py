@@ -11,8 +11,9 @@ import pyarrow as pa
 
 from contract.errors import BadInput
 from contract.store.feedback import feedback_schema
-from contract.use_case.model import Column, Delta, Source, Sql, UseCase
+from contract.use_case.model import Column, UseCase
 from contract.use_case.pseudonymisation import Pseudonymiser
+from contract.use_case.source import Delta, Source, Sql
 from pipelines.sources.registry import read_source
 from serving.requests.columns import READ, SentColumns
 from serving.requests.errors import Problem

@@ -8,7 +8,8 @@ import pandas as pd
 import pyarrow as pa
 
 from contract.errors import BadInput, Unavailable
-from contract.use_case.model import Sql, UseCase
+from contract.use_case.model import UseCase
+from contract.use_case.source import Sql
 from pipelines.sources.frames import from_pandas
 
 if TYPE_CHECKING:  # only a source that is a database pays for it
