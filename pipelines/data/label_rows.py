@@ -44,10 +44,8 @@ class LabelRows:
 def read_labels(source: str, query: str, use_case: UseCase) -> pa.Table:
     """The columns of a source that feedback knows; BadInput where it says no label."""
     target = use_case.columns[use_case.target].model_copy(update={"type": use_case.answer_type})
-    typed = {"label": target, "prediction_id": Column(type="string")}
-    labels_case = use_case.model_copy(
-        update={"source": named(source, query), "columns": use_case.columns | typed}
-    )
+    typed = members(use_case) | {use_case.target: target, "label": target}
+    labels_case = use_case.model_copy(update={"source": named(source, query), "columns": typed})
     rows = read_source(labels_case)
     if "label" not in rows.column_names:
         names = ["label" if n == use_case.target else n for n in rows.column_names]

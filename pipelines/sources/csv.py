@@ -8,6 +8,9 @@ import pyarrow.csv
 from contract.errors import BadInput
 from contract.store.schema import TYPES
 from contract.use_case.model import UseCase
+from pipelines.sources.files import SourceFile, stream
+from pipelines.sources.newer import Newer
+from pipelines.sources.parts import read_files
 
 LINES = pyarrow.csv.ParseOptions(newlines_in_values=True)
 
@@ -18,11 +21,15 @@ def cells(use_case: UseCase, kinds: Collection[str] = tuple(TYPES)) -> pyarrow.c
     return pyarrow.csv.ConvertOptions(column_types=types, strings_can_be_null=True)
 
 
-def read(use_case: UseCase) -> pa.Table:
+def read(use_case: UseCase, newer: Newer | None = None) -> pa.Table:
     """All rows. Text is read as declared: an identifier like 007 keeps its zeros."""
-    path = use_case.source.csv
     text = cells(use_case, ("string",))  # what else is not as declared is for validation to name
-    try:
-        return pyarrow.csv.read_csv(path, parse_options=LINES, convert_options=text)
-    except (OSError, pa.ArrowInvalid) as error:
-        raise BadInput(f"source.csv: {path} can't be read: {error}") from error
+
+    def read_file(file: SourceFile) -> pa.Table:
+        try:
+            with stream(file.address, "csv") as text_file:
+                return pyarrow.csv.read_csv(text_file, parse_options=LINES, convert_options=text)
+        except pa.ArrowInvalid as error:
+            raise BadInput(f"source.csv: {file.address} can't be read: {error}") from error
+
+    return read_files(str(use_case.source.csv), "csv", use_case, newer, read_file)

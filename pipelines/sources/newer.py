@@ -1,0 +1,78 @@
+"""What is new in a source: the rows at or after the newest ones that were read before.
+
+At, not after: rows may come late with a time that others had, too. Rows that are read twice are no
+matter, for `raw` tells them by their hashes. A row without a value is always read.
+"""
+
+from dataclasses import dataclass
+from datetime import date, datetime
+from decimal import Decimal
+from zoneinfo import ZoneInfo
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from contract.errors import BadInput
+from contract.use_case.loader import nearest
+
+Mark = int | str | datetime | date
+
+
+@dataclass(frozen=True)
+class Newer:
+    """Rows whose value of a column is this one or a later one, or null."""
+
+    column: str
+    than: Mark
+    time_zone: str = "UTC"  # of times without a zone
+
+    def like(self, kind: pa.DataType) -> Mark:
+        """The mark as a value of a column of this type: with a zone or without."""
+        if not isinstance(self.than, datetime) or not pa.types.is_timestamp(kind):
+            return self.than
+        aware = (
+            self.than if self.than.tzinfo else self.than.replace(tzinfo=ZoneInfo(self.time_zone))
+        )
+        # An hour that the clock shows twice is taken from its first time on.
+        local = aware.astimezone(ZoneInfo(self.time_zone)).replace(tzinfo=None, fold=0)
+        return aware if kind.tz else local
+
+    def rows_of(self, kind: pa.DataType) -> pc.Expression | None:
+        """The condition for rows of an Arrow data set whose column has this type.
+
+        None where the column holds something else now, so that all of it is read.
+        """
+        field = pc.field(self.column)
+        try:
+            than = pa.scalar(self.like(kind)).cast(kind, safe=False)
+        except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
+            return None
+        return (field >= than) | field.is_null()
+
+
+def newest(rows: pa.Table, column: str) -> Mark | None:
+    """The mark up to which `rows` reach, None without one; BadInput where there is no such column.
+
+    Text counts in the order of its characters, as SQLite, Delta and folders keep it.
+    """
+    if column not in rows.column_names:
+        raise BadInput(
+            f"source.since: the source has no column {column!r}; "
+            f"{nearest(column, rows.column_names)}"
+        )
+    values = rows.column(column)
+    if pa.types.is_dictionary(values.type):
+        values = values.cast(values.type.value_type)
+    if pa.types.is_timestamp(values.type):
+        values = values.cast(
+            pa.timestamp("us", values.type.tz), safe=False
+        )  # rounded down: earlier
+    found = pc.max(values).as_py() if not pa.types.is_null(values.type) else None
+    if isinstance(found, Decimal) and found == found.to_integral_value():
+        found = int(found)
+    if found is not None and (isinstance(found, bool) or not isinstance(found, Mark)):
+        raise BadInput(
+            f"source.since: the column {column!r} holds {values.type}; times, dates, whole numbers "
+            "or text can say what is new."
+        )
+    return found
