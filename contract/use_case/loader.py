@@ -1,6 +1,6 @@
 """Read a use case from YAML; a wrong file gives every error at once, each with its path."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, get_args
@@ -11,6 +11,7 @@ from pydantic import BaseModel, ValidationError
 from contract.errors import BadInput
 from contract.names import USE_CASE_FILE
 from contract.use_case.document import Document, read_document, read_file
+from contract.use_case.local_time import PER_SECOND
 from contract.use_case.model import UseCase
 from contract.use_case.retired import renewed
 
@@ -31,7 +32,10 @@ def parse_use_case(text: str, name: str, folder: Path) -> UseCase:
 
     BadInput names every mistake at once.
     """
-    return _validated(read_document(text, name), name, folder)
+    document = read_document(text, name)
+    raw = document.values
+    of_files = [*_not_of_files(raw), *_units_of_time(raw), *_misread(document)]
+    return _validated(document, name, folder, of_files)
 
 
 def parse_frozen(text: str, folder: Path) -> UseCase:
@@ -47,9 +51,11 @@ def nearest(word: str, known: list[str]) -> str:
     return f"did you mean {close[0]!r}?" if close else f"known here: {', '.join(sorted(known))}"
 
 
-def _validated(document: Document, name: str, folder: Path) -> UseCase:
+def _validated(
+    document: Document, name: str, folder: Path, problems: Sequence[str] = ()
+) -> UseCase:
     raw = document.values
-    problems = [*_not_of_files(raw), *_unknown_columns(raw), *_misread(document), *_time_zone(raw)]
+    problems = [*problems, *_unknown_columns(raw), *_time_zone(raw)]
     try:
         use_case = UseCase.model_validate(raw)
     except ValidationError as error:
@@ -80,12 +86,12 @@ def _locate(reference: str) -> Path:
 def _anchor(use_case: UseCase, folder: Path) -> UseCase:
     source = use_case.source
     update: dict[str, object] = {"folder": str(folder)}
-    for kind in ("csv", "parquet", "json_lines"):
+    for kind in ("parquet", "json_lines"):
         if path := getattr(source, kind):
             update[kind] = _absolute(path, folder)
-    if source.delta:
-        path = _absolute(source.delta.path, folder)
-        update["delta"] = source.delta.model_copy(update={"path": path})
+    for kind in ("csv", "delta"):
+        if place := getattr(source, kind):
+            update[kind] = place.model_copy(update={"path": _absolute(place.path, folder)})
     return use_case.model_copy(update={"source": source.model_copy(update=update)})
 
 
@@ -98,6 +104,18 @@ def _not_of_files(raw: dict[str, Any]) -> Iterator[str]:
     source = raw.get("source")
     if isinstance(source, dict) and "folder" in source:
         yield f"source.folder: unknown key; {nearest('folder', _fields_at(('source',), ()))}"
+
+
+def _units_of_time(raw: dict[str, Any]) -> Iterator[str]:
+    """Units of timestamp columns that are none; what was frozen earlier may hold any words."""
+    columns = raw.get("columns")
+    for name, column in columns.items() if isinstance(columns, dict) else ():
+        unit = column.get("unit", "") if isinstance(column, dict) else ""
+        if unit and column.get("type") == "timestamp" and unit not in PER_SECOND:
+            yield (
+                f"columns.{name}.unit: times that are numbers count {', '.join(PER_SECOND)} since "
+                f"1970, found {unit!r}; other times need no unit"
+            )
 
 
 def _unknown_columns(raw: dict[str, Any]) -> Iterator[str]:

@@ -4,6 +4,7 @@ import re
 from datetime import date
 from itertools import pairwise
 from typing import Annotated, Any, Literal, Self, get_args
+from zoneinfo import ZoneInfo
 
 from pydantic import (
     Field,
@@ -19,7 +20,7 @@ from contract.names import (
     ROW_COLUMNS,
 )
 from contract.use_case.section import Section
-from contract.use_case.source import Source
+from contract.use_case.source import CsvFormat, Source
 
 ColumnType = Literal["string", "integer", "number", "boolean", "timestamp"]
 Task = Literal["binary", "multiclass", "regression"]
@@ -360,6 +361,16 @@ class UseCase(Section):
         group = self.split.column if isinstance(self.split, GroupSplit) else None
         apart = {*self.keys, self.event_time, self.target, group}
         return tuple(name for name in self.columns if name not in apart)
+
+    @property
+    def zone(self) -> ZoneInfo:
+        """The clock by which times without an offset are read and days begin."""
+        return ZoneInfo(self.time_zone)
+
+    @property
+    def csv_format(self) -> CsvFormat:
+        """How CSV files of this use case are written: its source, batches and labels."""
+        return self.source.csv or CsvFormat()
 
     @property
     def classifies(self) -> bool:

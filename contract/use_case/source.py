@@ -1,8 +1,10 @@
 """Where rows come from: the section `source` of a use case."""
 
+import codecs
+from datetime import UTC, datetime
 from typing import Literal, Self
 
-from pydantic import ConfigDict, Field, model_validator
+from pydantic import ConfigDict, Field, field_validator, model_validator
 
 from contract.use_case.section import Section
 
@@ -31,6 +33,82 @@ class Delta(Section):
     version: int | None = Field(default=None, ge=0)
 
 
+class CsvFormat(Section):
+    """How a CSV file is written; docs/csv.md. Words stand beside those that always hold.
+
+    The empty field is always null, `true` and `false` in any case are always booleans. Times are in
+    ISO 8601 unless a format of Python's strptime says otherwise.
+    """
+
+    delimiter: str = Field(default=",", pattern=r"^[^\r\n\"\w]$")
+    decimal: Literal[".", ","] = "."
+    thousands: str | None = Field(default=None, pattern=r"^[^\w\r\n\"+-]$")
+    encoding: str = "utf-8"
+    null_values: tuple[str, ...] = ()
+    true_values: tuple[str, ...] = ()
+    false_values: tuple[str, ...] = ()
+    timestamp_format: str | None = None
+
+    @field_validator("null_values", "true_values", "false_values", mode="before")
+    @classmethod
+    def _are_quoted(cls, words: object) -> object:
+        """YAML makes values of some words: yes is true, NULL is null, 1 is a number."""
+        for word in words if isinstance(words, list | tuple) else ():
+            if not isinstance(word, str):
+                raise ValueError(f"a word is needed, YAML made {word!r} of one; quote it, '…'")
+        return words
+
+    @field_validator("encoding")
+    @classmethod
+    def _is_known(cls, encoding: str) -> str:
+        try:
+            "".encode(encoding)
+        except LookupError:
+            raise ValueError(
+                "no encoding that Python knows, e.g. utf-8, latin-1, cp1252 or utf-16"
+            ) from None
+        return codecs.lookup(encoding).name
+
+    @field_validator("timestamp_format")
+    @classmethod
+    def _reads_what_it_writes(cls, form: str | None) -> str | None:
+        if form and "%Z" in form:
+            raise ValueError("%Z reads a name and keeps no offset; write times with %z")
+        moment = datetime(2013, 11, 28, 17, 45, 59, tzinfo=UTC)
+        try:
+            same = form is None or (
+                datetime.strptime(moment.strftime(form), form).date() == moment.date()
+            )
+        except ValueError:
+            same = False
+        if not same:
+            raise ValueError(
+                "a format of Python's strptime with a day is needed, e.g. '%d.%m.%Y %H:%M'"
+            )
+        return form
+
+    @model_validator(mode="after")
+    def _one_meaning_each(self) -> Self:
+        if self.thousands == self.decimal:
+            raise ValueError(
+                f"thousands {self.thousands!r} is the sign of decimals too; declare decimal as well"
+            )
+        meanings = (self.null_values, self.true_values, self.false_values)
+        words = [word for meaning in meanings for word in meaning]
+        if twice := sorted({word for word in words if words.count(word) > 1}):
+            raise ValueError(
+                f"{', '.join(map(repr, twice))} stands twice among null_values, true_values and "
+                "false_values; a word has one meaning"
+            )
+        return self
+
+
+class Csv(CsvFormat):
+    """A CSV file with a line of names: a path alone, or with how it is written."""
+
+    path: str
+
+
 class Source(Section):
     """Where rows come from (exactly one), and what happens to a key that arrives again later.
 
@@ -41,7 +119,7 @@ class Source(Section):
     model_config = ConfigDict(validate_by_name=False, serialize_by_alias=True)
 
     python: str | None = Field(default=None, pattern=r"^[\w.]+:\w+$")
-    csv: str | None = None
+    csv: Csv | None = None
     parquet: str | None = None
     json_lines: str | None = Field(default=None, alias="json")
     sql: Sql | None = None
@@ -49,6 +127,11 @@ class Source(Section):
     since: str | None = None
     late_duplicates: Literal["quarantine", "replace"] = "quarantine"
     folder: str = Field(default="", exclude=True, description="folder of the file, set when read")
+
+    @field_validator("csv", mode="before")
+    @classmethod
+    def _path_alone(cls, csv: object) -> object:
+        return {"path": csv} if isinstance(csv, str) else csv
 
     @property
     def kind(self) -> str:
