@@ -95,6 +95,8 @@ def text_batches(path: str, form: CsvFormat) -> Iterator[pa.RecordBatch]:
         )
     except UnicodeError as error:
         raise _undecoded(path, form) from error
+    except OSError as error:
+        raise BadInput(f"source: {path} can't be read: {error}") from error
     except pa.ArrowInvalid as error:
         if ragged:
             raise _ragged(path, form, ragged[0].expected_columns) from None

@@ -4,16 +4,21 @@ At, not after: rows may come late with a time that others had, too. Rows that ar
 matter, for `raw` tells them by their hashes. A row without a value is always read.
 """
 
+import json
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from decimal import Decimal
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from contract.errors import BadInput
+from contract.store.fingerprint import value_hash
 from contract.use_case.loader import nearest
+from contract.use_case.model import UseCase
 
 Mark = int | str | datetime | date
 
@@ -35,7 +40,7 @@ class Newer:
         )
         # An hour that the clock shows twice is taken from its first time on.
         local = aware.astimezone(ZoneInfo(self.time_zone)).replace(tzinfo=None, fold=0)
-        return aware if kind.tz else local
+        return aware.astimezone(UTC) if kind.tz else local
 
     def rows_of(self, kind: pa.DataType) -> pc.Expression | None:
         """The condition for rows of an Arrow data set whose column has this type.
@@ -76,3 +81,33 @@ def newest(rows: pa.Table, column: str) -> Mark | None:
             "or text can say what is new."
         )
     return found
+
+
+def noted(use_case: UseCase, mark: Mark | None) -> str:
+    """A mark as text, with the source that it belongs to; "" for none."""
+    if mark is None:
+        return ""
+    value = mark if isinstance(mark, int | str) else mark.isoformat()
+    return json.dumps([_source(use_case), type(mark).__name__, value])
+
+
+def read_note(use_case: UseCase, note: str) -> Newer | None:
+    """What is newer than a noted mark; None without one, or where it is of another source."""
+    if not note or not use_case.source.since:
+        return None
+    source, kind, value = json.loads(note)
+    if source != _source(use_case):
+        return None
+    return Newer(use_case.source.since, _MARKS[kind](value), use_case.time_zone)
+
+
+_MARKS: Mapping[str, Callable[[Any], Mark]] = {
+    "int": int,
+    "str": str,
+    "datetime": datetime.fromisoformat,
+    "date": date.fromisoformat,
+}
+
+
+def _source(use_case: UseCase) -> str:
+    return value_hash([use_case.source.model_dump(mode="json"), use_case.time_zone])

@@ -16,5 +16,5 @@ def reading(home: Path, **source: object) -> UseCase:
 
 def write_sql(rows: pd.DataFrame, url: str) -> None:
     engine = create_engine(url)
-    rows.to_sql("rows", engine, index=False)
+    rows.to_sql("rows", engine, index=False, if_exists="append")
     engine.dispose()
