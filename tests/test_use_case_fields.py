@@ -54,7 +54,9 @@ EFFECTS = {
     "UseCase.keys": Effect("keys", ["id", "group"], see.expectations),
     "UseCase.event_time": Effect("event_time", None, see.request_rows, DRAWN),
     "UseCase.time_zone": Effect("time_zone", "Asia/Tokyo", see.due_times, NIGHTLY),
-    "UseCase.target": Effect("target", "colour", see.request_rows),
+    "UseCase.target": Effect(
+        "target", "group", see.request_rows, {"target": "colour", "positive": "red"}
+    ),
     "UseCase.positive": Effect("positive", False, see.figures),
     "Column.type": Effect("columns.size.type", "integer", see.request_rows),
     "Column.description": Effect("columns.size.description", "how large", see.request_rows),
@@ -233,9 +235,7 @@ def test_every_field_has_its_line() -> None:
 
 
 @pytest.mark.parametrize("name", EFFECTS)
-def test_another_value_is_seen(
-    name: str, sources: Path, home: Path
-) -> None:
+def test_another_value_is_seen(name: str, sources: Path, home: Path) -> None:
     effect, number = EFFECTS[name], count()
 
     def seen(changes: Mapping[str, object]) -> object:

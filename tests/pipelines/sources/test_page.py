@@ -1,6 +1,7 @@
 """Every example of docs/sources.md is read, from a source that looks as it says."""
 
 import gzip
+import json
 import re
 from pathlib import Path
 
@@ -33,7 +34,8 @@ def shop(home: Path, store: Store, postgresql: str, monkeypatch: pytest.MonkeyPa
     (home / "inbox").mkdir()
     packed = gzip.compress((home / "orders.csv").read_bytes())
     (home / "inbox/2024-03.csv.gz").write_bytes(packed)
-    texts.to_json(home / "orders.jsonl", orient="records", lines=True)
+    lines = [json.dumps(row) + "\n" for row in texts.to_dict("records")]
+    (home / "orders.jsonl").write_text("".join(lines))
     table = pa.Table.from_pandas(rows, preserve_index=False)
     pq.write_table(table, home / "orders.parquet")
     pq.write_to_dataset(table, str(home / "orders"), partition_cols=["colour"])
