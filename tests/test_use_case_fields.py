@@ -43,6 +43,7 @@ DELTA = {"source": {"delta": {"path": "a"}}}
 NIGHTLY = {"schedule.monitor": "15 2 * * *"}
 WATCHED = {"schedule.labels": "inbox/*.csv"}
 MANUAL = {"release.approval": "manual"}
+CELLS = {"source": {"csv": {"path": "cells.csv"}}}
 INTERVAL = {"estimator.search": {"C": {"low": 1, "high": 10}}}
 
 EFFECTS = {
@@ -75,7 +76,15 @@ EFFECTS = {
         see.source_rows,
         {"source": {"python": "loader_of_fields:one"}},
     ),
-    "Source.csv": Effect("source.csv", "b.csv", see.source_rows),
+    "Csv.path": Effect("source.csv", "b.csv", see.source_rows),
+    "Csv.delimiter": Effect("source.csv.delimiter", ";", see.cells, CELLS),
+    "Csv.decimal": Effect("source.csv.decimal", ",", see.cells, CELLS),
+    "Csv.thousands": Effect("source.csv.thousands", ",", see.cells, CELLS),
+    "Csv.encoding": Effect("source.csv.encoding", "latin-1", see.cells, CELLS),
+    "Csv.null_values": Effect("source.csv.null_values", ["red"], see.cells, CELLS),
+    "Csv.true_values": Effect("source.csv.true_values", ["1"], see.cells, CELLS),
+    "Csv.false_values": Effect("source.csv.false_values", ["0"], see.cells, CELLS),
+    "Csv.timestamp_format": Effect("source.csv.timestamp_format", "%Y%m%d", see.cells, CELLS),
     "Source.parquet": Effect(
         "source.parquet", "b.parquet", see.source_rows, {"source": {"parquet": "a.parquet"}}
     ),

@@ -182,7 +182,7 @@ def proposal(text: str, reader: CellReader) -> str:
         if _reads(text, CellReader(unit_column, form, reader.zone)):
             if unit == PERCENT:
                 return "if it is a share in percent, declare unit: '%' at the column"
-            return "if times are numbers since 1970, declare unit: s, ms, us or ns at the column"
+            return "if times are numbers (Unix time), declare unit: s, ms, us or ns at the column"
     return ""
 
 

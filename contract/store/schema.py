@@ -21,6 +21,10 @@ TYPES: dict[str, pa.DataType] = {
 }
 
 
+# Metadata of a field whose values no table holds: the reason, in words for people.
+MISFIT = b"misfit"
+
+
 @dataclass(frozen=True)
 class ConformedRows:
     """Rows in declared columns and types; columns that could not be had are named instead."""
@@ -54,7 +58,10 @@ def conform(rows: pa.Table, use_case: UseCase) -> ConformedRows:
         if name in missing:
             continue
         values = rows.column(name)
+        note = rows.schema.field(name).metadata or {}
         try:
+            if MISFIT in note:
+                raise Misfit(note[MISFIT].decode())
             columns[name] = _cast(values, reader_of(use_case, column))
         except (Misfit, pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
             columns[name] = values
@@ -111,7 +118,7 @@ def _moments(values: pa.ChunkedArray, reader: CellReader) -> pa.ChunkedArray:
         return values.cast(MOMENT)
     if _is_number(kind) and unit not in PER_SECOND:
         raise Misfit(
-            f"timestamp expected, found {kind}; if times are numbers since 1970, declare "
+            f"timestamp expected, found {kind}; if times are numbers (Unix time), declare "
             "unit: s, ms, us or ns at the column"
         )
     if _is_number(kind):

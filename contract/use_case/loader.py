@@ -113,8 +113,8 @@ def _units_of_time(raw: dict[str, Any]) -> Iterator[str]:
         unit = column.get("unit", "") if isinstance(column, dict) else ""
         if unit and column.get("type") == "timestamp" and unit not in PER_SECOND:
             yield (
-                f"columns.{name}.unit: times that are numbers count {', '.join(PER_SECOND)} since "
-                f"1970, found {unit!r}; other times need no unit"
+                f"columns.{name}.unit: times that are numbers count {', '.join(PER_SECOND)} (Unix "
+                f"time), found {unit!r}; other times need no unit"
             )
 
 

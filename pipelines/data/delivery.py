@@ -7,6 +7,7 @@ import pandas as pd
 import pyarrow as pa
 
 from contract.errors import Refused
+from contract.store.cells import EXACT
 from contract.store.schema import ConformedRows
 from contract.use_case.model import UseCase
 from pipelines.data.expectations import structure
@@ -24,7 +25,11 @@ def refuse_delivery(use_case: UseCase, delivered: ConformedRows) -> NoReturn:
         checked = check(check_frame(delivered.table), structure(use_case), use_case.name)
     log_reports({"delivery": checked})
     failed = [f for f in checked.findings if not f.passed]
-    reasons = "; ".join(f"{f.name}: {_reason(f, delivered)}" for f in failed)
+    found = [f"{f.name}: {_reason(f, delivered)}" for f in failed]
+    # What could not be had as declared may have a type that passes.
+    told = {f.rule.arguments.get("column") for f in failed}
+    found += [f"{n}: {why}" for n, why in delivered.retyped.items() if n not in told]
+    reasons = "; ".join(found)
     raise Refused(
         f"The delivery does not look as declared, nothing was ingested. Failed: {reasons}."
     )
@@ -45,6 +50,10 @@ def check_frame(rows: pa.Table) -> pd.DataFrame:
                 i, field.name, rows.column(i).cast(pa.timestamp(field.type.unit))
             )
     frame: pd.DataFrame = rows.to_pandas()
+    for name in frame.columns[frame.dtypes == "float64"]:
+        # Beside a null, pandas makes floats of integers, and beyond 2^53 one key of several.
+        if pa.types.is_integer(rows.schema.field(name).type) and frame[name].abs().max() >= EXACT:
+            frame[name] = pd.array(rows.column(name).to_pylist(), pd.Int64Dtype())
     return frame
 
 

@@ -80,7 +80,8 @@ def text_batches(path: str, form: CsvFormat) -> Iterator[pa.RecordBatch]:
         return "error"
 
     try:
-        yield from pyarrow.csv.open_csv(
+        last: pa.RecordBatch | None = None
+        for last in pyarrow.csv.open_csv(
             stream(path, "csv"),
             read_options=pyarrow.csv.ReadOptions(block_size=BLOCK_BYTES, encoding=form.encoding),
             parse_options=pyarrow.csv.ParseOptions(
@@ -92,7 +93,9 @@ def text_batches(path: str, form: CsvFormat) -> Iterator[pa.RecordBatch]:
                 strings_can_be_null=True,
                 quoted_strings_can_be_null=False,
             ),
-        )
+        ):
+            yield last
+        _check_end(path, form, last)
     except UnicodeError as error:
         raise _undecoded(path, form) from error
     except OSError as error:
@@ -122,6 +125,16 @@ def head(path: str, form: CsvFormat) -> list[str]:
     return names
 
 
+def _check_end(path: str, form: CsvFormat, last: pa.RecordBatch | None) -> None:
+    """BadInput where the last field has an opening quote alone, and holds the rest of the file."""
+    end = str(last.column(last.num_columns - 1)[-1].as_py()) if last and last.num_rows else ""
+    if not {form.delimiter, "\n", "\r"}.intersection(end):
+        return
+    with _lines(path, form, strict=True) as rows:
+        for _ in rows:
+            pass
+
+
 def _is_row(row: int) -> Callable[[int, list[str]], bool]:
     return lambda number, _: number == row
 
@@ -137,20 +150,23 @@ def _line(path: str, form: CsvFormat, wanted: Callable[[int, list[str]], bool]) 
 
 
 @contextmanager
-def _lines(path: str, form: CsvFormat) -> Iterator[Iterator[tuple[list[str], int]]]:
+def _lines(
+    path: str, form: CsvFormat, strict: bool = False
+) -> Iterator[Iterator[tuple[list[str], int]]]:
     """The rows that are not empty, names first, each with the number of its first line."""
     try:
         with stream(path, "csv") as content:
             encoding = "utf-8-sig" if form.encoding == "utf-8" else form.encoding
-            yield _numbered(io.TextIOWrapper(content, encoding, newline=""), form)
+            yield _numbered(io.TextIOWrapper(content, encoding, newline=""), form, strict)
     except UnicodeError as error:
         raise _undecoded(path, form) from error
     except (OSError, csv.Error) as error:
         raise BadInput(f"source: {path} can't be read: {error}") from error
 
 
-def _numbered(text: TextIO, form: CsvFormat) -> Iterator[tuple[list[str], int]]:
-    reader = csv.reader(text, delimiter=form.delimiter)
+def _numbered(text: TextIO, form: CsvFormat, strict: bool) -> Iterator[tuple[list[str], int]]:
+    csv.field_size_limit(BLOCK_BYTES)
+    reader = csv.reader(text, delimiter=form.delimiter, strict=strict)
     line = 1
     for fields in reader:
         if fields:

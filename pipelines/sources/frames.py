@@ -1,55 +1,51 @@
-"""Rows that come as a pandas frame, as an arrow table: exactly, or refused by the column's name."""
-
-from collections.abc import Collection
+"""Rows that come as a pandas frame, as an arrow table: exactly, or with why not."""
 
 import pandas as pd
 import pyarrow as pa
 
-from contract.errors import BadInput
+from contract.store.schema import MISFIT, Misfit
 
 
-def from_pandas(frame: pd.DataFrame, declared: Collection[str]) -> pa.Table:
+def from_pandas(frame: pd.DataFrame) -> pa.Table:
     """The columns of a frame without its index; missing values of every kind are null.
 
-    An undeclared column that no table holds is left out. BadInput names a declared one.
+    A column that no table holds has no values, and the reason in its field's metadata: `conform`
+    refuses it where it is declared.
     """
-    names, arrays = [], []
+    fields, arrays = [], []
     for at, name in enumerate(map(str, frame.columns)):
         try:
-            arrays.append(_array(frame.iloc[:, at], name))
-        except BadInput:
-            if name in declared:
-                raise
-        else:
-            names.append(name)
-    return pa.table(arrays, names=names)
+            values, note = _array(frame.iloc[:, at]), None
+        except Misfit as error:
+            values, note = pa.nulls(len(frame)), {MISFIT: str(error)}
+        fields.append(pa.field(name, values.type, metadata=note))
+        arrays.append(values)
+    return pa.table(arrays, schema=pa.schema(fields))
 
 
-def _array(values: pd.Series, name: str) -> pa.Array:
+def _array(values: pd.Series) -> pa.Array:
     if isinstance(values.dtype, pd.SparseDtype):
         values = pd.Series(values.sparse.to_dense())  # type: ignore[attr-defined]
     if isinstance(values.dtype, pd.PeriodDtype | pd.IntervalDtype):
-        raise BadInput(
-            f"source.python: column {name!r} holds {values.dtype}, which is no single value; in "
-            "the loader say which, e.g. .dt.start_time or .array.left."
+        raise Misfit(
+            f"found {values.dtype}, which is no single value; let the loader say which, e.g. "
+            ".dt.start_time or .array.left"
         )
     try:
         return pa.array(values, from_pandas=True)
     except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError):
-        raise BadInput(_mixture(values, name)) from None
+        raise Misfit(_mixture(values)) from None
     except OverflowError:
-        raise BadInput(
-            f"source.python: column {name!r} holds integers beyond 64 bits; deliver them as text."
-        ) from None
+        raise Misfit("found integers beyond 64 bits; deliver them as text") from None
     except UnicodeError:
-        raise BadInput(
-            f"source.python: column {name!r} holds text that is no Unicode (a lone surrogate), "
-            f"first in row {_first_broken(values)}; decode it in the loader."
+        raise Misfit(
+            f"found text that is no Unicode (a lone surrogate), first in row {_broken(values)}; "
+            "decode it in the loader"
         ) from None
 
 
-def _mixture(values: pd.Series, name: str) -> str:
-    """The sentence about a column of several types, with the first row of the second type."""
+def _mixture(values: pd.Series) -> str:
+    """What a column of several types holds, with the first row of the second."""
     kinds = [
         (row, type(value).__name__)
         for row, value in enumerate(values)
@@ -58,14 +54,16 @@ def _mixture(values: pd.Series, name: str) -> str:
     first = kinds[0][1] if kinds else str(values.dtype)
     row, other = next(((row, kind) for row, kind in kinds if kind != first), (0, ""))
     if not other:
-        return f"source.python: column {name!r} holds {first}, which no table of ours does."
+        return f"found {first}, which no table holds"
     return (
-        f"source.python: column {name!r} holds {first}, and in row {row} {other}; one type is "
-        "needed, which the loader must choose: 02134 and 2134 may be one code or two."
+        f"found {first}, and in row {row} {other}; one type is needed, which the loader must "
+        "choose: 02134 and 2134 may be one code or two"
     )
 
 
-def _first_broken(values: pd.Series) -> int:
+def _broken(values: pd.Series) -> int:
+    """The first row whose text is no Unicode."""
+
     def broken(value: object) -> bool:
         return isinstance(value, str) and any("\ud800" <= sign <= "\udfff" for sign in value)
 

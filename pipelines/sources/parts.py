@@ -30,14 +30,22 @@ def read_files(
 def wanted(names: Sequence[str], use_case: UseCase, where: str) -> dict[str, int]:
     """The columns that the use case wants, with their places among the names of a source.
 
-    BadInput where one of them stands twice.
+    BadInput where one of them stands twice; tables do not tell names apart by their case.
     """
-    declared = {*use_case.columns, use_case.source.since}
-    places: dict[str, int] = {}
-    for at, name in enumerate(names):
-        if name in declared and places.setdefault(name, at) != at:
-            raise BadInput(f"{where}: two columns are named {name!r}; rename one of them.")
+    declared = {*use_case.columns, *filter(None, [use_case.source.since])}
+    in_any_case = {name.lower() for name in declared}
+    seen: dict[str, str] = {}
+    for name in names:
+        if name.lower() in in_any_case and (other := seen.setdefault(name.lower(), name)) != name:
+            raise _one_name(other, name, where)
+    places = {name: at for at, name in enumerate(names) if name in declared}
+    if twice := next((name for name in places if list(names).count(name) > 1), ""):
+        raise _one_name(twice, twice, where)
     return places
+
+
+def _one_name(one: str, other: str, where: str) -> BadInput:
+    return BadInput(f"{where}: {one!r} and {other!r} are one name to a table; rename one of them.")
 
 
 def _typed(name: str, value: str | None, use_case: UseCase, path: str) -> pa.Scalar:

@@ -42,7 +42,7 @@ def read(use_case: UseCase, _: Newer | None = None) -> pa.Table:
         kind = type(frame).__name__
         raise BadInput(f"source.python: a data frame was expected, the loader gave {kind}.")
     places = wanted([str(name) for name in frame.columns], use_case, "source.python")
-    return from_pandas(frame.iloc[:, list(places.values())], use_case.columns)
+    return from_pandas(frame.iloc[:, list(places.values())])
 
 
 def _loader(reference: str, module_name: str, function: str, folder: Path) -> Callable[[], Any]:

@@ -24,6 +24,7 @@ from contract.store.schema import arrow_schema
 from contract.store.tables import Tables, TableVersion
 from contract.use_case.model import UseCase
 from contract.use_case.pseudonymisation import Pseudonymiser
+from contract.use_case.source import Csv
 from monitoring.alerts.policy import AlertState, OpenAlerts
 from monitoring.alerts.policy import decide as decide_message
 from monitoring.measures.compare import ColumnChange
@@ -84,6 +85,30 @@ def source_rows(use_case: UseCase, _: Path) -> object:
 
 def read_mark(use_case: UseCase, _: Path) -> object:
     return newest(read_source(use_case), str(use_case.source.since))
+
+
+def cells(use_case: UseCase, folder: Path) -> object:
+    """What is read of small CSV files, or said of them."""
+    files = [
+        b'id,size\n1,"1,500"\n',
+        b"id;size\n1;2\n",
+        b"id,colour\n1,\xe9\n",
+        b"id,colour\n1,red\n",
+    ]
+    files += [b"id,late\n1,1\n", b"id,late\n1,0\n", b"id,moment\n1,20240102\n"]
+    seen: list[object] = []
+    for content in files:
+        (folder / "cells.csv").write_bytes(content)
+        csv = (use_case.source.csv or Csv(path="")).model_copy(
+            update={"path": str(folder / "cells.csv")}
+        )
+        source = use_case.source.model_copy(update={"csv": csv})
+        try:
+            rows = read_source(use_case.model_copy(update={"source": source}))
+            seen.append(rows.to_pydict())
+        except FourcycleError as error:
+            seen.append(str(error).replace(str(folder), ""))
+    return seen
 
 
 def expectations(use_case: UseCase, _: Path) -> object:

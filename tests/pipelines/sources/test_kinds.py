@@ -5,6 +5,7 @@ import gzip
 import json
 import pickle
 import sqlite3
+from collections.abc import Callable
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -50,7 +51,7 @@ TABLE = pa.Table.from_pylist(
         }
     ),
 )
-PACKED = {
+PACKED: dict[str, tuple[str, Callable[[bytes], bytes]]] = {
     "plain": ("", bytes),
     "gzip": (".gz", gzip.compress),
     "two gzips": (".gz", lambda b: gzip.compress(b[:20]) + gzip.compress(b[20:])),
@@ -60,14 +61,20 @@ PACKED = {
 }
 
 
-def declared(home: Path, columns: dict[str, Column] | None = None, **source: object) -> UseCase:
-    return reading(home, **source).model_copy(update={"columns": columns or DECLARED})
+def declared(home: Path, columns: dict[str, Column] = DECLARED, **source: Any) -> UseCase:
+    return reading(home, **source).model_copy(update={"columns": columns})
+
+
+def of_file(home: Path, kind: str, name: str) -> UseCase:
+    source: dict[str, Any] = {kind: str(home / name)}
+    return declared(home, **source)
 
 
 def rows_of(use_case: UseCase) -> list[dict[str, Any]]:
     conformed = conform(read_source(use_case), use_case)
     assert conformed.complete, (conformed.missing, conformed.retyped)
-    return conformed.table.sort_by([("id", "descending")]).to_pylist()
+    rows: list[dict[str, Any]] = conformed.table.sort_by([("id", "descending")]).to_pylist()
+    return rows
 
 
 def by_id(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -93,7 +100,7 @@ def test_a_packed_file_is_unpacked(home: Path, kind: str, packing: str) -> None:
     ending, pack = PACKED[packing]
     content = as_csv(TABLE) if kind == "csv" else as_json(ROWS)
     (home / f"rows.{kind}{ending}").write_bytes(pack(content))
-    assert rows_of(declared(home, **{kind: str(home / f"rows.{kind}{ending}")})) == by_id(ROWS)
+    assert rows_of(of_file(home, kind, f"rows.{kind}{ending}")) == by_id(ROWS)
 
 
 @pytest.mark.parametrize("kind", ["csv", "json"])
@@ -102,7 +109,7 @@ def test_a_packed_file_that_is_cut_off_is_no_shorter_table(home: Path, kind: str
     packed = gzip.compress(content)
     (home / "rows.gz").write_bytes(packed[: len(packed) - 9])
     with pytest.raises(BadInput, match=r"can't be read: Truncated"):
-        read_source(declared(home, **{kind: str(home / "rows.gz")}))
+        read_source(of_file(home, kind, "rows.gz"))
 
 
 def test_folders_say_values_that_stay_as_declared(home: Path) -> None:
@@ -230,9 +237,9 @@ def test_two_columns_of_one_name_are_refused_where_they_are_wanted(home: Path, k
     }
     if kind not in source:
         pytest.skip("such a file can't be written")
-    with pytest.raises(BadInput, match=rf"source.{kind}\b.*two columns are named 'id'"):
+    with pytest.raises(BadInput, match=rf"source.{kind}\b.*.id' and '(id|ID)' are one name"):
         read_source(declared(home, {"id": Column(type="integer")}, **source[kind]))
-    with pytest.raises(BadInput, match=rf"source.{kind}\b.*two columns are named 'v'"):
+    with pytest.raises(BadInput, match=rf"source.{kind}\b.*.v' and 'v' are one name"):
         read_source(declared(home, {"v": Column(type="integer")}, **source[kind]))
 
 

@@ -45,7 +45,7 @@ def _first_and_late() -> tuple[pd.DataFrame, pd.DataFrame]:
 
 def _sqlite(home: Path) -> tuple[dict[str, object], Callable[[pd.DataFrame], None]]:
     query = "select * from rows"
-    source = {"sql": {"url": f"sqlite:///{home}/rows.db", "query": query}}
+    source: dict[str, object] = {"sql": {"url": f"sqlite:///{home}/rows.db", "query": query}}
     return source, lambda rows: write_sql(_as_text(rows), f"sqlite:///{home}/rows.db")
 
 
@@ -68,7 +68,7 @@ def _folders(home: Path) -> tuple[dict[str, object], Callable[[pd.DataFrame], No
 
     def add(rows: pd.DataFrame) -> None:
         for changed, part in rows.groupby("changed", dropna=False):
-            name = "__HIVE_DEFAULT_PARTITION__" if pd.isna(changed) else changed.isoformat()
+            name = "__HIVE_DEFAULT_PARTITION__" if pd.isna(changed) else f"{changed!s}"
             folder = home / "days" / f"changed={name.replace(':', '%3A')}"
             folder.mkdir(parents=True, exist_ok=True)
             path = folder / f"{len(list(folder.iterdir()))}.csv"
