@@ -24,6 +24,7 @@ from pipelines.model.results import Trained
 from pipelines.runtime import cli
 from pipelines.runtime.code_hash import code_hash
 from pipelines.runtime.console import count, working
+from pipelines.runtime.frozen_rows import read_frozen
 from pipelines.runtime.run_inputs import log_input
 from pipelines.runtime.step import Done, Step, execute, latest_run, load_result, lock_hash
 from pipelines.runtime.workspace import Workspace, open_workspace
@@ -103,9 +104,12 @@ def fit(workspace: Workspace, split: SplitMade, tune: int) -> Trained:
 
 
 def read_rows(tables: Tables, use_case: UseCase, table: TableVersion) -> pa.Table:
-    """Rows of a frozen table in order of time and key, so that training sees one order only."""
+    """Rows of a frozen table in order of time and key, so that training sees one order only.
+
+    Refused where they are not the rows that were written.
+    """
     time = [use_case.event_time] if use_case.event_time else []
-    return tables.read(table.table, table.version, order_by=[*time, *use_case.keys])
+    return read_frozen(tables, table, [*time, *use_case.keys])
 
 
 def prediction_hash(scored: Scored) -> str:

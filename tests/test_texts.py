@@ -21,7 +21,9 @@ from contract.use_case.loader import parse_use_case
 from contract.use_case.model import Column, UseCase
 from monitoring.alerts.channels.mail import letter_of
 from monitoring.alerts.channels.slack import slack_body
-from monitoring.alerts.message import rehearsal
+from monitoring.alerts.message import Message, rehearsal
+from monitoring.alerts.notice import worded
+from monitoring.alerts.notices.refused_delivery import refused
 from monitoring.monitor import monitor
 from monitoring.report.evidently_pages import EvidentlyPage, answers_page, inputs_page
 from monitoring.windows.window import WindowRequest
@@ -181,9 +183,20 @@ def descriptions(document: Any) -> Iterator[str]:
             yield from descriptions(part)
 
 
-def test_an_alert_has_no_markup_of_theirs() -> None:
-    message = replace(rehearsal(use_case_of(ALL), "1", "http://127.0.0.1:5000/", "2024-01-01"))
-    message = replace(message, kind="alarm", reasons=(ALL,), next_steps=(ALL,))
+def alarm_of(use_case: UseCase) -> Message:
+    message = rehearsal(use_case, "1", "http://127.0.0.1:5000/", "2024-01-01")
+    return replace(message, kind="alarm", reasons=(ALL,), next_steps=(ALL,))
+
+
+def notice_of(use_case: UseCase) -> Message:
+    notice = refused("a", (ALL,), "")
+    message = worded(notice, "alarm", use_case, "1", "http://127.0.0.1:5000/", "2024-01-01")
+    return replace(message, next_steps=(*message.next_steps, ALL))
+
+
+@pytest.mark.parametrize("made", [alarm_of, notice_of])
+def test_an_alert_has_no_markup_of_theirs(made: Callable[[UseCase], Message]) -> None:
+    message = made(use_case_of(ALL))
     body = json.loads(slack_body(message))
     texts = [block["text"] for block in body["blocks"] if "text" in block]
     marked = [text["text"] for text in texts if text["type"] == "mrkdwn"]

@@ -83,6 +83,7 @@ REVISION_TAG = "revision"
 FOLLOWED_BY_TAG = "followed_by"
 ALERT_TAG = "alert"  # alarm or recovery
 ALERT_DUE_TAG = "alert_due"  # channels that did not get it yet
+NOTICE_TAG = "notice"  # the kind of a message that is no drift signal
 ALERT_SENT_TAG = "alert_sent"  # channels that did, and when
 RETRAINED_VERSION_TAG = "retrained_version"  # what was made because of it
 RETRAINING_TAG = "retraining"  # what became of its call, in words

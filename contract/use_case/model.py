@@ -215,7 +215,8 @@ class Retraining(Section):
     max_hours: float = Field(default=6, gt=0, allow_inf_nan=False)
 
 
-Job = Literal["feedback", "monitor", "retrain", "maintain"]  # of those due at once, in this order
+# Of those due at once, in this order.
+Job = Literal["feedback", "pipeline", "monitor", "retrain", "maintain"]
 # What every cron knows; Kubernetes has neither `L` nor `#`.
 CRON = re.compile(r"[\d*/,A-Za-z-]+(?: [\d*/,A-Za-z-]+){4}")
 
@@ -228,6 +229,7 @@ class Schedule(Section):
     """
 
     feedback: str | None = None
+    pipeline: str | None = None
     monitor: str | None = None
     retrain: str | None = None
     maintain: str | None = None

@@ -1,13 +1,16 @@
 """Where rows come from: the section `source` of a use case."""
 
 import codecs
-from datetime import UTC, datetime
+import re
+from datetime import UTC, datetime, timedelta
 from typing import Literal, Self
 
 from pydantic import ConfigDict, Field, field_validator, model_validator
 
 from contract.use_case.section import Section
 
+EXPECTED_UNITS = {unit: timedelta(**{f"{unit}s": 1}) for unit in ("minute", "hour", "day", "week")}
+EXPECTED = re.compile(rf"[1-9]\d{{0,3}} ({'|'.join(EXPECTED_UNITS)})s?")
 # Every kind of source by its key, and the field of `Source` that holds it.
 KINDS = {
     "python": "python",
@@ -126,6 +129,7 @@ class Source(Section):
     delta: Delta | None = None
     since: str | None = None
     late_duplicates: Literal["quarantine", "replace"] = "quarantine"
+    expect_every: str | None = None
     folder: str = Field(default="", exclude=True, description="folder of the file, set when read")
 
     @field_validator("csv", mode="before")
@@ -140,6 +144,24 @@ class Source(Section):
 
     def _set(self) -> list[str]:
         return [kind for kind, field in KINDS.items() if getattr(self, field) is not None]
+
+    @property
+    def expected_every(self) -> timedelta | None:
+        """How old the newest delivery may be; None: nothing is expected."""
+        if self.expect_every is None:
+            return None
+        number, unit = self.expect_every.split()
+        return int(number) * EXPECTED_UNITS[unit.removesuffix("s")]
+
+    @field_validator("expect_every")
+    @classmethod
+    def _is_a_time(cls, every: str | None) -> str | None:
+        if every is not None and not EXPECTED.fullmatch(every):
+            raise ValueError(
+                f"a whole number of {', '.join(EXPECTED_UNITS)}s is needed, e.g. '1 day', found "
+                f"{every!r}"
+            )
+        return every
 
     @model_validator(mode="after")
     def _exactly_one(self) -> Self:

@@ -40,6 +40,18 @@ def test_bad_rows_are_quarantined_with_their_reasons(workspace: Workspace, home:
     assert bad[3]["_reasons"] == ["expect_column_values_to_be_unique(id)"]
 
 
+def test_rows_of_one_key_and_other_content_are_quarantined_and_counted_as_rows(
+    workspace: Workspace, home: Path
+) -> None:
+    rows = made_rows()
+    other = rows.loc[[3]].assign(size=5.0)
+    deliver(home, pd.concat([rows, rows.loc[[3]], other]))
+    validated = take_in(workspace)
+    bad = workspace.tables.read("quarantine").to_pylist()
+    assert validated.rows_quarantined == len(bad) == validated.quarantine.rows == 2
+    assert [row["id"] for row in bad] == [3, 3]
+
+
 def test_too_many_bad_rows_stop_and_leave_raw_as_it_was(workspace: Workspace, home: Path) -> None:
     deliver(home, spoiled(20))
     with pytest.raises(Refused, match=r"10.0% of the rows failed .*max_quarantined_share"):

@@ -4,7 +4,7 @@ Each takes a use case and an empty folder and gives something that can be compar
 """
 
 from collections.abc import Mapping
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -21,10 +21,11 @@ from contract.settings import Settings
 from contract.statistics.metrics import Scored, metrics_for
 from contract.store.fingerprint import content_hash, row_hashes
 from contract.store.schema import arrow_schema
-from contract.store.tables import Tables, TableVersion
+from contract.store.tables import BROUGHT, COLLECTED, Tables, TableVersion
 from contract.use_case.model import UseCase
 from contract.use_case.pseudonymisation import Pseudonymiser
 from contract.use_case.source import Csv
+from monitoring.alerts.notices.registry import look
 from monitoring.alerts.policy import AlertState, OpenAlerts
 from monitoring.alerts.policy import decide as decide_message
 from monitoring.measures.compare import ColumnChange
@@ -33,6 +34,7 @@ from monitoring.verdict.evidence import DriftVerdict, PastVerdict, WindowEvidenc
 from monitoring.verdict.judge import slice_columns
 from monitoring.verdict.verdict import decide as decide_verdict
 from monitoring.verdict.verdict import find
+from pipelines.data.delivery import refusal
 from pipelines.data.expectations import row_rules, table_rules
 from pipelines.data.raw_table import quarantine_schema, raw_schema, valid_rows
 from pipelines.data.retention import expire
@@ -62,7 +64,6 @@ from pipelines.scheduling.jobs import JobContext, label_pattern
 from pipelines.sources.newer import newest
 from pipelines.sources.registry import read_source
 from pipelines.split import divide
-from pipelines.validate import refusal
 from serving.http.status_page import page
 from serving.protocols.openapi_rows import row_schema
 from serving.scoring.scorer import Scorer
@@ -306,6 +307,15 @@ def message(use_case: UseCase, _: Path) -> object:
 
 def windows(use_case: UseCase, _: Path) -> object:
     return ended_windows(NOW, None, use_case)
+
+
+def lateness(use_case: UseCase, folder: Path) -> object:
+    """Whether a delivery of two days ago is late."""
+    tables = Tables(str(folder), "made")
+    rows = pa.table({DELIVERY: pa.array([1], pa.int64())})
+    tables.append("raw", rows, **{BROUGHT: "1", COLLECTED: "yes"})
+    found = look(use_case, tables, datetime.now(UTC) + timedelta(days=2))
+    return [bool(notice.about) for notice in found]
 
 
 def due_times(use_case: UseCase, _: Path) -> object:
