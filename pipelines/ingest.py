@@ -8,6 +8,7 @@ import mlflow
 import numpy as np
 import pyarrow as pa
 
+from contract.errors import BadInput
 from contract.names import DELIVERY, ROW_HASH
 from contract.store.fingerprint import RowHashes, content_hash, row_hashes
 from contract.store.schema import conform
@@ -25,8 +26,9 @@ from pipelines.data.rehearsal import (
 from pipelines.runtime import cli
 from pipelines.runtime.console import console, count, working
 from pipelines.runtime.run_inputs import log_input
-from pipelines.runtime.step import Done, Result, Step, execute
+from pipelines.runtime.step import Done, Result, Step, execute, latest_run, load_result
 from pipelines.runtime.workspace import Workspace, open_workspace
+from pipelines.sources.newer import newest, noted, read_note
 from pipelines.sources.registry import read_source
 
 
@@ -39,6 +41,7 @@ class Ingested(Result):
     rows_late_duplicate: int
     rows_repeated: int = 0  # given more than once in this delivery, the first of each not counted
     collected: bool = True  # from the source, and not from labelled answers
+    read_until: str = ""  # the newest of what `source.since` names; "" where all is read again
 
     def line(self) -> str:
         read = f"{count(self.rows_read)} rows read"
@@ -53,6 +56,10 @@ class Ingested(Result):
 
     def tables(self) -> tuple[TableVersion, ...]:
         return (self.raw,)
+
+    def reaching(self, until: str) -> "Ingested":
+        """The same, with the mark up to which the source has been read."""
+        return self.model_copy(update={"read_until": until})
 
 
 # Never reused: only a look at the source tells whether it has something new.
@@ -71,10 +78,12 @@ def ingest_labelled(workspace: Workspace, labelled: TableVersion) -> Done[Ingest
     Where the use case says that a known key stands (`late_duplicates: quarantine`), rows of known
     keys are left out here: only a source that repeats its keys is a matter for quarantine.
     """
-    parameters = {"labelled": labelled.version}
-    return execute(
-        workspace, STEP, lambda: _ingest_labelled(workspace, labelled), parameters=parameters
-    )
+
+    def work() -> Ingested:
+        until = _read_until(workspace)  # labelled answers move no mark of the source
+        return _ingest_labelled(workspace, labelled).reaching(until)
+
+    return execute(workspace, STEP, work, parameters={"labelled": labelled.version})
 
 
 def _ingest_labelled(workspace: Workspace, labelled: TableVersion) -> Ingested:
@@ -95,13 +104,32 @@ def _ingest_labelled(workspace: Workspace, labelled: TableVersion) -> Ingested:
 
 def _ingest(workspace: Workspace, rehearsal: Rehearsal) -> Ingested:
     use_case = workspace.use_case
+    before = _read_until(workspace) if rehearsal == Rehearsal() else ""
+    newer = read_note(use_case, before)
     with refusal_told(workspace):
         with working(f"reading the {use_case.source.kind} source"):
-            delivered = rehearse(read_source(use_case), use_case, rehearsal)
+            delivered = rehearse(read_source(use_case, newer), use_case, rehearsal)
         conformed = conform(delivered, use_case)
-        if not conformed.complete or not delivered.num_rows:
+        if not conformed.complete or not (delivered.num_rows or newer):
             refuse_delivery(use_case, conformed)
-    return _take_in(workspace, conformed.table, delivered.num_rows)
+    since, n_read = use_case.source.since, delivered.num_rows
+    until = (noted(use_case, newest(delivered, since)) if since and n_read else "") or before
+    del delivered  # its columns would stand in memory beside those of the declared types
+    return _take_in(workspace, conformed.table, n_read).reaching(until)
+
+
+def _read_until(workspace: Workspace) -> str:
+    """What the last ingest noted, where `raw` still is what it left; "" for a whole reading."""
+    tables = workspace.tables
+    try:
+        last = load_result(workspace, STEP, latest_run(workspace, STEP))
+    except BadInput:
+        return ""
+    same = tables.exists("raw") and (
+        tables.metadata("raw").get(CONTENT_HASH) == last.raw.content_hash
+        and tables.schema("raw").equals(raw_schema(workspace.use_case))
+    )
+    return last.read_until if same else ""
 
 
 def _take_in(workspace: Workspace, rows: pa.Table, n_read: int, collected: bool = True) -> Ingested:

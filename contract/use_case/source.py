@@ -5,9 +5,21 @@ import re
 from datetime import UTC, datetime, timedelta
 from typing import Literal, Self
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import ConfigDict, Field, field_validator, model_validator
 
 from contract.use_case.section import Section
+
+EXPECTED_UNITS = {unit: timedelta(**{f"{unit}s": 1}) for unit in ("minute", "hour", "day", "week")}
+EXPECTED = re.compile(rf"[1-9]\d{{0,3}} ({'|'.join(EXPECTED_UNITS)})s?")
+# Every kind of source by its key, and the field of `Source` that holds it.
+KINDS = {
+    "python": "python",
+    "csv": "csv",
+    "parquet": "parquet",
+    "json": "json_lines",
+    "sql": "sql",
+    "delta": "delta",
+}
 
 
 class Sql(Section):
@@ -105,13 +117,21 @@ EXPECTED = re.compile(rf"[1-9]\d{{0,3}} ({'|'.join(EXPECTED_UNITS)})s?")
 
 
 class Source(Section):
-    """Where rows come from (exactly one), and what happens to a key that arrives again later."""
+    """Where rows come from (exactly one), and what happens to a key that arrives again later.
+
+    With `since`, the name of a column, only rows at or after the newest are read; docs/sources.md.
+    """
+
+    # `json` is a method of pydantic's models, so the field has another name in Python.
+    model_config = ConfigDict(validate_by_name=False, serialize_by_alias=True)
 
     python: str | None = Field(default=None, pattern=r"^[\w.]+:\w+$")
     csv: Csv | None = None
     parquet: str | None = None
+    json_lines: str | None = Field(default=None, alias="json")
     sql: Sql | None = None
     delta: Delta | None = None
+    since: str | None = None
     late_duplicates: Literal["quarantine", "replace"] = "quarantine"
     expect_every: str | None = None
     folder: str = Field(default="", exclude=True, description="folder of the file, set when read")
@@ -127,8 +147,7 @@ class Source(Section):
         return self._set()[0]
 
     def _set(self) -> list[str]:
-        kinds = ("python", "csv", "parquet", "sql", "delta")
-        return [kind for kind in kinds if getattr(self, kind) is not None]
+        return [kind for kind, field in KINDS.items() if getattr(self, field) is not None]
 
     @property
     def expected_every(self) -> timedelta | None:
@@ -152,7 +171,16 @@ class Source(Section):
     def _exactly_one(self) -> Self:
         if len(self._set()) != 1:
             raise ValueError(
-                "exactly one of python, csv, parquet, sql, delta is needed, found "
+                f"exactly one of {', '.join(KINDS)} is needed, found "
                 + (", ".join(self._set()) or "none")
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _can_tell_what_is_new(self) -> Self:
+        if self.since is not None and self.python is not None:
+            raise ValueError(
+                "since belongs to tables, files and databases; what a Python loader answers is "
+                "read whole"
             )
         return self

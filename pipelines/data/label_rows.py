@@ -76,7 +76,8 @@ def _rows_of(source: str, query: str, use_case: UseCase) -> pa.Table:
         named = Source(parquet=source)
     else:
         named = Source(delta=Delta(path=source))
-    return read_source(use_case.model_copy(update={"source": named}))
+    columns = use_case.columns | members(use_case)
+    return read_source(use_case.model_copy(update={"source": named, "columns": columns}))
 
 
 def statements(

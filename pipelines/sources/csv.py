@@ -16,30 +16,37 @@ import pyarrow.csv
 
 from contract.errors import BadInput, Refused
 from contract.store.cells import reader_of
-from contract.store.schema import MISFIT, TYPES
+from contract.store.schema import TYPES, with_notes
 from contract.store.text_columns import read_texts
 from contract.use_case.model import UseCase
 from contract.use_case.source import CsvFormat
+from pipelines.sources.files import SourceFile, stream
+from pipelines.sources.newer import Newer
+from pipelines.sources.parts import read_files, wanted
 from pipelines.sources.proposals import proposal
 
 BLOCK_BYTES = 16 * 2**20  # a field can't be longer
 DELIMITERS = (";", "\t", "|", ",")
 
 
-def read(use_case: UseCase) -> pa.Table:
-    """All rows: declared columns by their types, others as text.
+def read(use_case: UseCase, newer: Newer | None = None) -> pa.Table:
+    """The wanted columns, declared ones by their types, others as text.
 
     A column with a cell that can't be read has no values there, and the reason in its field's
     metadata: `conform` refuses all such columns at once.
     """
-    path = use_case.source.csv.path if use_case.source.csv else ""
     types = {n: TYPES[c.type] for n, c in use_case.columns.items()}
-    names = head(path, use_case.csv_format)
-    notes: dict[str, str] = {}
-    schema = pa.schema([(name, types.get(name, pa.string())) for name in names])
-    rows = pa.Table.from_batches(_typed(path, use_case, notes), schema)
-    fields = [f.with_metadata({MISFIT: notes[f.name]}) if f.name in notes else f for f in schema]
-    return pa.table(rows.columns, schema=pa.schema(fields))
+
+    def read_file(file: SourceFile) -> pa.Table:
+        path, notes = file.address, dict[str, str]()
+        places = wanted(head(path, use_case.csv_format), use_case, f"source.csv: {path}")
+        schema = pa.schema([(name, types.get(name, pa.string())) for name in places])
+        batches = (batch.select(list(places)) for batch in _typed(path, use_case, notes))
+        rows = pa.Table.from_batches(batches, schema)
+        return with_notes(rows, notes)
+
+    address = use_case.source.csv.path if use_case.source.csv else ""
+    return read_files(address, "csv", use_case, newer, read_file)
 
 
 def typed_batches(path: str, use_case: UseCase) -> Iterator[pa.RecordBatch]:
@@ -90,7 +97,7 @@ def text_batches(path: str, form: CsvFormat) -> Iterator[pa.RecordBatch]:
     try:
         last: pa.RecordBatch | None = None
         for last in pyarrow.csv.open_csv(
-            _opened(path),
+            stream(path, "csv"),
             read_options=pyarrow.csv.ReadOptions(block_size=BLOCK_BYTES, encoding=form.encoding),
             parse_options=pyarrow.csv.ParseOptions(
                 delimiter=form.delimiter, newlines_in_values=True, invalid_row_handler=note
@@ -106,6 +113,8 @@ def text_batches(path: str, form: CsvFormat) -> Iterator[pa.RecordBatch]:
         _check_end(path, form, last)
     except UnicodeError as error:
         raise _undecoded(path, form) from error
+    except OSError as error:
+        raise BadInput(f"source: {path} can't be read: {error}") from error
     except pa.ArrowInvalid as error:
         if ragged:
             raise _ragged(path, form, ragged[0].expected_columns) from None
@@ -155,22 +164,15 @@ def _line(path: str, form: CsvFormat, wanted: Callable[[int, list[str]], bool]) 
     return 0
 
 
-def _opened(path: str) -> pa.NativeFile:
-    try:
-        return pa.input_stream(path)  # unpacked, by the ending of its name
-    except OSError as error:
-        raise BadInput(f"source: {path} can't be read: {error}") from error
-
-
 @contextmanager
 def _lines(
     path: str, form: CsvFormat, strict: bool = False
 ) -> Iterator[Iterator[tuple[list[str], int]]]:
     """The rows that are not empty, names first, each with the number of its first line."""
     try:
-        with _opened(path) as stream:
+        with stream(path, "csv") as content:
             encoding = "utf-8-sig" if form.encoding == "utf-8" else form.encoding
-            yield _numbered(io.TextIOWrapper(stream, encoding, newline=""), form, strict)
+            yield _numbered(io.TextIOWrapper(content, encoding, newline=""), form, strict)
     except UnicodeError as error:
         raise _undecoded(path, form) from error
     except (OSError, csv.Error) as error:

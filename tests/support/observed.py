@@ -62,6 +62,7 @@ from pipelines.retraining.policy import (
 from pipelines.runtime.workspace import Workspace
 from pipelines.scheduling.due import JobState, deadline_s, ended_windows, first_due, next_try
 from pipelines.scheduling.jobs import JobContext, label_pattern
+from pipelines.sources.newer import newest
 from pipelines.sources.registry import read_source
 from pipelines.split import divide
 from serving.http.status_page import page
@@ -82,6 +83,10 @@ BEFORE = made_rows(100)
 
 def source_rows(use_case: UseCase, _: Path) -> object:
     return read_source(use_case).to_pydict()
+
+
+def read_mark(use_case: UseCase, _: Path) -> object:
+    return newest(read_source(use_case), str(use_case.source.since))
 
 
 def cells(use_case: UseCase, folder: Path) -> object:
