@@ -9,6 +9,7 @@ import pytest
 from contract.use_case.loader import parse_use_case
 from contract.use_case.model import UseCase
 from serving.protocols import mlflow, typed_rows
+from serving.protocols.openapi_rows import column_schema
 from serving.requests.columns import CheckedColumns, SentColumns, bounded, check, transpose
 from serving.requests.errors import Problem
 from serving.requests.strict_json import parse_json
@@ -216,3 +217,10 @@ def test_predict_takes_rows_alone(body: object) -> None:
 def test_instances_may_be_lists_in_declared_order(typed: UseCase) -> None:
     sent = mlflow.sent_columns({"instances": [list(ROW.values())] * 2}, typed)
     assert sent == SentColumns({name: [value] * 2 for name, value in ROW.items()}, 2)
+
+
+def test_a_time_that_may_be_a_number_is_described_so(typed: UseCase) -> None:
+    moment = typed.columns["moment"]
+    counted = moment.model_copy(update={"unit": "ms", "nullable": True})
+    assert column_schema(moment)["type"] == "string"
+    assert column_schema(counted)["type"] == ["string", "number", "null"]
