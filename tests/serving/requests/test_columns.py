@@ -1,6 +1,6 @@
 import math
 import time
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
@@ -113,6 +113,7 @@ def test_keys_and_event_time_are_read_and_no_features(typed: UseCase) -> None:
         ("2024-07-01T00:00:00", "", datetime(2024, 7, 1, 4, tzinfo=UTC)),
         ("2024-07-01T00:00:00Z", "", datetime(2024, 7, 1, tzinfo=UTC)),
         (datetime(2024, 1, 1), "", datetime(2024, 1, 1, 5, tzinfo=UTC)),
+        (date(2024, 1, 1), "", datetime(2024, 1, 1, 5, tzinfo=UTC)),
         (1700000000, "s", datetime(2023, 11, 14, 22, 13, 20, tzinfo=UTC)),
         (1700000000.5, "s", datetime(2023, 11, 14, 22, 13, 20, 500_000, tzinfo=UTC)),
         ("2024-01-01", "s", datetime(2024, 1, 1, 5, tzinfo=UTC)),
