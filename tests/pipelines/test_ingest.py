@@ -8,7 +8,7 @@ import pytest
 from contract.errors import Refused
 from contract.store.schema import conform
 from contract.use_case.model import Column
-from contract.use_case.source import Source
+from contract.use_case.source import Csv, Source
 from pipelines.data.raw_table import valid_rows
 from pipelines.data.rehearsal import Rehearsal
 from pipelines.data.validated import Validated
@@ -133,7 +133,7 @@ def test_labelled_answers_enter_where_their_keys_are_not_known(
     home: Path, late: Literal["quarantine", "replace"], new: int, stands: bool
 ) -> None:
     deliver(home, made_rows())
-    source = Source(csv=str(home / "rows.csv"), late_duplicates=late)
+    source = Source(csv=Csv(path=str(home / "rows.csv")), late_duplicates=late)
     with open_workspace(made_use_case(home, {"source": source})) as workspace:
         take_in(workspace)
         rows = made_rows(260)
