@@ -19,7 +19,7 @@ export MLFLOW_DISABLE_TELEMETRY := true
 export DO_NOT_TRACK := 1
 export GX_ANALYTICS_ENABLED := false
 
-.PHONY: help run check train serve monitor replay ui test docs-check faults soak lint bench lock clean
+.PHONY: help run check train serve monitor replay ui test docs-check faults soak tables lint bench lock clean
 
 help:  ## This list
 	@echo 'make <target> [USE_CASE=flights] [PORT=...]'
@@ -68,6 +68,9 @@ lint: $(INSTALLED)  ## Lint, format and types only
 
 soak: $(INSTALLED)  ## Ten minutes of load with promotions: nothing may grow
 	@python -m benchmarks.soak
+
+tables: $(INSTALLED)  ## Made tables of 2 million rows, 300 columns, 60 classes: time and memory of each step
+	@FOURCYCLE_TABLES=full python -m benchmarks.tables
 
 bench: $(INSTALLED)  ## Measure: BENCH=pipeline, serving, overload, logging, scorer, gate, monitoring, detectors
 	@python -m 'benchmarks.$(BENCH)'

@@ -14,6 +14,7 @@ from contract.addresses import SQLITE, check_tables, check_tracking, sqlite_addr
 from contract.errors import BadInput
 
 SHOWN = 60  # characters
+CODE_FOLDER = "FOURCYCLE_SERVE_CODE"  # set for the processes that a service or a check starts
 
 LogSync = Literal["fsync", "os", "off"]
 LogFullPolicy = Literal["serve", "reject"]
@@ -86,6 +87,10 @@ class Settings(BaseSettings):
         default="",
         description="Folder of fetched versions on this host; empty: .serving beside the database",
     )
+    serve_code: str = Field(
+        default="",
+        description="Folder where the files of one's own estimators lie; empty: the use case's",
+    )
     log_sync: LogSync = Field(
         default="fsync",
         description="A record before its answer: fsync (on the disk), os (in the kernel), off",
@@ -156,6 +161,11 @@ class Settings(BaseSettings):
         gt=0,
         description="Feedback whose prediction is not known after so long is overdue, hours",
     )
+
+    @property
+    def code_folder(self) -> Path | None:
+        """Where the files of the user's own estimators lie; None where nobody says so."""
+        return Path(self.serve_code) if self.serve_code else None
 
     @property
     def home(self) -> Path:

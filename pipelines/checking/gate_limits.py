@@ -9,12 +9,10 @@ from contract.statistics.metrics import Scored, defined, metric_values
 from contract.store.schema import conform
 from contract.use_case.model import UseCase
 from pipelines.checking.finding import CheckFinding, warning
-from pipelines.model.baseline import baseline
+from pipelines.model.baseline import baseline, idle_limits
 from pipelines.sources.first_rows import FirstRows
 
 ENOUGH_LABELS = 20
-# What a constant is good at by its nature: a limit on it says nothing about having learned.
-OF_CONSTANTS = frozenset({"bias", "calibration_error"})
 
 
 def check(use_case: UseCase, first: FirstRows) -> Iterator[CheckFinding]:
@@ -25,13 +23,9 @@ def check(use_case: UseCase, first: FirstRows) -> Iterator[CheckFinding]:
     if use_case.target in (*conformed.missing, *conformed.retyped):
         return
     column = conformed.table.column(use_case.target).drop_null()
-    constant = _constant_figures(use_case, column)
-    for name, limit in use_case.gates.minimum.items():
-        if name in constant and constant[name] >= limit:
-            yield _kept(f"gates.minimum.{name}", limit, constant[name], len(column))
-    for name, limit in use_case.gates.maximum.items():
-        if name in constant and constant[name] <= limit:
-            yield _kept(f"gates.maximum.{name}", limit, constant[name], len(column))
+    figures = _constant_figures(use_case, column)
+    for sentence in idle_limits(use_case.gates, figures):
+        yield warning(f"{sentence} on the first {len(column):,} labelled rows")
 
 
 def _constant_figures(use_case: UseCase, column: pa.ChunkedArray) -> dict[str, float]:
@@ -45,12 +39,4 @@ def _constant_figures(use_case: UseCase, column: pa.ChunkedArray) -> dict[str, f
     if len(label) < ENOUGH_LABELS or odd or (use_case.task == "binary" and len(classes) > 2):
         return {}
     scored = baseline(label, Scored(label, label, None, classes), use_case)
-    figures = defined(metric_values(use_case, scored))
-    return {name: value for name, value in figures.items() if name not in OF_CONSTANTS}
-
-
-def _kept(place: str, limit: float, figure: float, n_rows: int) -> CheckFinding:
-    return warning(
-        f"{place}: {limit:g} is kept by a constant answer, which has {figure:.4g} on the first "
-        f"{n_rows:,} labelled rows; a limit should be one that only a model that has learned keeps"
-    )
+    return defined(metric_values(use_case, scored))

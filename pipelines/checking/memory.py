@@ -6,12 +6,13 @@ from collections.abc import Iterator
 import psutil
 import pyarrow as pa
 import pyarrow.compute as pc
-from sklearn.preprocessing import OneHotEncoder
 
-from contract.errors import BadInput
+from contract.errors import BadInput, Refused
 from contract.use_case.model import UseCase
 from pipelines.checking.finding import CheckFinding, warning
-from pipelines.model.preprocess import build_pipeline
+from pipelines.model.estimator import build_estimator
+from pipelines.model.preprocess import is_sparse, matrix_widths
+from pipelines.model.refusal import check_rows
 from pipelines.sources.first_rows import FirstRows
 
 BYTES = 8  # of a cell, float64
@@ -19,36 +20,43 @@ GIB = 1024**3
 
 
 def check(use_case: UseCase, first: FirstRows) -> Iterator[CheckFinding]:
-    """A dense one-hot matrix that does not fit into what is free now, with its widest column."""
+    """A matrix that would be refused before the fit, or that does not fit into what is free now.
+
+    The numbers of rows and of values are estimates, so the fit itself decides.
+    """
     if first.total is None:
         return
-    widths = one_hot_widths(use_case, first)
-    plain = len(use_case.features) - len(widths)
-    size = first.total * (sum(widths.values()) + plain) * BYTES
+    try:
+        estimator = build_estimator(use_case, use_case.estimator.parameters)
+    except BadInput:
+        return  # the check of the estimator says why
+    values, classes = expected(use_case, first)
+    try:
+        check_rows(use_case, first.total)
+        sparse = is_sparse(use_case, estimator, first.total, values, classes)
+    except Refused as refused:
+        yield warning(f"of about {first.total:,} rows: {refused}".rstrip("."))
+        return
+    size = first.total * sum(matrix_widths(use_case, estimator, values, classes).values()) * BYTES
     free = psutil.virtual_memory().available
-    if widths and size > free:
-        widest = max(widths, key=lambda name: widths[name])
+    if not sparse and size > free:
         yield warning(
-            f"estimator: {first.total:,} rows one-hot take about {size / GIB:.1f} GiB, "
-            f"{free / GIB:.1f} GiB are free; {widest} alone has about {widths[widest]:,} values. "
-            "sklearn.ensemble.HistGradientBoosting* takes values as they are"
+            f"estimator: about {first.total:,} rows take {size / GIB:.1f} GiB as its matrix, and "
+            f"{free / GIB:.1f} GiB are free"
         )
 
 
-def one_hot_widths(use_case: UseCase, first: FirstRows) -> dict[str, int]:
-    """Columns of the matrix that each feature becomes which is encoded dense and one-hot."""
+def expected(use_case: UseCase, first: FirstRows) -> tuple[dict[str, int], int]:
+    """How many values each text feature has in all, and how many classes the target; 1 but for a
+    multiclass one."""
     rows, whole = first.table, first.total == first.table.num_rows
-    try:
-        encode = build_pipeline(use_case, use_case.estimator.parameters).named_steps["encode"]
-    except BadInput:
-        return {}  # the check of the estimator says why
-    widths = {}
-    for _, encoder, names in encode.transformers:
-        if isinstance(encoder, OneHotEncoder) and not encoder.sparse_output:
-            for name in sorted(set(names) & set(rows.column_names)):
-                values = expected_values(rows.column(name), whole)
-                widths[name] = min(values, encoder.max_categories or values)
-    return widths
+    values = {
+        name: expected_values(rows.column(name), whole)
+        for name in use_case.features
+        if use_case.columns[name].type == "string" and name in rows.column_names
+    }
+    many = use_case.task == "multiclass" and use_case.target in rows.column_names
+    return values, expected_values(rows.column(use_case.target), True) if many else 1
 
 
 def expected_values(column: pa.ChunkedArray, whole: bool) -> int:

@@ -21,6 +21,5 @@ def check(use_case: UseCase, first: FirstRows) -> Iterator[CheckFinding]:
         yield error(f"columns.{name}: the source has no such column{hint}")
     if conformed.missing:
         yield error(f"source: the columns found are {', '.join(first.names)}")
-    for name, kind in conformed.retyped.items():
-        declared = use_case.columns[name].type
-        yield error(f"columns.{name}: declared as {declared}, the first rows hold {kind}")
+    for name, why in conformed.retyped.items():
+        yield error(f"columns.{name}: {why}")

@@ -14,7 +14,7 @@ from contract.use_case.model import Column, UseCase
 # What a conformed column looks like to pandas, by declared type.
 DTYPES = {
     "string": ["object", "str", "string"],
-    "integer": ["int64", "float64", "int32"],
+    "integer": ["int64", "Int64Dtype", "float64", "int32"],
     "number": ["float64"],
     "boolean": ["bool", "object"],
     "timestamp": ["datetime64[us]", "datetime64[ns]"],

@@ -2,25 +2,24 @@
 
 import tempfile
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-import pandas as pd
 import pyarrow as pa
-import pyarrow.dataset
-from deltalake import DeltaTable
+import pyarrow.parquet
 from deltalake.exceptions import DeltaError
 
 from contract.errors import BadInput
 from contract.store import sql as engine
-from contract.store.tables import storage_options
+from contract.store.tables import quoted
 from contract.use_case.model import UseCase
-from pipelines.sources import csv, sql
-from pipelines.sources.frames import from_pandas
+from pipelines.sources import csv, delta, sql
+from pipelines.sources.files import PACKED, SourceFile, stream
+from pipelines.sources.parts import read_files, wanted
 from pipelines.sources.registry import read_source
 
+BATCH_ROWS = 8192
 HEAD_BYTES = 4 * 1024 * 1024  # of a text file; longer than the first rows of any but odd ones
-COMPRESSED = (b"\x1f\x8b", b"\x28\xb5\x2f\xfd", b"BZh", b"PK\x03\x04")
 
 
 @dataclass(frozen=True)
@@ -53,12 +52,9 @@ def first_rows(use_case: UseCase, n_rows: int) -> FirstRows:
         found = None
     if found is None:
         table = read_source(use_case)
-        found = _of_table(table.slice(0, n_rows), table.num_rows, read_whole=True)
-    return found
-
-
-def _of_table(table: pa.Table, total: int | None, read_whole: bool = False) -> FirstRows:
-    return FirstRows(table, tuple(table.column_names), total, read_whole)
+        names = tuple(table.column_names)
+        found = FirstRows(table, names, table.num_rows, read_whole=True)
+    return replace(found, table=found.table.slice(0, n_rows))
 
 
 def reads_whole(use_case: UseCase) -> bool:
@@ -68,12 +64,13 @@ def reads_whole(use_case: UseCase) -> bool:
 
 def _of_csv(use_case: UseCase, n_rows: int) -> FirstRows | None:
     """The file's first bytes, up to a line's end, read as the whole file is read."""
-    path = Path(str(use_case.source.csv))
+    assert use_case.source.csv is not None, "the kind is csv"
+    path = Path(use_case.source.csv.path)
     if not path.is_file():
         return None  # a folder, a pattern, an address
     with path.open("rb") as file:
         start = file.read(HEAD_BYTES)
-    if start.startswith(COMPRESSED):
+    if start.startswith(tuple(PACKED)):
         return None
     size = path.stat().st_size
     if len(start) < size:
@@ -81,11 +78,13 @@ def _of_csv(use_case: UseCase, n_rows: int) -> FirstRows | None:
     with tempfile.TemporaryDirectory() as folder:
         short = Path(folder) / path.name
         short.write_bytes(start)
-        source = use_case.source.model_copy(update={"csv": str(short)})
+        names = tuple(csv.head(str(short), use_case.csv_format))
+        form = use_case.source.csv.model_copy(update={"path": str(short)})
+        source = use_case.source.model_copy(update={"csv": form})
         table = csv.read(use_case.model_copy(update={"source": source}))
     whole = len(start) == size
     total = table.num_rows if whole else _about(table.num_rows * size / max(len(start), 1))
-    return _of_table(table.slice(0, n_rows), total)
+    return FirstRows(table, names, total)
 
 
 def _about(n_rows: float) -> int:
@@ -101,40 +100,47 @@ def _line_end(text: bytes) -> int:
     return len(text)
 
 
-def _of_parquet(use_case: UseCase, n_rows: int) -> FirstRows | None:
-    path = Path(str(use_case.source.parquet))
-    if not path.exists():
-        return None  # a pattern, an address, or nothing
-    dataset = pyarrow.dataset.dataset(path, format="parquet")
-    return _of_table(dataset.head(n_rows), dataset.count_rows())
+def _of_parquet(use_case: UseCase, n_rows: int) -> FirstRows:
+    """The first rows of the first files, and what the last bytes of every file say of it."""
+    names: dict[str, None] = {}
+    read = total = 0
+
+    def read_file(file: SourceFile) -> pa.Table:
+        nonlocal read, total
+        with stream(file.address, "parquet") as opened:
+            parquet = pyarrow.parquet.ParquetFile(opened)
+            schema = parquet.schema_arrow
+            names.update(dict.fromkeys([*schema.names, *file.values]))
+            columns = list(wanted(schema.names, use_case, f"source.parquet: {file.address}"))
+            batches = []
+            for batch in parquet.iter_batches(BATCH_ROWS, columns=columns):
+                if read >= n_rows:
+                    break
+                batches.append(batch)
+                read += batch.num_rows
+        total += parquet.metadata.num_rows
+        return pa.Table.from_batches(batches, pa.schema([schema.field(name) for name in columns]))
+
+    table = read_files(str(use_case.source.parquet), "parquet", use_case, None, read_file)
+    return FirstRows(table, tuple(names), total)
 
 
-def _of_delta(use_case: UseCase, n_rows: int) -> FirstRows | None:
-    delta = use_case.source.delta
-    assert delta is not None, "the kind is delta"
-    options = storage_options(delta.path)
-    table = DeltaTable(delta.path, version=delta.version, storage_options=options)
+def _of_delta(use_case: UseCase, n_rows: int) -> FirstRows:
+    table = delta.opened(use_case)
+    names = pa.schema(table.schema().to_arrow()).names
+    columns = ", ".join(map(quoted, wanted(names, use_case, "source.delta"))) or "1"
+    rows = engine.answer(f"SELECT {columns} FROM t LIMIT {int(n_rows)}", {"t": table})  # noqa: S608
     counted = engine.answer("SELECT count(*) AS n FROM t", {"t": table})
-    rows = engine.answer(f"SELECT * FROM t LIMIT {int(n_rows)}", {"t": table})  # noqa: S608
-    return _of_table(rows, counted.column("n")[0].as_py())
+    return FirstRows(rows, tuple(names), counted.column("n")[0].as_py())
 
 
 def _of_sql(use_case: UseCase, n_rows: int) -> FirstRows | None:
     """The query's first rows; how many it has in all only itself would tell."""
-    from sqlalchemy import text
-    from sqlalchemy.exc import SQLAlchemyError
-
-    asked = use_case.source.sql
-    assert asked is not None, "the kind is sql"
-    with sql.connected(asked.url) as connection:
-        streaming = connection.execution_options(stream_results=True)
-        try:
-            chunks = pd.read_sql(text(asked.query), streaming, chunksize=n_rows)
-            frame = next(iter(chunks))
-        except (SQLAlchemyError, StopIteration):
-            return None
-        more = next(iter(chunks), None) is not None
-    return _of_table(from_pandas(frame), None if more else len(frame))
+    found = sql.first(use_case, n_rows)
+    if found is None:
+        return None
+    table, names, more = found
+    return FirstRows(table, tuple(names), None if more else table.num_rows)
 
 
 HEADS: dict[str, Head] = {

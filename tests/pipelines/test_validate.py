@@ -45,6 +45,26 @@ def test_bad_rows_are_quarantined_with_their_reasons(workspace: Workspace, home:
     assert validated.rows_quarantined == len(bad) == 4
     assert bad[0]["_reasons"] == ["size must be between -10 and 10"]
     assert bad[3]["_reasons"] == ["id must be unique"]
+    assert [(note.column, note.kind, note.rows) for note in validated.notes] == [
+        ("size", "sentinel", 2)
+    ]
+    assert validated.line().endswith(", noted: sentinel in size")
+    run = workspace.client.search_runs(
+        [workspace.experiment_id], "tags.step = 'validate'", max_results=1
+    )[0]
+    assert "99 in 2 rows, apart from all other values" in run.data.tags["mlflow.note.content"]
+
+
+def test_rows_of_one_key_and_other_content_are_quarantined_and_counted_as_rows(
+    workspace: Workspace, home: Path
+) -> None:
+    rows = made_rows()
+    other = rows.loc[[3]].assign(size=5.0)
+    deliver(home, pd.concat([rows, rows.loc[[3]], other]))
+    validated = take_in(workspace)
+    bad = workspace.tables.read("quarantine").to_pylist()
+    assert validated.rows_quarantined == len(bad) == validated.quarantine.rows == 2
+    assert [row["id"] for row in bad] == [3, 3]
 
 
 def test_too_many_bad_rows_stop_and_leave_raw_as_it_was(workspace: Workspace, home: Path) -> None:

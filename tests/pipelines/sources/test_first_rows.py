@@ -11,7 +11,8 @@ import pytest
 from deltalake import write_deltalake
 
 from contract.errors import BadInput
-from contract.use_case.model import Delta, Source, Sql, UseCase
+from contract.use_case.model import UseCase
+from contract.use_case.source import Csv, Delta, Source, Sql
 from pipelines.sources import first_rows as module
 from pipelines.sources.first_rows import first_rows
 from pipelines.sources.registry import read_source
@@ -23,7 +24,7 @@ Make = Callable[[Path, pd.DataFrame], Source]
 
 def csv(folder: Path, rows: pd.DataFrame) -> Source:
     rows.to_csv(folder / "rows.csv", index=False)
-    return Source(csv=str(folder / "rows.csv"))
+    return Source(csv=Csv(path=str(folder / "rows.csv")))
 
 
 def parquet(folder: Path, rows: pd.DataFrame) -> Source:
@@ -95,7 +96,7 @@ def test_a_long_file_is_cut_at_the_end_of_a_row(
 def test_what_has_no_shorter_way_is_read_whole(home: Path) -> None:
     rows = made_rows(N_ROWS).to_csv(index=False).encode()
     (home / "rows.csv.gz").write_bytes(gzip.compress(rows))
-    zipped = made_use_case(home, {"source": Source(csv=str(home / "rows.csv.gz"))})
+    zipped = made_use_case(home, {"source": Source(csv=Csv(path=str(home / "rows.csv.gz")))})
     loader = made_use_case(home, {"source": Source(python="use_cases.penguins:load")})
     for use_case, total in ((zipped, N_ROWS), (loader, 344)):
         found = first_rows(use_case, 20)
@@ -105,7 +106,7 @@ def test_what_has_no_shorter_way_is_read_whole(home: Path) -> None:
 @pytest.mark.parametrize(
     "source",
     [
-        Source(csv="/nowhere/rows.csv"),
+        Source(csv=Csv(path="/nowhere/rows.csv")),
         Source(parquet="/nowhere/rows.parquet"),
         Source(delta=Delta(path="/nowhere")),
         Source(sql=Sql(url="sqlite://", query="SELECT * FROM nowhere")),
