@@ -10,10 +10,12 @@ from typing import Any
 import mlflow
 from rich.markup import escape
 
+from contract.addresses import without_password
 from contract.markdown import plain
 from contract.names import experiment
 from contract.store.tables import TableVersion
 from contract.use_case.loader import load_use_case
+from pipelines.check import check_first
 from pipelines.data.days import HoldoutUntilOption, TrainFromOption, TrainUntilOption, with_windows
 from pipelines.data.rehearsal import Rehearsal, RowsMultipleOption, SampleOption, read_rehearsal
 from pipelines.data.validated import Validated
@@ -175,9 +177,11 @@ def main(
     declared = rehearsal.of(declared)
     trials, allowed = read_tune(tune), cli.flag(allow_breaking)
     wants_json = cli.flag(as_json)
+    check_first(declared)
     with open_workspace(declared, root) as workspace:
         console().print(
-            f"[bold]{escape(declared.title)}[/bold] · {workspace.settings.tracking_uri}"
+            f"[bold]{escape(declared.title)}[/bold] · "
+            f"{without_password(workspace.settings.tracking_uri)}"
         )
         outcome = pipeline(workspace, rehearsal, trials, allowed)
         report(workspace, outcome, time.monotonic() - started)

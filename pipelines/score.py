@@ -85,7 +85,9 @@ def _load(workspace: Workspace, version: Version) -> ServedVersion:
     """The version, verified and checked the way the service does."""
     with TemporaryDirectory() as name:
         folder = fetch(version, Path(name))
-        served = load_version(folder, workspace.model_name, version.version)
+        served = load_version(
+            folder, workspace.model_name, version.version, code=workspace.code_folder
+        )
     check_golden(served)
     return served
 

@@ -5,6 +5,7 @@ expectation over the whole table, stop the run and take the delivery out of `raw
 """
 
 from collections import defaultdict
+from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 import mlflow
@@ -32,13 +33,15 @@ from pipelines.data.raw_table import known_rows, late_duplicates, quarantine_sch
 from pipelines.data.validated import Validated
 from pipelines.ingest import STEP as INGEST
 from pipelines.ingest import Ingested
+from pipelines.profiling.notes import ColumnNote, page
+from pipelines.profiling.strange_values import strange
 from pipelines.runtime import cli
 from pipelines.runtime.code_hash import code_hash
 from pipelines.runtime.console import console, count, working
 from pipelines.runtime.run_inputs import log_input
 from pipelines.runtime.step import Done, Step, execute, latest_run, load_result, lock_hash
 from pipelines.runtime.workspace import Workspace, open_workspace
-from tracking.tags import DATA_HASH_TAG, RULES_TAG, STEP_TAG
+from tracking.tags import DATA_HASH_TAG, NOTE_TAG, RULES_TAG, STEP_TAG
 
 if TYPE_CHECKING:  # Great Expectations takes seconds to import; a reused step never needs it
     from pipelines.data.gx_report import ExpectationResult, ValidationReport
@@ -88,7 +91,9 @@ def _validate(workspace: Workspace, raw: TableVersion) -> Validated:
     fresh = rows.filter(pc.greater(rows.column(DELIVERY), after))
     with working(f"checking {count(fresh.num_rows)} rows by expectations"):
         reports = _reports(use_case, rows, fresh)
+        notes = tuple(strange(rows, use_case))
     log_reports(reports)
+    _log_notes(notes)
     log_input(tables, raw, "raw")
     findings = [f for report in reports.values() for f in report.findings]
     reasons = _reasons(workspace, raw, findings, after)
@@ -101,7 +106,12 @@ def _validate(workspace: Workspace, raw: TableVersion) -> Validated:
         rows_quarantined=n_quarantined,
         expectations_passed=sum(f.passed for f in findings),
         expectations_total=len(findings),
-        warnings=tuple(f.name for f in findings if not f.passed and f.rule.severity == "warning"),
+        warnings=tuple(
+            f"{f.name}, {f.detail}"
+            for f in findings
+            if not f.passed and f.rule.severity == "warning"
+        ),
+        notes=notes,
     )
     _log_counts(validated)
     if why := refusal(use_case, findings, validated):
@@ -109,7 +119,7 @@ def _validate(workspace: Workspace, raw: TableVersion) -> Validated:
         with refusal_told(workspace):
             raise RefusedDelivery(
                 f"Validation stopped: {why} The delivery was taken out of raw again.",
-                refusal_reasons(findings, why),
+                refusal_reasons(use_case, findings, validated),
                 content_hash(fresh.column(ROW_HASH).to_numpy()),
             )
     return validated
@@ -138,6 +148,12 @@ def _log_counts(validated: Validated) -> None:
             "rows_quarantined": validated.rows_quarantined,
         }
     )
+
+
+def _log_notes(notes: tuple[ColumnNote, ...]) -> None:
+    """Notes are the run's description, so that whoever looks at the validation reads them first."""
+    mlflow.log_dict({"notes": [asdict(note) for note in notes]}, "validation/notes.json")
+    mlflow.set_tag(NOTE_TAG, page(notes))
 
 
 def _rules(use_case: UseCase) -> str:

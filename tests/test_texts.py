@@ -32,10 +32,13 @@ from pipelines.data.gx_report import check
 from pipelines.data.validated import Validated
 from pipelines.model.model_card import model_card
 from pipelines.model.results import Evaluated, Figure, HoldoutSlice, Trained
+from pipelines.profiling.notes import ColumnNote
+from pipelines.profiling.notes import page as notes_page
 from pipelines.registry.description import front_page
 from pipelines.registry.ledger import LedgerEntry, RegistryState
 from pipelines.registry.move_runs import _note as entry_page
-from pipelines.release.decision import Champion, GateDecision
+from pipelines.release.decision import GateDecision
+from pipelines.release.gate_evidence import Champion
 from pipelines.release.gate_report import page as gate_page
 from pipelines.replaying.progress import ReplayProgress, WindowFigures, WindowProgress
 from pipelines.replaying.progress import markdown as replay_page
@@ -91,7 +94,7 @@ def card_of(text: str) -> str:
 def gate_of(text: str) -> str:
     slices = (replace(LARGE, column=text, value=text),)
     opponent = Champion("1", 0, (), replace(EQUAL, slices=slices))
-    return gate_page(GATES, replace(GOOD, opponent=opponent), GateDecision(False, (text,)))
+    return gate_page(GATES, replace(GOOD, opponent=opponent), GateDecision(False, (text,), (text,)))
 
 
 def entry_of(text: str) -> LedgerEntry:
@@ -130,6 +133,7 @@ def status_of(text: str) -> str:
 MARKDOWN: dict[str, Callable[[str], str]] = {
     "model card": card_of,
     "gate": gate_of,
+    "strange columns": lambda text: notes_page([ColumnNote(text, "spelling", 1, text)]),
     "registered model": front_of,
     "move": lambda text: entry_page(entry_of(text)),
     "replay": replay_of,

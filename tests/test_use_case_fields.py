@@ -38,6 +38,7 @@ RULES = {"expectations": [RULE]}
 GROUPED = {"split": {"by": "group", "column": "group", "holdout_share": 0.25}}
 DRAWN = {"split": {"by": "random", "holdout_share": 0.25}}
 DATED = {"split": {"by": "time", "train_until": "2024-01-03", "holdout_until": "2024-01-04"}}
+MASS = {"columns.mass": {"type": "number", "min": 0}}
 SQL = {"source": {"sql": {"url": "sqlite:///a.db", "query": "SELECT * FROM t"}}}
 DELTA = {"source": {"delta": {"path": "a"}}}
 NIGHTLY = {"schedule.monitor": "15 2 * * *"}
@@ -58,6 +59,7 @@ EFFECTS = {
     "UseCase.target": Effect(
         "target", "group", see.request_rows, {"target": "colour", "positive": "red"}
     ),
+    "UseCase.weight": Effect("weight", "mass", see.request_rows, MASS),
     "UseCase.positive": Effect("positive", False, see.figures),
     "Column.type": Effect("columns.size.type", "integer", see.request_rows),
     "Column.description": Effect("columns.size.description", "how large", see.request_rows),
@@ -66,6 +68,8 @@ EFFECTS = {
     "Column.min": Effect("columns.size.min", 0, see.expectations),
     "Column.max": Effect("columns.size.max", 1, see.expectations),
     "Column.categories": Effect("columns.colour.categories", ["red"], see.expectations),
+    "Column.encode": Effect("columns.colour.encode", "target", see.encoder),
+    "Column.max_categories": Effect("columns.colour.max_categories", 2, see.encoder),
     "Column.unseen": Effect("columns.colour.unseen", "reject", see.request_rows),
     "Column.out_of_range": Effect("columns.size.out_of_range", "reject", see.request_rows),
     "Column.personal": Effect("columns.colour.personal", True, see.logged),
@@ -142,6 +146,7 @@ EFFECTS = {
     "Gates.minimum": Effect("gates.minimum", {"roc_auc": 0.9}, see.gate_decision),
     "Gates.maximum": Effect("gates.maximum", {"calibration_error": 0.01}, see.gate_decision),
     "Gates.min_rows": Effect("gates.min_rows", 400, see.gate_decision),
+    "Gates.min_class_rows": Effect("gates.min_class_rows", 50, see.gate_decision),
     "Gates.margin": Effect("gates.margin", 0.001, see.gate_decision),
     "Gates.slice_margin": Effect("gates.slice_margin", 0.2, see.gate_decision),
     "Gates.slice_min_rows": Effect("gates.slice_min_rows", 300, see.gate_decision),

@@ -45,6 +45,7 @@ GIT_COMMIT_TAG = "git_commit"
 GIT_DIRTY_TAG = "git_dirty"
 LOCK_HASH_TAG = "lock_hash"
 ESTIMATOR_TAG = "estimator"
+OWN_CLASS_TAG = "own_class"  # SHA-256 of the file of the user's own class
 PREDICTION_HASH_TAG = "prediction_hash"
 EXPECTATIONS_TAG = "expectations"  # passed/all
 COMPARED_WITH_TAG = "compared_with"  # the champion when it was evaluated

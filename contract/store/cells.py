@@ -6,11 +6,12 @@ spaces around a value do not count.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal, InvalidOperation
 from functools import cached_property
+from math import isinf
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -24,6 +25,7 @@ EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 SPACES = " \t"
 PERCENT = "%"  # a number may carry it where it is the column's unit
 TRUTH = {"true": True, "false": False}
+USUAL_INTEGER = re.compile(r"-?\d{1,18}", re.ASCII)
 # ISO 8601, extended: a date, or a date and a time to the microsecond at most.
 ISO = re.compile(
     r"\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d(\.\d{1,6}0*)?)?(Z|[+-]\d\d(:?\d\d)?)?)?", re.ASCII
@@ -48,11 +50,7 @@ class CellReader:
         BadCell where it is none, NotOneMoment where it is a time that the clock skips or repeats.
         An empty text is null here; whether a field was quoted, its reader knows.
         """
-        if not text or text in self.form.null_values:
-            return None
-        if self.column.type == "string":
-            return text
-        return getattr(self, f"_{self.column.type}")(text.strip(SPACES))
+        return None if text in self._nulls else self._value(text)
 
     def plain(self, text: str) -> str:
         """A number with a point and no other sign in it; BadCell where the text is no number."""
@@ -62,7 +60,29 @@ class CellReader:
             raise BadCell(f"{self.column.type} expected, found text")
         if self.form.thousands:
             text = text.replace(self.form.thousands, "")
-        return text.replace(self.form.decimal, ".")
+        return text if self.form.decimal == "." else text.replace(self.form.decimal, ".")
+
+    @cached_property
+    def _is_usual(self) -> Callable[[str], object]:
+        """Whether Python reads a text as the number that it is here."""
+        if self.form.decimal == "." and not self.form.thousands:
+            return self.number_pattern.fullmatch
+        return lambda _: None
+
+    @cached_property
+    def _nulls(self) -> frozenset[str]:
+        return frozenset(("", *self.form.null_values))
+
+    @cached_property
+    def _value(self) -> Callable[[str], Any]:
+        kinds: dict[str, Callable[[str], Any]] = {
+            "string": str,
+            "number": self._number,
+            "integer": self._integer,
+            "boolean": self._boolean,
+            "timestamp": self._timestamp,
+        }
+        return kinds[self.column.type]
 
     @cached_property
     def number_pattern(self) -> re.Pattern[str]:
@@ -74,13 +94,15 @@ class CellReader:
         return re.compile(f"[+-]?({number})", re.ASCII)
 
     def _number(self, text: str) -> float:
-        value = float(self.plain(text))
-        if value in (float("inf"), float("-inf")):
+        value = float(text if self._is_usual(text) else self.plain(text.strip(SPACES)))
+        if isinf(value):
             raise BadCell("number expected, found no finite number")
         return value
 
     def _integer(self, text: str) -> int:
-        exact = _decimal(self.plain(text))
+        if USUAL_INTEGER.fullmatch(text):
+            return int(text)
+        exact = _decimal(self.plain(text.strip(SPACES)))
         if exact is None or (exact and exact.adjusted() > 19) or not -INT64 <= exact < INT64:
             raise BadCell("integer expected, found an integer beyond 64 bits")
         if exact != exact.to_integral_value():
@@ -88,6 +110,7 @@ class CellReader:
         return int(exact)
 
     def _boolean(self, text: str) -> bool:
+        text = text.strip(SPACES)
         if text in self.form.true_values or text in self.form.false_values:
             return text in self.form.true_values
         value = TRUTH.get(text.lower())
@@ -96,6 +119,7 @@ class CellReader:
         return value
 
     def _timestamp(self, text: str) -> datetime:
+        text = text.strip(SPACES)
         try:
             if self.column.unit in PER_SECOND:
                 return moment_of(_decimal(self.plain(text)), self.column.unit)
@@ -140,61 +164,3 @@ def _decimal(text: str) -> Decimal | None:
         return Decimal(text)
     except InvalidOperation:
         return None
-
-
-# What people often mean by a cell that can't be read, as the declaration that would read it.
-MEANT: tuple[tuple[str, Mapping[str, object]], ...] = (
-    ("numbers are written 1,5", {"decimal": ","}),
-    ("numbers are written 1,234.5", {"thousands": ","}),
-    ("numbers are written 1.234,5", {"decimal": ",", "thousands": "."}),
-    ("numbers are written 1 234", {"thousands": " "}),
-    ("numbers are written 1 234,5", {"decimal": ",", "thousands": " "}),
-    ("numbers are written 1'234", {"thousands": "'"}),
-    ("yes and no are meant", {"true_values": ("yes",), "false_values": ("no",)}),
-    ("Yes and No are meant", {"true_values": ("Yes",), "false_values": ("No",)}),
-    ("1 is true and 0 is false", {"true_values": ("1",), "false_values": ("0",)}),
-    ("Y is true and N is false", {"true_values": ("Y",), "false_values": ("N",)}),
-    *(
-        (f"{word} means no value", {"null_values": (word,)})
-        for word in ("NA", "N/A", "n/a", "#N/A", "null", "NULL", "nan", "NaN", "None", "-", "?")
-    ),
-    *(
-        ("times are written so", {"timestamp_format": day + clock})
-        for day in ("%d.%m.%Y", "%d/%m/%Y", "%m/%d/%Y", "%Y/%m/%d", "%Y%m%d")
-        for clock in ("", " %H:%M", " %H:%M:%S")
-    ),
-)
-
-
-def proposal(text: str, reader: CellReader) -> str:
-    """The declaration by which a cell that can't be read could be; "" where none is known.
-
-    Its words are ours: of the text nothing is repeated.
-    """
-    column, form = reader.column, reader.form
-    units = {"number": PERCENT, "integer": PERCENT, "timestamp": "s"}
-    for case, changes in MEANT:
-        if _reads(text, CellReader(column, form.model_copy(update=changes), reader.zone)):
-            declared = ", ".join(f"{name}: {_yaml(value)}" for name, value in changes.items())
-            return f"if {case}, declare csv: {{{declared}}}"
-    if unit := units.get(column.type):
-        unit_column = column.model_copy(update={"unit": unit})
-        if _reads(text, CellReader(unit_column, form, reader.zone)):
-            if unit == PERCENT:
-                return "if it is a share in percent, declare unit: '%' at the column"
-            return "if times are numbers (Unix time), declare unit: s, ms, us or ns at the column"
-    return ""
-
-
-def _reads(text: str, reader: CellReader) -> bool:
-    try:
-        reader.read(text)
-    except NotOneMoment:
-        return True
-    except BadCell:
-        return False
-    return True
-
-
-def _yaml(value: object) -> str:
-    return f"[{', '.join(map(repr, value))}]" if isinstance(value, tuple) else repr(value)

@@ -1,6 +1,6 @@
 """Arrow types of a use case's columns; rows cast to them, and rows fitted to a table's columns."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import pyarrow as pa
@@ -31,7 +31,7 @@ class ConformedRows:
 
     table: pa.Table
     missing: tuple[str, ...]
-    retyped: dict[str, str]  # column: what was found
+    retyped: dict[str, str]  # column: what was expected and found
 
     @property
     def complete(self) -> bool:
@@ -54,19 +54,34 @@ def conform(rows: pa.Table, use_case: UseCase) -> ConformedRows:
     columns: dict[str, pa.ChunkedArray] = {}
     retyped: dict[str, str] = {}
     missing = tuple(name for name in use_case.columns if name not in rows.column_names)
+    notes = notes_of(rows)
     for name, column in use_case.columns.items():
         if name in missing:
             continue
         values = rows.column(name)
-        note = rows.schema.field(name).metadata or {}
         try:
-            if MISFIT in note:
-                raise Misfit(note[MISFIT].decode())
+            if name in notes:
+                raise Misfit(notes[name])
             columns[name] = _cast(values, reader_of(use_case, column))
         except (Misfit, pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
             columns[name] = values
-            retyped[name] = str(error) if isinstance(error, Misfit) else str(values.type)
+            found = f"{column.type} expected, found {values.type}"
+            retyped[name] = str(error) if isinstance(error, Misfit) else found
     return ConformedRows(pa.table(columns), missing, retyped)
+
+
+def with_notes(rows: pa.Table, notes: Mapping[str, str]) -> pa.Table:
+    """The rows with the reasons why some columns can't be had, which `conform` finds."""
+    fields = [
+        f.with_metadata({MISFIT: notes[f.name]}) if f.name in notes else f for f in rows.schema
+    ]
+    return pa.table(rows.columns, schema=pa.schema(fields))
+
+
+def notes_of(rows: pa.Table) -> dict[str, str]:
+    """The reasons that are noted at columns, by name."""
+    found = {f.name: (f.metadata or {}).get(MISFIT) for f in rows.schema}
+    return {name: note.decode() for name, note in found.items() if note is not None}
 
 
 def check_names(names: Sequence[str], use_case: UseCase) -> None:

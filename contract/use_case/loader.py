@@ -125,6 +125,7 @@ def _unknown_columns(raw: dict[str, Any]) -> Iterator[str]:
         return
     split, evaluation, monitoring = (raw.get(n) for n in ("split", "evaluation", "monitoring"))
     places: dict[str, object] = {"event_time": raw.get("event_time"), "target": raw.get("target")}
+    places["weight"] = raw.get("weight")
     places |= _numbered("keys", raw.get("keys"))
     if isinstance(evaluation, dict):
         places |= _numbered("evaluation.slices", evaluation.get("slices"))

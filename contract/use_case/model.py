@@ -19,13 +19,15 @@ from contract.names import (
     PREDICTION_COLUMNS,
     ROW_COLUMNS,
 )
+from contract.use_case.estimator import Encoding, Estimator, Scalar
 from contract.use_case.section import Section
 from contract.use_case.source import CsvFormat, Source
 
 ColumnType = Literal["string", "integer", "number", "boolean", "timestamp"]
 Task = Literal["binary", "multiclass", "regression"]
-Scalar = str | int | float | bool
 Logged = Literal["keep", "hash", "drop"]
+# Type and encoding of the columns whose rarer values may share one code.
+LIMITED = {("string", None), ("string", "one-hot"), ("string", "ordinal")}
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_-]{0,62}$")]
 
 
@@ -39,6 +41,8 @@ class Column(Section):
     min: float | None = None
     max: float | None = None
     categories: tuple[str, ...] | None = None
+    encode: Encoding | None = None
+    max_categories: int | None = Field(default=None, ge=2, le=1000)
     unseen: Literal["allow", "reject"] = "allow"
     out_of_range: Literal["allow", "reject"] = "allow"
     personal: bool = False
@@ -53,6 +57,10 @@ class Column(Section):
     def _bounds_fit_the_type(self) -> Self:
         if self.categories is not None and self.type != "string":
             raise ValueError(f"categories belong to a string column, this one is {self.type}")
+        if self.encode is not None and self.type != "string":
+            raise ValueError(f"encode belongs to a string column, this one is {self.type}")
+        if self.max_categories is not None and (self.type, self.encode) not in LIMITED:
+            raise ValueError("max_categories belongs to a string column that is no target encoding")
         if (self.min, self.max) != (None, None) and self.type not in ("integer", "number"):
             raise ValueError(f"min and max belong to a number, this column is {self.type}")
         if self.min is not None and self.max is not None and self.min > self.max:
@@ -112,34 +120,6 @@ class RandomSplit(Section):
 Split = Annotated[TimeSplit | GroupSplit | RandomSplit, Field(discriminator="by")]
 
 
-class Range(Section):
-    """A searched parameter: an interval or a list of choices."""
-
-    low: float | None = None
-    high: float | None = None
-    log: bool = False
-    integer: bool = False
-    choices: tuple[Scalar, ...] | None = None
-
-    @model_validator(mode="after")
-    def _interval_or_choices(self) -> Self:
-        interval = self.low is not None and self.high is not None
-        if interval == (self.choices is not None):
-            raise ValueError("either low and high, or choices, is needed")
-        if self.low is not None and self.high is not None and self.low >= self.high:
-            raise ValueError(f"low {self.low:g} must be below high {self.high:g}")
-        return self
-
-
-class Estimator(Section):
-    """A scikit-learn estimator by dotted path, its parameters and their search space."""
-
-    path: str = Field(pattern=r"^[\w.]+\.\w+$")
-    parameters: dict[str, Scalar | None] = {}
-    search: dict[str, Range] = {}
-    seed: int = 0
-
-
 class Evaluation(Section):
     """What is measured on the holdout. The first metric decides, tunes and is shown first."""
 
@@ -158,6 +138,7 @@ class Gates(Section):
     minimum: dict[str, float] = {}
     maximum: dict[str, float] = {}
     min_rows: int = Field(default=100, ge=2)
+    min_class_rows: int = Field(default=10, ge=0, description="holdout rows of the rarest class")
     margin: float = Field(default=0.01, ge=0, allow_inf_nan=False)
     slice_margin: float = Field(default=0.03, ge=0, allow_inf_nan=False)
     slice_min_rows: int = Field(default=200, ge=2)
@@ -307,6 +288,7 @@ class UseCase(Section):
     event_time: str | None = None
     time_zone: str = "UTC"
     target: str
+    weight: str | None = None
     positive: Scalar | None = None
     columns: dict[str, Column]
     expectations: tuple[Expectation, ...] = ()
@@ -359,9 +341,10 @@ class UseCase(Section):
 
     @property
     def features(self) -> tuple[str, ...]:
-        """Model inputs, in declared order: every column that is no key, time, group or target."""
+        """Model inputs, in declared order: every column that is none of the others:
+        no key, time, group, weight or target."""
         group = self.split.column if isinstance(self.split, GroupSplit) else None
-        apart = {*self.keys, self.event_time, self.target, group}
+        apart = {*self.keys, self.event_time, self.target, self.weight, group}
         return tuple(name for name in self.columns if name not in apart)
 
     @property
@@ -401,6 +384,20 @@ class UseCase(Section):
         The rest of the keys would name other rows too.
         """
         return self.keys if self.log_types.keys() >= set(self.keys) else ()
+
+    @model_validator(mode="after")
+    def _weight_is_a_weight(self) -> Self:
+        """A weight that is null, or below zero, has no meaning."""
+        if self.weight is None or self.weight not in self.columns:
+            return self  # the loader names a column that is not declared
+        column = self.columns[self.weight]
+        if column.type not in ("integer", "number") or column.nullable:
+            raise ValueError(f"weight: {self.weight!r} must be a number and not nullable")
+        if column.min is None or column.min < 0:
+            raise ValueError(f"weight: {self.weight!r} must declare a min of 0 or more")
+        if self.weight in (*self.keys, self.event_time, self.target):
+            raise ValueError(f"weight: {self.weight!r} is key, event time or target already")
+        return self
 
     @model_validator(mode="after")
     def _only_features_and_keys_are_hidden(self) -> Self:

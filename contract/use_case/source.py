@@ -112,6 +112,10 @@ class Csv(CsvFormat):
     path: str
 
 
+EXPECTED_UNITS = {unit: timedelta(**{f"{unit}s": 1}) for unit in ("minute", "hour", "day", "week")}
+EXPECTED = re.compile(rf"[1-9]\d{{0,3}} ({'|'.join(EXPECTED_UNITS)})s?")
+
+
 class Source(Section):
     """Where rows come from (exactly one), and what happens to a key that arrives again later.
 

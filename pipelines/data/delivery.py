@@ -81,16 +81,13 @@ def refuse_delivery(use_case: UseCase, delivered: ConformedRows) -> NoReturn:
         checked = check(check_frame(delivered.table), structure(use_case), use_case.name)
     log_reports({"delivery": checked})
     failed = [f for f in checked.findings if not f.passed]
-    # What could not be had as declared may have a type that passes.
-    told = {f.rule.arguments.get("column") for f in failed}
-    reasons = (
-        *(f"{f.name}: {_reason(f, delivered)}" for f in failed),
-        *(f"{name}: {why}" for name, why in delivered.retyped.items() if name not in told),
-    )
+    # Of a missing column once; what could not be had as declared may have a type that passes.
+    told = dict.fromkeys(_reason(f, delivered) for f in failed)
+    known = {f.rule.arguments.get("column") for f in failed}
+    told |= {f"{n}: {why}": None for n, why in delivered.retyped.items() if n not in known}
     raise RefusedDelivery(
-        f"The delivery does not look as declared, nothing was ingested. Failed: "
-        f"{'; '.join(reasons)}.",
-        ("A delivery does not look as declared, nothing was taken in.", *reasons),
+        f"The delivery does not look as declared, nothing was ingested: {'; '.join(told)}.",
+        ("A delivery does not look as declared, nothing was taken in.", *told),
         _content(delivered),
     )
 
@@ -104,22 +101,19 @@ def _content(delivered: ConformedRows) -> str:
 def _reason(finding: "ExpectationResult", delivered: ConformedRows) -> str:
     column = str(finding.rule.arguments.get("column"))
     if column in delivered.missing:
-        return "the column is missing"
-    return delivered.retyped.get(column, finding.detail)
+        return f"the column {column} is missing"
+    if column in delivered.retyped:
+        return f"{column}: {delivered.retyped[column]}"
+    return f"{finding.name}, {finding.detail}"
 
 
 def refusal(use_case: UseCase, findings: "list[ExpectationResult]", validated: Validated) -> str:
     """Why a delivery may not be used; "" where it may."""
     if critical := _critical(findings):
-        return "failed " + "; ".join(f"{f.name} ({f.detail})" for f in critical) + "."
-    share = validated.rows_quarantined / max(validated.rows_checked, 1)
-    limit = use_case.validation.max_quarantined_share
-    if share > limit:
-        rows = ", ".join(f"{f.name}" for f in findings if not f.passed and f.rule.level == "row")
-        return (
-            f"{share:.1%} of the rows failed ({rows or LATE_DUPLICATE}), "
-            f"max_quarantined_share allows {limit:.1%}."
-        )
+        return "; ".join(f"{f.name}, {f.detail}" for f in critical) + "."
+    failed = "; ".join(f"{f.name}, {f.detail}" for f in _row_level(findings))
+    if why := _share(use_case, validated, failed):
+        return f"{why} They stand in the table quarantine with their reasons."
     return ""
 
 
@@ -131,10 +125,28 @@ def _critical(findings: "list[ExpectationResult]") -> "list[ExpectationResult]":
     ]
 
 
-def refusal_reasons(findings: "list[ExpectationResult]", why: str) -> tuple[str, ...]:
+def _row_level(findings: "list[ExpectationResult]") -> "list[ExpectationResult]":
+    return [f for f in findings if not f.passed and f.rule.level == "row"]
+
+
+def _share(use_case: UseCase, validated: Validated, failed: str) -> str:
+    share = validated.rows_quarantined / max(validated.rows_checked, 1)
+    limit = use_case.validation.max_quarantined_share
+    if share <= limit:
+        return ""
+    return (
+        f"{share:.1%} of the rows failed ({failed or LATE_DUPLICATE}), max_quarantined_share "
+        f"allows {limit:.1%}."
+    )
+
+
+def refusal_reasons(
+    use_case: UseCase, findings: "list[ExpectationResult]", validated: Validated
+) -> tuple[str, ...]:
     """What an alert says: the details of an expectation may be values of rows, its name is not."""
     failed = [f"Failed: {f.name}." for f in _critical(findings)]
-    return ("Validation refused a delivery; it was taken out again.", *(failed or [why]))
+    share = _share(use_case, validated, "; ".join(f.name for f in _row_level(findings)))
+    return ("Validation refused a delivery; it was taken out again.", *(failed or [share]))
 
 
 def check_frame(rows: pa.Table) -> pd.DataFrame:

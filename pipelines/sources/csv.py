@@ -15,39 +15,54 @@ import pyarrow as pa
 import pyarrow.csv
 
 from contract.errors import BadInput, Refused
-from contract.store.cells import proposal, reader_of
-from contract.store.schema import TYPES
+from contract.store.cells import reader_of
+from contract.store.schema import TYPES, with_notes
 from contract.store.text_columns import read_texts
 from contract.use_case.model import UseCase
 from contract.use_case.source import CsvFormat
 from pipelines.sources.files import SourceFile, stream
 from pipelines.sources.newer import Newer
 from pipelines.sources.parts import read_files, wanted
+from pipelines.sources.proposals import proposal
 
 BLOCK_BYTES = 16 * 2**20  # a field can't be longer
 DELIMITERS = (";", "\t", "|", ",")
 
 
 def read(use_case: UseCase, newer: Newer | None = None) -> pa.Table:
-    """The wanted columns, declared ones by their types, others as text."""
+    """The wanted columns, declared ones by their types, others as text.
+
+    A column with a cell that can't be read has no values there, and the reason in its field's
+    metadata: `conform` refuses all such columns at once.
+    """
     types = {n: TYPES[c.type] for n, c in use_case.columns.items()}
 
     def read_file(file: SourceFile) -> pa.Table:
-        path = file.address
+        path, notes = file.address, dict[str, str]()
         places = wanted(head(path, use_case.csv_format), use_case, f"source.csv: {path}")
         schema = pa.schema([(name, types.get(name, pa.string())) for name in places])
-        batches = (batch.select(list(places)) for batch in typed_batches(path, use_case))
-        return pa.Table.from_batches(batches, schema)
+        batches = (batch.select(list(places)) for batch in _typed(path, use_case, notes))
+        rows = pa.Table.from_batches(batches, schema)
+        return with_notes(rows, notes)
 
     address = use_case.source.csv.path if use_case.source.csv else ""
     return read_files(address, "csv", use_case, newer, read_file)
 
 
 def typed_batches(path: str, use_case: UseCase) -> Iterator[pa.RecordBatch]:
-    """The rows in batches, cells of declared columns read; Refused where one can't be.
+    """The rows in batches, cells of declared columns read; Refused at the first that can't be."""
+    notes: dict[str, str] = {}
+    for batch in _typed(path, use_case, notes):
+        for name, why in notes.items():
+            raise Refused(f"source: {path}, column {name!r}, {why}.")
+        yield batch
+
+
+def _typed(path: str, use_case: UseCase, notes: dict[str, str]) -> Iterator[pa.RecordBatch]:
+    """The rows in batches; what can't be read is null, and the first such cell of a column noted.
 
     A time that the clock skips or shows twice is null in a column that may hold none, so that
-    validation sets its row apart; a nullable column would keep the null, and so is refused.
+    validation sets its row apart; a nullable column would keep the null, and so is noted.
     """
     row = 0
     for batch in text_batches(path, use_case.csv_format):
@@ -57,11 +72,11 @@ def typed_batches(path: str, use_case: UseCase) -> Iterator[pa.RecordBatch]:
                 reader = reader_of(use_case, use_case.columns[name])
                 found = read_texts(columns[at], reader)
                 wrong = found.unreadable | (found.unplaced if reader.column.nullable else {})
-                if wrong:
+                if wrong and name not in notes:
                     first = min(wrong)
                     hint = proposal(columns[at][first].as_py(), reader)
                     line = _line(path, use_case.csv_format, _is_row(row + first))
-                    raise Refused(_sentence(path, name, line, wrong[first], hint))
+                    notes[name] = f"line {line}: {wrong[first]}{hint and '; ' + hint}"
                 columns[at] = found.values
         yield pa.RecordBatch.from_arrays(columns, names=names)
         row += batch.num_rows
@@ -172,10 +187,6 @@ def _numbered(text: TextIO, form: CsvFormat, strict: bool) -> Iterator[tuple[lis
         if fields:
             yield fields, line
         line = reader.line_num + 1
-
-
-def _sentence(path: str, column: str, line: int, why: str, hint: str) -> str:
-    return f"source: {path}, column {column!r}, line {line}: {why}{hint and '; ' + hint}."
 
 
 def _ragged(path: str, form: CsvFormat, n_names: int) -> BadInput:

@@ -17,14 +17,7 @@ from pipelines.sources.parts import wanted
 
 def read(use_case: UseCase, newer: Newer | None = None) -> pa.Table:
     """All rows of the table, or those of files with something newer."""
-    delta = use_case.source.delta
-    assert delta is not None, "the kind is delta"
-    if part := misread(delta.path):
-        raise BadInput(
-            f"source.delta: {delta.path!r} can't be read, for Delta reads {part!r} in a path as "
-            "something else; name a folder without it."
-        )
-    table = _opened(delta.path, delta.version)
+    table = opened(use_case)
     schema = pa.schema(table.schema().to_arrow())
     names = list(wanted(schema.names, use_case, "source.delta"))
     if not names:
@@ -34,6 +27,18 @@ def read(use_case: UseCase, newer: Newer | None = None) -> pa.Table:
         column, than = quoted(newer.column), _literal(newer, schema.field(newer.column).type)
         query += f" WHERE {column} >= {than} OR {column} IS NULL"
     return engine.answer(query, {"t": table})
+
+
+def opened(use_case: UseCase) -> DeltaTable:
+    """The declared table at its version; BadInput where there is none."""
+    delta = use_case.source.delta
+    assert delta is not None, "the kind is delta"
+    if part := misread(delta.path):
+        raise BadInput(
+            f"source.delta: {delta.path!r} can't be read, for Delta reads {part!r} in a path as "
+            "something else; name a folder without it."
+        )
+    return _opened(delta.path, delta.version)
 
 
 def _opened(path: str, version: int | None) -> DeltaTable:

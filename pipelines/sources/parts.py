@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 import pyarrow as pa
 
 from contract.errors import BadInput
-from contract.store.schema import TYPES, arrow_schema, conform
+from contract.store.schema import TYPES, arrow_schema, conform, notes_of, with_notes
 from contract.use_case.model import UseCase
 from pipelines.sources.files import SourceFile, find
 from pipelines.sources.newer import Newer
@@ -84,8 +84,12 @@ def _one_table(parts: Mapping[str, pa.Table], use_case: UseCase, where: str) -> 
     if len(parts) == 1:
         return next(iter(parts.values()))
     tables = {path: _conformed(rows, use_case) for path, rows in parts.items()}
+    notes: dict[str, str] = {}
+    for path, rows in parts.items():
+        for name, why in notes_of(rows).items():
+            notes.setdefault(name, f"{path}, {why}")
     try:
-        return pa.concat_tables(tables.values(), promote_options="permissive")
+        return with_notes(pa.concat_tables(tables.values(), promote_options="permissive"), notes)
     except (pa.ArrowInvalid, pa.ArrowTypeError):
         raise _different(tables, where) from None
 

@@ -4,6 +4,7 @@ import os
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import islice
 from pathlib import Path
 from string import Template
 from typing import TYPE_CHECKING, Any
@@ -39,32 +40,52 @@ def read(use_case: UseCase, newer: Newer | None = None) -> pa.Table:
         file = _file(url.database, use_case.source.folder, "DuckDB")
         return duckdb.read(file, sql.query, newer)
     with _connected(url, use_case.source.folder) as connection:
-        rows = _answer(connection, use_case, newer)
-        native = connection.dialect.supports_native_boolean
-    return rows if native else _with_booleans(rows, use_case)
+        rows, _, _ = _answer(connection, use_case, newer)
+    return rows
 
 
-def _answer(connection: "Connection", use_case: UseCase, newer: Newer | None) -> pa.Table:
-    """The wanted columns of the answer, in batches from the database to Arrow."""
+def first(use_case: UseCase, n_rows: int) -> tuple[pa.Table, list[str], bool] | None:
+    """The first rows of the answer, the names of all its columns, and whether there are more rows.
+
+    None for DuckDB, which answers as a whole.
+    """
+    url = _url((use_case.source.sql or Sql(url="", query="")).url)
+    if url.get_backend_name() == "duckdb":
+        return None
+    with _connected(url, use_case.source.folder) as connection:
+        return _answer(connection, use_case, None, n_rows)
+
+
+def _answer(
+    connection: "Connection", use_case: UseCase, newer: Newer | None, most: int | None = None
+) -> tuple[pa.Table, list[str], bool]:
+    """The wanted columns of the answer, in batches from the database to Arrow; at most so many
+    rows where that is asked. The names of all columns, and whether rows are left."""
     from sqlalchemy import text
     from sqlalchemy.exc import SQLAlchemyError
 
     sql = use_case.source.sql or Sql(url="", query="")
     plain = text(re.sub(r":", r"\\:", sql.query.strip().rstrip(";")))  # a colon is no parameter
-    options = {"yield_per": BATCH_ROWS}
+    options = {"yield_per": most or BATCH_ROWS}
     try:
         answer = connection.execute(_since(plain, newer, connection), execution_options=options)
-        places = wanted(list(answer.keys()), use_case, "source.sql")
+        names = list(answer.keys())
+        places = wanted(names, use_case, "source.sql")
+        parts = answer.partitions()
         batches = (
-            [[row[at] for row in rows] for at in places.values()] for rows in answer.partitions()
+            [[row[at] for row in rows] for at in places.values()]
+            for rows in (islice(parts, 1) if most else parts)
         )
-        return values.table(list(places), batches, "source.sql")
+        table = values.table(list(places), batches, "source.sql")
+        more = most is not None and next(parts, None) is not None
     except SQLAlchemyError as error:
         # The original message alone: SQLAlchemy's own repeats the statement.
         message = str(getattr(error, "orig", None) or error).partition(" with text ")[0].strip()
         if getattr(error, "connection_invalidated", False):
             raise Unavailable(f"source.sql: the database went away: {message}") from None
         raise BadInput(f"source.sql.query failed: {message}") from None
+    native = connection.dialect.supports_native_boolean
+    return (table if native else _with_booleans(table, use_case)), names, more
 
 
 def _since(query: Any, newer: Newer | None, connection: "Connection") -> Any:

@@ -45,8 +45,8 @@ class CheckedColumns(msgspec.Struct, frozen=True):
 
 
 def optional(use_case: UseCase) -> dict[str, Column]:
-    """Keys and event time: accepted beside the features, and nullable here."""
-    names = [*use_case.keys, *([use_case.event_time] if use_case.event_time else [])]
+    """Keys, event time and weight: accepted beside the features, and nullable here."""
+    names = [*use_case.keys, *filter(None, (use_case.event_time, use_case.weight))]
     return {n: use_case.columns[n].model_copy(update={"nullable": True}) for n in names}
 
 

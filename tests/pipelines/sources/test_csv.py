@@ -1,15 +1,19 @@
+import re
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 import pytest
+import yaml
 
 from contract.errors import BadInput, FourcycleError, Refused
+from contract.store.schema import conform
 from contract.use_case.loader import parse_use_case
 from contract.use_case.model import UseCase
 from contract.use_case.source import Csv
 from pipelines.sources import csv
 from tests.conftest import MADE, made_rows
+from tests.support.project import PROJECT
 from tests.support.sources import reading
 
 
@@ -74,10 +78,18 @@ LINES = 'id,colour,size\n1,"two\nlines",1\n\n2,"77123\nrd",{}\n'
 def test_what_is_wrong_is_named_by_its_place_and_never_shown(
     home: Path, content: str | bytes, form: dict[str, Any], said: str
 ) -> None:
+    use_case = written(home, content, **form)
     with pytest.raises((BadInput, Refused)) as refused:
-        csv.read(written(home, content, **form))
+        all(csv.typed_batches(str(home / "rows.csv"), use_case))
     assert said in str(refused.value)
     assert "77123" not in str(refused.value)
+
+
+def test_every_column_that_can_t_be_read_is_named_at_once(home: Path) -> None:
+    use_case = written(home, "id,size,late\n1,x,true\n2,1,7\n")
+    retyped = conform(csv.read(use_case), use_case).retyped
+    assert retyped["size"] == "line 2: number expected, found text"
+    assert retyped["late"] == "line 3: boolean expected, found text"
 
 
 def test_every_line_is_told_in_a_file_of_many_blocks(
@@ -86,8 +98,9 @@ def test_every_line_is_told_in_a_file_of_many_blocks(
     monkeypatch.setattr(csv, "BLOCK_BYTES", 4_000)
     lines = [f'{n},"a\nb",{n}.5' for n in range(2_000)]
     lines[1_700] = "1700,a,x"
+    use_case = written(home, "id,colour,size\n" + "\n".join(lines) + "\n")
     with pytest.raises(Refused, match="column 'size', line 3402: number expected"):
-        csv.read(written(home, "id,colour,size\n" + "\n".join(lines) + "\n"))
+        all(csv.typed_batches(str(home / "rows.csv"), use_case))
 
 
 @pytest.mark.parametrize(
@@ -115,3 +128,22 @@ def test_a_unit_of_time_is_one(home: Path) -> None:
     text = MADE.replace("{type: timestamp}", "{type: timestamp, unit: sec}")
     with pytest.raises(BadInput, match=r"columns.moment.unit: .* count s, ms, us, ns .Unix time."):
         parse_use_case(text, "made.yaml", home)
+
+
+def test_the_page_s_examples_are_read_and_said(home: Path) -> None:
+    for page in ("csv.md", "times.md"):
+        text = (PROJECT / "docs" / page).read_text(encoding="utf-8")
+        for block in re.findall(r"^```yaml\n(.*?)^```", text, re.MULTILINE | re.DOTALL):
+            declared = yaml.safe_load(block)
+            raw = yaml.safe_load(MADE)
+            raw["columns"] |= declared.pop("columns", {})
+            use_case = parse_use_case(yaml.safe_dump(raw | declared), page, home)
+            assert use_case.source.csv or use_case.columns["sold_at"].type == "timestamp"
+    text = (PROJECT / "docs/csv.md").read_text(encoding="utf-8")
+    lines = ["price", *["1.5"] * 15, '"1,5"', ""]
+    (home / "sales.csv").write_text("\n".join(lines))
+    use_case = reading(home, csv=Csv(path="sales.csv"))
+    use_case = use_case.model_copy(update={"columns": {"price": use_case.columns["size"]}})
+    with pytest.raises(Refused) as refused:
+        all(csv.typed_batches("sales.csv", use_case))
+    assert f"```text\n{refused.value}\n```" in text
