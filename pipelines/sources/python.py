@@ -31,16 +31,26 @@ def read(use_case: UseCase, _: Newer | None = None) -> pa.Table:
 
     BadInput where it is not there, fails, or answers something else.
     """
+    return taken(answer(use_case), use_case)
+
+
+def answer(use_case: UseCase) -> pa.Table | pd.DataFrame:
+    """What the function answers, with every column that it has."""
     reference, folder = str(use_case.source.python), Path(use_case.source.folder).absolute()
     module_name, _colon, function = reference.partition(":")
     with _beside(folder):
         loader = _loader(reference, module_name, function, folder)
         frame = _attempt(reference, folder, loader)
-    if isinstance(frame, pa.Table):
-        return frame.select(list(wanted(frame.column_names, use_case, "source.python").values()))
-    if not isinstance(frame, pd.DataFrame):
+    if not isinstance(frame, pa.Table | pd.DataFrame):
         kind = type(frame).__name__
         raise BadInput(f"source.python: a data frame was expected, the loader gave {kind}.")
+    return frame
+
+
+def taken(frame: pa.Table | pd.DataFrame, use_case: UseCase) -> pa.Table:
+    """The wanted columns of an answer as an arrow table."""
+    if isinstance(frame, pa.Table):
+        return frame.select(list(wanted(frame.column_names, use_case, "source.python").values()))
     places = wanted([str(name) for name in frame.columns], use_case, "source.python")
     return from_pandas(frame.iloc[:, list(places.values())])
 

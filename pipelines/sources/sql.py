@@ -66,12 +66,14 @@ def _answer(
 
     sql = use_case.source.sql or Sql(url="", query="")
     plain = text(re.sub(r":", r"\\:", sql.query.strip().rstrip(";")))  # a colon is no parameter
-    options = {"yield_per": most or BATCH_ROWS}
+    size = most or BATCH_ROWS
     try:
-        answer = connection.execute(_since(plain, newer, connection), execution_options=options)
+        answer = connection.execute(
+            _since(plain, newer, connection), execution_options={"yield_per": size}
+        )
         names = list(answer.keys())
         places = wanted(names, use_case, "source.sql")
-        parts = answer.partitions()
+        parts = answer.partitions(size)  # by itself it would take yield_per, and does not
         batches = (
             [[row[at] for row in rows] for at in places.values()]
             for rows in (islice(parts, 1) if most else parts)
