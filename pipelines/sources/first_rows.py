@@ -47,30 +47,28 @@ def first_rows(use_case: UseCase, n_rows: int) -> FirstRows:
     A kind without a shorter way, and a source that the short way can't read, is read whole: what is
     wrong with it is for its reader to say. BadInput and Unavailable as of `read_source`.
     """
-    if use_case.source.kind == "python":
-        return _of_loader(use_case, n_rows)
     head = HEADS.get(use_case.source.kind)
     try:
         found = head(use_case, n_rows) if head else None
     except (OSError, ValueError, KeyError, BadInput, pa.ArrowException, DeltaError):
         found = None
-    if found is None:
-        table = read_source(use_case)
-        names = tuple(table.column_names)
-        found = FirstRows(table, names, table.num_rows, read_whole=True)
+    found = found or _of_all(use_case)
     return replace(found, table=found.table.slice(0, n_rows))
+
+
+def _of_all(use_case: UseCase) -> FirstRows:
+    if use_case.source.kind == "python":
+        frame = python.load(use_case)
+        return FirstRows(
+            python.rows_of(frame, use_case), tuple(python.names_of(frame)), len(frame), True
+        )
+    table = read_source(use_case)
+    return FirstRows(table, tuple(table.column_names), table.num_rows, read_whole=True)
 
 
 def reads_whole(use_case: UseCase) -> bool:
     """Whether the kind of the source has no shorter way at all."""
     return use_case.source.kind not in HEADS
-
-
-def _of_loader(use_case: UseCase, n_rows: int) -> FirstRows:
-    answer = python.answer(use_case)
-    names = answer.column_names if isinstance(answer, pa.Table) else map(str, answer.columns)
-    table = python.taken(answer, use_case).slice(0, n_rows)
-    return FirstRows(table, tuple(names), len(answer), read_whole=True)
 
 
 def _of_csv(use_case: UseCase, n_rows: int) -> FirstRows | None:

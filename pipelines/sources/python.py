@@ -27,14 +27,14 @@ from pipelines.sources.parts import wanted
 
 
 def read(use_case: UseCase, _: Newer | None = None) -> pa.Table:
-    """What the function `module:name` answers.
+    """The wanted columns of what the function `module:name` answers.
 
     BadInput where it is not there, fails, or answers something else.
     """
-    return taken(answer(use_case), use_case)
+    return rows_of(load(use_case), use_case)
 
 
-def answer(use_case: UseCase) -> pa.Table | pd.DataFrame:
+def load(use_case: UseCase) -> pa.Table | pd.DataFrame:
     """What the function answers, with every column that it has."""
     reference, folder = str(use_case.source.python), Path(use_case.source.folder).absolute()
     module_name, _colon, function = reference.partition(":")
@@ -47,12 +47,17 @@ def answer(use_case: UseCase) -> pa.Table | pd.DataFrame:
     return frame
 
 
-def taken(frame: pa.Table | pd.DataFrame, use_case: UseCase) -> pa.Table:
-    """The wanted columns of an answer as an arrow table."""
+def names_of(frame: pa.Table | pd.DataFrame) -> list[str]:
+    """The names of all columns."""
+    return [str(n) for n in (frame.column_names if isinstance(frame, pa.Table) else frame.columns)]
+
+
+def rows_of(frame: pa.Table | pd.DataFrame, use_case: UseCase) -> pa.Table:
+    """The wanted columns."""
+    places = list(wanted(names_of(frame), use_case, "source.python").values())
     if isinstance(frame, pa.Table):
-        return frame.select(list(wanted(frame.column_names, use_case, "source.python").values()))
-    places = wanted([str(name) for name in frame.columns], use_case, "source.python")
-    return from_pandas(frame.iloc[:, list(places.values())])
+        return frame.select(places)
+    return from_pandas(frame.iloc[:, places])
 
 
 def _loader(reference: str, module_name: str, function: str, folder: Path) -> Callable[[], Any]:

@@ -66,14 +66,12 @@ def _answer(
 
     sql = use_case.source.sql or Sql(url="", query="")
     plain = text(re.sub(r":", r"\\:", sql.query.strip().rstrip(";")))  # a colon is no parameter
-    size = most or BATCH_ROWS
+    options = {"yield_per": most or BATCH_ROWS}
     try:
-        answer = connection.execute(
-            _since(plain, newer, connection), execution_options={"yield_per": size}
-        )
+        answer = connection.execute(_since(plain, newer, connection), execution_options=options)
         names = list(answer.keys())
         places = wanted(names, use_case, "source.sql")
-        parts = answer.partitions(size)  # by itself it would take yield_per, and does not
+        parts = answer.partitions(most or BATCH_ROWS)
         batches = (
             [[row[at] for row in rows] for at in places.values()]
             for rows in (islice(parts, 1) if most else parts)
