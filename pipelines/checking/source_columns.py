@@ -5,7 +5,7 @@ from difflib import get_close_matches
 
 from contract.store.schema import conform
 from contract.use_case.model import UseCase
-from pipelines.checking.finding import CheckFinding, error
+from pipelines.checking.finding import CheckFinding, error, warning
 from pipelines.sources.first_rows import FirstRows
 
 
@@ -15,11 +15,13 @@ def check(use_case: UseCase, first: FirstRows) -> Iterator[CheckFinding]:
         yield error("source: it holds no row")
     conformed = conform(first.table, use_case)
     found = [name for name in first.names if name not in use_case.columns]
-    for name in conformed.missing:
+    missing = [name for name in conformed.missing if name not in first.names]
+    say = error if first.all_names else warning  # else a later row may have it
+    for name in missing:
         close = get_close_matches(name, found, n=1)
         hint = f"; did you mean {close[0]!r}?" if close else ""
-        yield error(f"columns.{name}: the source has no such column{hint}")
-    if conformed.missing:
-        yield error(f"source: the columns found are {', '.join(first.names)}")
+        yield say(f"columns.{name}: the source has no such column{hint}")
+    if missing:
+        yield say(f"source: the columns found are {', '.join(first.names)}")
     for name, why in conformed.retyped.items():
         yield error(f"columns.{name}: {why}")

@@ -3,6 +3,7 @@
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from itertools import islice
 from pathlib import Path
 
 import pyarrow as pa
@@ -13,8 +14,8 @@ from contract.errors import BadInput
 from contract.store import sql as engine
 from contract.store.tables import quoted
 from contract.use_case.model import UseCase
-from pipelines.sources import csv, delta, python, sql
-from pipelines.sources.files import PACKED, SourceFile, stream
+from pipelines.sources import csv, delta, json_lines, python, sql, values
+from pipelines.sources.files import PACKED, SourceFile, failing, find, stream
 from pipelines.sources.parts import read_files, wanted
 from pipelines.sources.registry import read_source
 
@@ -27,13 +28,14 @@ class FirstRows:
     """Up to so many rows as the reader gives them, and the names of all columns that are there.
 
     `total` is how many there are in all, about; None where only a whole read would tell.
-    `read_whole` says that there was no shorter way.
+    `read_whole` says that there was no shorter way. Without `all_names` later rows may have more.
     """
 
     table: pa.Table
     names: tuple[str, ...]
     total: int | None
     read_whole: bool = False
+    all_names: bool = True
 
 
 Head = Callable[[UseCase, int], FirstRows | None]
@@ -132,6 +134,30 @@ def _of_parquet(use_case: UseCase, n_rows: int) -> FirstRows:
     return FirstRows(table, tuple(names), total)
 
 
+def _of_json(use_case: UseCase, n_rows: int) -> FirstRows:
+    """The first lines of the first file. A member that none of them has may come later."""
+    files = find(str(use_case.source.json_lines), "json")
+    seen: dict[str, None] = {}
+    n_read = 0
+
+    def read_file(file: SourceFile) -> pa.Table:
+        nonlocal n_read
+        where = f"source.json: {file.address}"
+        with failing("source.json", file.address), stream(file.address, "json") as lines:
+            rows = list(islice(json_lines.members(lines, where), n_rows + 1))
+        n_read = len(rows)
+        for row in rows:
+            seen.update(dict.fromkeys(row))
+        names = [name for name in use_case.columns if name in seen]
+        columns = [[row.get(name) for row in rows[:n_rows]] for name in names]
+        return values.table(names, [columns] if rows else [], where)
+
+    table = read_files(files[0].address, "json", use_case, None, read_file)
+    whole = len(files) == 1 and n_read <= n_rows
+    names = tuple(dict.fromkeys([*seen, *files[0].values]))
+    return FirstRows(table, names, table.num_rows if whole else None, all_names=whole)
+
+
 def _of_delta(use_case: UseCase, n_rows: int) -> FirstRows:
     table = delta.opened(use_case)
     names = pa.schema(table.schema().to_arrow()).names
@@ -152,6 +178,7 @@ def _of_sql(use_case: UseCase, n_rows: int) -> FirstRows | None:
 
 HEADS: dict[str, Head] = {
     "csv": _of_csv,
+    "json": _of_json,
     "parquet": _of_parquet,
     "delta": _of_delta,
     "sql": _of_sql,

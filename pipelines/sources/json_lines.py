@@ -29,7 +29,7 @@ def read(use_case: UseCase, newer: Newer | None = None) -> pa.Table:
     def read_file(file: SourceFile) -> pa.Table:
         where, seen = f"source.json: {file.address}", set[str]()
         with failing("source.json", file.address), stream(file.address, "json") as lines:
-            rows = values.table(names, _batches(_rows(lines, where), names, seen), where)
+            rows = values.table(names, _batches(members(lines, where), names, seen), where)
         return rows.select([name for name in names if name in seen])
 
     return read_files(str(use_case.source.json_lines), "json", use_case, newer, read_file)
@@ -44,7 +44,8 @@ def _batches(
         yield [[row.get(name) for row in batch] for name in names]
 
 
-def _rows(lines: pa.NativeFile, where: str) -> Iterator[dict[str, Any]]:
+def members(lines: pa.NativeFile, where: str) -> Iterator[dict[str, Any]]:
+    """The objects, one for each line that is not empty; BadInput names a line that holds none."""
     decode = msgspec.json.Decoder(dict[str, Any]).decode
     for number, line in enumerate(io.BufferedReader(lines, READ_BYTES), 1):
         text = line.removeprefix(codecs.BOM_UTF8) if number == 1 else line

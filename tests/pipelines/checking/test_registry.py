@@ -16,8 +16,8 @@ from contract.use_case.model import UseCase
 from pipelines.check import check
 from pipelines.checking import memory
 from pipelines.checking.memory import expected_values
-from pipelines.checking.registry import stop_at_errors
-from pipelines.sources.first_rows import FirstRows
+from pipelines.checking.registry import check_rows, stop_at_errors
+from pipelines.sources.first_rows import FirstRows, first_rows
 from tests.conftest import MADE, deliver, made_rows
 
 LINEAR = "sklearn.linear_model"
@@ -206,6 +206,38 @@ def test_all_problems_are_told_at_once(source: Path) -> None:
     assert "source: the columns found are id, moment, late, colour, size, group, bill_depth_mm" in (
         done.of("error")
     )
+
+
+def test_a_cell_that_can_t_be_read_hides_no_missing_column(source: Path) -> None:
+    changes: dict[str, object] = {
+        "columns.colour": {"type": "number"},
+        "columns.sise": {"type": "number"},
+    }
+    said = check(declared(source, changes)).of("error")
+    places = [sentence.partition(":")[0] for sentence in said]
+    assert places == ["columns.sise", "source", "columns.colour"]
+
+
+def test_the_columns_of_a_loader_are_told_too(source: Path) -> None:
+    changes: dict[str, object] = {
+        "source": {"python": "use_cases.penguins:load"},
+        "columns.bill_depth": {"type": "number"},
+    }
+    said = check(declared(source, changes)).of("error")
+    assert (
+        "columns.bill_depth: the source has no such column; did you mean 'bill_depth_mm'?" in said
+    )
+
+
+def test_what_later_lines_may_have_is_a_warning(source: Path) -> None:
+    rows = made_rows(300).drop(columns="group")
+    rows.to_json(source / "rows.jsonl", orient="records", lines=True, date_format="iso")
+    few = declared(source, {"source": {"json": "rows.jsonl"}})
+    first = first_rows(few, 20)
+    assert (first.table.num_rows, first.total, first.all_names) == (20, None, False)
+    said = [finding for finding in check_rows(few, first) if "columns.group" in finding.sentence]
+    assert [finding.severity for finding in said] == ["warning"]
+    assert "columns.group: the source has no such column" in check(few).of("error")
 
 
 def test_a_word_that_no_row_has_is_told_from_the_rows(source: Path) -> None:
