@@ -72,10 +72,10 @@ def _first_rows(use_case: UseCase) -> tuple[FirstRows | None, tuple[CheckFinding
     return first, (note,) if first.read_whole else ()
 
 
-def _tracking() -> tuple[CheckFinding, ...]:
+def _settings(root: str) -> tuple[CheckFinding, ...]:
     """Whether the settings can be used, and MLflow answers; it is not waited for."""
     try:
-        settings = read_settings()
+        settings = read_settings(root)
     except BadInput as problem:
         return (error(str(problem).rstrip(".")),)
     from tracking.store import look
@@ -96,7 +96,7 @@ def main(
     """Check: say at once all that is wrong with a use case, before any work."""
     declared = load_use_case(use_case)
     done = check(declared)
-    done = Checked(done.use_case, done.rows, done.findings + _tracking())
+    done = Checked(done.use_case, done.rows, done.findings + _settings(root))
     if cli.flag(as_json):
         print(json.dumps(asdict(done), indent=2))
     else:

@@ -4,6 +4,7 @@ Jobs that talk to a database of runs without a tracking server try each new conn
 deadline.
 """
 
+import re
 from functools import cache
 from typing import Any
 
@@ -12,12 +13,18 @@ from contract.errors import BadInput
 from contract.settings import read_settings
 from tracking.waiting import options_of, patient, was_away
 
+# What a database says that is there; waiting mends none of it.
+NO = re.compile(
+    r"authentication failed|no password|does not exist|access denied|unknown database", re.I
+)
+
 
 def await_database(uri: str, wait_s: float) -> None:
     """Wait until a database answers, now and at every later connection of this process.
 
     Without this MLflow tries to make its first connection for more than an hour. Unavailable where
-    it stays away, BadInput where the address is none that SQLAlchemy can open.
+    it stays away, BadInput where the address is none that SQLAlchemy can open, or the database
+    answers no.
     """
     _wait_at_each_connection()
     _connect_once(uri, wait_s)
@@ -43,7 +50,11 @@ def _connect_once(uri: str, wait_s: float) -> None:
     try:
         engine.connect().close()
     except exc.OperationalError as error:
-        raise was_away(uri, wait_s, str(error.orig).partition("\n")[0]) from error
+        reason = str(error.orig).partition("\n")[0]
+        if NO.search(reason):
+            where = without_password(uri)
+            raise BadInput(f"MLFLOW_TRACKING_URI: {where} says no: {reason}.") from error
+        raise was_away(uri, wait_s, reason) from error
     finally:
         engine.dispose()
 
@@ -62,7 +73,8 @@ def _wait_at_each_connection() -> None:
 
 def _connected(dialect: Any, arguments: Any, options: Any, wait_s: float) -> Any:
     def is_away(error: BaseException) -> bool:
-        return isinstance(error, dialect.loaded_dbapi.OperationalError)
+        answered = NO.search(str(error)) is not None
+        return isinstance(error, dialect.loaded_dbapi.OperationalError) and not answered
 
     options = options_of(dialect.driver) | options
     attempts = patient(is_away, _named(dialect.name, options), wait_s)

@@ -37,6 +37,12 @@ def await_server(client: MlflowClient, uri: str, wait_s: float) -> None:
     os.environ.setdefault(RETRIES, str(retries_within(wait_s)))
 
 
+def try_no_more() -> None:
+    """Ask a server once from here on: it stayed away, and each run that is to be closed would wait
+    as long again."""
+    os.environ[RETRIES] = "0"
+
+
 def did_not_answer(error: BaseException) -> bool:
     """Whether an error of MLflow's client says that nothing was heard from the server."""
     cause = error.__cause__ or error.__context__

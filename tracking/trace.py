@@ -7,6 +7,7 @@ from mlflow import MlflowClient
 
 from contract.errors import FourcycleError
 from contract.unforeseen import place_of, remember_place, trace
+from tracking.server import try_no_more
 from tracking.store import is_away
 
 TRACE_FILE = "trace.txt"
@@ -16,14 +17,17 @@ TRACE_FILE = "trace.txt"
 def traced(client: MlflowClient, run_id: str) -> Iterator[None]:
     """Keep the trace of what is raised in the block, unless it is a sentence of ours.
 
-    The innermost run keeps it. Where the store itself is away, or fails, nothing is kept here.
+    The innermost run keeps it. Where the store itself is away, or fails, nothing is kept here, and
+    of what is still asked on the way out nothing is tried again.
     """
     try:
         yield
     except FourcycleError:
         raise
     except Exception as error:
-        if not is_away(error) and not place_of(error):
+        if is_away(error):
+            try_no_more()
+        elif not place_of(error):
             _keep(client, run_id, error)
         raise
 

@@ -49,7 +49,7 @@ class Delivery:
             return f"alert: {briefly(self.message)}: sent to {self.channel}"
         return (
             f"WARNING: {self.channel} did not take the {briefly(self.message)}: {self.failure}; "
-            "the next run of monitoring tries again"
+            "the next run tries again"
         )
 
 
@@ -100,7 +100,7 @@ def tell(
         done = announce(use_case, settings, versions, channels(settings), warn, notices)
     except Exception as error:  # of any kind; a foreign one's text may hold an address
         reason = str(error) if isinstance(error, FourcycleError) else type(error).__name__
-        warn(f"alerts wait for the next run of monitoring: {reason}")
+        warn(f"alerts wait for the next run: {reason}")
         return
     for each in done:
         say(each.line)

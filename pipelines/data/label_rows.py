@@ -3,7 +3,7 @@
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime, time
+from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
@@ -147,8 +147,6 @@ def _plain(values: pa.ChunkedArray, reader: CellReader) -> list[Any]:
     if pa.types.is_decimal(values.type):
         kind = reader.column.type
         return [value if value is None else _from_decimal(value, kind) for value in plain]
-    if pa.types.is_date(values.type):
-        return [value and datetime.combine(value, time()) for value in plain]
     return [_read(value, reader) if isinstance(value, str) else value for value in plain]
 
 

@@ -17,6 +17,7 @@ from pipelines.model.fitted import labels, score_inputs, weights
 ROWS, FEWEST_ROWS = 4000, 1000
 # Rows times encoded columns times classes: what an estimator reads and answers for each shuffle.
 CELLS = 800_000
+CELLS_AT_ONCE = 4_000_000  # 32 MB: each call of an estimator costs something for every column
 REPEATS = 3
 
 
@@ -41,21 +42,29 @@ def permutation(model: Pipeline, rows: pa.Table, use_case: UseCase) -> dict[str,
     origin = origins(encoder, frame, encoded)
     name = use_case.evaluation.metric
 
-    def measured() -> float:
-        scored = score_inputs(estimator, encoded, label, use_case, weight)
-        return point({name: metrics_for(use_case, scored)[name]}, n)[name]
+    def measured(inputs: Floats) -> list[float]:
+        """The main metric on each block of the sample's rows, (n_blocks * n, n_columns)."""
+        n_blocks = len(inputs) // n
+        many = None if weight is None else np.tile(weight, n_blocks)
+        scored = score_inputs(estimator, inputs, np.tile(label, n_blocks), use_case, many)
+        blocks = (scored.rows(np.repeat(np.arange(n_blocks) == k, n)) for k in range(n_blocks))
+        return [point({name: metrics_for(use_case, b)[name]}, n)[name] for b in blocks]
 
-    sign, whole = 1 if name in SMALLER_IS_BETTER else -1, measured()
-    importance = {}
-    for at, feature in enumerate(frame):
-        columns, values = np.flatnonzero(origin == at), []
-        kept = encoded[:, columns]
-        for _ in range(REPEATS):
-            encoded[:, columns] = kept[random.permutation(n)]
-            values.append(measured())
-        encoded[:, columns] = kept
-        importance[str(feature)] = sign * (float(np.mean(values)) - whole)
-    return importance
+    shuffles = [
+        (at, random.permutation(n)) for at in range(len(frame.columns)) for _ in range(REPEATS)
+    ]
+    found: list[float] = []
+    together = max(1, CELLS_AT_ONCE // max(encoded.size, 1))
+    for start in range(0, len(shuffles), together):
+        some = shuffles[start : start + together]
+        inputs = np.tile(encoded, (len(some), 1))
+        for block, (at, order) in zip(np.split(inputs, len(some)), some, strict=True):
+            columns = np.flatnonzero(origin == at)
+            block[:, columns] = encoded[np.ix_(order, columns)]
+        found += measured(inputs)
+    sign, (whole,) = 1 if name in SMALLER_IS_BETTER else -1, measured(encoded)
+    lost = sign * (np.reshape(found, (-1, REPEATS)).mean(axis=1) - whole)
+    return dict(zip(map(str, frame), lost.tolist(), strict=True))
 
 
 def origins(encoder: Any, frame: pd.DataFrame, encoded: Floats) -> npt.NDArray[np.int64]:

@@ -13,7 +13,7 @@ from contract.errors import BadInput
 from contract.store import sql as engine
 from contract.store.tables import quoted
 from contract.use_case.model import UseCase
-from pipelines.sources import csv, delta, sql
+from pipelines.sources import csv, delta, python, sql
 from pipelines.sources.files import PACKED, SourceFile, stream
 from pipelines.sources.parts import read_files, wanted
 from pipelines.sources.registry import read_source
@@ -50,11 +50,18 @@ def first_rows(use_case: UseCase, n_rows: int) -> FirstRows:
         found = head(use_case, n_rows) if head else None
     except (OSError, ValueError, KeyError, BadInput, pa.ArrowException, DeltaError):
         found = None
-    if found is None:
-        table = read_source(use_case)
-        names = tuple(table.column_names)
-        found = FirstRows(table, names, table.num_rows, read_whole=True)
+    found = found or _of_all(use_case)
     return replace(found, table=found.table.slice(0, n_rows))
+
+
+def _of_all(use_case: UseCase) -> FirstRows:
+    if use_case.source.kind == "python":
+        frame = python.load(use_case)
+        return FirstRows(
+            python.rows_of(frame, use_case), tuple(python.names_of(frame)), len(frame), True
+        )
+    table = read_source(use_case)
+    return FirstRows(table, tuple(table.column_names), table.num_rows, read_whole=True)
 
 
 def reads_whole(use_case: UseCase) -> bool:

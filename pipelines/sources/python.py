@@ -27,22 +27,37 @@ from pipelines.sources.parts import wanted
 
 
 def read(use_case: UseCase, _: Newer | None = None) -> pa.Table:
-    """What the function `module:name` answers.
+    """The wanted columns of what the function `module:name` answers.
 
     BadInput where it is not there, fails, or answers something else.
     """
+    return rows_of(load(use_case), use_case)
+
+
+def load(use_case: UseCase) -> pa.Table | pd.DataFrame:
+    """What the function answers, with every column that it has."""
     reference, folder = str(use_case.source.python), Path(use_case.source.folder).absolute()
     module_name, _colon, function = reference.partition(":")
     with _beside(folder):
         loader = _loader(reference, module_name, function, folder)
         frame = _attempt(reference, folder, loader)
-    if isinstance(frame, pa.Table):
-        return frame.select(list(wanted(frame.column_names, use_case, "source.python").values()))
-    if not isinstance(frame, pd.DataFrame):
+    if not isinstance(frame, pa.Table | pd.DataFrame):
         kind = type(frame).__name__
         raise BadInput(f"source.python: a data frame was expected, the loader gave {kind}.")
-    places = wanted([str(name) for name in frame.columns], use_case, "source.python")
-    return from_pandas(frame.iloc[:, list(places.values())])
+    return frame
+
+
+def names_of(frame: pa.Table | pd.DataFrame) -> list[str]:
+    """The names of all columns."""
+    return [str(n) for n in (frame.column_names if isinstance(frame, pa.Table) else frame.columns)]
+
+
+def rows_of(frame: pa.Table | pd.DataFrame, use_case: UseCase) -> pa.Table:
+    """The wanted columns."""
+    places = list(wanted(names_of(frame), use_case, "source.python").values())
+    if isinstance(frame, pa.Table):
+        return frame.select(places)
+    return from_pandas(frame.iloc[:, places])
 
 
 def _loader(reference: str, module_name: str, function: str, folder: Path) -> Callable[[], Any]:

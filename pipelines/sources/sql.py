@@ -71,7 +71,7 @@ def _answer(
         answer = connection.execute(_since(plain, newer, connection), execution_options=options)
         names = list(answer.keys())
         places = wanted(names, use_case, "source.sql")
-        parts = answer.partitions()
+        parts = answer.partitions(most or BATCH_ROWS)
         batches = (
             [[row[at] for row in rows] for at in places.values()]
             for rows in (islice(parts, 1) if most else parts)

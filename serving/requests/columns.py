@@ -3,7 +3,7 @@
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any, Final, NoReturn
 from zoneinfo import ZoneInfo
 
@@ -177,8 +177,10 @@ def _timestamp(value: Any, unit: str, zone: ZoneInfo) -> datetime | None:
         if isinstance(value, int | float):
             counts = unit in PER_SECOND and not isinstance(value, bool)
             return moment_of(value, unit) if counts else None
-        time = value if isinstance(value, datetime) else datetime.fromisoformat(value)
-        return localised(time, zone)
+        if not isinstance(value, datetime):
+            # A day of a Parquet file is its midnight, as a day in a text is.
+            value = datetime.fromisoformat(str(value) if isinstance(value, date) else value)
+        return localised(value, zone)
     except NotOneMoment:
         raise
     except (TypeError, ValueError, OverflowError):  # year 1 east of Greenwich is no UTC time

@@ -7,6 +7,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from mlflow import MlflowException
+from mlflow.protos.databricks_pb2 import TEMPORARILY_UNAVAILABLE
 
 from contract import command
 from contract.errors import Refused
@@ -67,6 +69,18 @@ def test_what_the_machine_says_is_shown(capsys: pytest.CaptureFixture[str]) -> N
     with pytest.raises(SystemExit):
         pipelines(full)
     assert "OSError ([Errno 28] No space left on device: '/srv/tables')" in capsys.readouterr().err
+
+
+def lost() -> None:
+    raise MlflowException("no connection", TEMPORARILY_UNAVAILABLE)
+
+
+def test_a_store_that_went_away_is_for_later(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        pipelines(lost)
+    assert ended.value.code == 3
+    said = "The tracking store stopped answering while the command ran; try again later.\n"
+    assert capsys.readouterr().err == said
 
 
 def test_a_sentence_of_ours_stays_as_it_is(capsys: pytest.CaptureFixture[str]) -> None:

@@ -67,6 +67,22 @@ def test_rows_of_one_key_and_other_content_are_quarantined_and_counted_as_rows(
     assert [row["id"] for row in bad] == [3, 3]
 
 
+def test_an_hour_that_the_clock_skips_or_repeats_is_quarantined_by_row(home: Path) -> None:
+    rows = made_rows()
+    rows["moment"] = pd.date_range("2024-03-09", periods=len(rows), freq="h")
+    rows.loc[199, "moment"] = pd.Timestamp("2024-11-03 01:30")
+    rows.to_csv(home / "rows.csv", index=False)
+    with open_workspace(made_use_case(home, {"time_zone": "America/New_York"})) as workspace:
+        assert take_in(workspace).rows_quarantined == 2
+        bad = workspace.tables.read("quarantine", order_by=["id"]).to_pylist()
+        raw = workspace.tables.read("raw", order_by=["id"]).column("moment").to_pylist()
+    skipped, repeated = 26, 199
+    assert [(row["id"], row["moment"]) for row in bad] == [(skipped, None), (repeated, None)]
+    assert all("moment must not be null" in row["_reasons"] for row in bad)
+    assert raw[0] == pd.Timestamp("2024-03-09T05:00Z")
+    assert raw[skipped + 1] == pd.Timestamp("2024-03-10T07:00Z")
+
+
 def test_too_many_bad_rows_stop_and_leave_raw_as_it_was(workspace: Workspace, home: Path) -> None:
     deliver(home, spoiled(20))
     with pytest.raises(Refused, match=MANY):

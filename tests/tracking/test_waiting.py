@@ -111,6 +111,17 @@ def test_a_look_does_not_wait(
     assert capsys.readouterr().err == ""
 
 
+def test_a_database_that_says_no_is_not_waited_for(
+    postgresql: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("FOURCYCLE_STORE_WAIT_S", "60")
+    started = time.monotonic()
+    with pytest.raises(BadInput, match=r'says no: .*database "nowhere" does not exist'):
+        connect(settings_of(postgresql.replace("/postgres?", "/nowhere?"), wait_s=60))
+    assert time.monotonic() - started < 20
+    assert capsys.readouterr().err == ""
+
+
 @pytest.mark.parametrize(("wait_s", "retries"), [(0, 1), (4, 2), (60, 5), (3600, 9)])
 def test_a_request_is_tried_again_for_about_as_long(wait_s: float, retries: int) -> None:
     assert retries_within(wait_s) == retries

@@ -106,7 +106,8 @@ def test_the_rows_own_weights_count_alike_in_value_and_interval(home: Path) -> N
     some = np.arange(N_ROWS) % 2 == 0
     assert scored.rows(some).weight is None
     part = replace(scored, weight=counts).rows(some).weight
-    assert part is not None and part.tolist() == counts[some].tolist()
+    assert part is not None
+    assert part.tolist() == counts[some].tolist()
     nothing = metrics_for(use_case, replace(scored, weight=np.zeros(N_ROWS)))
     assert np.isnan(nothing["roc_auc"](ones)).all()
 

@@ -6,7 +6,7 @@ from zoneinfo import ZoneInfo
 
 import pyarrow as pa
 import pytest
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from contract.store.cells import BadCell, CellReader
@@ -128,6 +128,7 @@ TEXTS = st.one_of(
 )
 
 
+@settings(deadline=None)  # the first call opens the zones of the clock
 @given(
     st.sampled_from(["string", "number", "integer", "boolean", "timestamp"]),
     st.sampled_from(FORMS),

@@ -70,7 +70,7 @@ def test_a_refused_delivery_is_told_once_and_its_end_once(
         taken_again,
     ]
     section = json.loads(receiver.accepted[0].body)["blocks"][2]["text"]["text"]
-    assert section.splitlines()[1].startswith("• expect_column_to_exist(size): the column is mis")
+    assert section.splitlines()[1].startswith("• the column size is missing")
 
 
 def test_what_validation_refuses_is_told_without_a_value_of_a_row(
@@ -83,8 +83,8 @@ def test_what_validation_refuses_is_told_without_a_value_of_a_row(
     assert not bring(expecting, rows.assign(group="a"))
     assert len(receiver.accepted) == 2
     first, second = (d.body.decode() for d in receiver.accepted)
-    assert "Failed: expect_column_distinct_values_to_be_in_set(group)." in first
-    assert "10.5% of the rows failed (expect_column_values_to_be_between(size))" in second
+    assert "Failed: group: column distinct values to be in set is expected" in first
+    assert "10.5% of the rows failed (size must be between -10 and 10)" in second
     assert SECRET_WORD not in first + second
     (run,) = expecting.client.search_runs(
         [expecting.experiment_id],

@@ -9,14 +9,14 @@ from sklearn.pipeline import Pipeline
 from sklearn.utils import all_estimators
 
 from contract.errors import Refused
-from contract.use_case.model import Serving, UseCase
+from contract.use_case.model import UseCase
 from pipelines.compiler.compile import compile_pipeline
 from pipelines.model.families import TABLE, family_of
 from pipelines.model.refusal import check_rows, refusal
 from serving.scoring.agreement import compare
 from serving.scoring.sklearn_scorer import pipeline_scorer
 from serving.scoring.trusted_types import TRUSTED_TYPES
-from tests.support.compiled import declared, fitted, made
+from tests.support.compiled import allowing, declared, fitted, made
 
 RIDGE, LOGISTIC = ({"path": f"sklearn.linear_model.{n}"} for n in ("Ridge", "LogisticRegression"))
 SMALL: dict[str, dict[str, Any]] = {
@@ -52,15 +52,6 @@ SHIPPED = [
 def small(name: str) -> dict[str, Any]:
     """Parameters with which it is fitted in milliseconds."""
     return next((p for start, p in SMALL.items() if name.startswith(start)), {})
-
-
-def allowing(task: str, path: str, parameters: dict[str, Any]) -> UseCase:
-    """The made use case with few columns, whatever an estimator does with them."""
-    case = declared(task, path)
-    names = ("id", "answer", "colour", "size", "flag")
-    case = case.model_copy(update={"columns": {name: case.columns[name] for name in names}})
-    estimator = case.estimator.model_copy(update={"parameters": parameters})
-    return case.model_copy(update={"estimator": estimator, "serving": Serving(allow_sklearn=True)})
 
 
 @pytest.mark.parametrize(("name", "path", "task"), SHIPPED)

@@ -54,6 +54,15 @@ def test_what_is_lost_is_what_shuffling_the_feature_itself_loses(home: Path, pat
     assert by_hand(model, rows, use_case) == pytest.approx(found["size"], abs=0.05)
 
 
+def test_shuffles_are_scored_alike_together_and_one_by_one(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    use_case, rows, model = fitted(home, ESTIMATORS[0])
+    together = permutation(model, rows, use_case)
+    monkeypatch.setattr("pipelines.model.importance.CELLS_AT_ONCE", 1)
+    assert permutation(model, rows, use_case) == together
+
+
 def by_hand(model: Pipeline, rows: pa.Table, use_case: UseCase) -> float:
     """The loss of ROC AUC where `size` is shuffled before it is encoded, by scikit-learn."""
     from sklearn.inspection import permutation_importance

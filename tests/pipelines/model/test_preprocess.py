@@ -11,10 +11,11 @@ import skops.io
 
 from contract.errors import BadInput, Refused
 from contract.store.frames import feature_frame, feature_table
-from contract.use_case.loader import parse_use_case
+from contract.use_case.loader import parse_frozen, parse_use_case
 from contract.use_case.model import UseCase
 from pipelines.model.estimator import build_estimator
 from pipelines.model.preprocess import build_encoder, is_sparse, matrix_widths
+from pipelines.package import frozen
 from serving.scoring.agreement import compare
 from serving.scoring.scorer import Graph
 from serving.scoring.sklearn_scorer import pipeline_scorer
@@ -191,6 +192,8 @@ def test_weights_of_classes_are_of_the_target_s_type(task: str, given: Any, foun
     )
     assert build_estimator(case, case.estimator.parameters).get_params()["class_weight"] == found
     assert fitted(case, case.estimator.parameters)[-1].classes_.size
+    again = parse_frozen(frozen(case), Path())
+    assert again.estimator == case.estimator, "a version's copy says the same"
 
 
 @pytest.mark.parametrize(

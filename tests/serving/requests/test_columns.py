@@ -1,6 +1,6 @@
 import math
 import time
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +9,7 @@ import pytest
 from contract.use_case.loader import parse_use_case
 from contract.use_case.model import UseCase
 from serving.protocols import mlflow, typed_rows
+from serving.protocols.openapi_rows import column_schema
 from serving.requests.columns import CheckedColumns, SentColumns, bounded, check, transpose
 from serving.requests.errors import Problem
 from serving.requests.strict_json import parse_json
@@ -112,6 +113,7 @@ def test_keys_and_event_time_are_read_and_no_features(typed: UseCase) -> None:
         ("2024-07-01T00:00:00", "", datetime(2024, 7, 1, 4, tzinfo=UTC)),
         ("2024-07-01T00:00:00Z", "", datetime(2024, 7, 1, tzinfo=UTC)),
         (datetime(2024, 1, 1), "", datetime(2024, 1, 1, 5, tzinfo=UTC)),
+        (date(2024, 1, 1), "", datetime(2024, 1, 1, 5, tzinfo=UTC)),
         (1700000000, "s", datetime(2023, 11, 14, 22, 13, 20, tzinfo=UTC)),
         (1700000000.5, "s", datetime(2023, 11, 14, 22, 13, 20, 500_000, tzinfo=UTC)),
         ("2024-01-01", "s", datetime(2024, 1, 1, 5, tzinfo=UTC)),
@@ -216,3 +218,10 @@ def test_predict_takes_rows_alone(body: object) -> None:
 def test_instances_may_be_lists_in_declared_order(typed: UseCase) -> None:
     sent = mlflow.sent_columns({"instances": [list(ROW.values())] * 2}, typed)
     assert sent == SentColumns({name: [value] * 2 for name, value in ROW.items()}, 2)
+
+
+def test_a_time_that_may_be_a_number_is_described_so(typed: UseCase) -> None:
+    moment = typed.columns["moment"]
+    counted = moment.model_copy(update={"unit": "ms", "nullable": True})
+    assert column_schema(moment)["type"] == "string"
+    assert column_schema(counted)["type"] == ["string", "number", "null"]

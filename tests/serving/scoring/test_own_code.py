@@ -2,7 +2,6 @@
 
 import json
 from pathlib import Path
-from typing import Any
 
 import pytest
 import skops.io
@@ -10,7 +9,7 @@ import skops.io
 from contract.errors import BadInput, Refused
 from contract.names import SCORER_DIR, USE_CASE_FILE
 from contract.store.frames import feature_table
-from contract.use_case.model import UseCase
+from contract.use_case.model import Serving, UseCase
 from pipelines.compiler.compile import write_scorer
 from pipelines.model.refusal import refusal
 from pipelines.package import frozen, seal
@@ -18,8 +17,7 @@ from serving.scoring.own_code import OwnClass, find_own
 from serving.scoring.scorer import SCORER_FILE
 from serving.scoring.sklearn_scorer import MODEL_FILE, foreign_types
 from serving.scoring.version import check_golden, load_version
-from tests.pipelines.model.test_families import allowing
-from tests.support.compiled import fitted, made
+from tests.support.compiled import allowing, fitted, made
 
 CODE = """
 from pathlib import Path
@@ -109,14 +107,10 @@ def test_no_code_of_a_package_runs(home: Path, monkeypatch: pytest.MonkeyPatch) 
 
 
 def test_it_needs_the_word_of_the_use_case(home: Path) -> None:
-    case = with_code(home).model_copy(update={"serving": allowing_nothing()})
+    case = with_code(home).model_copy(update={"serving": Serving()})
     assert "does not compile; with serving: {allow_sklearn: true}" in str(refusal(case))
     package = packaged(home / "package", case)
     assert "serving.allow_sklearn: true" in refused(package, Path(case.source.folder))
-
-
-def allowing_nothing() -> Any:
-    return type(allowing("binary", "a.B", {}).serving)()
 
 
 @pytest.mark.parametrize(

@@ -20,8 +20,7 @@ from serving.scoring.agreement import compare
 from serving.scoring.scorer import GRAPH_FILE, SCORER_FILE
 from serving.scoring.sklearn_scorer import MODEL_FILE, foreign_types, pipeline_scorer
 from serving.scoring.version import GOLDEN_FILE, PARITY_FILE, check_golden, load_version
-from tests.pipelines.model.test_families import allowing
-from tests.support.compiled import N_ROWS, declared, fitted, made
+from tests.support.compiled import N_ROWS, allowing, declared, fitted, made
 
 NOT_COMPILED = r"Step 'estimator' \(GaussianNB\) can't be compiled"
 
