@@ -6,6 +6,7 @@ makes no new version. A delivery whose columns or types are not the declared one
 
 import mlflow
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 
 from contract.errors import BadInput
@@ -140,7 +141,7 @@ def _take_in(workspace: Workspace, rows: pa.Table, n_read: int, collected: bool 
     first[np.unique(hashes, return_index=True)[1]] = True
     earlier = _known(workspace)
     new = first & ~np.isin(hashes, earlier.column(ROW_HASH).to_numpy())
-    raw = _append(tables, rows.filter(pa.array(new)), hashes[new], earlier, collected)
+    raw = _append(tables, _only(rows, new), hashes[new], earlier, collected)
     last = max(earlier.column(DELIVERY).to_pylist(), default=0)
     ingested = Ingested(
         raw=raw,
@@ -154,6 +155,11 @@ def _take_in(workspace: Workspace, rows: pa.Table, n_read: int, collected: bool 
     mlflow.log_metrics({name: getattr(ingested, name) for name in figures})
     log_input(tables, raw, "raw")
     return ingested
+
+
+def _only(rows: pa.Table, chosen: npt.NDArray[np.bool_]) -> pa.Table:
+    """The chosen rows; all of them are the table itself, for a filter copies."""
+    return rows if chosen.all() else rows.filter(pa.array(chosen))
 
 
 def _known(workspace: Workspace) -> pa.Table:

@@ -84,7 +84,9 @@ def _split(workspace: Workspace, validated: Validated, among: Sequence[TableVers
         rows = valid_as_written(tables, use_case, validated.raw, validated.quarantine)
     if among:
         rows = _of_keys(rows, tables, use_case, among)
-    labelled = rows.filter(pc.is_valid(rows.column(use_case.target)))
+    n_unlabelled = rows.column(use_case.target).null_count
+    labelled = rows.filter(pc.is_valid(rows.column(use_case.target))) if n_unlabelled else rows
+    del rows  # with a large table one copy in memory is enough
     training, holdout = divide(labelled, use_case)
     for name, mask in (("training", training), ("holdout", holdout)):
         if not mask.any():
@@ -92,7 +94,7 @@ def _split(workspace: Workspace, validated: Validated, among: Sequence[TableVers
     made = SplitMade(
         training=_publish(tables, "training", labelled, training),
         holdout=_publish(tables, "holdout", labelled, holdout),
-        rows_unlabelled=rows.num_rows - labelled.num_rows,
+        rows_unlabelled=n_unlabelled,
         rows_outside=int((~training & ~holdout).sum()),
     )
     mlflow.log_metrics({"rows_training": made.training.rows, "rows_holdout": made.holdout.rows})

@@ -156,7 +156,8 @@ def check_frame(rows: pa.Table) -> pd.DataFrame:
             rows = rows.set_column(
                 i, field.name, rows.column(i).cast(pa.timestamp(field.type.unit))
             )
-    frame: pd.DataFrame = rows.to_pandas()
+    # Columns side by side: a block of all of one type would be one more copy of them.
+    frame: pd.DataFrame = rows.to_pandas(split_blocks=True)
     for name in frame.columns[frame.dtypes == "float64"]:
         # Beside a null, pandas makes floats of integers, and beyond 2^53 one key of several.
         if pa.types.is_integer(rows.schema.field(name).type) and frame[name].abs().max() >= EXACT:
