@@ -11,6 +11,7 @@ import subprocess
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import mlflow
@@ -107,9 +108,7 @@ def _frozen_workspace(workspace: Workspace, version: Version, trained: Trained) 
         use_case = parse_frozen((folder / USE_CASE_FILE).read_text(encoding="utf-8"), folder)
     estimator = use_case.estimator.model_copy(update={"parameters": trained.parameters})
     fixed = use_case.model_copy(update={"estimator": estimator})
-    return Workspace(
-        fixed, workspace.settings, workspace.tables, workspace.client, workspace.experiment_id
-    )
+    return replace(workspace, use_case=fixed)
 
 
 def _data_differences(workspace: Workspace, trained: Trained) -> Iterator[str]:

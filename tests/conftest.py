@@ -189,3 +189,12 @@ def postgresql(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         server = get_server(folder / "data")
         yield server.get_uri()
         server.cleanup()
+
+
+@pytest.fixture(scope="session")
+def signed_in(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Address of a tracking server that knows ann and bob by their passwords; start-up is slow."""
+    from tests.support.tracking import signed_in_server
+
+    with signed_in_server(tmp_path_factory.mktemp("signed-in"), ("ann", "bob")) as address:
+        yield address

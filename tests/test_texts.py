@@ -16,6 +16,7 @@ from mlflow import MlflowClient, artifacts
 from contract.markdown import plain
 from contract.settings import read_settings
 from contract.statistics.metrics import Scored
+from contract.store.ledger import LedgerEntry, RegistryState
 from contract.store.tables import Tables, TableVersion
 from contract.use_case.loader import parse_use_case
 from contract.use_case.model import Column, UseCase
@@ -31,7 +32,6 @@ from pipelines.data.validated import Validated
 from pipelines.model.model_card import model_card
 from pipelines.model.results import Evaluated, Figure, HoldoutSlice, Trained
 from pipelines.registry.description import front_page
-from pipelines.registry.ledger import LedgerEntry, RegistryState
 from pipelines.registry.move_runs import _note as entry_page
 from pipelines.release.decision import Champion, GateDecision
 from pipelines.release.gate_report import page as gate_page

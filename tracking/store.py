@@ -14,6 +14,7 @@ from contract.settings import Settings
 from contract.store.locks import store_lock
 from tracking.database import POSTGRESQL, await_database
 from tracking.tags import KIND_TAG
+from tracking.who import actor_of
 
 # Without the kind, the user interface opens an experiment in its view for language models.
 KIND = "custom_model_development"
@@ -24,9 +25,13 @@ AWAY = "TEMPORARILY_UNAVAILABLE"
 
 
 def connect(settings: Settings) -> MlflowClient:
-    """A client of the store, which is waited for if it is a database that is away."""
+    """A client of the store, which is waited for if it is a database that is away.
+
+    BadInput where it is a server that does not take the credentials.
+    """
     if settings.store_uri.startswith(POSTGRESQL):
         await_database(settings.store_uri, settings.store_wait_s)
+    actor_of(settings)
     return client_of(settings)
 
 

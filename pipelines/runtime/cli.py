@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from contract.errors import Busy, FourcycleError
+from contract.errors import BadInput, Busy, FourcycleError
 from pipelines.runtime.console import console
 
 UseCaseOption = Annotated[
@@ -41,6 +41,13 @@ def execute(command: Callable[[], object]) -> None:
         colour = "" if isinstance(error, Busy) else "red"
         console().print(str(error), markup=False, style=colour)
         sys.exit(error.exit_code)
+    except Exception as error:
+        from tracking.who import denied
+
+        if not (sentence := denied(error)):
+            raise
+        console().print(sentence, markup=False, style="red")
+        sys.exit(BadInput.exit_code)
 
 
 def quieten() -> None:

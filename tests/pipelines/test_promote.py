@@ -13,13 +13,13 @@ import pytest
 
 from contract.errors import BadInput, Refused
 from contract.names import ARCHIVED, CHAMPION, PRODUCTION, STAGING
+from contract.store.ledger import RegistryState
 from contract.use_case.model import Release
 from pipelines import history, promote, reject, rollback
 from pipelines.gate import Gated
 from pipelines.main import Outcome
 from pipelines.promote import check_approval, conclude, passed_against
 from pipelines.register import nominate
-from pipelines.registry.ledger import RegistryState
 from pipelines.registry.move import settle
 from pipelines.registry.versions import Version, create_version, read_snapshot, tag
 from pipelines.runtime.code_hash import PROJECT

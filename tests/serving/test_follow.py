@@ -23,13 +23,14 @@ from pipelines.package import seal
 from serving.__main__ import main
 from serving.check import Check, check_apart
 from serving.endpoints.context import WorkerContext
-from serving.follow import Follower
+from serving.follow import Follower, pointer_reader
 from serving.http.app import create_app
 from serving.http.gateway import Gateway
 from serving.log.log import open_feedback_log, open_log
 from serving.requests.api_keys import Keys
 from serving.scoring.cache import Announcement, Cache
 from serving.scoring.champion import CurrentVersion
+from serving.scoring.pointer import LedgerReader, by_alias
 from serving.scoring.scorer import GRAPH_FILE, SCORER_FILE
 from serving.scoring.version import GOLDEN_FILE, check_golden, load_version
 from serving.shipping.shipper import Shipper
@@ -59,7 +60,7 @@ def model(store: Path) -> Path:
 
 @pytest.fixture
 def registry(store: Path, home: Path) -> Registry:
-    return register(client_of(store), home.name)
+    return register(client_of(store), home.name, home)
 
 
 @pytest.fixture
@@ -70,7 +71,8 @@ def cache(home: Path) -> Cache:
 def follower_of(
     registry: Registry, cache: Cache, shadow: bool = False, check: Check = check_here
 ) -> Follower:
-    return Follower(lambda: registry.client, cache, registry.name, shadow, check)
+    point = LedgerReader(registry.tables, registry.name)
+    return Follower(lambda: registry.client, cache, registry.name, point, shadow, check)
 
 
 def champion_of(announced: Announcement) -> str | None:
@@ -87,7 +89,7 @@ def test_a_champion_that_appears_moves_or_comes_back_is_announced(
         registry.promote(pack(model, home / "two")),
     ]
     assert champion_of(follower.look()) == versions[1]
-    registry.point(versions[0])
+    registry.move(versions[0], "rollback")
     announced = follower.look()
     assert champion_of(announced) == versions[0]
     assert announced.previous
@@ -164,7 +166,7 @@ def test_a_package_that_was_sealed_anew_is_refused_for_the_registry_knows_its_di
     bad = registry.add(pack(model, home / "bad", SMALL + "owner: another\n"))
     other_classes(home / "bad")
     check_golden(load_version(home / "bad", "small", bad))  # it agrees with itself
-    registry.point(bad, alias)
+    registry.move(bad) if alias == CHAMPION else registry.point(bad, alias)
     announced = follower.look()
     assert (champion_of(announced), announced.challenger) == (good, None)
     (refusal,) = announced.refused
@@ -183,7 +185,7 @@ def test_a_version_that_was_registered_without_a_digest_is_refused(
     tags = {PACKAGE_TAG: said} if said else {}
     package = pack(model, home / "one")
     version = registry.client.create_model_version(registry.name, str(package), tags=tags).version
-    registry.point(str(version))
+    registry.move(str(version))
     announced = follower_of(registry, cache).look()
     assert champion_of(announced) is None
     assert "without its digest, the tag package_digest" in announced.trouble
@@ -272,17 +274,65 @@ def suicidal(folder: Path) -> Path:
     return folder
 
 
-def test_an_alias_that_is_gone_is_said_and_the_version_serves_on(
+@pytest.mark.parametrize("moved", [True, False])
+def test_an_alias_moved_or_taken_by_hand_is_said_and_serves_nobody(
+    registry: Registry, cache: Cache, model: Path, home: Path, moved: bool
+) -> None:
+    follower = follower_of(registry, cache)
+    promoted = registry.promote(pack(model, home / "one"))
+    follower.look()
+    other = registry.add(pack(model, home / "two", SMALL + "owner: another\n"))
+    if moved:
+        registry.point(other)
+    else:
+        registry.client.delete_registered_model_alias(registry.name, CHAMPION)
+    announced = follower.look()
+    assert champion_of(announced) == promoted
+    assert "by hand, which serves nobody; the ledger says version 1" in announced.trouble
+    assert announced.reachable
+    registry.move(other)
+    announced = follower.look()
+    assert (champion_of(announced), announced.trouble) == (other, "")
+
+
+def test_an_alias_that_was_never_promoted_serves_nobody(
+    registry: Registry, cache: Cache, model: Path, home: Path
+) -> None:
+    registry.point(registry.add(pack(model, home / "one")))
+    announced = follower_of(registry, cache).look()
+    assert champion_of(announced) is None
+    assert "was set by hand, which serves nobody; nothing is served yet." in announced.trouble
+
+
+def test_a_setting_of_the_service_lets_it_follow_the_alias(
+    registry: Registry, cache: Cache, model: Path, home: Path
+) -> None:
+    settings = Settings(root=str(home / "data"), serve_follow="alias")
+    point = pointer_reader(registry.name, settings)
+    version = registry.add(pack(model, home / "one"))
+    registry.point(version)
+    connect = lambda: registry.client  # noqa: E731
+    follower = Follower(connect, cache, registry.name, point, check=check_here)
+    assert champion_of(follower.look()) == version
+
+
+def test_a_ledger_that_is_away_is_said_and_the_version_serves_on(
     registry: Registry, cache: Cache, model: Path, home: Path
 ) -> None:
     follower = follower_of(registry, cache)
     promoted = registry.promote(pack(model, home / "one"))
     follower.look()
-    registry.client.delete_registered_model_alias(registry.name, CHAMPION)
+    registry.promote(pack(model, home / "two"))
+    log = Path(registry.tables.uri("ledger")) / "_delta_log"
+    newest = max(log.glob("*.json"))
+    whole = newest.read_bytes()
+    newest.write_bytes(b"{")
     announced = follower.look()
     assert champion_of(announced) == promoted
-    assert "carries the alias 'champion'" in announced.trouble
-    assert announced.reachable
+    assert announced.trouble.startswith("The ledger can't be read (")
+    newest.write_bytes(whole)
+    announced = follower.look()
+    assert (champion_of(announced), announced.trouble) == ("2", "")
 
 
 def test_a_registry_that_is_away_is_said_and_the_version_serves_on(
@@ -290,7 +340,7 @@ def test_a_registry_that_is_away_is_said_and_the_version_serves_on(
 ) -> None:
     promoted = registry.promote(pack(model, home / "one"))
     answered = follower_of(registry, cache).look()
-    away = Follower(lambda: MlflowClient("bad://", "bad://"), cache, registry.name)
+    away = Follower(lambda: MlflowClient("bad://", "bad://"), cache, registry.name, by_alias)
     announced = away.look()
     assert champion_of(announced) == promoted
     assert not announced.reachable
@@ -371,7 +421,8 @@ def test_damage_while_the_registry_is_away_is_said_and_mended_once_it_answers(
     def connect() -> MlflowClient:
         return MlflowClient("bad://", "bad://") if away else registry.client
 
-    follower = Follower(connect, cache, registry.name, check=check_here)
+    point = LedgerReader(registry.tables, registry.name)
+    follower = Follower(connect, cache, registry.name, point, check=check_here)
     restarted.refresh()
     follower.look()
     for current in (running, restarted):

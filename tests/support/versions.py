@@ -5,7 +5,7 @@ from pathlib import Path
 
 from contract.names import ARCHIVED, CHALLENGER, CHAMPION, PREVIOUS, PRODUCTION, STAGING
 from contract.settings import read_settings
-from pipelines.registry.ledger import Asked, LedgerEntry, RegistryState, state_after
+from contract.store.ledger import Asked, LedgerEntry, RegistryState, state_after
 from pipelines.registry.manual_changes import damage
 from pipelines.registry.move import move, settle
 from pipelines.registry.transitions import MoveRequest

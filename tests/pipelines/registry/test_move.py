@@ -12,7 +12,7 @@ from deltalake import write_deltalake
 
 from contract.errors import Refused
 from contract.names import ARCHIVED, CHALLENGER, CHAMPION, PREVIOUS, PRODUCTION, STAGING
-from pipelines.registry.ledger import SCHEMA, Asked, broken_link, champion_at, read_entries
+from contract.store.ledger import SCHEMA, Asked, broken_link, champion_at, read_entries
 from pipelines.registry.move import settle
 from pipelines.registry.stages import set_stage
 from pipelines.registry.versions import read_snapshot, tag
