@@ -95,9 +95,8 @@ def denied(error: BaseException) -> str:
     asked = ENDPOINT.search(str(error))
     what = asked[0] if asked else "this"
     return (
-        f"MLflow's server does not let {user!r} ask for {what}; an admin gives the right: "
-        "EDIT on the use case's experiments and on its registered model to train "
-        "and promote, READ to look."
+        f"MLflow's server does not let {user!r} ask for {what}; an admin gives the right: EDIT on "
+        "the experiments of the use case and MANAGE on its registered model, or READ to look."
     )
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import httpx
 import pytest
+from mlflow import MlflowClient
 
 from contract.command import NOTHING
 from pipelines.replaying.service_process import free_port
@@ -19,14 +20,15 @@ LIGHT = {"MLFLOW_DISABLE_TELEMETRY": "true", "MLFLOW_SERVER_ENABLE_JOB_EXECUTION
 
 
 PASSWORD = "a long enough word of {}"  # of each user
-RIGHTS = "MANAGE"  # of everybody on everything, so that only who they are tells them apart
+RIGHTS = "NO_PERMISSIONS"  # of everybody on what another has made, until an admin gives more
 AUTH = """[mlflow]
 default_permission = {rights}
 database_uri = sqlite:///{folder}/auth.db
 admin_username = admin
 admin_password = {password}
 authorization_function = mlflow.server.auth:authenticate_request_basic_auth
-"""
+auth_cache_ttl_seconds = 600
+"""  # without the cache each request pays for the hash of a password
 
 
 @contextmanager
@@ -46,6 +48,22 @@ def signed_in_server(folder: Path, users: Sequence[str], rights: str = RIGHTS) -
             )
             made.raise_for_status()
         yield address
+
+
+def give_rights(address: str, user: str, use_case: str) -> None:
+    """Let a user work with what others have made of a use case, as docs/releases.md asks."""
+    with pytest.MonkeyPatch.context() as patch:
+        sign_in(patch, address, "admin")
+        client = MlflowClient(address, address)
+        found = client.search_experiments(filter_string=f"name LIKE '{use_case}/%'")
+    wanted = [("experiment", str(each.experiment_id), "EDIT") for each in found]
+    for kind, name, right in [*wanted, ("registered_model", use_case, "MANAGE")]:
+        given = {"resource_type": kind, "resource_id": name, "permission": right}
+        httpx.post(
+            f"{address}/api/3.0/mlflow/users/permissions/grant",
+            json={"username": user, **given},
+            auth=("admin", PASSWORD.format("admin")),
+        ).raise_for_status()
 
 
 def sign_in(patch: pytest.MonkeyPatch, address: str, user: str, password_of: str = "") -> None:
