@@ -194,8 +194,18 @@ class Follower:
 
         Refused where the ledger knows another one, or where the key has not signed it.
         """
+        from mlflow import MlflowException
+
+        from tracking.store import is_absent
+
         assert self._client is not None
-        tags = self._client.get_model_version(self._name, version).tags
+        try:
+            tags = self._client.get_model_version(self._name, version).tags
+        except MlflowException as error:
+            if not is_absent(error):
+                raise
+            gone = f"Version {version} of {self._name} was deleted from the registry;"
+            raise Refused(gone) from error
         digest = str(tags.get(PACKAGE_TAG, ""))
         why = ""
         if package and digest != package:

@@ -27,7 +27,7 @@ class Pointer:
 
     version: str = ""
     package: str = ""  # SHA-256 of its manifest; "" where nobody says
-    entry: int = 0  # number of the newest entry of the ledger
+    entry: int = 0  # number of the newest entry that was followed
     trouble: str = ""
 
 
@@ -39,7 +39,7 @@ class ShownRegistry:
     mark: str = ""
 
 
-PointerReader = Callable[[ShownRegistry, int], Pointer]  # the number is the newest entry seen
+PointerReader = Callable[[ShownRegistry, int], Pointer]  # the number: the entry followed before
 
 
 def by_alias(shown: ShownRegistry, _: int) -> Pointer:
@@ -70,20 +70,17 @@ class LedgerReader:
 def pointed(
     entries: list[LedgerEntry], shown: ShownRegistry, name: str, verify_key: str, seen: int
 ) -> Pointer:
-    """What the entries say of the model `name`, of which entry `seen` was the newest before."""
+    """What the entries say of the model `name`, of which entry `seen` was followed before."""
     alias = shown.aliases.get(CHAMPION, "")
     served = to_serve(entries)
-    if verify_key and len(entries) < seen:
-        cut = f"The ledger ends with entry {len(entries)}, and entry {seen} was there before"
-        return Pointer(entry=seen, trouble=cut)
     if served is None:
         none = (
             f"No promotion of {name} stands in the ledger; the alias {CHAMPION!r} on version "
             f"{alias} was set by hand, which serves nobody"
         )
-        return Pointer(entry=len(entries), trouble=none if alias else "")
-    if verify_key and (why := distrust(entries, served, name, verify_key)):
-        return Pointer(entry=len(entries), trouble=why)
+        return Pointer(entry=seen, trouble=none if alias else "")
+    if verify_key and (why := distrust(entries, served, name, verify_key, seen)):
+        return Pointer(entry=seen, trouble=why)
     # While the registry does not show the newest entry yet, its alias is about to move.
     settled = shown.mark == f"{entries[-1].number} {entries[-1].hash}"
     trouble = ""
@@ -93,20 +90,24 @@ def pointed(
             f"The alias {CHAMPION!r} was moved {went} by hand, which serves nobody; the ledger "
             f"says version {served.version}."
         )
-    return Pointer(served.version, served.package, len(entries), trouble)
+    return Pointer(served.version, served.package, served.number, trouble)
 
 
-def distrust(entries: list[LedgerEntry], served: LedgerEntry, name: str, verify_key: str) -> str:
+def distrust(
+    entries: list[LedgerEntry], served: LedgerEntry, name: str, verify_key: str, seen: int
+) -> str:
     """Why the entry that names the version does not count, as a sentence; "" where it does."""
     if broken := broken_link(entries):
         return f"The ledger is damaged: {broken}"
-    if not any(
-        not unsigned(verify_key, entry.signature, *entry_said(name, entry))
+    if served.number < seen:
+        return f"The ledger goes back to entry {served.number}, and entry {seen} was followed"
+    found = [
+        unsigned(verify_key, entry.signature, *entry_said(name, entry))
         for entry in vouched_by(entries, served)
-    ):
-        why = unsigned(verify_key, served.signature, *entry_said(name, served))
+    ]
+    if all(found):
         return (
             f"Entry {served.number} of the ledger, which makes version {served.version} live, does "
-            f"not count: {why}"
+            f"not count: {found[0]}"
         )
     return ""

@@ -14,9 +14,10 @@ import pytest
 
 from contract.errors import BadInput, Refused
 from contract.names import ARCHIVED, CHAMPION, PRODUCTION, STAGING
-from contract.store.ledger import LedgerEntry, RegistryState
+from contract.signing import unsigned
+from contract.store.ledger import LedgerEntry, RegistryState, entry_said
 from contract.use_case.model import Release
-from pipelines import history, promote, reject, rollback
+from pipelines import history, promote, reject, rollback, sign
 from pipelines.gate import Gated
 from pipelines.main import Outcome
 from pipelines.promote import check_approval, conclude, passed_against
@@ -25,6 +26,7 @@ from pipelines.registry.move import settle
 from pipelines.registry.versions import Version, create_version, read_snapshot, tag
 from pipelines.runtime.code_hash import PROJECT
 from pipelines.runtime.workspace import Workspace, open_releases, open_workspace
+from tests.support.keys import key_pair
 from tracking.who import Actor
 
 GATE = {"gate": "passed", "gate_champion": "1", "gate_run": "r1", "gate_reasons": "better"}
@@ -243,6 +245,37 @@ def test_a_pipeline_says_why_its_version_is_live_or_not(folder: Path) -> None:
     assert sentence.startswith("Version 2 did not reach Production, it is archived: ")
     assert "at night" in sentence
     assert stages(workspace) == {"1": PRODUCTION, "2": ARCHIVED}
+
+
+# Signatures
+
+
+def test_with_a_key_only_what_it_signed_is_promoted(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pair = key_pair()
+    monkeypatch.setenv("FOURCYCLE_VERIFY_KEY", pair.public)
+    with pytest.raises(Refused, match=r"failed the release check: it is not signed, .*sign --vers"):
+        promote.main("penguins", reason="looks better")
+    with pytest.raises(BadInput, match="FOURCYCLE_SIGN_KEY names no key"):
+        sign.main("penguins", version="2")
+    monkeypatch.setenv("FOURCYCLE_SIGN_KEY", pair.private)
+    sign.main("penguins", version="2", reason="made before the key")
+    promote.main("penguins", reason="looks better")
+    sign.main("penguins", version="1")
+    entries = settle(open_releases("penguins"))
+    assert [(e.move, e.version) for e in entries[-3:]] == [
+        ("sign", "2"),
+        ("promote", "2"),
+        ("sign", "1"),
+    ]
+    for entry in entries[-3:]:
+        assert unsigned(pair.public, entry.signature, *entry_said("penguins", entry)) == ""
+    assert stages(open_releases("penguins")) == {"1": ARCHIVED, "2": PRODUCTION}
+    workspace = open_releases("penguins")
+    tag(workspace, Version.read(workspace, "1"), package_digest="0" * 64)
+    with pytest.raises(Refused, match=r"and the ledger knows it with .*changed by hand"):
+        sign.main("penguins", version="1")
 
 
 # History

@@ -1,5 +1,6 @@
 """A small package in a real registry: followed, refused when it is changed, and logged."""
 
+import hashlib
 import os
 import shutil
 import socket
@@ -18,6 +19,7 @@ from skops.io import dump
 from contract.errors import BadInput
 from contract.names import CHALLENGER, CHAMPION, SCORER_DIR, USE_CASE_FILE
 from contract.settings import Settings
+from contract.store.package import MANIFEST_FILE
 from contract.store.tables import Tables
 from pipelines.package import seal
 from serving.__main__ import main
@@ -36,10 +38,11 @@ from serving.scoring.version import GOLDEN_FILE, check_golden, load_version
 from serving.shipping.shipper import Shipper
 from serving.telemetry.access_log import AccessLog
 from serving.telemetry.metrics import SHARED, Metrics
+from tests.support.keys import key_pair
 from tests.support.project import PROJECT
 from tests.support.running import running
 from tests.support.small import SMALL, Registry, check_here, client_of, pack, register, save_model
-from tracking.tags import PACKAGE_TAG
+from tracking.tags import PACKAGE_TAG, SIGNATURE_TAG
 
 ARRIVAL = datetime(2024, 5, 1, tzinfo=UTC)
 
@@ -314,6 +317,71 @@ def test_a_setting_of_the_service_lets_it_follow_the_alias(
     connect = lambda: registry.client  # noqa: E731
     follower = Follower(connect, cache, registry.name, point, check=check_here)
     assert champion_of(follower.look()) == version
+
+
+def resealed(registry: Registry, version: str, package: Path) -> None:
+    """Other bytes, sealed as they are, and the tag set to that: all that write access can do."""
+    other_classes(package)
+    digest = hashlib.sha256((package / MANIFEST_FILE).read_bytes()).hexdigest()
+    registry.client.set_model_version_tag(registry.name, version, PACKAGE_TAG, digest)
+
+
+def unsign(registry: Registry, version: str, package: Path) -> None:
+    registry.client.delete_model_version_tag(registry.name, version, SIGNATURE_TAG)
+
+
+def another_signature(registry: Registry, version: str, package: Path) -> None:
+    """That of version 1, which is a good one."""
+    tags = registry.client.get_model_version(registry.name, "1").tags
+    registry.client.set_model_version_tag(
+        registry.name, version, SIGNATURE_TAG, tags[SIGNATURE_TAG]
+    )
+
+
+@pytest.mark.parametrize(
+    ("spoil", "said"),
+    [
+        (resealed, "its tag package_digest was changed, the ledger knows the package"),
+        (unsign, "Version 2 of {name} can't be served: it is not signed"),
+        (another_signature, "its signature is of another key or of something else"),
+    ],
+)
+def test_with_a_key_unsigned_retagged_and_resealed_versions_are_refused(
+    registry: Registry,
+    cache: Cache,
+    model: Path,
+    home: Path,
+    spoil: Callable[[Registry, str, Path], None],
+    said: str,
+) -> None:
+    pair = key_pair()
+    point = LedgerReader(registry.tables, registry.name, pair.public)
+    follower = Follower(
+        lambda: registry.client,
+        cache,
+        registry.name,
+        point,
+        check=check_here,
+        verify_key=pair.public,
+    )
+    packages = [
+        pack(model, home / "one"),
+        pack(model, home / "two", SMALL + "owner: another\n"),
+    ]
+    first = registry.sign(registry.add(packages[0]), pair.private)
+    registry.move(first, key=pair.private)
+    assert champion_of(follower.look()) == first
+    second = registry.sign(registry.add(packages[1]), pair.private)
+    registry.move(second, key=pair.private)
+    spoil(registry, second, packages[1])
+    announced = follower.look()
+    assert champion_of(announced) == first
+    assert said.format(name=registry.name) in announced.trouble
+    assert announced.trouble.endswith("version 1 serves on.")
+    assert announced.refused == ()  # what is signed now is taken at the next poll
+    if spoil is not resealed:
+        registry.sign(second, pair.private)
+        assert champion_of(follower.look()) == second
 
 
 def test_a_ledger_that_is_away_is_said_and_the_version_serves_on(

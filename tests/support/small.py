@@ -24,13 +24,13 @@ from contract.store.ledger import (
     entry_said,
     read_entries,
 )
-from contract.store.package import MANIFEST_FILE
+from contract.store.package import MANIFEST_FILE, package_said
 from contract.store.tables import Tables
 from contract.use_case.loader import parse_use_case
 from pipelines.compiler.compile import write_scorer
 from pipelines.package import seal
 from serving.scoring.version import check_golden, load_version
-from tracking.tags import LEDGER_TAG, PACKAGE_TAG
+from tracking.tags import LEDGER_TAG, PACKAGE_TAG, SIGNATURE_TAG
 
 SMALL = """
 name: small
@@ -95,6 +95,13 @@ class Registry:
         manifest = (package / MANIFEST_FILE).read_bytes()
         tags = {PACKAGE_TAG: hashlib.sha256(manifest).hexdigest()}
         return str(self.client.create_model_version(self.name, str(package), tags=tags).version)
+
+    def sign(self, version: str, key: str) -> str:
+        """Sign a version as it is registered now; its number."""
+        digest = self.client.get_model_version(self.name, version).tags[PACKAGE_TAG]
+        signature = sign(key, *package_said(self.name, version, digest))
+        self.client.set_model_version_tag(self.name, version, SIGNATURE_TAG, signature)
+        return version
 
     def point(self, version: str, alias: str = CHAMPION) -> None:
         """Let the alias point at a version, as anybody can."""
