@@ -11,9 +11,9 @@ import pyarrow as pa
 from contract.names import DELIVERY, ROW_HASH
 from contract.store.fingerprint import RowHashes, content_hash, row_hashes
 from contract.store.schema import conform
-from contract.store.tables import CONTENT_HASH, Tables, TableVersion
+from contract.store.tables import BROUGHT, COLLECTED, CONTENT_HASH, Tables, TableVersion
 from contract.use_case.loader import load_use_case
-from pipelines.data.delivery import refuse_delivery
+from pipelines.data.delivery import refusal_told, refuse_delivery
 from pipelines.data.raw_table import known_rows, late_duplicates, raw_schema
 from pipelines.data.rehearsal import (
     Rehearsal,
@@ -37,9 +37,13 @@ class Ingested(Result):
     rows_read: int
     rows_new: int
     rows_late_duplicate: int
+    rows_repeated: int = 0  # given more than once in this delivery, the first of each not counted
+    collected: bool = True  # from the source, and not from labelled answers
 
     def line(self) -> str:
         read = f"{count(self.rows_read)} rows read"
+        if self.rows_repeated:
+            read += f", {count(self.rows_repeated)} of them given twice and dropped"
         if not self.rows_new:
             return f"{read}, nothing new: raw stays version {self.raw.version}"
         late = f", {count(self.rows_late_duplicate)} of a known key" * bool(
@@ -77,7 +81,7 @@ def _ingest_labelled(workspace: Workspace, labelled: TableVersion) -> Ingested:
     use_case, tables = workspace.use_case, workspace.tables
     rows = tables.read("labelled", labelled.version, columns=list(use_case.columns))
     if use_case.source.late_duplicates == "replace":
-        return _take_in(workspace, rows, rows.num_rows)
+        return _take_in(workspace, rows, rows.num_rows, collected=False)
     keys = list(use_case.keys)
     raw = tables.read("raw", columns=[*keys, ROW_HASH])
     is_known = np.isin(row_hashes(rows.select(keys)), row_hashes(raw.select(keys)))
@@ -85,34 +89,41 @@ def _ingest_labelled(workspace: Workspace, labelled: TableVersion) -> Ingested:
     if differ := int((is_known & ~same).sum()):
         mlflow.log_metric("rows_differ", differ)
         console().print(f"  {count(differ)} answered rows have other values in raw, which are kept")
-    return _take_in(workspace, rows.filter(pa.array(~is_known)), rows.num_rows)
+    unknown = rows.filter(pa.array(~is_known))
+    return _take_in(workspace, unknown, rows.num_rows, collected=False)
 
 
 def _ingest(workspace: Workspace, rehearsal: Rehearsal) -> Ingested:
     use_case = workspace.use_case
-    with working(f"reading the {use_case.source.kind} source"):
-        delivered = rehearse(read_source(use_case), use_case, rehearsal)
-    conformed = conform(delivered, use_case)
-    if not conformed.complete or not delivered.num_rows:
-        refuse_delivery(use_case, conformed)
+    with refusal_told(workspace):
+        with working(f"reading the {use_case.source.kind} source"):
+            delivered = rehearse(read_source(use_case), use_case, rehearsal)
+        conformed = conform(delivered, use_case)
+        if not conformed.complete or not delivered.num_rows:
+            refuse_delivery(use_case, conformed)
     return _take_in(workspace, conformed.table, delivered.num_rows)
 
 
-def _take_in(workspace: Workspace, rows: pa.Table, n_read: int) -> Ingested:
-    """Append the rows that `raw` does not hold, as one delivery."""
+def _take_in(workspace: Workspace, rows: pa.Table, n_read: int, collected: bool = True) -> Ingested:
+    """Append the rows that `raw` does not hold, each once, as one delivery."""
     use_case, tables = workspace.use_case, workspace.tables
     hashes = row_hashes(rows)
+    first = np.zeros(len(hashes), dtype=bool)
+    first[np.unique(hashes, return_index=True)[1]] = True
     earlier = _known(workspace)
-    new = ~np.isin(hashes, earlier.column(ROW_HASH).to_numpy())
-    raw = _append(tables, rows.filter(pa.array(new)), hashes[new], earlier)
+    new = first & ~np.isin(hashes, earlier.column(ROW_HASH).to_numpy())
+    raw = _append(tables, rows.filter(pa.array(new)), hashes[new], earlier, collected)
     last = max(earlier.column(DELIVERY).to_pylist(), default=0)
     ingested = Ingested(
         raw=raw,
         rows_read=n_read,
         rows_new=int(new.sum()),
         rows_late_duplicate=late_duplicates(tables, use_case, raw.version, last).num_rows,
+        rows_repeated=int((~first).sum()),
+        collected=collected,
     )
-    mlflow.log_metrics({"rows_read": ingested.rows_read, "rows_new": ingested.rows_new})
+    figures = ("rows_read", "rows_new", "rows_repeated")
+    mlflow.log_metrics({name: getattr(ingested, name) for name in figures})
     log_input(tables, raw, "raw")
     return ingested
 
@@ -136,7 +147,9 @@ def _known(workspace: Workspace) -> pa.Table:
     return none.select([ROW_HASH, DELIVERY])
 
 
-def _append(tables: Tables, rows: pa.Table, hashes: RowHashes, earlier: pa.Table) -> TableVersion:
+def _append(
+    tables: Tables, rows: pa.Table, hashes: RowHashes, earlier: pa.Table, collected: bool
+) -> TableVersion:
     total = content_hash(np.concatenate([earlier.column(ROW_HASH).to_numpy(), hashes]))
     n_rows = earlier.num_rows + rows.num_rows
     if not rows.num_rows:
@@ -144,7 +157,9 @@ def _append(tables: Tables, rows: pa.Table, hashes: RowHashes, earlier: pa.Table
     delivery = max(earlier.column(DELIVERY).to_pylist(), default=0) + 1
     rows = rows.append_column(ROW_HASH, pa.array(hashes))
     rows = rows.append_column(DELIVERY, pa.repeat(pa.scalar(delivery, pa.int64()), rows.num_rows))
-    return TableVersion("raw", tables.append("raw", rows, **{CONTENT_HASH: total}), n_rows, total)
+    brought = {BROUGHT: str(delivery), COLLECTED: "yes" if collected else "no"}
+    version = tables.append("raw", rows, **{CONTENT_HASH: total, **brought})
+    return TableVersion("raw", version, n_rows, total)
 
 
 def main(

@@ -22,10 +22,10 @@ import typer
 from contract.command import run
 from contract.errors import Busy, FourcycleError, Refused
 from contract.names import CHALLENGER
+from contract.package import package_said, verify
 from contract.settings import Settings, read_settings
 from contract.signing import unsigned
 from contract.store.locks import FOREVER, locked
-from contract.store.package import package_said, verify
 from contract.store.tables import Tables
 from serving.check import Check, check_apart
 from serving.scoring.cache import Announcement, Cache, FetchedVersion, RefusedVersion

@@ -9,10 +9,11 @@ import mlflow
 from mlflow import MlflowClient, MlflowException
 from mlflow.entities import Experiment, LifecycleStage
 
-from contract.addresses import SQLITE
+from contract.addresses import DATABASES, SERVERS, SQLITE, scheme_of
 from contract.settings import Settings
 from contract.store.locks import store_lock
-from tracking.database import POSTGRESQL, await_database
+from tracking.database import ask_database, await_database
+from tracking.server import await_server, did_not_answer
 from tracking.tags import KIND_TAG
 from tracking.who import actor_of
 
@@ -25,14 +26,28 @@ AWAY = "TEMPORARILY_UNAVAILABLE"
 
 
 def connect(settings: Settings) -> MlflowClient:
-    """A client of the store, which is waited for if it is a database that is away.
+    """A client of the store, which is waited for if it is away.
 
-    BadInput where it is a server that does not take the credentials.
+    Unavailable where it stays away for `store_wait_s`, BadInput where it is a server that does not
+    take the credentials.
     """
-    if settings.store_uri.startswith(POSTGRESQL):
-        await_database(settings.store_uri, settings.store_wait_s)
-    actor_of(settings)
-    return client_of(settings)
+    scheme, wait_s = scheme_of(settings.store_uri), settings.store_wait_s
+    if scheme in DATABASES:
+        await_database(settings.store_uri, wait_s)
+    client = client_of(settings)
+    if scheme in SERVERS:
+        await_server(client, settings.store_uri, wait_s)
+        actor_of(settings)
+    return client
+
+
+def look(settings: Settings) -> None:
+    """Ask the store once, and make nothing; Unavailable where it does not answer."""
+    scheme = scheme_of(settings.store_uri)
+    if scheme in DATABASES:
+        ask_database(settings.store_uri)
+    if scheme in SERVERS:
+        await_server(client_of(settings), settings.store_uri, wait_s=0)
 
 
 def client_of(settings: Settings) -> MlflowClient:
@@ -61,7 +76,9 @@ def is_there(error: MlflowException) -> bool:
 
 def is_away(error: BaseException) -> bool:
     """Whether the store did not answer and may do so later."""
-    return isinstance(error, MlflowException) and error.error_code == AWAY
+    return isinstance(error, MlflowException) and (
+        error.error_code == AWAY or did_not_answer(error)
+    )
 
 
 def experiment(client: MlflowClient, settings: Settings, name: str) -> str:

@@ -1,6 +1,6 @@
 """Read a use case from YAML; a wrong file gives every error at once, each with its path."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, get_args
@@ -10,6 +10,7 @@ from pydantic import BaseModel, ValidationError
 
 from contract.errors import BadInput
 from contract.names import USE_CASE_FILE
+from contract.use_case.local_time import PER_SECOND
 from contract.use_case.model import UseCase
 from contract.use_case.retired import renewed
 
@@ -30,7 +31,8 @@ def parse_use_case(text: str, name: str, folder: Path) -> UseCase:
 
     BadInput names every mistake at once.
     """
-    return _validated(_mapping(text, name), name, folder)
+    raw = _mapping(text, name)
+    return _validated(raw, name, folder, [*_not_of_files(raw), *_units_of_time(raw)])
 
 
 def parse_frozen(text: str, folder: Path) -> UseCase:
@@ -54,8 +56,10 @@ def _mapping(text: str, name: str) -> dict[str, Any]:
     return raw
 
 
-def _validated(raw: dict[str, Any], name: str, folder: Path) -> UseCase:
-    problems = [*_not_of_files(raw), *_unknown_columns(raw)]
+def _validated(
+    raw: dict[str, Any], name: str, folder: Path, problems: Sequence[str] = ()
+) -> UseCase:
+    problems = [*problems, *_unknown_columns(raw)]
     try:
         use_case = UseCase.model_validate(raw)
     except ValidationError as error:
@@ -82,12 +86,11 @@ def _locate(reference: str) -> Path:
 def _anchor(use_case: UseCase, folder: Path) -> UseCase:
     source = use_case.source
     update: dict[str, object] = {"folder": str(folder)}
-    for kind in ("csv", "parquet"):
-        if path := getattr(source, kind):
-            update[kind] = _absolute(path, folder)
-    if source.delta:
-        path = _absolute(source.delta.path, folder)
-        update["delta"] = source.delta.model_copy(update={"path": path})
+    if source.parquet:
+        update["parquet"] = _absolute(source.parquet, folder)
+    for kind in ("csv", "delta"):
+        if place := getattr(source, kind):
+            update[kind] = place.model_copy(update={"path": _absolute(place.path, folder)})
     return use_case.model_copy(update={"source": source.model_copy(update=update)})
 
 
@@ -102,6 +105,18 @@ def _not_of_files(raw: dict[str, Any]) -> Iterator[str]:
         yield f"source.folder: unknown key; {nearest('folder', _fields_at(('source',), ()))}"
 
 
+def _units_of_time(raw: dict[str, Any]) -> Iterator[str]:
+    """Units of timestamp columns that are none; what was frozen earlier may hold any words."""
+    columns = raw.get("columns")
+    for name, column in columns.items() if isinstance(columns, dict) else ():
+        unit = column.get("unit", "") if isinstance(column, dict) else ""
+        if unit and column.get("type") == "timestamp" and unit not in PER_SECOND:
+            yield (
+                f"columns.{name}.unit: times that are numbers count {', '.join(PER_SECOND)} (Unix "
+                f"time), found {unit!r}; other times need no unit"
+            )
+
+
 def _unknown_columns(raw: dict[str, Any]) -> Iterator[str]:
     """Every place that names a column which `columns` does not declare."""
     columns = raw.get("columns")
@@ -109,6 +124,7 @@ def _unknown_columns(raw: dict[str, Any]) -> Iterator[str]:
         return
     split, evaluation, monitoring = (raw.get(n) for n in ("split", "evaluation", "monitoring"))
     places: dict[str, object] = {"event_time": raw.get("event_time"), "target": raw.get("target")}
+    places["weight"] = raw.get("weight")
     places |= _numbered("keys", raw.get("keys"))
     if isinstance(evaluation, dict):
         places |= _numbered("evaluation.slices", evaluation.get("slices"))

@@ -1,8 +1,8 @@
 """Versions of the registry as signed: by the jobs' key, over name, number and package."""
 
 from contract.errors import Refused
+from contract.package import package_said
 from contract.signing import sign, unsigned
-from contract.store.package import package_said
 from pipelines.registry.versions import Version, tag
 from pipelines.runtime.workspace import Workspace
 from tracking.tags import PACKAGE_TAG, SIGNATURE_TAG

@@ -8,7 +8,8 @@ from typing import Annotated
 
 import typer
 
-from contract.errors import BadInput, Busy, FourcycleError
+from contract.errors import BadInput, Busy, FourcycleError, Unavailable
+from contract.unforeseen import ENDED_BY_IT, SAFE, sentence
 from pipelines.runtime.console import console
 
 UseCaseOption = Annotated[
@@ -39,15 +40,28 @@ def execute(command: Callable[[], object]) -> None:
         command()
     except FourcycleError as error:
         colour = "" if isinstance(error, Busy) else "red"
-        console().print(str(error), markup=False, style=colour)
+        console().print(str(error), markup=False, style=colour, soft_wrap=True)
         sys.exit(error.exit_code)
-    except Exception as error:
-        from tracking.who import denied
+    except Exception as error:  # of any kind: what is left goes to a person
+        said, code = _unforeseen(error)
+        console().print(said, markup=False, style="red", soft_wrap=True)
+        sys.exit(code)
 
-        if not (sentence := denied(error)):
-            raise
-        console().print(sentence, markup=False, style="red")
-        sys.exit(BadInput.exit_code)
+
+def _unforeseen(error: Exception) -> tuple[str, int]:
+    """What a person reads of an error that is none of ours, and the exit code."""
+    # MLflow takes seconds to import; where it has failed it is there.
+    from mlflow import MlflowException
+
+    from tracking.store import is_away
+    from tracking.who import denied
+
+    if is_away(error):
+        away = "The tracking store stopped answering while the command ran; try again later."
+        return away, Unavailable.exit_code
+    if said := denied(error):
+        return said, BadInput.exit_code
+    return sentence(error, (*SAFE, MlflowException)), ENDED_BY_IT
 
 
 def quieten() -> None:

@@ -36,6 +36,7 @@ from tracking.tags import (
     STEP_TAG,
     USE_CASE_TAG,
 )
+from tracking.trace import traced
 from tracking.who import UNPROVEN
 
 RESULT_FILE = "result.json"
@@ -200,7 +201,8 @@ def step_run(workspace: Workspace, name: str) -> Iterator[Run]:
         mlflow.set_tags(tags)
         if launched:
             mlflow.set_tag(RUN_NAME_TAG, name)
-        yield run
+        with traced(workspace.client, run.info.run_id):
+            yield run
 
 
 def _launched_run(workspace: Workspace, name: str) -> str | None:

@@ -8,7 +8,8 @@ import pandas as pd
 import pyarrow as pa
 
 from contract.errors import BadInput, Unavailable
-from contract.use_case.model import Sql, UseCase
+from contract.use_case.model import UseCase
+from contract.use_case.source import Sql
 from pipelines.sources.frames import from_pandas
 
 if TYPE_CHECKING:  # only a source that is a database pays for it
@@ -21,7 +22,7 @@ def read(use_case: UseCase) -> pa.Table:
     from sqlalchemy.exc import SQLAlchemyError
 
     sql = use_case.source.sql or Sql(url="", query="")
-    with _connected(sql.url) as connection:
+    with connected(sql.url) as connection:
         try:
             return from_pandas(pd.read_sql(text(sql.query), connection))
         except SQLAlchemyError as error:
@@ -32,7 +33,8 @@ def read(use_case: UseCase) -> pa.Table:
             raise BadInput(f"source.sql.query failed: {message}") from None
 
 
-def _connected(address: str) -> "Connection":
+def connected(address: str) -> "Connection":
+    """A connection to the address; BadInput where it is none, Unavailable where nobody answers."""
     from sqlalchemy import NullPool, create_engine
     from sqlalchemy.exc import ArgumentError, NoSuchModuleError, OperationalError
 

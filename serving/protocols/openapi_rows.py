@@ -3,8 +3,9 @@
 from typing import Any
 
 from contract.markdown import plain
+from contract.store.cells import INT64
 from contract.use_case.model import Column, UseCase
-from serving.requests.columns import INT64, optional, range_of
+from serving.requests.columns import optional, range_of
 
 Schema = dict[str, Any]
 

@@ -18,8 +18,8 @@ from skops.io import dump
 
 from contract.errors import BadInput
 from contract.names import CHALLENGER, CHAMPION, SCORER_DIR, USE_CASE_FILE
+from contract.package import MANIFEST_FILE
 from contract.settings import Settings
-from contract.store.package import MANIFEST_FILE
 from contract.store.tables import Tables
 from pipelines.package import seal
 from serving.__main__ import main

@@ -13,7 +13,7 @@ import pytest
 from mlflow.pyfunc.scoring_server.client import ScoringServerClient
 
 from contract.errors import Refused
-from contract.store.package import verify
+from contract.package import verify
 from contract.store.tables import Tables
 from contract.use_case.loader import load_use_case
 from pipelines.main import Outcome

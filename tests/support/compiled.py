@@ -11,7 +11,7 @@ from contract.store.frames import feature_frame, feature_table
 from contract.use_case.loader import parse_use_case
 from contract.use_case.model import UseCase
 from pipelines.compiler.compile import write_scorer
-from pipelines.model.preprocess import build_pipeline
+from pipelines.model.fit import fit_pipeline
 from serving.scoring.scorer import Columns, Scorer, load_scorer
 
 N_ROWS = 400
@@ -82,7 +82,7 @@ def fitted(use_case: UseCase, parameters: dict[str, Any]) -> Pipeline:
     if use_case.estimator.path.startswith("xgboost") and use_case.classifies:
         target = np.unique(target, return_inverse=True)[1]  # it knows no other classes
     frame = feature_frame(feature_table(made(), use_case), use_case)
-    return build_pipeline(use_case, parameters).fit(frame, target)
+    return fit_pipeline(use_case, parameters, frame, target)
 
 
 def compiled(model: Pipeline, use_case: UseCase, folder: Path) -> Scorer:

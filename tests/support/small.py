@@ -15,6 +15,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from contract.names import CHAMPION, SCORER_DIR, USE_CASE_FILE
+from contract.package import MANIFEST_FILE, package_said
 from contract.signing import sign
 from contract.store.ledger import (
     LedgerEntry,
@@ -24,7 +25,6 @@ from contract.store.ledger import (
     entry_said,
     read_entries,
 )
-from contract.store.package import MANIFEST_FILE, package_said
 from contract.store.tables import Tables
 from contract.use_case.loader import parse_use_case
 from pipelines.compiler.compile import write_scorer

@@ -5,7 +5,8 @@ from pathlib import Path
 import pandas as pd
 from sqlalchemy import create_engine
 
-from contract.use_case.model import Source, UseCase
+from contract.use_case.model import UseCase
+from contract.use_case.source import Source
 from tests.conftest import made_use_case
 
 

@@ -11,10 +11,3 @@ def test_a_loader_that_answers_no_rows_is_named_by_what_it_gave(home: Path) -> N
     (home / "loader_of_a_list.py").write_text("def load():\n    return [1, 2]\n")
     with pytest.raises(BadInput, match="the loader gave list"):
         python.read(reading(home, python="loader_of_a_list:load"))
-
-
-def test_a_column_of_mixed_types_becomes_text(home: Path) -> None:
-    loader = "import pandas as pd\ndef load():\n    return pd.DataFrame({'id': [1, 'two']})\n"
-    (home / "loader_of_mixed.py").write_text(loader)
-    table = python.read(reading(home, python="loader_of_mixed:load"))
-    assert table.column("id").to_pylist() == ["1", "two"]

@@ -105,6 +105,36 @@ def test_keys_and_event_time_are_read_and_no_features(typed: UseCase) -> None:
     assert set(found.features) == set(ROW)
 
 
+@pytest.mark.parametrize(
+    ("sent", "unit", "read"),
+    [
+        ("2024-01-01", "", datetime(2024, 1, 1, 5, tzinfo=UTC)),
+        ("2024-07-01T00:00:00", "", datetime(2024, 7, 1, 4, tzinfo=UTC)),
+        ("2024-07-01T00:00:00Z", "", datetime(2024, 7, 1, tzinfo=UTC)),
+        (datetime(2024, 1, 1), "", datetime(2024, 1, 1, 5, tzinfo=UTC)),
+        (1700000000, "s", datetime(2023, 11, 14, 22, 13, 20, tzinfo=UTC)),
+        (1700000000.5, "s", datetime(2023, 11, 14, 22, 13, 20, 500_000, tzinfo=UTC)),
+        ("2024-01-01", "s", datetime(2024, 1, 1, 5, tzinfo=UTC)),
+        ("2024-03-10T02:30", "", "the clock of America/New_York skips this time or shows it twice"),
+        ("2024-11-03T01:30", "", "the clock of America/New_York skips this time or shows it twice"),
+        (1700000000, "", "timestamp expected, found number"),
+        (1e300, "s", "timestamp expected, found number"),
+        (True, "s", "timestamp expected, found boolean"),
+    ],
+)
+def test_a_time_without_an_offset_is_read_by_the_clock_of_the_use_case(
+    typed: UseCase, sent: Any, unit: str, read: Any
+) -> None:
+    moment = typed.columns["moment"].model_copy(update={"unit": unit})
+    columns = typed.columns | {"moment": moment}
+    york = typed.model_copy(update={"time_zone": "America/New_York", "columns": columns})
+    if isinstance(read, str):
+        with pytest.raises(Problem, match=f"Row 0, column 'moment': {read}"):
+            checked([ROW | {"moment": sent}], york)
+    else:
+        assert checked([ROW | {"moment": sent}], york).event_time == [read]
+
+
 def test_a_missing_column_and_too_many_rows_are_refused(typed: UseCase) -> None:
     with pytest.raises(Problem, match=r"Row 0, column 'open': it is missing\."):
         checked([{name: value for name, value in ROW.items() if name != "open"}], typed)
