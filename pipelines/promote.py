@@ -20,6 +20,7 @@ from pipelines.registry.description import PENDING, sentence
 from pipelines.registry.move import move, refresh, request_of, settle
 from pipelines.registry.transitions import named
 from pipelines.registry.versions import Version, challenger_of, tag
+from pipelines.release.notices import tell_gated, tell_waiting
 from pipelines.release.release_check import check_release
 from pipelines.runtime import cli
 from pipelines.runtime.step import Done, Result, Step, execute
@@ -152,12 +153,15 @@ def conclude(workspace: Workspace, version: Version, gated: Gated) -> PromotionC
         last = taken_out_by(entries, v)
         why = sentence(last) if last else "it is no challenger"
         return PromotionConclusion(f"{short}, it is archived: {why}.")
+    version = Version.read(workspace, v)  # with what the gate wrote on it
+    tell_gated(workspace, version, () if gated.passed else gated.reasons)
     if not gated.passed:
         refresh(workspace)
         return PromotionConclusion(f"{short}, the gate refused it: {reasons}.")
     if workspace.use_case.release.approval == "manual":
         tag(workspace, version, **{APPROVAL_TAG: PENDING})
         refresh(workspace)
+        tell_waiting(workspace, version)
         given = f"-P use_case={workspace.use_case.name} -P version={v} -P reason='...'"
         return PromotionConclusion(
             f"{short} yet, it passed the gate and waits for approval: "
@@ -182,6 +186,7 @@ def main(
     registered = registered_by(settle(workspace), asked.version)
     check_approval(workspace.use_case.release, asked, workspace.actor, reason, registered)
     promote(workspace, asked, reason or "asked for by hand")
+    tell_waiting(workspace, None)
 
 
 if __name__ == "__main__":

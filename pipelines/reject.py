@@ -7,6 +7,7 @@ from pipelines.gate import VersionOption
 from pipelines.promote import ReasonOption
 from pipelines.registry.move import move, request_of
 from pipelines.registry.versions import Version, challenger_of
+from pipelines.release.notices import tell_waiting
 from pipelines.runtime import cli
 from pipelines.runtime.step import Done, Result, Step, execute
 from pipelines.runtime.workspace import Workspace, open_releases
@@ -54,6 +55,7 @@ def main(
     if asked is None:
         raise BadInput(f"{workspace.model_name!r} has no challenger; name a version.")
     reject(workspace, asked, reason)
+    tell_waiting(workspace, None)
 
 
 if __name__ == "__main__":

@@ -27,6 +27,7 @@ from pipelines.registry.versions import Version, create_version, read_snapshot, 
 from pipelines.runtime.code_hash import PROJECT
 from pipelines.runtime.workspace import Workspace, open_releases, open_workspace
 from tests.support.keys import key_pair
+from tests.support.receiver import Receiver, listening
 from tracking.who import Actor
 
 GATE = {"gate": "passed", "gate_champion": "1", "gate_run": "r1", "gate_reasons": "better"}
@@ -245,6 +246,32 @@ def test_a_pipeline_says_why_its_version_is_live_or_not(folder: Path) -> None:
     assert sentence.startswith("Version 2 did not reach Production, it is archived: ")
     assert "at night" in sentence
     assert stages(workspace) == {"1": PRODUCTION, "2": ARCHIVED}
+
+
+def test_people_hear_of_what_waits_what_was_refused_and_of_moves_by_hand(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with listening(Receiver()) as receiver:
+        monkeypatch.setenv("FOURCYCLE_ALERT_SLACK_URL", receiver.url)
+        client = open_releases("penguins").client
+        concluded(Release(approval="manual"), passed=False)
+        client.set_registered_model_alias("penguins", CHAMPION, "2")
+        for _ in range(2):  # the same again is no news
+            concluded(Release(approval="manual"))
+        reject.main("penguins", reason="too eager")
+    told = [json.loads(one.body)["text"] for one in receiver.got]
+    assert [text.split()[1].rstrip(".") for text in told] == [
+        "GATE_REFUSED",
+        "GATE_PASSED",
+        "MOVED_BY_HAND",
+        "WAITS_FOR_APPROVAL",
+        "APPROVAL_SETTLED",
+        "MOVED_BY_COMMAND",
+    ]
+    bodies = [one.body.decode() for one in receiver.got]
+    assert "it is as it is" in bodies[0]
+    assert "which is recorded and serves nobody" in bodies[2]
+    assert "waits for the approval of somebody else than anna, who trained it" in bodies[3]
 
 
 # Signatures
