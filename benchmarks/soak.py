@@ -77,6 +77,7 @@ def parts(supervisor: psutil.Process) -> dict[str, psutil.Process]:
 def service(folder: Path, port: int) -> Iterator["subprocess.Popen[bytes]"]:
     """Two workers, quick to follow."""
     settings = {"FOURCYCLE_SERVE_WORKERS": "2", "FOURCYCLE_SERVE_POLL_S": "1"}
+    settings |= {"FOURCYCLE_SERVE_FOLLOW": "alias"}  # which goes to and fro without a gate
     command = [sys.executable, "-m", "serving", "--use-case", "penguins", "--port", str(port)]
     process = subprocess.Popen(
         command, cwd=folder, env=os.environ | settings, stderr=subprocess.DEVNULL

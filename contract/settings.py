@@ -18,6 +18,7 @@ CODE_FOLDER = "FOURCYCLE_SERVE_CODE"  # set for the processes that a service or 
 
 LogSync = Literal["fsync", "os", "off"]
 LogFullPolicy = Literal["serve", "reject"]
+Follow = Literal["ledger", "alias"]
 SmtpTls = Literal["offered", "required", "implicit"]
 
 
@@ -41,12 +42,21 @@ class Settings(BaseSettings):
         description="How long jobs wait for a tracking address that does not answer, seconds",
     )
     actor: str = Field(
-        default="", description="Who acts; empty: the user of MLflow, else of the operating system"
+        default="",
+        description="Who acts, a note beside the user that MLflow's server proves; empty: the user",
     )
     mlflow_user: str = Field(
         default="",
         validation_alias="MLFLOW_TRACKING_USERNAME",
         description="User that MLflow's server knows; empty: nobody is signed in",
+    )
+    sign_key: SecretStr = Field(
+        default=SecretStr(""),
+        description="Private key (Ed25519, PEM or its file) that signs versions; jobs only",
+    )
+    verify_key: str = Field(
+        default="",
+        description="Public key (PEM or its file); what it has not signed is not served",
     )
     stages: bool = Field(
         default=True, description="Call MLflow's deprecated stage API; False: stages are tags"
@@ -74,6 +84,10 @@ class Settings(BaseSettings):
         default=True, description="One JSON line for each request on standard error"
     )
     serve_poll_s: float = Field(default=5.0, gt=0, description="Registry poll interval, seconds")
+    serve_follow: Follow = Field(
+        default="ledger",
+        description="What names the version to serve: ledger, or alias, which anybody may set",
+    )
     serve_workers: int = Field(default=1, ge=1, le=64, description="Processes that answer requests")
     serve_drain_s: float = Field(
         default=1.0,
@@ -148,19 +162,19 @@ class Settings(BaseSettings):
         default=8081, ge=0, le=65535, description="Port of the scheduler's health on 127.0.0.1"
     )
 
-    @property
-    def who(self) -> str:
-        """Name of the person or job that acts."""
-        try:
-            return self.actor or self.mlflow_user or getpass.getuser()
-        except (KeyError, OSError):  # a container's user often has a number and no name
-            return f"user {os.getuid()}"
-
     feedback_deadline_h: float = Field(
         default=24.0,
         gt=0,
         description="Feedback whose prediction is not known after so long is overdue, hours",
     )
+
+    @property
+    def claimed(self) -> str:
+        """Who acts by what the environment says, which proves nothing."""
+        try:
+            return self.actor or self.mlflow_user or getpass.getuser()
+        except (KeyError, OSError):  # a container's user often has a number and no name
+            return f"user {os.getuid()}"
 
     @property
     def code_folder(self) -> Path | None:

@@ -1,4 +1,4 @@
-# The MLflow tracking server and registry. Build from the repository's root:
+# The MLflow tracking server and registry, with what sign-in and S3 need. Build from the repository's root:
 #   docker build -f docker/tracking.Dockerfile -t fourcycle-tracking .
 FROM python:3.11.14-slim-bookworm AS build
 WORKDIR /build
@@ -6,7 +6,7 @@ COPY requirements.lock scripts/locked ./
 RUN sh locked uv > uv.txt \
     && pip install --no-cache-dir --require-hashes -r uv.txt \
     && uv venv /opt/venv \
-    && { sh locked mlflow; sh locked psycopg; sh locked psycopg-binary; } > wanted.txt \
+    && { for name in mlflow psycopg psycopg-binary flask-wtf boto3; do sh locked $name; done; } > wanted.txt \
     && uv pip install --no-cache --python /opt/venv --require-hashes --compile-bytecode \
         -r wanted.txt -c requirements.lock
 

@@ -18,7 +18,7 @@ CYCLES = {
     "All four cycles": ("main", "turn"),
     "Data cycle": ("check", "ingest", "validate", "split", "datasets"),
     "Model cycle": ("train", "evaluate", "package", "register", "reproduce"),
-    "Development cycle": ("gate", "promote", "reject", "rollback", "history"),
+    "Development cycle": ("gate", "promote", "reject", "rollback", "sign", "history"),
     "Operations cycle": (
         "serve",
         "score",

@@ -9,8 +9,8 @@ from rich.markup import escape
 from rich.table import Table
 
 from contract.errors import BadInput, Refused
+from contract.store.ledger import LedgerEntry, champion_at, read_entries
 from pipelines.registry.description import moment
-from pipelines.registry.ledger import LedgerEntry, champion_at, read_entries
 from pipelines.registry.manual_changes import damage, rollback_hint
 from pipelines.registry.move import settle
 from pipelines.registry.transitions import named
@@ -74,7 +74,7 @@ def _print(model: str, entries: list[LedgerEntry]) -> None:
     for e in entries:
         stage = f"{e.from_stage} → {e.to_stage}" if e.from_stage != e.to_stage else e.to_stage
         champion = e.state.champion or "none"
-        cells = (str(e.number), moment(e.time), e.move, e.version, stage, e.who, e.why, champion)
+        cells = (str(e.number), moment(e.time), e.move, e.version, stage, e.by, e.why, champion)
         moves.add_row(*map(escape, cells))
     console().print(moves)
     now = entries[-1].state

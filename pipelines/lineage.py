@@ -14,9 +14,9 @@ import typer
 from contract.errors import BadInput
 from contract.settings import read_settings
 from contract.store.labels import revisions_sql, shared_keys
+from contract.store.ledger import LedgerEntry, champion_at, read_entries
 from contract.use_case.loader import load_use_case
 from monitoring.windows.window import literal
-from pipelines.registry.ledger import LedgerEntry, champion_at, read_entries
 from pipelines.registry.versions import Version
 from pipelines.runtime import cli
 from pipelines.runtime.console import summary

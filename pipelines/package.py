@@ -22,9 +22,9 @@ import pyarrow as pa
 import yaml
 
 from contract.names import REFERENCE_DIR, SCORER_DIR, USE_CASE_FILE
+from contract.package import MANIFEST_FILE, NOT_SEALED
 from contract.statistics.metrics import metric_values
 from contract.store.frames import feature_frame
-from contract.store.package import MANIFEST_FILE, NOT_SEALED
 from contract.use_case.model import UseCase
 from contract.use_case.pseudonymisation import of_persons
 from monitoring.windows import reference

@@ -7,13 +7,20 @@ import mlflow
 import typer
 
 from contract.errors import BadInput, Refused
+from contract.store.ledger import (
+    LedgerEntry,
+    RegistryState,
+    registered_by,
+    state_after,
+    taken_out_by,
+)
 from contract.use_case.model import Release
 from pipelines.gate import Gated, VersionOption
 from pipelines.registry.description import PENDING, sentence
-from pipelines.registry.ledger import RegistryState, state_after, taken_out_by
-from pipelines.registry.move import move, refresh, settle
-from pipelines.registry.transitions import MoveRequest, named
+from pipelines.registry.move import move, refresh, request_of, settle
+from pipelines.registry.transitions import named
 from pipelines.registry.versions import Version, challenger_of, tag
+from pipelines.release.notices import tell_gated, tell_waiting
 from pipelines.release.release_check import check_release
 from pipelines.runtime import cli
 from pipelines.runtime.step import Done, Result, Step, execute
@@ -22,13 +29,17 @@ from tracking.tags import (
     APPROVAL_TAG,
     GATE_CHAMPION_TAG,
     GATE_REASONS_TAG,
-    GATE_RUN_TAG,
     GATE_TAG,
+    TRAINED_BY_NOTE_TAG,
     TRAINED_BY_TAG,
     VERSION_TAG,
-    table_version_tag,
 )
+from tracking.who import UNPROVEN, Actor
 
+TO_PROVE = (
+    "A tracking server with sign-in proves it (mlflow server --app-name basic-auth); "
+    "release.unproven: true in the use case lets claimed names do."
+)
 ReasonOption = Annotated[str, typer.Option(help="Why; stands in the ledger and on the version.")]
 
 
@@ -68,15 +79,8 @@ def _promote(workspace: Workspace, version: Version, reason: str) -> Promoted:
         return Promoted(version=version.version, moved=False, why="")
     gated_against = passed_against(Version.read(workspace, version.version), now)
     checked = check_release(workspace, version)
-    request = MoveRequest(
-        "promote",
-        version.version,
-        workspace.settings.who,
-        reason,
-        expected=gated_against,
-        gate_run=version.tags.get(GATE_RUN_TAG, ""),
-        data_version=f"training@{version.tags.get(table_version_tag('training'), '?')}",
-        release_check=checked.line(),
+    request = request_of(
+        workspace, "promote", version, reason, gated_against, release_check=checked.line()
     )
     moved = move(workspace, request) is not None
     return Promoted(version=version.version, moved=moved, why=reason)
@@ -101,19 +105,40 @@ def passed_against(version: Version, now: RegistryState) -> str:
     return against
 
 
-def check_approval(release: Release, version: Version, who: str, reason: str) -> None:
-    """Under `approval: manual` a second person gives a reason; Refused otherwise."""
+def check_approval(
+    release: Release,
+    version: Version,
+    actor: Actor,
+    reason: str,
+    registered: LedgerEntry | None,
+) -> None:
+    """Under `approval: manual` a second, proven person gives a reason; Refused otherwise.
+
+    `registered` is the entry by which the version became the challenger. Who trained it stands in
+    a tag of a run, which its writer could change; who registered it stands in the ledger.
+    """
     if release.approval == "auto":
         return
+    v, tags = version.version, version.tags
     if not reason:
-        raise BadInput(
-            f"Version {version.version} needs an approval with a reason: -P reason='...'."
-        )
-    trained_by = version.tags.get(TRAINED_BY_TAG, "")
-    if not release.self_approval and who == trained_by:
+        raise BadInput(f"Version {v} needs an approval with a reason: -P reason='...'.")
+    trained_by = {tags.get(TRAINED_BY_TAG, UNPROVEN)} | ({registered.who} if registered else set())
+    if release.unproven:
+        trained_by.add(tags.get(TRAINED_BY_NOTE_TAG, ""))
+    elif not actor.proven:
         raise Refused(
-            f"Version {version.version} was trained by {trained_by}; another person must approve "
-            "it (release.self_approval in the use case allows the same)."
+            f"Version {v} needs the approval of somebody who is proven, and nobody has proven "
+            f"that this is {actor.name!r}. {TO_PROVE}"
+        )
+    elif UNPROVEN in trained_by or not (registered and registered.proven):
+        raise Refused(
+            f"Nobody has proven who trained version {v}, so nobody can be shown to be another "
+            f"person. Train it again signed in. {TO_PROVE}"
+        )
+    if not release.self_approval and actor.name in trained_by:
+        raise Refused(
+            f"Version {v} was trained by {actor.name}; another person must approve it "
+            "(release.self_approval in the use case allows the same)."
         )
 
 
@@ -128,12 +153,15 @@ def conclude(workspace: Workspace, version: Version, gated: Gated) -> PromotionC
         last = taken_out_by(entries, v)
         why = sentence(last) if last else "it is no challenger"
         return PromotionConclusion(f"{short}, it is archived: {why}.")
+    version = Version.read(workspace, v)  # with what the gate wrote on it
+    tell_gated(workspace, version, () if gated.passed else gated.reasons)
     if not gated.passed:
         refresh(workspace)
         return PromotionConclusion(f"{short}, the gate refused it: {reasons}.")
     if workspace.use_case.release.approval == "manual":
         tag(workspace, version, **{APPROVAL_TAG: PENDING})
         refresh(workspace)
+        tell_waiting(workspace, version)
         given = f"-P use_case={workspace.use_case.name} -P version={v} -P reason='...'"
         return PromotionConclusion(
             f"{short} yet, it passed the gate and waits for approval: "
@@ -155,8 +183,10 @@ def main(
     asked = Version.read(workspace, version) if version else challenger_of(workspace)
     if asked is None:
         raise BadInput(f"{workspace.model_name!r} has no challenger; name a version.")
-    check_approval(workspace.use_case.release, asked, workspace.settings.who, reason)
+    registered = registered_by(settle(workspace), asked.version)
+    check_approval(workspace.use_case.release, asked, workspace.actor, reason, registered)
     promote(workspace, asked, reason or "asked for by hand")
+    tell_waiting(workspace, None)
 
 
 if __name__ == "__main__":

@@ -10,8 +10,9 @@ from pipelines.model.model_card import model_card
 from pipelines.model.results import Evaluated, Trained
 from pipelines.package import STEP as PACKAGE
 from pipelines.package import Packaged
-from pipelines.registry.move import move
-from pipelines.registry.transitions import UNSTAGED, MoveRequest
+from pipelines.registry.move import move, request_of
+from pipelines.registry.signatures import sign_version
+from pipelines.registry.transitions import UNSTAGED
 from pipelines.registry.versions import Version, create_version, find_version
 from pipelines.runtime import cli
 from pipelines.runtime.git_commit import commit
@@ -20,6 +21,7 @@ from pipelines.runtime.workspace import Workspace, open_workspace
 from pipelines.train import STEP as TRAIN
 from pipelines.validate import STEP as VALIDATE
 from tracking.tags import (
+    ACTOR_NOTE_TAG,
     ACTOR_TAG,
     COMPARED_WITH_TAG,
     ESTIMATOR_TAG,
@@ -34,12 +36,12 @@ from tracking.tags import (
     PREDICTION_HASH_TAG,
     RETRAINED_WHY_TAG,
     TRAIN_RUN_TAG,
+    TRAINED_BY_NOTE_TAG,
     TRAINED_BY_TAG,
-    USER_TAG,
     VERSION_TAG,
     table_tags,
-    table_version_tag,
 )
+from tracking.who import UNPROVEN
 
 
 class Registered(Result):
@@ -85,9 +87,9 @@ def _register(
     because: Mapping[str, str],
 ) -> Registered:
     run = workspace.client.get_run(trained.run_id)
-    trained_by = run.data.tags.get(ACTOR_TAG, run.data.tags.get(USER_TAG, ""))
     tags = lineage(validated, trained, evaluated, packaged) | {
-        TRAINED_BY_TAG: trained_by,
+        TRAINED_BY_TAG: run.data.tags.get(ACTOR_TAG, UNPROVEN),
+        TRAINED_BY_NOTE_TAG: run.data.tags.get(ACTOR_NOTE_TAG, ""),
         **because,
     }
     version = find_version(workspace, **{PACKAGE_TAG: packaged.digest})
@@ -100,6 +102,7 @@ def _register(
         why = f"trained in run {trained.run_id[:8]}, {evaluated.line()}"
         if cause := because.get(RETRAINED_WHY_TAG, "").rstrip("."):
             why = f"{cause}; {why}"
+        sign_version(workspace, version)
         nominate(workspace, version, why)
         version = Version.read(workspace, version.version)
     mlflow.set_tag(VERSION_TAG, version.version)
@@ -110,9 +113,7 @@ def _register(
 
 def nominate(workspace: Workspace, version: Version, why: str) -> None:
     """Make a version the challenger, in Staging."""
-    data = f"training@{version.tags[table_version_tag('training')]}"
-    ask = MoveRequest("register", version.version, workspace.settings.who, why, data_version=data)
-    move(workspace, ask)
+    move(workspace, request_of(workspace, "register", version, why))
 
 
 def lineage(

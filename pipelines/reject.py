@@ -5,13 +5,13 @@ import mlflow
 from contract.errors import BadInput
 from pipelines.gate import VersionOption
 from pipelines.promote import ReasonOption
-from pipelines.registry.move import move
-from pipelines.registry.transitions import MoveRequest
+from pipelines.registry.move import move, request_of
 from pipelines.registry.versions import Version, challenger_of
+from pipelines.release.notices import tell_waiting
 from pipelines.runtime import cli
 from pipelines.runtime.step import Done, Result, Step, execute
 from pipelines.runtime.workspace import Workspace, open_releases
-from tracking.tags import GATE_RUN_TAG, VERSION_TAG, table_version_tag
+from tracking.tags import VERSION_TAG
 
 
 class Rejected(Result):
@@ -37,15 +37,7 @@ def reject(workspace: Workspace, version: Version, reason: str) -> Done[Rejected
 
 def _reject(workspace: Workspace, version: Version, reason: str) -> Rejected:
     mlflow.set_tag(VERSION_TAG, version.version)
-    request = MoveRequest(
-        "reject",
-        version.version,
-        workspace.settings.who,
-        reason,
-        gate_run=version.tags.get(GATE_RUN_TAG, ""),
-        data_version=f"training@{version.tags.get(table_version_tag('training'), '?')}",
-    )
-    moved = move(workspace, request) is not None
+    moved = move(workspace, request_of(workspace, "reject", version, reason)) is not None
     return Rejected(version=version.version, moved=moved, why=reason)
 
 
@@ -63,6 +55,7 @@ def main(
     if asked is None:
         raise BadInput(f"{workspace.model_name!r} has no challenger; name a version.")
     reject(workspace, asked, reason)
+    tell_waiting(workspace, None)
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ import subprocess
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import mlflow
@@ -111,9 +112,7 @@ def _frozen_workspace(workspace: Workspace, version: Version, trained: Trained) 
     # The user's own class comes from beside the use case, never from the package.
     source = use_case.source.model_copy(update={"folder": workspace.use_case.source.folder})
     fixed = use_case.model_copy(update={"estimator": estimator, "source": source})
-    return Workspace(
-        fixed, workspace.settings, workspace.tables, workspace.client, workspace.experiment_id
-    )
+    return replace(workspace, use_case=fixed)
 
 
 def _data_differences(workspace: Workspace, trained: Trained) -> Iterator[str]:

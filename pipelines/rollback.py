@@ -6,16 +6,15 @@ import mlflow
 import typer
 
 from contract.errors import BadInput
+from contract.store.ledger import RegistryState, state_after
 from pipelines.promote import ReasonOption
-from pipelines.registry.ledger import RegistryState, state_after
-from pipelines.registry.move import move, settle
-from pipelines.registry.transitions import MoveRequest
+from pipelines.registry.move import move, request_of, settle
 from pipelines.registry.versions import Version
 from pipelines.release.release_check import check_release
 from pipelines.runtime import cli
 from pipelines.runtime.step import Done, Result, Step, execute
 from pipelines.runtime.workspace import Workspace, open_releases
-from tracking.tags import GATE_RUN_TAG, VERSION_TAG, table_version_tag
+from tracking.tags import VERSION_TAG
 
 BackToOption = Annotated[str, typer.Option("--version", help="Version; empty: the previous one.")]
 
@@ -49,15 +48,8 @@ def _rollback(workspace: Workspace, reason: str, version: str) -> RolledBack:
     if target.version == now.champion:
         return RolledBack(version=target.version, taken_out="", moved=False)
     checked = check_release(workspace, target, live_before=True)
-    request = MoveRequest(
-        "rollback",
-        target.version,
-        workspace.settings.who,
-        reason,
-        expected=now.champion,
-        gate_run=target.tags.get(GATE_RUN_TAG, ""),
-        data_version=f"training@{target.tags.get(table_version_tag('training'), '?')}",
-        release_check=checked.line(),
+    request = request_of(
+        workspace, "rollback", target, reason, now.champion, release_check=checked.line()
     )
     moved = move(workspace, request) is not None
     return RolledBack(version=target.version, taken_out=now.champion, moved=moved)

@@ -19,6 +19,7 @@ import typer
 from contract.errors import Refused, Unavailable
 from contract.processes import run_to_end
 from contract.settings import CODE_FOLDER
+from contract.signing import SIGN
 from serving.telemetry.metrics import SHARED
 
 REQUIREMENTS_FILE = "requirements.txt"
@@ -91,7 +92,7 @@ def check_apart(
     limit = CHECK_S if limit_s is None else limit_s
     command = [sys.executable, "-m", "serving.check", str(folder), "--name", name]
     command += ["--version", version, "--registered", registered, "--types", "yes" if new else "no"]
-    environment = {name: value for name, value in os.environ.items() if name != SHARED}
+    environment = {k: value for k, value in os.environ.items() if k not in (SHARED, SIGN)}
     if code is not None:
         environment[CODE_FOLDER] = str(code.resolve())
     try:

@@ -21,13 +21,16 @@ import typer
 
 from contract.command import run
 from contract.errors import Busy, FourcycleError, Refused
-from contract.names import CHALLENGER, CHAMPION
+from contract.names import CHALLENGER
+from contract.package import package_said, verify
 from contract.settings import Settings, read_settings
+from contract.signing import unsigned
 from contract.store.locks import FOREVER, locked
-from contract.store.package import verify
+from contract.store.tables import Tables
 from serving.check import Check, check_apart
 from serving.scoring.cache import Announcement, Cache, FetchedVersion, RefusedVersion
-from tracking.tags import PACKAGE_TAG
+from serving.scoring.pointer import LedgerReader, Pointer, PointerReader, ShownRegistry, by_alias
+from tracking.tags import LEDGER_TAG, PACKAGE_TAG, SIGNATURE_TAG
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -53,36 +56,48 @@ def now_utc() -> datetime:
 
 
 class Follower:
-    """Keeps the cache and its announcement in step with the aliases of one registered model."""
+    """Keeps the cache and its announcement in step with what is to be served of one model."""
 
     def __init__(
         self,
         connect: "Callable[[], MlflowClient]",
         cache: Cache,
         name: str,
+        point: PointerReader,
         shadow: bool = False,
         check: Check = check_apart,
         clock: Callable[[], datetime] = now_utc,
+        verify_key: str = "",
     ) -> None:
-        self._connect, self._cache, self._name = connect, cache, name
+        self._connect, self._cache, self._name, self._point = connect, cache, name, point
         self._shadow, self._check, self._clock = shadow, check, clock
+        self._verify_key = verify_key
         self._client: MlflowClient | None = None
         self._announced = self._remembered()
 
     def look(self) -> Announcement:
-        """Ask the registry once and announce what follows from its answer."""
+        """Ask registry and ledger once and announce what follows from their answers."""
         try:
-            aliases = self._aliases()
+            shown = self._shown()
         except Exception as error:  # whatever it is, the next poll may be answered
-            trouble = f"The registry does not answer ({_what(error)})."
-            self._log_once(trouble, error)
-            trouble = " ".join(filter(None, (trouble, self._damage(self._announced.champion))))
-            return self._announce(replace(self._announced, reachable=False, trouble=trouble))
+            return self._away("The registry does not answer", error, reachable=False)
+        try:
+            pointer = self._point(shown, self._announced.entry)
+        except Exception as error:
+            return self._away("The ledger can't be read", error, reachable=True)
         announced = replace(self._announced, reachable=True, polled=self._clock(), trouble="")
-        announced = self._follow_champion(announced, aliases.get(CHAMPION))
+        announced = self._follow_champion(replace(announced, entry=pointer.entry), pointer)
         if self._shadow:
-            announced = self._follow_challenger(announced, aliases.get(CHALLENGER))
+            announced = self._follow_challenger(announced, shown.aliases.get(CHALLENGER))
         return self._announce(announced)
+
+    def _away(self, what: str, error: Exception, reachable: bool) -> Announcement:
+        """What is served goes on while registry or ledger is away."""
+        old = self._announced.champion
+        trouble = f"{what} ({_what(error)})."
+        self._log_once(trouble, error)
+        trouble = " ".join(filter(None, (trouble, self._damage(old))))
+        return self._announce(replace(self._announced, reachable=reachable, trouble=trouble))
 
     def _remembered(self) -> Announcement:
         """What was announced before this process; what of it is damaged will be fetched anew."""
@@ -108,31 +123,33 @@ class Follower:
         self._cache.trust(held.digest)
         return ""
 
-    def _aliases(self) -> dict[str, str]:
-        """Version numbers by alias; none where the model is not registered yet."""
+    def _shown(self) -> ShownRegistry:
+        """What the registered model shows; nothing where it is not registered yet."""
         from mlflow import MlflowException
 
         from tracking.store import is_absent
 
         self._client = self._client or self._connect()
         try:
-            aliases = self._client.get_registered_model(self._name).aliases
+            model = self._client.get_registered_model(self._name)
         except MlflowException as error:
             if is_absent(error):
-                return {}
+                return ShownRegistry()
             raise
-        return {alias: str(number) for alias, number in aliases.items()}
+        aliases = {alias: str(number) for alias, number in model.aliases.items()}
+        return ShownRegistry(aliases, str(model.tags.get(LEDGER_TAG, "")))
 
-    def _follow_champion(self, announced: Announcement, version: str | None) -> Announcement:
-        old = announced.champion
-        if version is None:
-            gone = f"No version of {self._name} carries the alias {CHAMPION!r}"
-            return replace(announced, trouble=f"{gone}; {_on(old)}") if old else announced
-        announced, fetched = self._obtain(announced, version, old)
+    def _follow_champion(self, announced: Announcement, pointer: Pointer) -> Announcement:
+        old, version = announced.champion, pointer.version
+        if not version:
+            said = pointer.trouble or (f"No promotion of {self._name} is known" if old else "")
+            return replace(announced, trouble=f"{said}; {_on(old)}" if said else "")
+        announced, fetched = self._obtain(announced, version, old, pointer.package)
         if fetched is None:
             if old and old.version != version and self._cache.doubted(old.digest):
                 self._obtain(announced, old.version, old)  # what serves on must be whole, too
             return replace(announced, trouble=f"{announced.trouble} {_on(old)}".strip())
+        announced = replace(announced, trouble=pointer.trouble)
         return announced if fetched is old else replace(announced, champion=fetched, previous=old)
 
     def _follow_challenger(self, announced: Announcement, version: str | None) -> Announcement:
@@ -142,11 +159,17 @@ class Follower:
         return replace(seen, challenger=fetched, trouble=announced.trouble)
 
     def _obtain(
-        self, announced: Announcement, version: str, held: FetchedVersion | None
+        self,
+        announced: Announcement,
+        version: str,
+        held: FetchedVersion | None,
+        package: str = "",
     ) -> tuple[Announcement, FetchedVersion | None]:
         """The checked version, `held` if it is that; or None, with the trouble announced."""
         try:
-            digest = self._registered(version)
+            digest = self._registered(version, package)
+        except Refused as error:  # not remembered: its tags can be put right
+            return replace(announced, trouble=str(error)), None
         except Exception as error:  # the registry is away by now: the next poll tries again
             return self._unfetched(announced, version, error), None
         held = held if held and _same(held, version, digest) else None
@@ -166,11 +189,34 @@ class Follower:
             return self._unfetched(announced, version, error, damage), None
         return announced, held or FetchedVersion(version, digest, self._clock())
 
-    def _registered(self, version: str) -> str:
-        """The digest that a version's package was registered with; "" where the tag is missing."""
+    def _registered(self, version: str, package: str) -> str:
+        """The digest that a version's package was registered with; "" where the tag is missing.
+
+        Refused where the ledger knows another one, or where the key has not signed it.
+        """
+        from mlflow import MlflowException
+
+        from tracking.store import is_absent
+
         assert self._client is not None
-        registered = self._client.get_model_version(self._name, version)
-        return str(registered.tags.get(PACKAGE_TAG, ""))
+        try:
+            tags = self._client.get_model_version(self._name, version).tags
+        except MlflowException as error:
+            if not is_absent(error):
+                raise
+            gone = f"Version {version} of {self._name} was deleted from the registry;"
+            raise Refused(gone) from error
+        digest = str(tags.get(PACKAGE_TAG, ""))
+        why = ""
+        if package and digest != package:
+            why = f"its tag {PACKAGE_TAG} was changed, the ledger knows the package {package[:12]}"
+        signature = str(tags.get(SIGNATURE_TAG, ""))
+        why = why or unsigned(
+            self._verify_key, signature, *package_said(self._name, version, digest)
+        )
+        if why:
+            raise Refused(f"Version {version} of {self._name} can't be served: {why}.")
+        return digest
 
     def _fetch(self, version: str, digest: str) -> None:
         """Bring a version into the cache by one rename, after its checks."""
@@ -231,6 +277,14 @@ def _what(error: Exception) -> str:
     return str(error) if isinstance(error, FourcycleError) else type(error).__name__
 
 
+def pointer_reader(name: str, settings: Settings) -> PointerReader:
+    """What the service follows, by its settings; BadInput where its key is none."""
+    unsigned(settings.verify_key, "")
+    if settings.serve_follow == "alias":
+        return by_alias
+    return LedgerReader(Tables(settings.table_root, name), name, settings.verify_key)
+
+
 def follow(name: str, settings: Settings, parent: int) -> None:
     """Poll until the parent process is gone; wait while another follower of this host does."""
     cache = Cache(settings.cache_root / name)
@@ -243,7 +297,14 @@ def follow(name: str, settings: Settings, parent: int) -> None:
     with locked(cache.folder / "follow.lock", lambda: busy, FOREVER, gone, LOCK_POLL_S):
         from tracking.store import client_of
 
-        follower = Follower(lambda: client_of(settings), cache, name, settings.serve_shadow)
+        follower = Follower(
+            lambda: client_of(settings),
+            cache,
+            name,
+            pointer_reader(name, settings),
+            settings.serve_shadow,
+            verify_key=settings.verify_key,
+        )
         while not gone():
             try:
                 follower.look()

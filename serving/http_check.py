@@ -21,8 +21,8 @@ import uvloop
 from pydantic import SecretStr
 
 from contract.errors import Refused
+from contract.package import MANIFEST_FILE
 from contract.settings import CODE_FOLDER, Settings
-from contract.store.package import MANIFEST_FILE
 from serving.protocols.protocol import GoldenRequest
 from serving.protocols.registry import PROTOCOLS
 from serving.requests.request import JSON_ROWS

@@ -14,7 +14,7 @@ import typer
 from contract.command import run
 from contract.errors import BadInput
 from contract.settings import read_settings
-from serving.requests.api_keys import SCOPES
+from serving.requests.api_keys import SCOPE, SCOPES
 
 NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,31}")
 
@@ -23,8 +23,11 @@ def make(path: Path, name: str, scopes: tuple[str, ...], now: datetime) -> str:
     """Add a key to the file, which is made where needed; the key itself, shown once."""
     if not NAME.fullmatch(name):
         raise BadInput("name: up to 32 of a-z, 0-9, - and _ are needed.")
-    if not scopes or not set(scopes) <= set(SCOPES):
-        raise BadInput(f"scopes: some of {', '.join(SCOPES)}, parted by commas, are needed.")
+    if not scopes or not all(map(SCOPE.fullmatch, scopes)):
+        raise BadInput(
+            f"scopes: some of {', '.join(SCOPES)}, parted by commas, are needed; each may be for "
+            "one use case alone: predict:flights."
+        )
     kept = json.loads(path.read_text(encoding="utf-8"))["keys"] if path.exists() else []
     if any(key["name"] == name for key in kept):
         raise BadInput(f"A key {name!r} is there; take its entry out of {path} to revoke it.")
@@ -44,7 +47,9 @@ def make(path: Path, name: str, scopes: tuple[str, ...], now: datetime) -> str:
 
 def main(
     name: Annotated[str, typer.Option(help="Who will use the key.")],
-    scopes: Annotated[str, typer.Option(help=f"Some of {', '.join(SCOPES)}.")] = "predict",
+    scopes: Annotated[
+        str, typer.Option(help=f"Some of {', '.join(SCOPES)}, or predict:flights.")
+    ] = "predict",
     file: Annotated[str, typer.Option(help="File of keys; empty: FOURCYCLE_SERVE_KEYS.")] = "",
 ) -> None:
     """Make a key: it is printed once, and its hash is added to the file of keys."""

@@ -76,7 +76,7 @@ async def open_server(name: str, settings: Settings) -> Server:
         settings=settings,
         mlflow_version=version("mlflow"),
         metrics=Metrics(),
-        keys=open_keys(settings),
+        keys=open_keys(settings, name),
         access_log=open_access_log(settings),
     )
     config = uvicorn.Config(

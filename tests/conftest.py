@@ -17,6 +17,7 @@ from pipelines.data.rehearsal import Rehearsal
 from pipelines.main import Outcome, pipeline
 from pipelines.runtime import cli
 from pipelines.runtime.workspace import Workspace, open_workspace
+from tests.support.secrets import set_secrets
 from tracking.store import connect
 
 if TYPE_CHECKING:
@@ -134,6 +135,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, Ou
     folder = tmp_path_factory.mktemp("trained")
     with pytest.MonkeyPatch.context() as patch:
         settle(folder, patch)
+        set_secrets(patch)  # a test looks that none of them is written
         with open_workspace("penguins") as opened:
             outcome = pipeline(opened, Rehearsal(), tune=0)
     yield folder, outcome
@@ -189,3 +191,12 @@ def postgresql(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         server = get_server(folder / "data")
         yield server.get_uri()
         server.cleanup()
+
+
+@pytest.fixture(scope="session")
+def signed_in(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Address of a tracking server that knows ann and bob by their passwords; start-up is slow."""
+    from tests.support.tracking import signed_in_server
+
+    with signed_in_server(tmp_path_factory.mktemp("signed-in"), ("ann", "bob")) as address:
+        yield address

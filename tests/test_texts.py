@@ -16,6 +16,7 @@ from mlflow import MlflowClient, artifacts
 from contract.markdown import plain
 from contract.settings import read_settings
 from contract.statistics.metrics import Scored
+from contract.store.ledger import LedgerEntry, RegistryState
 from contract.store.tables import Tables, TableVersion
 from contract.use_case.loader import parse_use_case
 from contract.use_case.model import Column, UseCase
@@ -35,7 +36,6 @@ from pipelines.model.results import Evaluated, Figure, HoldoutSlice, Trained
 from pipelines.profiling.notes import ColumnNote
 from pipelines.profiling.notes import page as notes_page
 from pipelines.registry.description import front_page
-from pipelines.registry.ledger import LedgerEntry, RegistryState
 from pipelines.registry.move_runs import _note as entry_page
 from pipelines.release.decision import GateDecision
 from pipelines.release.gate_evidence import Champion

@@ -44,6 +44,7 @@ DELTA = {"source": {"delta": {"path": "a"}}}
 NIGHTLY = {"schedule.monitor": "15 2 * * *"}
 WATCHED = {"schedule.labels": "inbox/*.csv"}
 MANUAL = {"release.approval": "manual"}
+CLAIMED = MANUAL | {"release.unproven": True}
 CELLS = {"source": {"csv": {"path": "cells.csv"}}}
 INTERVAL = {"estimator.search": {"C": {"low": 1, "high": 10}}}
 
@@ -153,7 +154,8 @@ EFFECTS = {
     "Gates.max_latency_ms": Effect("gates.max_latency_ms", 10, see.gate_decision),
     "Gates.max_size_mb": Effect("gates.max_size_mb", 50, see.gate_decision),
     "Release.approval": Effect("release.approval", "manual", see.approval),
-    "Release.self_approval": Effect("release.self_approval", True, see.approval, MANUAL),
+    "Release.self_approval": Effect("release.self_approval", True, see.approval, CLAIMED),
+    "Release.unproven": Effect("release.unproven", True, see.approval, MANUAL),
     "Release.check_s": Effect("release.check_s", 0.05, see.release_check),
     "Monitoring.reference_rows": Effect("monitoring.reference_rows", 200, see.reference_size),
     "Monitoring.every": Effect("monitoring.every", "week", see.windows),

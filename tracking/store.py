@@ -15,6 +15,7 @@ from contract.store.locks import store_lock
 from tracking.database import ask_database, await_database
 from tracking.server import await_server, did_not_answer
 from tracking.tags import KIND_TAG
+from tracking.who import actor_of
 
 # Without the kind, the user interface opens an experiment in its view for language models.
 KIND = "custom_model_development"
@@ -27,7 +28,8 @@ AWAY = "TEMPORARILY_UNAVAILABLE"
 def connect(settings: Settings) -> MlflowClient:
     """A client of the store, which is waited for if it is away.
 
-    Unavailable where it stays away for `store_wait_s`.
+    Unavailable where it stays away for `store_wait_s`, BadInput where it is a server that does not
+    take the credentials.
     """
     scheme, wait_s = scheme_of(settings.store_uri), settings.store_wait_s
     if scheme in DATABASES:
@@ -35,6 +37,7 @@ def connect(settings: Settings) -> MlflowClient:
     client = client_of(settings)
     if scheme in SERVERS:
         await_server(client, settings.store_uri, wait_s)
+        actor_of(settings)
     return client
 
 

@@ -133,15 +133,25 @@ class Tables:
         if (table.transaction_version(name) or 0) != number - 1:
             return self._holds(name, rows, number)
         properties = CommitProperties(app_transactions=[Transaction(name, number)])
+        held = pa.schema(table.schema().to_arrow()).names
         try:
-            write_deltalake(table, rows, mode="append", commit_properties=properties)
+            write_deltalake(
+                table,
+                rows,
+                mode="append",
+                # A table of an older format lacks columns.
+                schema_mode=None if set(rows.schema.names) <= set(held) else "merge",
+                commit_properties=properties,
+            )
         except CommitFailedError:
             return self._holds(name, rows, number)
         return True
 
     def _holds(self, name: TableName, rows: pa.Table, number: int) -> bool:
-        standing = self.read(name, columns=rows.schema.names, where=f"number = {number}")
-        return bool(standing.to_pylist() == rows.to_pylist())
+        standing = self.read(name, where=f"number = {number}")
+        if not set(rows.schema.names) <= set(standing.schema.names):
+            return False  # an older Fourcycle wrote it
+        return bool(standing.select(rows.schema.names).to_pylist() == rows.to_pylist())
 
     def overwrite(
         self,

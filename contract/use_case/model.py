@@ -259,11 +259,13 @@ class Release(Section):
     """Who lets a version that passed the gate reach Production, and how fast it must prove itself.
 
     With `manual` it waits in Staging until a person promotes it, who is not the one that trained
-    it unless `self_approval` says so.
+    it unless `self_approval` says so. MLflow's server must have proven who both are; with
+    `unproven` the names that an environment claims will do.
     """
 
     approval: Literal["auto", "manual"] = "auto"
     self_approval: bool = False
+    unproven: bool = False
     check_s: float = Field(default=60, gt=0, description="deadline of the release check, seconds")
 
 

@@ -13,8 +13,8 @@ from mlflow import MlflowClient
 from contract import names
 from contract.errors import Refused, Unavailable
 from contract.names import CHAMPION, REFERENCE_DIR, USE_CASE_FILE
+from contract.package import MANIFEST_FILE, verify
 from contract.settings import Settings
-from contract.store.package import MANIFEST_FILE, verify
 from contract.use_case.loader import parse_frozen
 from contract.use_case.model import UseCase
 from monitoring.windows.reference import Reference, load

@@ -5,8 +5,8 @@ from datetime import datetime
 
 from contract.markdown import plain
 from contract.names import ARCHIVED
+from contract.store.ledger import LedgerEntry, taken_out_by
 from contract.use_case.model import UseCase
-from pipelines.registry.ledger import LedgerEntry, taken_out_by
 from pipelines.registry.transitions import stage_of
 from tracking.tags import APPROVAL_TAG, GATE_REASONS_TAG, GATE_TAG
 
@@ -109,6 +109,7 @@ def sentence(entry: LedgerEntry) -> str:
         "promote": f"version {entry.version} reached Production",
         "reject": f"version {entry.version} was rejected",
         "rollback": f"rollback to version {entry.version}",
+        "sign": f"version {entry.version} was signed",
         "external": "a change by hand was found",
         "reset": "the registered model was deleted or made anew",
     }[entry.move]
@@ -121,7 +122,7 @@ def moment(time: datetime) -> str:
 
 
 def _by(entry: LedgerEntry) -> str:
-    return MADE_BY.get(entry.move, f"by {entry.who}")
+    return MADE_BY.get(entry.move, f"by {entry.by}")
 
 
 def _command(use_case: UseCase, entry_point: str, **parameters: str) -> str:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import mlflow
 
-from contract.store.package import verify
+from contract.package import verify
 from pipelines.registry.versions import Version
 from tracking.tags import PACKAGE_TAG
 

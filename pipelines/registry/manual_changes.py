@@ -8,7 +8,8 @@ hand.
 import socket
 from datetime import UTC, datetime
 
-from pipelines.registry.ledger import NONE, LedgerEntry, RegistryState, broken_link
+from contract.names import CHAMPION
+from contract.store.ledger import NONE, LedgerEntry, RegistryState, broken_link
 from pipelines.registry.transitions import adopt, effects, plan
 from pipelines.registry.versions import RegistrySnapshot
 from tracking.tags import LEDGER_TAG
@@ -55,7 +56,8 @@ def manual_changes(
     repairs = plan(after, observed)
     if after == now and not repairs:
         return None
-    subject = after.champion if after.champion != now.champion else NONE
+    shown = observed.aliases.get(CHAMPION, NONE)
+    subject = shown if shown != after.champion else NONE
     changed = [v for v in (now.champion, now.challenger, *now.former) if not observed.has(v)]
     subject = subject or next(iter(filter(None, [*changed, *repairs.stages])), after.champion)
     done = effects(repairs, observed)

@@ -9,6 +9,7 @@ the next call, so no crash leaves half a move (docs/decisions).
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 
@@ -16,15 +17,19 @@ import mlflow
 from tenacity import Retrying, retry_if_result, stop_after_delay, wait_fixed
 
 from contract.errors import Refused, Unavailable
-from contract.store.locks import lock_folder, locked
-from pipelines.registry.ledger import (
+from contract.signing import sign
+from contract.store.ledger import (
+    NONE,
+    Asked,
     LedgerEntry,
     RegistryState,
     append_entry,
+    entry_said,
     ever_champion,
     read_entries,
     state_after,
 )
+from contract.store.locks import lock_folder, locked
 from pipelines.registry.manual_changes import damage, manual_changes, mark_in, mark_of
 from pipelines.registry.sync import ROUNDS, reconcile, write_texts
 from pipelines.registry.transitions import (
@@ -35,14 +40,40 @@ from pipelines.registry.transitions import (
     effects,
     plan,
 )
-from pipelines.registry.versions import RegistrySnapshot, read_snapshot
+from pipelines.registry.versions import RegistrySnapshot, Version, read_snapshot
 from pipelines.runtime.retry import retry_while_away
 from pipelines.runtime.workspace import Workspace
+from tracking.tags import GATE_RUN_TAG, PACKAGE_TAG, table_version_tag
 
 LOCK_WAIT_S = 120
 # Another host that is in the middle of a move gets this long before its move is finished here.
 LEASE_S = 30
 LOOK_S = 0.5  # between two looks at what it shows
+
+
+def request_of(
+    workspace: Workspace,
+    move: Asked,
+    version: Version,
+    why: str,
+    expected: str = NONE,
+    release_check: str = "",
+) -> MoveRequest:
+    """A move of a version by who acts here, with what its tags say it rests on."""
+    actor, tags = workspace.actor, version.tags
+    return MoveRequest(
+        move,
+        version.version,
+        actor.name,
+        why,
+        expected=expected,
+        gate_run=tags.get(GATE_RUN_TAG, ""),
+        data_version=f"training@{tags.get(table_version_tag('training'), '?')}",
+        release_check=release_check,
+        proven=actor.proven,
+        note=actor.note,
+        package=tags.get(PACKAGE_TAG, ""),
+    )
 
 
 def move(workspace: Workspace, request: MoveRequest) -> LedgerEntry | None:
@@ -55,7 +86,7 @@ def move(workspace: Workspace, request: MoveRequest) -> LedgerEntry | None:
             if after is None:
                 return None
             observed = snapshot.observed if snapshot else ObservedRegistry()
-            entry = _entry(request, after, observed).after(entries[-1] if entries else None, _now())
+            entry = _sealed(workspace, _entry(request, after, observed), entries)
             if append_entry(workspace.tables, entry):
                 own = mlflow.active_run()
                 run_id = own.info.run_id if own else ""
@@ -100,9 +131,16 @@ def _settle(workspace: Workspace) -> tuple[list[LedgerEntry], RegistrySnapshot |
             reconcile(workspace, entries)
         elif entry is None:
             return entries, snapshot
-        elif append_entry(workspace.tables, entry := entry.after(head, _now())):
+        elif append_entry(workspace.tables, entry := _sealed(workspace, entry, entries)):
             reconcile(workspace, [*entries, entry])
     raise Unavailable("The registry keeps changing while it is looked at; try again.")
+
+
+def _sealed(workspace: Workspace, entry: LedgerEntry, before: list[LedgerEntry]) -> LedgerEntry:
+    """The entry after those before, signed where this job holds a key."""
+    sealed = entry.after(before[-1] if before else None, datetime.now(UTC))
+    key = workspace.settings.sign_key.get_secret_value()
+    return replace(sealed, signature=sign(key, *entry_said(workspace.model_name, sealed)))
 
 
 def _entry(request: MoveRequest, after: RegistryState, observed: ObservedRegistry) -> LedgerEntry:
@@ -121,6 +159,9 @@ def _entry(request: MoveRequest, after: RegistryState, observed: ObservedRegistr
         data_version=request.data_version,
         release_check=request.release_check,
         effects=effects(planned, observed),
+        proven=request.proven,
+        note=request.note,
+        package=request.package,
         host=socket.gethostname(),
     )
 
@@ -151,7 +192,3 @@ def _alone(workspace: Workspace) -> Iterator[None]:
     )
     with locked(file, lambda: busy, LOCK_WAIT_S):
         yield
-
-
-def _now() -> datetime:
-    return datetime.now(UTC)

@@ -7,8 +7,8 @@ from mlflow.entities import RunTag
 
 from contract.markdown import plain
 from contract.names import experiment as experiment_name
+from contract.store.ledger import LedgerEntry
 from pipelines.registry.description import moment, sentence
-from pipelines.registry.ledger import LedgerEntry
 from pipelines.runtime.process_identity import process_identity
 from pipelines.runtime.workspace import Workspace
 from tracking.store import experiment
@@ -60,7 +60,7 @@ def _tags(entry: LedgerEntry) -> dict[str, str]:
         VERSION_TAG: entry.version,
         STAGE_TAG: f"{entry.from_stage} → {entry.to_stage}",
         CHAMPION_TAG: entry.state.champion or "none",
-        WHO_TAG: entry.who,
+        WHO_TAG: entry.by,
         WHY_TAG: entry.why,
         GATE_RUN_TAG: entry.gate_run,
         DATA_VERSION_TAG: entry.data_version,
@@ -79,7 +79,7 @@ def _title(entry: LedgerEntry) -> str:
 def _note(entry: LedgerEntry) -> str:
     rows = {
         "when": moment(entry.time),
-        "who": entry.who,
+        "who": entry.by,
         "why": entry.why,
         "effects": "; ".join(entry.effects),
         "gate run": entry.gate_run,

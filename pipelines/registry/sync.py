@@ -1,8 +1,8 @@
 """Make the registry show what the ledger says: aliases, stages, texts, a run, and the mark."""
 
 from contract.errors import Unavailable
+from contract.store.ledger import LedgerEntry, read_entries
 from pipelines.registry.description import PENDING, front_page, status
-from pipelines.registry.ledger import LedgerEntry, read_entries
 from pipelines.registry.manual_changes import mark_of
 from pipelines.registry.move_runs import record_run
 from pipelines.registry.stages import set_stage

@@ -1,7 +1,8 @@
 """How versions may move: pure rules from one state to the next, and what the registry must show.
 
-Aliases decide, stages follow. A champion or challenger that somebody set by hand is adopted where
-that leaves a possible state; everything else that is out of step is put back.
+The ledger decides, aliases and stages follow. A challenger that somebody set by hand is adopted
+where that leaves a possible state. A champion set by hand never is: it did not pass the gate.
+Everything that is out of step is put back.
 """
 
 from collections.abc import Mapping
@@ -9,7 +10,7 @@ from dataclasses import dataclass, field, replace
 
 from contract.errors import Refused
 from contract.names import ARCHIVED, CHALLENGER, CHAMPION, PREVIOUS, PRODUCTION, STAGING
-from pipelines.registry.ledger import NONE, Asked, RegistryState
+from contract.store.ledger import NONE, Asked, RegistryState
 
 UNSTAGED = "None"  # MLflow's word for a version without a stage
 
@@ -26,6 +27,9 @@ class MoveRequest:
     gate_run: str = ""
     data_version: str = ""
     release_check: str = ""
+    proven: bool = False
+    note: str = ""
+    package: str = ""
 
 
 @dataclass(frozen=True)
@@ -119,33 +123,35 @@ def _rollback(
     return RegistryState(champion=v, challenger=challenger, former=former, barred=barred)
 
 
+def _sign(request: MoveRequest, now: RegistryState, ever: frozenset[str]) -> RegistryState | None:
+    return now  # somebody vouches for the version; it stays where it is
+
+
 _RULES = {
     "register": _register,
     "promote": _promote,
     "reject": _reject,
     "rollback": _rollback,
+    "sign": _sign,
 }
 
 
 def adopt(now: RegistryState, observed: ObservedRegistry) -> tuple[RegistryState, list[str]]:
-    """The state after changes made by hand, and a sentence for each change that is adopted."""
-    champion = observed.aliases.get(CHAMPION, NONE)
+    """The state after changes made by hand, and a sentence for each; a champion is never made."""
+    champion = now.champion if observed.has(now.champion) else NONE
     notes = [f"version {v} was deleted by hand" for v in _deleted(now, observed)]
-    if champion != now.champion and (champion or observed.has(now.champion)):
-        notes.append(f"{CHAMPION} went by hand from {named(now.champion)} to {named(champion)}")
-    former = tuple(
-        v
-        for v in dict.fromkeys((*now.former, now.champion))
-        if v != champion and observed.has(v)  # "" is no version that is there
-    )
-    barred = tuple(v for v in now.barred if v != champion)
-    challenger = _adopted_challenger(now, observed, (champion, *former, *barred))
-    if now.challenger not in (challenger, champion) and observed.has(now.challenger):
+    shown = observed.aliases.get(CHAMPION, NONE)
+    if shown != champion:
+        went = f"{CHAMPION} went by hand from {named(champion)} to {named(shown)}"
+        notes.append(f"{went}, which is recorded and serves nobody")
+    former = tuple(v for v in now.former if observed.has(v))
+    challenger = _adopted_challenger(now, observed, (champion, *former, *now.barred))
+    if now.challenger != challenger and observed.has(now.challenger):
         was, became = named(now.challenger), named(challenger)
         notes.append(f"{CHALLENGER} went by hand from {was} to {became}")
     elif challenger and challenger != now.challenger:
         notes.append(f"{CHALLENGER} went by hand to {named(challenger)}")
-    return RegistryState(champion, challenger, former, barred), notes
+    return RegistryState(champion, challenger, former, now.barred), notes
 
 
 def _adopted_challenger(

@@ -15,6 +15,7 @@ from pipelines.registry.transitions import ObservedRegistry
 from pipelines.runtime.workspace import Workspace
 from tracking.store import is_absent, is_there
 from tracking.tags import TRAIN_RUN_TAG
+from tracking.who import is_denied
 
 
 @dataclass(frozen=True)
@@ -76,7 +77,7 @@ def read_snapshot(workspace: Workspace) -> RegistrySnapshot | None:
     try:
         model = workspace.client.get_registered_model(workspace.model_name)
     except MlflowException as error:
-        if is_absent(error):
+        if is_absent(error) or _not_made_yet(workspace, error):
             return None
         raise
     versions: dict[str, Version] = {}
@@ -142,7 +143,15 @@ def _by_alias(workspace: Workspace, alias: str) -> Version | None:
     try:
         entity = workspace.client.get_model_version_by_alias(workspace.model_name, alias)
     except MlflowException as error:
-        if is_absent(error):
+        if is_absent(error) or _not_made_yet(workspace, error):
             return None
         raise
     return Version.of(entity, workspace.settings)
+
+
+def _not_made_yet(workspace: Workspace, error: MlflowException) -> bool:
+    """Whether a server with sign-in hides a model that is not there: it lets nobody look at it.
+
+    One that the ledger tells of is there, and these credentials may not see it.
+    """
+    return is_denied(error) and not workspace.tables.exists("ledger")

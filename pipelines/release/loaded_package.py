@@ -10,8 +10,8 @@ import pyarrow as pa
 
 from contract.errors import Refused
 from contract.names import SCORER_DIR, USE_CASE_FILE
+from contract.package import MANIFEST_FILE
 from contract.statistics.metrics import Scored, metric_values
-from contract.store.package import MANIFEST_FILE
 from contract.use_case.model import UseCase
 from pipelines.model.fitted import answers, labels, weights
 from pipelines.registry.fetch import fetch

@@ -15,6 +15,7 @@ from contract.errors import FourcycleError, Refused
 from contract.names import USE_CASE_FILE
 from contract.use_case.loader import parse_frozen
 from pipelines.registry.fetch import fetch
+from pipelines.registry.signatures import check_signed
 from pipelines.registry.versions import Version
 from pipelines.runtime.step import Result
 from pipelines.runtime.workspace import Workspace
@@ -47,6 +48,7 @@ def check_release(
     started = time.monotonic()
     try:
         with tempfile.TemporaryDirectory() as into:
+            check_signed(workspace, version)
             folder = fetch(version, Path(into))
             _check_declared(folder)
             limit_s = workspace.use_case.release.check_s

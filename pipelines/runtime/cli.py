@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from contract.errors import Busy, FourcycleError, Unavailable
+from contract.errors import BadInput, Busy, FourcycleError, Unavailable
 from contract.unforeseen import ENDED_BY_IT, SAFE, sentence
 from pipelines.runtime.console import console
 
@@ -54,10 +54,13 @@ def _unforeseen(error: Exception) -> tuple[str, int]:
     from mlflow import MlflowException
 
     from tracking.store import is_away
+    from tracking.who import denied
 
     if is_away(error):
         away = "The tracking store stopped answering while the command ran; try again later."
         return away, Unavailable.exit_code
+    if said := denied(error):
+        return said, BadInput.exit_code
     return sentence(error, (*SAFE, MlflowException)), ENDED_BY_IT
 
 

@@ -26,6 +26,7 @@ from pipelines.runtime.console import console
 from pipelines.runtime.process_identity import process_identity
 from pipelines.runtime.workspace import Workspace
 from tracking.tags import (
+    ACTOR_NOTE_TAG,
     ACTOR_TAG,
     CACHE_KEY_TAG,
     NOTE_TAG,
@@ -36,6 +37,7 @@ from tracking.tags import (
     USE_CASE_TAG,
 )
 from tracking.trace import traced
+from tracking.who import UNPROVEN
 
 RESULT_FILE = "result.json"
 
@@ -185,7 +187,8 @@ def step_run(workspace: Workspace, name: str) -> Iterator[Run]:
         STEP_TAG: name,
         USE_CASE_TAG: workspace.use_case.name,
         PROCESS_TAG: process_identity(),
-        ACTOR_TAG: workspace.settings.who,
+        ACTOR_TAG: workspace.actor.user or UNPROVEN,
+        ACTOR_NOTE_TAG: workspace.actor.claim,
     }
     parent = mlflow.active_run()
     launched = None if parent else _launched_run(workspace, name)

@@ -19,6 +19,7 @@ from contract.use_case.model import UseCase
 from pipelines.runtime.process_identity import is_gone
 from tracking.store import connect, experiment
 from tracking.tags import PROCESS_TAG
+from tracking.who import Actor, actor_of
 
 
 @dataclass(frozen=True)
@@ -30,6 +31,7 @@ class Workspace:
     tables: Tables
     client: MlflowClient
     experiment_id: str
+    actor: Actor
 
     @property
     def model_name(self) -> str:
@@ -72,6 +74,7 @@ def connected(use_case: UseCase, settings: Settings, cycle: names.Cycle) -> Work
         tables=Tables(settings.table_root, use_case.name),
         client=client,
         experiment_id=experiment(client, settings, names.experiment(use_case.name, cycle)),
+        actor=actor_of(settings),
     )
 
 

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 
 from contract.errors import Unavailable
 from contract.use_case.model import Job
+from monitoring.alerts.notices.job_failed import failed, well
 from pipelines.runtime.child_process import ChildResult, end_orphan, run_child
 from pipelines.runtime.console import console
 from pipelines.runtime.process_identity import is_gone
@@ -126,9 +127,33 @@ async def run_job(scheduler: Scheduler, job: Job) -> ChildResult:
         state = replace(state, failures=state.failures + 1)
     elif not ended.trouble:
         state = replace(state, done=began, failures=0, marks=todo.marks, notice=ended.notice)
+    before = scheduler.states[job].failures
     scheduler.put(job, state)
     say(job, ended.line or f"done, commands run: {len(todo.tasks)}")
+    await _tell(scheduler, job, before)
     return ended
+
+
+async def _tell(scheduler: Scheduler, job: Job, before: int) -> None:
+    """People hear of a job that failed at each attempt, and when no such job is left.
+
+    `before` is how often it had failed before this run.
+    """
+    use_case, now = scheduler.context.use_case, scheduler.states[job]
+    attempts = use_case.schedule.attempts
+    if now.failures >= attempts:
+        notice = failed(job, now.failures, now.trouble)
+    elif before >= attempts > max(scheduler.store.read(j).failures for j in use_case.schedule.jobs):
+        notice = well()
+    else:
+        return
+    from monitoring.alerts.announce import tell  # MLflow takes seconds, and memory for good
+
+    def note(line: str) -> None:
+        say(job, line)
+
+    settings = scheduler.context.settings
+    await asyncio.to_thread(tell, use_case, settings, note, notices=[notice])
 
 
 async def _run_tasks(scheduler: Scheduler, job: Job, todo: JobWork) -> ChildResult:

@@ -10,7 +10,7 @@ import json
 import logging
 import re
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ from contract.settings import Settings
 from serving.requests.errors import Problem
 
 SCOPES = ("predict", "feedback", "admin")
+SCOPE = re.compile(rf"({'|'.join(SCOPES)})(:[a-z][a-z0-9_-]*)?")
 SHA256 = re.compile(r"[0-9a-f]{64}")
 LOOK_S = 1.0  # between two looks whether the file has changed
 
@@ -31,19 +32,28 @@ class Key:
 
     name: str
     sha256: str
-    scopes: tuple[str, ...]
+    scopes: tuple[str, ...]  # such as predict, or predict:flights for one use case alone
+
+    def at(self, use_case: str) -> "Key":
+        """The key with the scopes that it has at the service of one use case."""
+        parts = [scope.partition(":") for scope in self.scopes]
+        here = tuple(scope for scope, _, only in parts if only in ("", use_case))
+        return replace(self, scopes=here)
 
 
 class Keys:
-    """The keys of a file, read again when it changes; a broken change leaves the old ones."""
+    """The keys of a file, read again when it changes; a broken change leaves the old ones.
 
-    def __init__(self, path: Path | None) -> None:
-        self._path = path
+    What they may do is asked at the service of one use case.
+    """
+
+    def __init__(self, path: Path | None, use_case: str = "") -> None:
+        self._path, self._use_case = path, use_case
         self._stamp: tuple[int, int] | None = None
         self._looked = 0.0
         self._keys: tuple[Key, ...] = ()
         if path:
-            self._keys = read_keys(path)
+            self._keys = self._read(path)
             self._stamp = _stamp(path)
 
     @property
@@ -67,8 +77,11 @@ class Keys:
             sentence = "A valid key is needed: Authorization: Bearer <key>."
             raise Problem("unauthorized", sentence, headers=challenge)
         if scope not in sender.scopes:
-            raise Problem("forbidden", f"This key has no scope {scope!r}.")
+            raise Problem("forbidden", f"This key has no scope {scope!r} here.")
         return sender.name
+
+    def _read(self, path: Path) -> tuple[Key, ...]:
+        return tuple(key.at(self._use_case) for key in read_keys(path))
 
     def _look(self, path: Path) -> None:
         now = time.monotonic()
@@ -78,14 +91,14 @@ class Keys:
         try:
             stamp = _stamp(path)
             if stamp != self._stamp:
-                self._stamp, self._keys = stamp, read_keys(path)
+                self._stamp, self._keys = stamp, self._read(path)
         except (OSError, BadInput) as error:
             logger.warning("The keys stay as they were: %s", type(error).__name__)
 
 
-def open_keys(settings: Settings) -> Keys:
-    """The keys that the settings name; BadInput where the file is none."""
-    return Keys(Path(settings.serve_keys).expanduser() if settings.serve_keys else None)
+def open_keys(settings: Settings, use_case: str) -> Keys:
+    """The keys that the settings name, at a use case's service; BadInput where the file is none."""
+    return Keys(Path(settings.serve_keys).expanduser() if settings.serve_keys else None, use_case)
 
 
 def read_keys(path: Path) -> tuple[Key, ...]:
@@ -98,9 +111,10 @@ def read_keys(path: Path) -> tuple[Key, ...]:
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise BadInput(f"{path} is no file of keys ({type(error).__name__}).") from error
     for key in keys:
-        if not set(key.scopes) <= set(SCOPES):
+        if not all(map(SCOPE.fullmatch, key.scopes)):
             raise BadInput(
-                f"{path}: key {key.name!r} has a scope that is none of {', '.join(SCOPES)}."
+                f"{path}: key {key.name!r} has a scope that is none of {', '.join(SCOPES)}, nor "
+                "one of them for a use case, such as predict:flights."
             )
         if not SHA256.fullmatch(key.sha256):
             raise BadInput(f"{path}: the sha256 of key {key.name!r} is not 64 of 0-9 and a-f.")

@@ -49,7 +49,8 @@ class Announcement:
     refused: tuple[RefusedVersion, ...] = ()
     reachable: bool = False  # whether the registry answered the newest poll
     polled: datetime | None = None  # UTC, when the registry last answered
-    trouble: str = ""  # why the alias is not followed; empty: it is
+    trouble: str = ""  # what is not as it should be; empty: nothing
+    entry: int = 0  # number of the newest entry of the ledger that was followed
 
 
 @dataclass(frozen=True, slots=True)

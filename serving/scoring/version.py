@@ -8,7 +8,7 @@ from typing import Any
 
 from contract.errors import FourcycleError, Refused
 from contract.names import SCORER_DIR, USE_CASE_FILE
-from contract.store.package import verify
+from contract.package import verify
 from contract.use_case.loader import parse_frozen
 from contract.use_case.model import UseCase
 from serving.scoring.agreement import compare

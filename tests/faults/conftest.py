@@ -22,7 +22,7 @@ def case(shop: Shop, home: Path) -> Case:
     name = home.name.replace("_", "-")
     use_case = home / f"{name}.yaml"
     use_case.write_text(SMALL.replace("name: small", f"name: {name}"), encoding="utf-8")
-    return Case(shop, home, register(client_of(shop.folder), name), use_case)
+    return Case(shop, home, register(client_of(shop.folder), name, home), use_case)
 
 
 @pytest.fixture

@@ -16,8 +16,8 @@ import pytest
 from mlflow import MlflowClient
 
 from contract.names import PRODUCTION
+from contract.store.ledger import append_entry, read_entries
 from pipelines.registry import move as moves
-from pipelines.registry.ledger import append_entry, read_entries
 from pipelines.registry.move import settle
 from pipelines.registry.sync import reconcile
 from pipelines.registry.versions import read_snapshot

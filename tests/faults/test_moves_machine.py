@@ -19,7 +19,7 @@ from hypothesis.stateful import (
 
 from contract.errors import Refused
 from contract.names import ARCHIVED, CHALLENGER, CHAMPION, PREVIOUS, PRODUCTION, STAGING
-from pipelines.registry.ledger import Asked
+from contract.store.ledger import Asked
 from pipelines.registry.stages import set_stage
 from pipelines.registry.versions import read_snapshot
 from pipelines.runtime.workspace import Workspace

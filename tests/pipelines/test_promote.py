@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,17 +14,21 @@ import pytest
 
 from contract.errors import BadInput, Refused
 from contract.names import ARCHIVED, CHAMPION, PRODUCTION, STAGING
+from contract.signing import unsigned
+from contract.store.ledger import LedgerEntry, RegistryState, entry_said
 from contract.use_case.model import Release
-from pipelines import history, promote, reject, rollback
+from pipelines import history, promote, reject, rollback, sign
 from pipelines.gate import Gated
 from pipelines.main import Outcome
 from pipelines.promote import check_approval, conclude, passed_against
 from pipelines.register import nominate
-from pipelines.registry.ledger import RegistryState
 from pipelines.registry.move import settle
 from pipelines.registry.versions import Version, create_version, read_snapshot, tag
 from pipelines.runtime.code_hash import PROJECT
 from pipelines.runtime.workspace import Workspace, open_releases, open_workspace
+from tests.support.keys import key_pair
+from tests.support.receiver import Receiver, listening
+from tracking.who import Actor
 
 GATE = {"gate": "passed", "gate_champion": "1", "gate_run": "r1", "gate_reasons": "better"}
 
@@ -70,6 +75,7 @@ def test_promote_then_rollback_in_one_command(
     assert "version 1 → Production; version 2 is archived and stays out" in capsys.readouterr().err
     entry = settle(workspace)[-1]
     assert (entry.move, entry.who, entry.why) == ("rollback", "bea", "it is night")
+    assert (entry.proven, entry.by) == (False, "bea (unproven)")
     assert "golden rows answered as packaged" in entry.release_check
     assert took < ROLLBACK_S
 
@@ -164,25 +170,50 @@ def test_there_is_nothing_to_go_back_to(folder: Path) -> None:
 # Approval
 
 
+ANNA, BEA = Actor("anna", "root"), Actor("bea", "anna")
+CLAIMS_ANNA, CLAIMS_BEA = Actor("", "anna"), Actor("", "bea")
+BY_ANNA = LedgerEntry("register", "4", "anna", "", RegistryState(), proven=True)
+MANUAL = Release(approval="manual")
+CLAIMED = Release(approval="manual", unproven=True)
+BY_NOBODY = {"trained_by": "unproven", "trained_by_note": "anna"}
+
+
 @pytest.mark.parametrize(
-    ("release", "who", "reason", "error"),
+    ("release", "actor", "tags", "registered", "said"),
     [
-        (Release(), "anna", "", None),
-        (Release(approval="manual"), "bea", "good", None),
-        (Release(approval="manual"), "bea", "", BadInput),
-        (Release(approval="manual"), "anna", "good", Refused),
-        (Release(approval="manual", self_approval=True), "anna", "good", None),
+        (Release(), CLAIMS_ANNA, BY_NOBODY, None, ""),
+        (MANUAL, BEA, {"trained_by": "anna"}, BY_ANNA, ""),
+        (MANUAL, ANNA, {"trained_by": "anna"}, BY_ANNA, "was trained by anna"),
+        # A tag of a run can be written by hand, the ledger knows who registered.
+        (MANUAL, ANNA, {"trained_by": "bea"}, BY_ANNA, "was trained by anna"),
+        (MANUAL, BEA, {"trained_by": "bea"}, BY_ANNA, "was trained by bea"),
+        (Release(approval="manual", self_approval=True), ANNA, {"trained_by": "anna"}, BY_ANNA, ""),
+        (MANUAL, CLAIMS_BEA, {"trained_by": "anna"}, BY_ANNA, "nobody has proven that this is"),
+        (MANUAL, BEA, BY_NOBODY, replace(BY_ANNA, proven=False), "Nobody has proven who trained"),
+        (MANUAL, BEA, {"trained_by": "anna"}, None, "Nobody has proven who trained"),
+        (MANUAL, BEA, {}, BY_ANNA, "Nobody has proven who trained"),
+        (CLAIMED, CLAIMS_BEA, BY_NOBODY, replace(BY_ANNA, proven=False), ""),
+        (CLAIMED, CLAIMS_ANNA, BY_NOBODY, None, "was trained by anna"),
     ],
 )
-def test_a_second_person_approves_with_a_reason(
-    release: Release, who: str, reason: str, error: type[Exception] | None
+def test_a_second_proven_person_approves_with_a_reason(
+    release: Release,
+    actor: Actor,
+    tags: dict[str, str],
+    registered: LedgerEntry | None,
+    said: str,
 ) -> None:
-    version = Version("4", STAGING, "", "", {"trained_by": "anna"})
-    if error is None:
-        check_approval(release, version, who, reason)
+    version = Version("4", STAGING, "", "", tags)
+    if said:
+        with pytest.raises(Refused, match=said):
+            check_approval(release, version, actor, "good", registered)
     else:
-        with pytest.raises(error):
-            check_approval(release, version, who, reason)
+        check_approval(release, version, actor, "good", registered)
+
+
+def test_an_approval_needs_a_reason() -> None:
+    with pytest.raises(BadInput, match="with a reason"):
+        check_approval(MANUAL, Version("4", STAGING, "", ""), BEA, "", BY_ANNA)
 
 
 def concluded(release: Release, passed: bool = True) -> str:
@@ -217,6 +248,63 @@ def test_a_pipeline_says_why_its_version_is_live_or_not(folder: Path) -> None:
     assert stages(workspace) == {"1": PRODUCTION, "2": ARCHIVED}
 
 
+def test_people_hear_of_what_waits_what_was_refused_and_of_moves_by_hand(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with listening(Receiver()) as receiver:
+        monkeypatch.setenv("FOURCYCLE_ALERT_SLACK_URL", receiver.url)
+        client = open_releases("penguins").client
+        concluded(Release(approval="manual"), passed=False)
+        client.set_registered_model_alias("penguins", CHAMPION, "2")
+        for _ in range(2):  # the same again is no news
+            concluded(Release(approval="manual"))
+        reject.main("penguins", reason="too eager")
+    told = [json.loads(one.body)["text"] for one in receiver.got]
+    assert [text.split()[1].rstrip(".") for text in told] == [
+        "GATE_REFUSED",
+        "GATE_PASSED",
+        "MOVED_BY_HAND",
+        "WAITS_FOR_APPROVAL",
+        "APPROVAL_SETTLED",
+        "MOVED_BY_COMMAND",
+    ]
+    bodies = [one.body.decode() for one in receiver.got]
+    assert "it is as it is" in bodies[0]
+    assert "which is recorded and serves nobody" in bodies[2]
+    assert "waits for the approval of somebody else than anna, who trained it" in bodies[3]
+
+
+# Signatures
+
+
+def test_with_a_key_only_what_it_signed_is_promoted(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pair = key_pair()
+    monkeypatch.setenv("FOURCYCLE_VERIFY_KEY", pair.public)
+    with pytest.raises(Refused, match=r"failed the release check: .*`fourcycle sign --version 2`"):
+        promote.main("penguins", reason="looks better")
+    with pytest.raises(BadInput, match="FOURCYCLE_SIGN_KEY names no key"):
+        sign.main("penguins", version="2")
+    monkeypatch.setenv("FOURCYCLE_SIGN_KEY", pair.private)
+    sign.main("penguins", version="2", reason="made before the key")
+    promote.main("penguins", reason="looks better")
+    sign.main("penguins", version="1")
+    entries = settle(open_releases("penguins"))
+    assert [(e.move, e.version) for e in entries[-3:]] == [
+        ("sign", "2"),
+        ("promote", "2"),
+        ("sign", "1"),
+    ]
+    for entry in entries[-3:]:
+        assert unsigned(pair.public, entry.signature, *entry_said("penguins", entry)) == ""
+    assert stages(open_releases("penguins")) == {"1": ARCHIVED, "2": PRODUCTION}
+    workspace = open_releases("penguins")
+    tag(workspace, Version.read(workspace, "1"), package_digest="0" * 64)
+    with pytest.raises(Refused, match=r"and the ledger knows it with .*changed by hand"):
+        sign.main("penguins", version="1")
+
+
 # History
 
 
@@ -248,7 +336,10 @@ def test_history_notices_what_was_done_by_hand(
 ) -> None:
     workspace = open_releases("penguins")
     workspace.client.set_registered_model_alias("penguins", CHAMPION, "2")
-    assert told(capsys)["entries"][-1]["move"] == "external"
+    found = told(capsys)["entries"][-1]
+    assert (found["move"], found["version"], found["champion"]) == ("external", "2", "1")
+    assert stages(workspace) == {"1": PRODUCTION, "2": STAGING}
+    promote.main("penguins", reason="looks better")
     workspace.client.delete_model_version("penguins", "2")
     history.main("penguins")
     assert "rollback brings back version 1" in capsys.readouterr().err

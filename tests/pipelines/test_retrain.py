@@ -8,9 +8,9 @@ import pytest
 
 from contract.errors import BadInput, Refused
 from contract.names import CHAMPION, PRODUCTION
+from contract.store.ledger import read_entries
 from contract.use_case.model import Release, UseCase
 from pipelines.lineage import lineage
-from pipelines.registry.ledger import read_entries
 from pipelines.registry.versions import Version
 from pipelines.reproduce import reproduce
 from pipelines.retrain import main, retrain

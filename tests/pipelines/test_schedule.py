@@ -113,11 +113,16 @@ def test_a_second_scheduler_says_so_and_health_is_told_over_http(
         assert client.get("/other").status_code == 404
 
 
-def test_a_deadline_ends_a_job_and_the_exit_code_says_so(home: Path, empty_store: Path) -> None:
+def test_a_deadline_ends_a_job_and_exit_code_and_alert_say_so(
+    home: Path, empty_store: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     shutil.copy(empty_store / "mlflow.db", home)
     declare(home, maintain="0 4 * * *", attempts=2, retry_s=0.1, deadline_s=0.2)
-    with jobs_wait(home):
+    with listening(Receiver()) as receiver:  # a command takes longer to start than its deadline
+        monkeypatch.setenv("FOURCYCLE_ALERT_SLACK_URL", receiver.url)
         done = schedule(home, "--once", "yes", "--json", "yes")
+    (told,) = receiver.got  # once, after the last attempt
+    assert "The job maintain failed 2 times in a row" in told.body.decode()
     assert done.returncode == 1
     assert "was stopped after 0.2 s, its deadline" in done.stderr
     found = json.loads(done.stdout)["jobs"]["maintain"]

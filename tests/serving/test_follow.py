@@ -1,5 +1,6 @@
 """A small package in a real registry: followed, refused when it is changed, and logged."""
 
+import hashlib
 import os
 import shutil
 import socket
@@ -17,28 +18,31 @@ from skops.io import dump
 
 from contract.errors import BadInput
 from contract.names import CHALLENGER, CHAMPION, SCORER_DIR, USE_CASE_FILE
+from contract.package import MANIFEST_FILE
 from contract.settings import Settings
 from contract.store.tables import Tables
 from pipelines.package import seal
 from serving.__main__ import main
 from serving.check import Check, check_apart
 from serving.endpoints.context import WorkerContext
-from serving.follow import Follower
+from serving.follow import Follower, pointer_reader
 from serving.http.app import create_app
 from serving.http.gateway import Gateway
 from serving.log.log import open_feedback_log, open_log
 from serving.requests.api_keys import Keys
 from serving.scoring.cache import Announcement, Cache
 from serving.scoring.champion import CurrentVersion
+from serving.scoring.pointer import LedgerReader, by_alias
 from serving.scoring.scorer import GRAPH_FILE, SCORER_FILE
 from serving.scoring.version import GOLDEN_FILE, check_golden, load_version
 from serving.shipping.shipper import Shipper
 from serving.telemetry.access_log import AccessLog
 from serving.telemetry.metrics import SHARED, Metrics
+from tests.support.keys import key_pair
 from tests.support.project import PROJECT
 from tests.support.running import running
 from tests.support.small import SMALL, Registry, check_here, client_of, pack, register, save_model
-from tracking.tags import PACKAGE_TAG
+from tracking.tags import PACKAGE_TAG, SIGNATURE_TAG
 
 ARRIVAL = datetime(2024, 5, 1, tzinfo=UTC)
 
@@ -59,7 +63,7 @@ def model(store: Path) -> Path:
 
 @pytest.fixture
 def registry(store: Path, home: Path) -> Registry:
-    return register(client_of(store), home.name)
+    return register(client_of(store), home.name, home)
 
 
 @pytest.fixture
@@ -70,7 +74,8 @@ def cache(home: Path) -> Cache:
 def follower_of(
     registry: Registry, cache: Cache, shadow: bool = False, check: Check = check_here
 ) -> Follower:
-    return Follower(lambda: registry.client, cache, registry.name, shadow, check)
+    point = LedgerReader(registry.tables, registry.name)
+    return Follower(lambda: registry.client, cache, registry.name, point, shadow, check)
 
 
 def champion_of(announced: Announcement) -> str | None:
@@ -87,7 +92,7 @@ def test_a_champion_that_appears_moves_or_comes_back_is_announced(
         registry.promote(pack(model, home / "two")),
     ]
     assert champion_of(follower.look()) == versions[1]
-    registry.point(versions[0])
+    registry.move(versions[0], "rollback")
     announced = follower.look()
     assert champion_of(announced) == versions[0]
     assert announced.previous
@@ -164,7 +169,7 @@ def test_a_package_that_was_sealed_anew_is_refused_for_the_registry_knows_its_di
     bad = registry.add(pack(model, home / "bad", SMALL + "owner: another\n"))
     other_classes(home / "bad")
     check_golden(load_version(home / "bad", "small", bad))  # it agrees with itself
-    registry.point(bad, alias)
+    registry.move(bad) if alias == CHAMPION else registry.point(bad, alias)
     announced = follower.look()
     assert (champion_of(announced), announced.challenger) == (good, None)
     (refusal,) = announced.refused
@@ -183,7 +188,7 @@ def test_a_version_that_was_registered_without_a_digest_is_refused(
     tags = {PACKAGE_TAG: said} if said else {}
     package = pack(model, home / "one")
     version = registry.client.create_model_version(registry.name, str(package), tags=tags).version
-    registry.point(str(version))
+    registry.move(str(version))
     announced = follower_of(registry, cache).look()
     assert champion_of(announced) is None
     assert "without its digest, the tag package_digest" in announced.trouble
@@ -272,17 +277,130 @@ def suicidal(folder: Path) -> Path:
     return folder
 
 
-def test_an_alias_that_is_gone_is_said_and_the_version_serves_on(
+@pytest.mark.parametrize("moved", [True, False])
+def test_an_alias_moved_or_taken_by_hand_is_said_and_serves_nobody(
+    registry: Registry, cache: Cache, model: Path, home: Path, moved: bool
+) -> None:
+    follower = follower_of(registry, cache)
+    promoted = registry.promote(pack(model, home / "one"))
+    follower.look()
+    other = registry.add(pack(model, home / "two", SMALL + "owner: another\n"))
+    if moved:
+        registry.point(other)
+    else:
+        registry.client.delete_registered_model_alias(registry.name, CHAMPION)
+    announced = follower.look()
+    assert champion_of(announced) == promoted
+    assert "by hand, which serves nobody; the ledger says version 1" in announced.trouble
+    assert announced.reachable
+    registry.move(other)
+    announced = follower.look()
+    assert (champion_of(announced), announced.trouble) == (other, "")
+
+
+def test_an_alias_that_was_never_promoted_serves_nobody(
+    registry: Registry, cache: Cache, model: Path, home: Path
+) -> None:
+    registry.point(registry.add(pack(model, home / "one")))
+    announced = follower_of(registry, cache).look()
+    assert champion_of(announced) is None
+    assert "was set by hand, which serves nobody; nothing is served yet." in announced.trouble
+
+
+def test_a_setting_of_the_service_lets_it_follow_the_alias(
+    registry: Registry, cache: Cache, model: Path, home: Path
+) -> None:
+    settings = Settings(root=str(home / "data"), serve_follow="alias")
+    point = pointer_reader(registry.name, settings)
+    version = registry.add(pack(model, home / "one"))
+    registry.point(version)
+    connect = lambda: registry.client  # noqa: E731
+    follower = Follower(connect, cache, registry.name, point, check=check_here)
+    assert champion_of(follower.look()) == version
+
+
+def resealed(registry: Registry, version: str, package: Path) -> None:
+    """Other bytes, sealed as they are, and the tag set to that: all that write access can do."""
+    other_classes(package)
+    digest = hashlib.sha256((package / MANIFEST_FILE).read_bytes()).hexdigest()
+    registry.client.set_model_version_tag(registry.name, version, PACKAGE_TAG, digest)
+
+
+def unsign(registry: Registry, version: str, package: Path) -> None:
+    registry.client.delete_model_version_tag(registry.name, version, SIGNATURE_TAG)
+
+
+def another_signature(registry: Registry, version: str, package: Path) -> None:
+    """That of version 1, which is a good one."""
+    tags = registry.client.get_model_version(registry.name, "1").tags
+    registry.client.set_model_version_tag(
+        registry.name, version, SIGNATURE_TAG, tags[SIGNATURE_TAG]
+    )
+
+
+@pytest.mark.parametrize(
+    ("spoil", "said"),
+    [
+        (resealed, "its tag package_digest was changed, the ledger knows the package"),
+        (unsign, "Version 2 of {name} can't be served: it is not signed"),
+        (another_signature, "its signature is of another key or of something else"),
+    ],
+)
+def test_with_a_key_unsigned_retagged_and_resealed_versions_are_refused(
+    registry: Registry,
+    cache: Cache,
+    model: Path,
+    home: Path,
+    spoil: Callable[[Registry, str, Path], None],
+    said: str,
+) -> None:
+    pair = key_pair()
+    point = LedgerReader(registry.tables, registry.name, pair.public)
+    follower = Follower(
+        lambda: registry.client,
+        cache,
+        registry.name,
+        point,
+        check=check_here,
+        verify_key=pair.public,
+    )
+    packages = [
+        pack(model, home / "one"),
+        pack(model, home / "two", SMALL + "owner: another\n"),
+    ]
+    first = registry.sign(registry.add(packages[0]), pair.private)
+    registry.move(first, key=pair.private)
+    assert champion_of(follower.look()) == first
+    second = registry.sign(registry.add(packages[1]), pair.private)
+    registry.move(second, key=pair.private)
+    spoil(registry, second, packages[1])
+    announced = follower.look()
+    assert champion_of(announced) == first
+    assert said.format(name=registry.name) in announced.trouble
+    assert announced.trouble.endswith("version 1 serves on.")
+    assert announced.refused == ()  # what is signed now is taken at the next poll
+    if spoil is not resealed:
+        registry.sign(second, pair.private)
+        assert champion_of(follower.look()) == second
+
+
+def test_a_ledger_that_is_away_is_said_and_the_version_serves_on(
     registry: Registry, cache: Cache, model: Path, home: Path
 ) -> None:
     follower = follower_of(registry, cache)
     promoted = registry.promote(pack(model, home / "one"))
     follower.look()
-    registry.client.delete_registered_model_alias(registry.name, CHAMPION)
+    registry.promote(pack(model, home / "two"))
+    log = Path(registry.tables.uri("ledger")) / "_delta_log"
+    newest = max(log.glob("*.json"))
+    whole = newest.read_bytes()
+    newest.write_bytes(b"{")
     announced = follower.look()
     assert champion_of(announced) == promoted
-    assert "carries the alias 'champion'" in announced.trouble
-    assert announced.reachable
+    assert announced.trouble.startswith("The ledger can't be read (")
+    newest.write_bytes(whole)
+    announced = follower.look()
+    assert (champion_of(announced), announced.trouble) == ("2", "")
 
 
 def test_a_registry_that_is_away_is_said_and_the_version_serves_on(
@@ -290,7 +408,7 @@ def test_a_registry_that_is_away_is_said_and_the_version_serves_on(
 ) -> None:
     promoted = registry.promote(pack(model, home / "one"))
     answered = follower_of(registry, cache).look()
-    away = Follower(lambda: MlflowClient("bad://", "bad://"), cache, registry.name)
+    away = Follower(lambda: MlflowClient("bad://", "bad://"), cache, registry.name, by_alias)
     announced = away.look()
     assert champion_of(announced) == promoted
     assert not announced.reachable
@@ -371,7 +489,8 @@ def test_damage_while_the_registry_is_away_is_said_and_mended_once_it_answers(
     def connect() -> MlflowClient:
         return MlflowClient("bad://", "bad://") if away else registry.client
 
-    follower = Follower(connect, cache, registry.name, check=check_here)
+    point = LedgerReader(registry.tables, registry.name)
+    follower = Follower(connect, cache, registry.name, point, check=check_here)
     restarted.refresh()
     follower.look()
     for current in (running, restarted):

@@ -64,6 +64,17 @@ def test_a_scope_that_is_not_given_is_forbidden(home: Path) -> None:
     assert refused.value.reason == "forbidden"
 
 
+def test_a_scope_may_be_for_one_use_case_alone(home: Path) -> None:
+    path = home / "keys.json"
+    token = bearer(make(path, "shop", ("predict:flights", "feedback"), NOW))
+    flights, penguins = Keys(path, "flights"), Keys(path, "penguins")
+    assert flights.admit(token, "predict") == "shop"
+    assert flights.admit(token, "feedback") == penguins.admit(token, "feedback") == "shop"
+    with pytest.raises(Problem, match="no scope 'predict' here") as refused:
+        penguins.admit(token, "predict")
+    assert refused.value.reason == "forbidden"
+
+
 def test_a_key_is_revoked_while_the_service_runs(
     home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -79,7 +90,8 @@ def test_a_key_is_revoked_while_the_service_runs(
 
 
 @pytest.mark.parametrize(
-    ("name", "scopes"), [("Shop", ("predict",)), ("shop", ()), ("shop", ("read",)), ("", ())]
+    ("name", "scopes"),
+    [("Shop", ("predict",)), ("shop", ()), ("shop", ("read",)), ("", ()), ("shop", ("predict:",))],
 )
 def test_a_wrong_name_or_scope_is_refused(home: Path, name: str, scopes: tuple[str, ...]) -> None:
     with pytest.raises(BadInput):

@@ -13,7 +13,7 @@ import pytest
 from mlflow.pyfunc.scoring_server.client import ScoringServerClient
 
 from contract.errors import Refused
-from contract.store.package import verify
+from contract.package import verify
 from contract.store.tables import Tables
 from contract.use_case.loader import load_use_case
 from pipelines.main import Outcome
@@ -21,6 +21,7 @@ from pipelines.replaying.service_process import free_port, service
 from pipelines.runtime.workspace import open_workspace
 from serving.scoring.version import check_golden, load_version
 from tests.support.project import PROJECT
+from tests.support.service import copy_ledger
 
 ROW: dict[str, Any] = {
     "island": "Biscoe",
@@ -39,6 +40,7 @@ def served(
     """The trained penguins behind real HTTP, with a table root of its own."""
     folder, _ = trained
     root = tmp_path_factory.mktemp("served")
+    copy_ledger(folder / "data", root)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{folder}/mlflow.db")
         patch.setenv("PYTHONPATH", str(PROJECT))

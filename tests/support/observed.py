@@ -71,7 +71,8 @@ from serving.scoring.scorer import Scorer
 from serving.scoring.version import ServedVersion, load_version
 from tests.conftest import made_rows
 from tests.support import monitored as made
-from tracking.tags import PACKAGE_TAG, TRAINED_BY_TAG
+from tracking.tags import PACKAGE_TAG, TRAINED_BY_NOTE_TAG
+from tracking.who import Actor
 
 START = datetime(2024, 2, 1, tzinfo=UTC)
 NOW = datetime(2024, 3, 10, 12, tzinfo=UTC)
@@ -229,9 +230,9 @@ def gate_decision(use_case: UseCase, _: Path) -> object:
 
 def approval(use_case: UseCase, _: Path) -> object:
     """Of a version by the person that trained it."""
-    version = Version("2", "Staging", "", "", {TRAINED_BY_TAG: "anna"})
+    version = Version("2", "Staging", "", "", {TRAINED_BY_NOTE_TAG: "anna"})
     try:
-        check_approval(use_case.release, version, "anna", "looks good")
+        check_approval(use_case.release, version, Actor("", "anna"), "looks good", None)
     except FourcycleError as error:
         return str(error)
     return "approved"
@@ -251,7 +252,9 @@ def release_check(use_case: UseCase, folder: Path) -> object:
         "2", "Staging", "", str(package), {PACKAGE_TAG: empty_package(use_case, package)}
     )
     nobody = MlflowClient("http://127.0.0.1:9")  # a check asks no registry
-    workspace = Workspace(use_case, Settings(), Tables(str(folder), "made"), nobody, "0")
+    workspace = Workspace(
+        use_case, Settings(), Tables(str(folder), "made"), nobody, "0", Actor("", "anna")
+    )
     try:
         return check_release(workspace, version)
     except FourcycleError as error:

@@ -62,7 +62,7 @@ def app_of(
         settings=settings,
         mlflow_version="3.17.2",
         metrics=Metrics(),
-        keys=open_keys(settings),
+        keys=open_keys(settings, "penguins"),
         access_log=AccessLog(lines),
     )
     return create_app(context)

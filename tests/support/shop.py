@@ -6,6 +6,7 @@ from typing import Any
 
 from serving.follow import Follower
 from serving.scoring.cache import Cache
+from serving.scoring.pointer import LedgerReader
 from tests.support.small import Registry, check_here, pack
 
 BODY: dict[str, Any] = {"rows": [{"size": 0}, {"size": 10}]}
@@ -43,7 +44,8 @@ class Case:
     def warm(self) -> None:
         """Do what a follower would have done before: the champion is in the cache."""
         cache = Cache(self.folder / "cache" / self.registry.name)
-        Follower(lambda: self.registry.client, cache, self.registry.name, check=check_here).look()
+        registry, point = self.registry, LedgerReader(self.registry.tables, self.registry.name)
+        Follower(lambda: registry.client, cache, registry.name, point, check=check_here).look()
 
     def promote(self, which: int) -> str:
         """Register a package and make it the champion; the number of its version."""

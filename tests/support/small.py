@@ -2,7 +2,8 @@
 
 import hashlib
 import shutil
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 import mlflow
@@ -14,12 +15,22 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from contract.names import CHAMPION, SCORER_DIR, USE_CASE_FILE
-from contract.store.package import MANIFEST_FILE
+from contract.package import MANIFEST_FILE, package_said
+from contract.signing import sign
+from contract.store.ledger import (
+    LedgerEntry,
+    Move,
+    RegistryState,
+    append_entry,
+    entry_said,
+    read_entries,
+)
+from contract.store.tables import Tables
 from contract.use_case.loader import parse_use_case
 from pipelines.compiler.compile import write_scorer
 from pipelines.package import seal
 from serving.scoring.version import check_golden, load_version
-from tracking.tags import PACKAGE_TAG
+from tracking.tags import LEDGER_TAG, PACKAGE_TAG, SIGNATURE_TAG
 
 SMALL = """
 name: small
@@ -73,10 +84,11 @@ def check_here(folder: Path, name: str, version: str, registered: str, _: bool) 
 
 @dataclass(frozen=True)
 class Registry:
-    """One registered model of a test's own."""
+    """One registered model of a test's own, and the tables with its ledger."""
 
     client: MlflowClient
     name: str
+    tables: Tables
 
     def add(self, package: Path) -> str:
         """Register a package as it is now; the number of its version."""
@@ -84,18 +96,38 @@ class Registry:
         tags = {PACKAGE_TAG: hashlib.sha256(manifest).hexdigest()}
         return str(self.client.create_model_version(self.name, str(package), tags=tags).version)
 
+    def sign(self, version: str, key: str) -> str:
+        """Sign a version as it is registered now; its number."""
+        digest = self.client.get_model_version(self.name, version).tags[PACKAGE_TAG]
+        signature = sign(key, *package_said(self.name, version, digest))
+        self.client.set_model_version_tag(self.name, version, SIGNATURE_TAG, signature)
+        return version
+
     def point(self, version: str, alias: str = CHAMPION) -> None:
-        """Let the alias point at a version."""
+        """Let the alias point at a version, as anybody can."""
         self.client.set_registered_model_alias(self.name, alias, version)
 
     def promote(self, package: Path) -> str:
         """Register a package and make it the champion."""
         version = self.add(package)
-        self.point(version)
+        self.move(version)
         return version
 
+    def move(self, version: str, move: Move = "promote", key: str = "") -> LedgerEntry:
+        """Make a version the champion as a move does: ledger, alias, mark; signed with a key."""
+        package = self.client.get_model_version(self.name, version).tags.get(PACKAGE_TAG, "")
+        state = RegistryState(champion=version)
+        made = LedgerEntry(move, version, "anna", "a test", state, package=package)
+        before = read_entries(self.tables)
+        sealed = made.after(before[-1] if before else None, datetime.now(UTC))
+        entry = replace(sealed, signature=sign(key, *entry_said(self.name, sealed)))
+        assert append_entry(self.tables, entry)
+        self.point(version)
+        self.client.set_registered_model_tag(self.name, LEDGER_TAG, f"{entry.number} {entry.hash}")
+        return entry
 
-def register(client: MlflowClient, name: str) -> Registry:
-    """A registered model without a version."""
+
+def register(client: MlflowClient, name: str, folder: Path) -> Registry:
+    """A registered model without a version, and tables in the folder's `data`."""
     client.create_registered_model(name)
-    return Registry(client, name)
+    return Registry(client, name, Tables(str(folder / "data"), name))

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from contract.store.tables import Tables
-from tests.support.service import Service, running, until
+from tests.support.service import Service, copy_ledger, running, until
 
 ROW = {
     "island": "Biscoe",
@@ -31,6 +31,8 @@ def service(
         "serve_cache": str(trained / ".serving"),
     }
     uri = f"sqlite:///{trained}/mlflow.db"
+    if "://" not in (root := settings.get("root", str(folder / "data"))):
+        copy_ledger(trained / "data", Path(root))
     with running("penguins", uri, folder, before, **quick | settings) as found:
         until(found.ready)
         yield found

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from contract.names import ARCHIVED, CHALLENGER, CHAMPION, PREVIOUS, PRODUCTION, STAGING
 from contract.settings import read_settings
-from pipelines.registry.ledger import Asked, LedgerEntry, RegistryState, state_after
+from contract.store.ledger import Asked, LedgerEntry, RegistryState, state_after, to_serve
 from pipelines.registry.manual_changes import damage
 from pipelines.registry.move import move, settle
 from pipelines.registry.transitions import MoveRequest
@@ -60,6 +60,8 @@ def check(workspace: Workspace) -> None:
     aliases, stages = snapshot.observed.aliases, snapshot.observed.stages
     state = entries[-1].state
     assert damage(entries, snapshot) == ""
+    served = to_serve(entries)
+    assert state.champion in ("", served.version if served else "")  # nobody else makes one
     named = {CHAMPION: state.champion, CHALLENGER: state.challenger}
     named |= {PREVIOUS: state.previous}
     assert aliases == {alias: version for alias, version in named.items() if version}

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from contract.errors import Refused
-from contract.store.package import verify
+from contract.package import verify
 from pipelines.package import seal
 from pipelines.registry.fetch import fetch
 from pipelines.registry.versions import Version

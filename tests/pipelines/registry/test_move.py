@@ -12,7 +12,15 @@ from deltalake import write_deltalake
 
 from contract.errors import Refused
 from contract.names import ARCHIVED, CHALLENGER, CHAMPION, PREVIOUS, PRODUCTION, STAGING
-from pipelines.registry.ledger import SCHEMA, Asked, broken_link, champion_at, read_entries
+from contract.store.ledger import (
+    SCHEMA,
+    SINCE_FORMAT_2,
+    Asked,
+    broken_link,
+    champion_at,
+    entry_hash,
+    read_entries,
+)
 from pipelines.registry.move import settle
 from pipelines.registry.stages import set_stage
 from pipelines.registry.versions import read_snapshot, tag
@@ -149,9 +157,9 @@ def delete(version: str) -> Callable[[Workspace], object]:
 @pytest.mark.parametrize(
     ("change", "champion", "challenger", "previous", "said"),
     [
-        (alias(CHAMPION, "1"), "1", "3", "2", "champion went by hand from version 2 to version 1"),
-        (alias(CHAMPION, "3"), "3", "", "2", "champion went by hand from version 2 to version 3"),
-        (alias(CHAMPION, ""), "", "3", "2", "rollback brings back version 2"),
+        (alias(CHAMPION, "1"), "2", "3", "1", "to version 1, which is recorded and serves nobody"),
+        (alias(CHAMPION, "3"), "2", "3", "1", "champion went by hand from version 2 to version 3"),
+        (alias(CHAMPION, ""), "2", "3", "1", "from version 2 to none.*put right: champion: vers"),
         (delete("2"), "", "3", "1", "version 2 was deleted by hand; .*rollback brings back vers"),
         (delete("1"), "2", "3", "", "version 1 was deleted by hand"),
         (delete("3"), "2", "", "1", "version 3 was deleted by hand"),
@@ -183,7 +191,9 @@ def test_changes_by_hand_are_recorded_and_what_is_impossible_is_put_right(
     check(three)
 
 
-def test_a_registry_from_before_the_ledger_is_taken_over(workspace: Workspace) -> None:
+def test_a_registry_from_before_the_ledger_has_no_champion_until_one_is_promoted(
+    workspace: Workspace,
+) -> None:
     client, name = workspace.client, workspace.model_name
     client.create_registered_model(name)
     for version in ("1", "2"):
@@ -191,8 +201,8 @@ def test_a_registry_from_before_the_ledger_is_taken_over(workspace: Workspace) -
         set_stage(client, workspace.settings, name, version, PRODUCTION)
     client.set_registered_model_alias(name, CHAMPION, "1")
     (entry,) = settle(workspace)
-    assert (entry.move, entry.state.champion) == ("external", "1")
-    assert stages(workspace) == {"1": PRODUCTION, "2": ARCHIVED}
+    assert (entry.move, entry.state.champion) == ("external", "")
+    assert stages(workspace) == {"1": ARCHIVED, "2": ARCHIVED}
     check(workspace)
 
 
@@ -225,6 +235,27 @@ def test_a_changed_entry_breaks_the_chain(three: Workspace) -> None:
     assert "missing" in broken_link([entries[0], *entries[2:]])
     resealed = [replace(entries[0], why="x").after(None, entries[0].time), *entries[1:]]
     assert broken_link(resealed) == "entry 2 does not follow the entry before it"
+
+
+def test_a_ledger_of_the_format_before_is_whole_and_goes_on(workspace: Workspace) -> None:
+    """Version 1 was promoted by release 0.2.0; its entries had fewer columns."""
+    register(workspace)
+    uri = Path(workspace.tables.uri("ledger"))
+    (now_entry,) = read_entries(workspace.tables)
+    old = replace(now_entry, format=1, proven=False, note="", package="", signature="")
+    old = replace(old, hash=entry_hash(old))
+    schema = pa.schema([field for field in SCHEMA if field.name not in SINCE_FORMAT_2])
+    shutil.rmtree(uri)
+    workspace.tables.append_next(
+        "ledger", pa.Table.from_pylist([old.row()], schema=schema), old.number
+    )
+    client, mark = workspace.client, f"1 {old.hash}"
+    client.set_registered_model_tag(workspace.model_name, "ledger", mark)
+    make(workspace, "promote", "1")
+    first, second = read_entries(workspace.tables)
+    assert (first, first.by) == (old, "anna")
+    assert (second.format, second.by) == (2, "anna (unproven)")
+    check(workspace)
 
 
 def test_a_ledger_whose_end_was_cut_off_moves_nothing(three: Workspace) -> None:

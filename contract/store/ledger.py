@@ -2,6 +2,7 @@
 
 An entry says what was done and the state since, so the newest entry alone tells what the
 registry must show. It is appended by compare-and-set: of several writers of entry n one succeeds.
+Jobs write it; services read in it what they may serve.
 """
 
 from collections.abc import Iterable, Sequence
@@ -15,9 +16,12 @@ from contract.errors import Refused
 from contract.store.fingerprint import value_hash
 from contract.store.tables import Tables
 
-Asked = Literal["register", "promote", "reject", "rollback"]
+Asked = Literal["register", "promote", "reject", "rollback", "sign"]
+ASKED: tuple[Asked, ...] = ("register", "promote", "reject", "rollback", "sign")
 Move = Asked | Literal["external", "reset"]
-FORMAT = 1
+FORMAT = 2
+# What an entry of format 1 did not say. Its hash does not cover these columns.
+SINCE_FORMAT_2 = ("proven", "note", "package", "signature")
 EPOCH = datetime.fromtimestamp(0, UTC)
 NONE = ""  # no version
 
@@ -44,6 +48,10 @@ SCHEMA = pa.schema(
         ("host", pa.string()),
         ("previous_hash", pa.string()),
         ("hash", pa.string()),
+        ("proven", pa.bool_()),
+        ("note", pa.string()),
+        ("package", pa.string()),
+        ("signature", pa.string()),
     ]
 )
 
@@ -80,10 +88,24 @@ class LedgerEntry:
     release_check: str = ""
     effects: tuple[str, ...] = ()
     host: str = ""
+    proven: bool = False  # whether MLflow's server said who
+    note: str = ""  # what whoever acted says of himself beside that
+    package: str = ""  # SHA-256 of the version's manifest
+    format: int = FORMAT
     number: int = 0
     time: datetime = EPOCH
     previous_hash: str = ""
     hash: str = ""
+    signature: str = ""  # of the hash, by who held the key; "" without one
+
+    @property
+    def by(self) -> str:
+        """Who, as people read it."""
+        if self.format == 1 or self.move not in ASKED:
+            return self.who
+        if not self.proven:
+            return f"{self.who} (unproven)"
+        return f"{self.who} (who says: {self.note})" if self.note else self.who
 
     def after(self, head: "LedgerEntry | None", time: datetime) -> "LedgerEntry":
         """This entry as the one that follows `head`, sealed by its hash."""
@@ -93,28 +115,35 @@ class LedgerEntry:
 
     def row(self) -> dict[str, object]:
         """The entry as plain values, in the order of the table."""
-        values = asdict(self) | asdict(self.state) | {"format": FORMAT}
+        values = asdict(self) | asdict(self.state)
         return {name: values[name] for name in SCHEMA.names}
 
     @classmethod
     def of(cls, row: dict[str, object]) -> "LedgerEntry":
         """From a row of the table."""
-        if row["format"] != FORMAT:
+        if row["format"] not in range(1, FORMAT + 1):
             raise Refused(
                 f"Ledger entry {row['number']} has format {row['format']} of a newer Fourcycle; "
-                f"this one reads {FORMAT}."
+                f"this one reads up to {FORMAT}."
             )
-        plain = {k: tuple(v) if isinstance(v, list) else v for k, v in row.items()}
+        said = {k: v for k, v in row.items() if v is not None}
+        plain = {k: tuple(v) if isinstance(v, list) else v for k, v in said.items()}
         state = RegistryState(**{f.name: plain[f.name] for f in fields(RegistryState)})  # type: ignore[arg-type]
-        own = {f.name: plain[f.name] for f in fields(cls) if f.name != "state"}
+        own = {f.name: plain[f.name] for f in fields(cls) if f.name in plain}
         return cls(state=state, **own)  # type: ignore[arg-type]
 
 
 def entry_hash(entry: LedgerEntry) -> str:
     """SHA-256 over everything an entry says, the hash of the entry before it included."""
     row = entry.row()
-    del row["hash"]
-    return value_hash(row | {"time": entry.time.isoformat()})
+    unsealed = {"hash", "signature", *(SINCE_FORMAT_2 if entry.format == 1 else ())}
+    sealed = {name: value for name, value in row.items() if name not in unsealed}
+    return value_hash(sealed | {"time": entry.time.isoformat()})
+
+
+def entry_said(model: str, entry: LedgerEntry) -> tuple[str, ...]:
+    """What the signature of an entry is over: another model's entry is another one."""
+    return "ledger entry", model, entry.hash
 
 
 def read_entries(tables: Tables) -> list[LedgerEntry]:
@@ -149,16 +178,45 @@ def state_after(entries: Sequence[LedgerEntry]) -> RegistryState:
     return entries[-1].state if entries else RegistryState()
 
 
+def since_reset(entries: list[LedgerEntry]) -> list[LedgerEntry]:
+    """Entries about the registered model that is there: a new one counts its versions anew."""
+    resets = [i for i, entry in enumerate(entries) if entry.move == "reset"]
+    return entries[resets[-1] :] if resets else entries
+
+
+def to_serve(entries: list[LedgerEntry]) -> LedgerEntry | None:
+    """The entry that says what users get: the newest that promoted a version or went back to one.
+
+    None before the first. An alias that was set by hand is recorded and serves nobody.
+    """
+    served = (e for e in reversed(since_reset(entries)) if e.move in ("promote", "rollback"))
+    return next(served, None)
+
+
+def vouched_by(entries: list[LedgerEntry], served: LedgerEntry) -> tuple[LedgerEntry, ...]:
+    """The entries by which somebody vouches for what `served` made live: itself, or a later `sign`.
+
+    The hash of each covers all entries before it.
+    """
+    later = entries[served.number :]  # numbers begin with 1
+    signs = (e for e in later if e.move == "sign" and e.version == served.version)
+    return (served, *signs)
+
+
+def registered_by(entries: list[LedgerEntry], version: str) -> LedgerEntry | None:
+    """The entry by which a version became the challenger; None where none tells of it."""
+    made = (e for e in since_reset(entries) if e.move == "register" and e.version == version)
+    return next(made, None)
+
+
 def champion_at(entries: Sequence[LedgerEntry], moment: datetime) -> str:
     """The champion at a time (with its zone); "" when there was none."""
     return state_after([entry for entry in entries if entry.time <= moment]).champion
 
 
-def ever_champion(entries: Sequence[LedgerEntry]) -> frozenset[str]:
+def ever_champion(entries: list[LedgerEntry]) -> frozenset[str]:
     """Versions that were champion since the registered model was made."""
-    resets = [i for i, entry in enumerate(entries) if entry.move == "reset"]
-    start = resets[-1] if resets else 0
-    return frozenset(e.state.champion for e in entries[start:]) - {NONE}
+    return frozenset(e.state.champion for e in since_reset(entries)) - {NONE}
 
 
 def taken_out_by(entries: Sequence[LedgerEntry], version: str) -> LedgerEntry | None:

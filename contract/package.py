@@ -44,3 +44,8 @@ def verify(folder: Path, registered: str | None = None, parts: Iterable[str] = (
     if wrong := sorted(name for name in wrong if name.startswith(tuple(parts))):
         raise Refused(f"The artifact is not what was registered; differing: {', '.join(wrong)}.")
     return digest
+
+
+def package_said(model: str, version: str, digest: str) -> tuple[str, ...]:
+    """What the signature of a version is over: its package under another number is another one."""
+    return "version", model, version, digest
