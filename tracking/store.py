@@ -13,6 +13,7 @@ from contract.addresses import SQLITE
 from contract.settings import Settings
 from contract.store.locks import store_lock
 from tracking.database import POSTGRESQL, await_database
+from tracking.locations import ARTIFACTS, check_location
 from tracking.tags import KIND_TAG
 
 # Without the kind, the user interface opens an experiment in its view for language models.
@@ -59,9 +60,23 @@ def is_away(error: BaseException) -> bool:
     return isinstance(error, MlflowException) and error.error_code == AWAY
 
 
+def holds_files(address: str) -> bool:
+    """Whether anything lies at an address of artifacts, be it `runs:/...` or where they are."""
+    try:
+        return bool(mlflow.artifacts.list_artifacts(artifact_uri=address))
+    except MlflowException as error:
+        if is_absent(error):
+            return False
+        raise
+
+
 def experiment(client: MlflowClient, settings: Settings, name: str) -> str:
-    """Id of the experiment, created on first use; a deleted one is brought back."""
+    """Id of the experiment, created on first use; a deleted one is brought back.
+
+    BadInput where its artifacts would go into the folder of another store.
+    """
     entity = client.get_experiment_by_name(name) or _created(client, settings, name)
+    check_location(entity.artifact_location, settings)
     if entity.lifecycle_stage == LifecycleStage.DELETED:
         _restore(client, entity.experiment_id)
     if KIND_TAG not in entity.tags:  # `mlflow run --experiment-name` made it
@@ -72,7 +87,7 @@ def experiment(client: MlflowClient, settings: Settings, name: str) -> str:
 def _created(client: MlflowClient, settings: Settings, name: str) -> Experiment:
     artifacts = None
     if settings.store_uri.startswith(SQLITE):
-        artifacts = (settings.home / "mlruns" / name.replace("/", "-")).as_uri()
+        artifacts = (settings.home / ARTIFACTS / name.replace("/", "-")).as_uri()
     try:
         made = client.create_experiment(name, artifact_location=artifacts, tags={KIND_TAG: KIND})
     except MlflowException as error:

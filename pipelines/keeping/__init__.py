@@ -1,0 +1,1 @@
+"""Keeping a store: its database, tables and artifacts moved, copied, checked, brought up to date."""
