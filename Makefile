@@ -25,6 +25,10 @@ help:  ## This list
 	@echo 'make <target> [USE_CASE=flights] [PORT=...]'
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-10s %s\n", $$1, $$2 }' Makefile
 
+# A folder that was moved: its environment is built anew.
+ifeq ($(shell sh scripts/moved),yes)
+.PHONY: $(INSTALLED)
+endif
 $(INSTALLED): requirements.lock pyproject.toml scripts/setup
 	@sh scripts/setup
 

@@ -60,8 +60,9 @@ def relocate(
             )
         places = [old] if old else [str(home) for home in foreign_homes(engine, settings)]
         to = new or str(settings.home)
-        for place in places:
-            _check_copied(place, to)
+        if not old:
+            for place in places:
+                _check_copied(place, to)
         with engine.connect() as connection:
             done = [(p, dict(replace_in(connection, p, to))) for p in places]
             folders = [folder for folder in map(local_folder, packages(connection)) if folder]
@@ -73,8 +74,6 @@ def relocate(
 
 def _check_copied(old: str, new: str) -> None:
     """BadInput where artifacts were left behind: they would be lost from sight."""
-    if "://" in old or "://" in new:
-        return
     left, here = Path(old) / ARTIFACTS, Path(new) / ARTIFACTS
     if left.is_dir() and not here.is_dir():
         raise BadInput(f"The artifacts are still in {left}; copy that folder to {here} first.")

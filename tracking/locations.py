@@ -34,10 +34,10 @@ def foreign_home(location: str, settings: Settings) -> Path | None:
     folder = local_folder(location)
     if folder is None or ARTIFACTS not in folder.parts:
         return None
-    if any(place.is_relative_to(settings.home) for place in (folder, folder.resolve())):
-        return None
     at = len(folder.parts) - 1 - folder.parts[::-1].index(ARTIFACTS)
     home = Path(*folder.parts[:at])
+    if home.resolve().is_relative_to(settings.home):
+        return None
     chosen = (home / ARTIFACTS).is_dir() and not _database(home, settings).exists()
     return None if chosen else home
 

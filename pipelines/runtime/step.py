@@ -18,7 +18,9 @@ from mlflow.entities import Run
 from pydantic import BaseModel, ConfigDict
 from rich.markup import escape
 
+from contract.addresses import SQLITE
 from contract.errors import BadInput
+from contract.settings import Settings
 from contract.store.fingerprint import value_hash
 from contract.store.tables import TableVersion
 from pipelines.runtime.code_hash import PROJECT, code_hash
@@ -127,7 +129,7 @@ def step_key(
         {
             "step": step.name,
             "use_case": workspace.use_case.sections(*step.sections),
-            "root": workspace.settings.table_root,
+            "root": _root(workspace.settings),
             "inputs": dict(inputs),
             "parameters": dict(parameters),
             "code": code_hash(f"pipelines.{step.name}"),
@@ -135,6 +137,13 @@ def step_key(
             "python": platform.python_version(),
         }
     )
+
+
+def _root(settings: Settings) -> str:
+    """The root of tables as the store's own folder sees it: both may move together."""
+    if settings.store_uri.startswith(SQLITE):
+        return settings.table_root.removeprefix(f"{settings.home}/")
+    return settings.table_root
 
 
 def lock_hash() -> str:

@@ -14,7 +14,7 @@ from serving.http.openapi import TITLE, document
 from serving.http.status_page import page, policy, waiting
 from serving.protocols.openapi_parts import NOT_READY
 from serving.protocols.registry import PROTOCOLS
-from serving.requests.errors import NOTHING_SERVED, ErrorFormat, Problem, problem_details
+from serving.requests.errors import ErrorFormat, Problem, nothing_served, problem_details
 
 STATIC_URL = "/static"
 STATIC = Path(fastapi_offline.__file__).parent / "static"
@@ -33,7 +33,7 @@ def readiness(context: WorkerContext) -> dict[str, Any]:
     if status.draining:
         reasons.insert(0, "The service is stopping.")
     elif status.served is None:
-        reasons.insert(0, NOTHING_SERVED)
+        reasons.insert(0, nothing_served(status.trouble))
     return {
         "ready": status.ready,
         "degraded": bool(reasons),

@@ -24,6 +24,7 @@ from pipelines.registry.move import settle
 from pipelines.registry.versions import Version, create_version, read_snapshot, tag
 from pipelines.runtime.code_hash import PROJECT
 from pipelines.runtime.workspace import Workspace, open_releases, open_workspace
+from tests.support.stores import copy_store
 
 GATE = {"gate": "passed", "gate_champion": "1", "gate_run": "r1", "gate_reasons": "better"}
 
@@ -34,7 +35,7 @@ def folder(trained: tuple[Path, Outcome], home: Path) -> Path:
 
     Both are the same package, whose artifacts stay where they are.
     """
-    shutil.copy(trained[0] / "mlflow.db", home)
+    copy_store(trained[0], home)
     shutil.copytree(trained[0] / "data" / "penguins" / "ledger", home / "data/penguins/ledger")
     workspace = open_releases("penguins")
     again(workspace)

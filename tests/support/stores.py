@@ -5,7 +5,7 @@ import shutil
 import tarfile
 from pathlib import Path
 
-from contract.settings import read_settings
+from contract.settings import Settings, read_settings
 from pipelines.relocate import relocate
 from tests.support.project import PROJECT
 
@@ -31,7 +31,8 @@ def relocated(folder: Path) -> Path:
     return folder
 
 
-def settings_of(folder: Path):  # type: ignore[no-untyped-def]
+def settings_of(folder: Path) -> Settings:
+    """Settings by which store and tables are in the folder."""
     store = {"tracking_uri": f"sqlite:///{folder}/mlflow.db", "root": str(folder / "data")}
     return read_settings().model_copy(update=store)
 
