@@ -1,10 +1,23 @@
-"""MLflow's database, spoken to without MLflow: what it is, and a connection to it."""
+"""MLflow's database, spoken to without MLflow: an engine, one consistent copy of it, and back.
+
+A copy is taken while others write: sqlite's online backup, or pg_dump of the very snapshot in which
+our own questions are answered.
+"""
+
+import os
+import shutil
+import sqlite3
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
+from pathlib import Path
 
 import sqlalchemy
-from sqlalchemy import Engine
+from sqlalchemy import Connection, Engine, inspect, text
+from sqlalchemy.engine import make_url
 
 from contract.addresses import SQLITE, sqlite_file
-from contract.errors import BadInput
+from contract.errors import BadInput, Refused
+from contract.processes import run_to_end
 from contract.settings import Settings
 from tracking.database import POSTGRESQL, await_database
 
@@ -15,11 +28,67 @@ def engine_of(settings: Settings) -> Engine:
     if uri.startswith(SQLITE):
         if not sqlite_file(uri).is_file():
             raise BadInput(f"There is no store in {settings.home}: {sqlite_file(uri)} is missing.")
-    elif uri.startswith(POSTGRESQL):
-        await_database(uri, settings.store_wait_s)
     else:
+        _check_reachable(settings)
+    return sqlalchemy.create_engine(uri)
+
+
+@contextmanager
+def copied(settings: Settings, file: Path) -> Iterator[Connection]:
+    """Copy the database into a file; in the block, a connection that sees what was copied."""
+    engine = engine_of(settings)
+    if settings.store_uri.startswith(SQLITE):
+        with closing(sqlite3.connect(sqlite_file(settings.store_uri))) as source:
+            with closing(sqlite3.connect(file)) as copy:
+                source.backup(copy)
+        engine = sqlalchemy.create_engine(f"{SQLITE}{file}")
+        with engine.connect() as connection:
+            yield connection
+    else:
+        with engine.connect().execution_options(isolation_level="REPEATABLE READ") as connection:
+            snapshot = connection.execute(text("SELECT pg_export_snapshot()")).scalar_one()
+            options = ("--format=custom", f"--snapshot={snapshot}", f"--file={file}")
+            _postgresql("pg_dump", settings.store_uri, options)
+            yield connection
+    engine.dispose()
+
+
+def check_empty(settings: Settings) -> None:
+    """BadInput where the database that is to be restored holds something."""
+    if settings.store_uri.startswith(SQLITE):
+        file = sqlite_file(settings.store_uri)
+        full, what = file.exists(), str(file)
+    else:
+        _check_reachable(settings)
+        engine = sqlalchemy.create_engine(settings.store_uri)
+        full, what = bool(inspect(engine).get_table_names()), engine.url.render_as_string()
+        engine.dispose()
+    if full:
+        raise BadInput(f"A backup is restored into an empty home only; {what} holds something.")
+
+
+def load_dump(settings: Settings, file: Path) -> None:
+    """Let PostgreSQL read a dump into its empty database, all of it or nothing."""
+    options = ("--single-transaction", "--exit-on-error", "--no-owner", "--no-privileges")
+    _postgresql("pg_restore", settings.store_uri, (*options, str(file)))
+
+
+def _check_reachable(settings: Settings) -> None:
+    if not settings.store_uri.startswith(POSTGRESQL):
         raise BadInput(
             "This speaks to the tracking database itself, not to a server: MLFLOW_TRACKING_URI "
             "must name what the server was started with, e.g. postgresql://... or sqlite:///..."
         )
-    return sqlalchemy.create_engine(uri)
+    await_database(settings.store_uri, settings.store_wait_s)
+
+
+def _postgresql(program: str, uri: str, options: Sequence[str]) -> None:
+    """Run a program of PostgreSQL's client; its password stands in no list of processes."""
+    if shutil.which(program) is None:
+        raise BadInput(f"{program} is needed, PostgreSQL's own program; put its folder on PATH.")
+    url = make_url(uri)
+    plain = url.set(drivername=POSTGRESQL, password=None).render_as_string()
+    environment = os.environ | ({"PGPASSWORD": str(url.password)} if url.password else {})
+    done = run_to_end([program, f"--dbname={plain}", *options], environment=environment)
+    if done.code:
+        raise Refused(f"{program} failed: {done.reason}")

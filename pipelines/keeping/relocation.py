@@ -7,7 +7,7 @@ A location is a path or an address: `/srv/fourcycle/mlruns/1`, `file:///srv/four
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from sqlalchemy import Connection, Engine, String, column, func, literal, select, table, update
+from sqlalchemy import Connection, Engine, String, column, func, literal, or_, select, table, update
 
 from contract.settings import Settings
 from tracking.locations import foreign_home
@@ -51,19 +51,19 @@ def spellings(place: str) -> tuple[str, ...]:
     """
     if "://" in place:
         return (place.rstrip("/"),)
-    folder = Path(place).expanduser().resolve()
+    folder = Path(place).expanduser().absolute()
     return folder.as_uri(), str(folder)
 
 
 def replace_in(connection: Connection, old: str, new: str) -> Mapping[str, int]:
-    """Let locations in `old` begin with `new`; how many there were, by table and column."""
+    """Let `old` and locations in it begin with `new`; how many there were, by table and column."""
     pairs = list(_pairs(old, new))
     counts: dict[str, int] = {}
     for name, of in COLUMNS:
         rows, value = table(name, column(of, String)), column(of, String)
         for before, after in pairs:
             # Compared as text: in LIKE a _ stands for any character.
-            inside = func.substr(value, 1, len(before) + 1) == f"{before}/"
+            inside = or_(func.substr(value, 1, len(before) + 1) == f"{before}/", value == before)
             rest = func.substr(value, len(before) + 1, type_=String)
             moved = {of: literal(after, String).concat(rest)}
             n = connection.execute(update(rows).where(inside).values(moved)).rowcount
