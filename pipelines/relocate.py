@@ -51,8 +51,7 @@ def relocate(
 
     BadInput where that is not safe, or nobody can tell what it should say.
     """
-    engine = engine_of(settings)
-    with store_lock(settings):
+    with engine_of(settings) as engine, store_lock(settings):
         if not settings.store_uri.startswith(SQLITE) and not (old and new):
             raise BadInput(
                 "Only beside a sqlite database is it known where artifacts lie; of this one --from "

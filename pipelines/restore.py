@@ -3,20 +3,21 @@
 The database comes last, for it makes a folder a store; a restoration that broke off before is none.
 """
 
+import os
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
-import sqlalchemy
 import typer
+from sqlalchemy import Engine
 
 from contract.addresses import SQLITE, sqlite_file
 from contract.errors import BadInput, Refused
 from contract.settings import Settings, read_settings
 from contract.store.locks import store_lock
-from pipelines.keeping.database import check_empty, engine_of, load_dump
+from pipelines.keeping.database import check_empty, closed, engine_of, load_dump
 from pipelines.keeping.manifest import (
     ARTIFACTS,
     DATABASE,
@@ -102,19 +103,21 @@ def _database(
             raise _changed(DATABASE)
         copy = Path(folder) / DATABASE
         if settings.store_uri.startswith(SQLITE):
-            _relocate(sqlalchemy.create_engine(f"{SQLITE}{copy}"), roots)
+            with closed(f"{SQLITE}{copy}") as engine:
+                _relocate(engine, roots)
+            os.sync()
             copy.rename(sqlite_file(settings.store_uri))
         else:
             load_dump(settings, copy)
-            _relocate(engine_of(settings), roots)
+            with engine_of(settings) as engine:
+                _relocate(engine, roots)
 
 
-def _relocate(engine: sqlalchemy.Engine, roots: Mapping[str, str]) -> None:
+def _relocate(engine: Engine, roots: Mapping[str, str]) -> None:
     with engine.begin() as connection:
         for old, new in roots.items():
             if not old.startswith(SERVED):  # the server is asked for them as before
                 replace_in(connection, old, new)
-    engine.dispose()
 
 
 def _changed(name: str) -> Refused:

@@ -22,35 +22,46 @@ from contract.settings import Settings
 from tracking.database import POSTGRESQL, await_database
 
 
-def engine_of(settings: Settings) -> Engine:
-    """An engine of the tracking database; BadInput where there is none to be spoken to here."""
+@contextmanager
+def engine_of(settings: Settings) -> Iterator[Engine]:
+    """An engine of the tracking database, closed after the block; BadInput where there is none to
+    be spoken to here."""
     uri = settings.store_uri
     if uri.startswith(SQLITE):
         if not sqlite_file(uri).is_file():
             raise BadInput(f"There is no store in {settings.home}: {sqlite_file(uri)} is missing.")
     else:
         _check_reachable(settings)
-    return sqlalchemy.create_engine(uri)
+    with closed(uri) as engine:
+        yield engine
+
+
+@contextmanager
+def closed(uri: str) -> Iterator[Engine]:
+    """An engine of a database, closed after the block."""
+    engine = sqlalchemy.create_engine(uri)
+    try:
+        yield engine
+    finally:
+        engine.dispose()
 
 
 @contextmanager
 def copied(settings: Settings, file: Path) -> Iterator[Connection]:
     """Copy the database into a file; in the block, a connection that sees what was copied."""
-    engine = engine_of(settings)
     if settings.store_uri.startswith(SQLITE):
-        with closing(sqlite3.connect(sqlite_file(settings.store_uri))) as source:
+        with engine_of(settings), closing(sqlite3.connect(sqlite_file(settings.store_uri))) as source:
             with closing(sqlite3.connect(file)) as copy:
                 source.backup(copy)
-        engine = sqlalchemy.create_engine(f"{SQLITE}{file}")
-        with engine.connect() as connection:
+        with closed(f"{SQLITE}{file}") as engine, engine.connect() as connection:
             yield connection
-    else:
+        return
+    with engine_of(settings) as engine:
         with engine.connect().execution_options(isolation_level="REPEATABLE READ") as connection:
             snapshot = connection.execute(text("SELECT pg_export_snapshot()")).scalar_one()
             options = ("--format=custom", f"--snapshot={snapshot}", f"--file={file}")
             _postgresql("pg_dump", settings.store_uri, options)
             yield connection
-    engine.dispose()
 
 
 def check_empty(settings: Settings) -> None:
@@ -60,9 +71,8 @@ def check_empty(settings: Settings) -> None:
         full, what = file.exists(), str(file)
     else:
         _check_reachable(settings)
-        engine = sqlalchemy.create_engine(settings.store_uri)
-        full, what = bool(inspect(engine).get_table_names()), engine.url.render_as_string()
-        engine.dispose()
+        with closed(settings.store_uri) as engine:
+            full, what = bool(inspect(engine).get_table_names()), engine.url.render_as_string()
     if full:
         raise BadInput(f"A backup is restored into an empty home only; {what} holds something.")
 

@@ -30,7 +30,7 @@ LAST = WindowRequest(last=60)
 
 
 def held(folder: Path) -> set[str]:
-    with engine_of(settings_of(folder)).connect() as connection:
+    with engine_of(settings_of(folder)) as engine, engine.connect() as connection:
         return locations(connection)
 
 
