@@ -72,18 +72,28 @@ def backup(settings: Settings, target: str, artifacts: str = "") -> BackupManife
     `artifacts` is where a tracking server keeps them, if the store was filled through one.
     """
     copies = Copies(_empty(target))
-    with tempfile.TemporaryDirectory() as folder:
-        with copied(settings, Path(folder) / DATABASE) as database:
-            copies.take(DATABASE, Place.of(folder), DATABASE)
-            versions = registered(database)
-            tables = {
-                f"{use_case}/{name}": table
-                for use_case in use_cases(settings.table_root)
-                for name, table in _tables(copies, settings, use_case, database).items()
-            }
-            locations = [*experiment_locations(database), *_sources(versions)]
-            roots = _artifacts(copies, locations, artifacts)
-    manifest = BackupManifest(
+    with tempfile.TemporaryDirectory() as name:
+        file = Path(name) / DATABASE
+        with copied(settings, file) as database:
+            copies.take(DATABASE, Place.of(name), DATABASE)
+            manifest = _after_database(copies, settings, database, artifacts)
+    os.sync()  # what the manifest names is on the disk before it
+    copies.target.write(MANIFEST, manifest.model_dump_json(indent=1).encode())
+    return manifest
+
+
+def _after_database(
+    copies: Copies, settings: Settings, database: Connection, served: str
+) -> BackupManifest:
+    versions = registered(database)
+    tables = {
+        f"{use_case}/{name}": table
+        for use_case in use_cases(settings.table_root)
+        for name, table in _tables(copies, settings, use_case, database).items()
+    }
+    locations = [*experiment_locations(database), *(v.source for v in versions if v.source)]
+    roots = _artifacts(copies, locations, served)
+    return BackupManifest(
         made=datetime.now(UTC),
         database="sqlite" if settings.store_uri.startswith(SQLITE) else "postgresql",
         home=str(settings.home),
@@ -93,9 +103,6 @@ def backup(settings: Settings, target: str, artifacts: str = "") -> BackupManife
         damaged=tuple(v.name for v in versions if not _whole(copies, v, roots)),
         files=copies.files,
     )
-    os.sync()  # what the manifest names is on the disk before it
-    copies.target.write(MANIFEST, manifest.model_dump_json(indent=1).encode())
-    return manifest
 
 
 def _empty(target: str) -> Place:
@@ -128,10 +135,6 @@ def _tables(
         else:
             raise Unavailable(f"Files of {use_case}/{name} keep being removed; try again later.")
     return done
-
-
-def _sources(versions: list[RegisteredPackage]) -> list[str]:
-    return [version.source for version in versions if version.source]
 
 
 def _artifacts(copies: Copies, locations: list[str], served: str) -> dict[str, str]:

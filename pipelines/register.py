@@ -8,8 +8,8 @@ from pipelines.data.validated import Validated
 from pipelines.evaluate import STEP as EVALUATE
 from pipelines.model.model_card import model_card
 from pipelines.model.results import Evaluated, Trained
-from pipelines.package import STEP as PACKAGE
 from pipelines.package import ARTIFACT, Packaged
+from pipelines.package import STEP as PACKAGE
 from pipelines.registry.move import move
 from pipelines.registry.transitions import UNSTAGED, MoveRequest
 from pipelines.registry.versions import Version, create_version, find_version

@@ -72,7 +72,9 @@ def restore(settings: Settings, source: str, artifacts: str = "") -> BackupManif
         for address in (to.artifacts, settings.table_root):
             _check_free(address)
         check_empty(settings)
-        roots = {old: to.of(old, folder, manifest.home) for old, folder in manifest.artifacts.items()}
+        roots = {
+            old: to.of(old, folder, manifest.home) for old, folder in manifest.artifacts.items()
+        }
         for old, folder in manifest.artifacts.items():
             _bring(manifest, place, f"{folder}/", roots[old])
         _bring(manifest, place, f"{TABLES}/", settings.table_root)
@@ -89,9 +91,10 @@ def _check_free(address: str) -> None:
 def _bring(manifest: BackupManifest, place: Place, begin: str, address: str) -> None:
     target = Place.of(address)
     for name, expected in manifest.files.items():
-        if name.startswith(begin):
-            if target.take(name.removeprefix(begin), place, name) != expected:
-                raise _changed(name)
+        if not name.startswith(begin):
+            continue
+        if target.take(name.removeprefix(begin), place, name) != expected:
+            raise _changed(name)
 
 
 def _database(

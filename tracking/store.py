@@ -34,15 +34,21 @@ def connect(settings: Settings) -> MlflowClient:
 def client_of(settings: Settings) -> MlflowClient:
     """A client of the store, and MLflow's own defaults set to it: artifacts go by those.
 
-    The first client that is built makes the tables of a new database; two at once break it.
+    The first client that is built makes the tables of a new database; two at once break it. An
+    error of ours where another release has made it.
     """
     uri = settings.store_uri
     # Else a server's client prints links between the lines of what is asked for as JSON.
     os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
     mlflow.set_tracking_uri(uri)
     mlflow.set_registry_uri(uri)
-    with store_lock(settings):
-        return MlflowClient(uri, uri)
+    try:
+        with store_lock(settings):
+            return MlflowClient(uri, uri)
+    except MlflowException as error:
+        from tracking.schema import schema_trouble
+
+        raise schema_trouble(error) or error from error
 
 
 def is_absent(error: MlflowException) -> bool:

@@ -12,13 +12,14 @@ import pyarrow as pa
 from deltalake import CommitProperties, DeltaTable, Transaction, write_deltalake
 from deltalake.exceptions import CommitFailedError, TableNotFoundError
 
-from contract.errors import BadInput
+from contract.errors import BadInput, Refused
 from contract.names import TableName
 from contract.store import sql as engine
 from contract.store import upkeep
 from contract.store.exactly_once import ExactlyOnceWriter
 
 CONTENT_HASH = "content_hash"
+UNSUPPORTED = "Unsupported"  # how deltalake says that a table has a feature which it does not know
 
 
 @dataclass(frozen=True)
@@ -52,7 +53,8 @@ class Tables:
         return bool(DeltaTable.is_deltatable(self.uri(name), self.options))
 
     def open(self, name: TableName, version: int | None = None) -> DeltaTable:
-        """The table at a version (newest: None); BadInput where there is none."""
+        """The table at a version (newest: None); BadInput where there is none, Refused where it
+        needs a newer release."""
         try:
             return DeltaTable(self.uri(name), version=version, storage_options=self.options)
         except TableNotFoundError as error:
@@ -63,6 +65,11 @@ class Tables:
                 "an ingest, or the run that wrote it, comes first."
             ) from error
         except Exception as error:  # deltalake answers a version that is not there in several types
+            if UNSUPPORTED in str(error):
+                raise Refused(
+                    f"Table {name!r} of {self.use_case!r} was written by a newer release, and only "
+                    f"that one or a later one reads it ({error})."
+                ) from error
             if version is None or "version" not in str(error).lower():
                 raise
             raise self._no_version(name, version) from error

@@ -1,1 +1,1 @@
-"""Keeping a store: its database, tables and artifacts moved, copied, checked, brought up to date."""
+"""Keeping a store: database, tables and artifacts, moved, copied and brought up to date."""

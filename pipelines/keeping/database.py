@@ -50,18 +50,19 @@ def closed(uri: str) -> Iterator[Engine]:
 def copied(settings: Settings, file: Path) -> Iterator[Connection]:
     """Copy the database into a file; in the block, a connection that sees what was copied."""
     if settings.store_uri.startswith(SQLITE):
-        with engine_of(settings), closing(sqlite3.connect(sqlite_file(settings.store_uri))) as source:
-            with closing(sqlite3.connect(file)) as copy:
-                source.backup(copy)
+        with engine_of(settings):
+            source = sqlite3.connect(sqlite_file(settings.store_uri))
+        with closing(source), closing(sqlite3.connect(file)) as copy:
+            source.backup(copy)
         with closed(f"{SQLITE}{file}") as engine, engine.connect() as connection:
             yield connection
         return
-    with engine_of(settings) as engine:
-        with engine.connect().execution_options(isolation_level="REPEATABLE READ") as connection:
-            snapshot = connection.execute(text("SELECT pg_export_snapshot()")).scalar_one()
-            options = ("--format=custom", f"--snapshot={snapshot}", f"--file={file}")
-            _postgresql("pg_dump", settings.store_uri, options)
-            yield connection
+    with engine_of(settings) as engine, engine.connect() as connection:
+        connection.execution_options(isolation_level="REPEATABLE READ")
+        snapshot = connection.execute(text("SELECT pg_export_snapshot()")).scalar_one()
+        options = ("--format=custom", f"--snapshot={snapshot}", f"--file={file}")
+        _postgresql("pg_dump", settings.store_uri, options)
+        yield connection
 
 
 def check_empty(settings: Settings) -> None:

@@ -1,4 +1,4 @@
-"""A folder or a place in an object store, and copies between them of which every byte is digested."""
+"""A folder or a place in an object store, and copies between them with their digests."""
 
 import hashlib
 import os
@@ -9,8 +9,8 @@ from typing import BinaryIO
 from urllib.parse import urlsplit
 
 import pyarrow.fs
-from pydantic import BaseModel, ConfigDict
 from pyarrow.fs import FileSelector, FileSystem, FileType, LocalFileSystem, S3FileSystem
+from pydantic import BaseModel, ConfigDict
 
 from contract.errors import BadInput
 from tracking.locations import local_folder
@@ -69,12 +69,13 @@ class Place:
     def take(self, name: str, source: "Place", original: str) -> StoredFile:
         """Copy a file of another place to here; what it is. FileNotFoundError where it is gone."""
         digest, size = hashlib.sha256(), 0
-        with source.files.open_input_stream(f"{source.path}/{original}") as stream:
-            with self._new(name) as copy:
-                for chunk in _chunks(stream):
-                    digest.update(chunk)
-                    copy.write(chunk)
-                    size += len(chunk)
+        # The source first: where it is gone, nothing is made here.
+        opened = source.files.open_input_stream(f"{source.path}/{original}")
+        with opened as stream, self._new(name) as copy:
+            for chunk in _chunks(stream):
+                digest.update(chunk)
+                copy.write(chunk)
+                size += len(chunk)
         return StoredFile(size=size, sha256=digest.hexdigest())
 
     def _new(self, name: str) -> BinaryIO:

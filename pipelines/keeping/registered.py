@@ -1,13 +1,22 @@
 """What a copy of MLflow's database holds of the registry, read without MLflow."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, column, select, table
+from sqlalchemy import Connection, String, column, select, table
 
 from tracking.tags import LEDGER_TAG, PACKAGE_TAG
 
 DELETED = "Deleted_Internal"
+# What is read of MLflow's tables.
+VERSIONS, TAGS, MODEL_TAGS, EXPERIMENTS = (
+    table(name, *(column(of, String) for of in columns))
+    for name, columns in {
+        "model_versions": ("name", "version", "source", "current_stage"),
+        "model_version_tags": ("name", "version", "key", "value"),
+        "registered_model_tags": ("name", "key", "value"),
+        "experiments": ("artifact_location",),
+    }.items()
+)
 
 
 @dataclass(frozen=True)
@@ -27,9 +36,10 @@ class RegisteredPackage:
 
 def registered(connection: Connection) -> list[RegisteredPackage]:
     """Every version of every model that was not deleted."""
-    digests = dict(_digests(connection))
-    of = [column(name) for name in ("name", "version", "source", "current_stage")]
-    rows = connection.execute(select(*of).select_from(table("model_versions")))
+    tagged = select(TAGS.c.name, TAGS.c.version, TAGS.c.value).where(TAGS.c.key == PACKAGE_TAG)
+    digests = {(model, version): value for model, version, value in connection.execute(tagged)}
+    of = VERSIONS.c
+    rows = connection.execute(select(of.name, of.version, of.source, of.current_stage))
     return [
         RegisteredPackage(model, str(version), source or "", digests.get((model, version), ""))
         for model, version, source, stage in rows
@@ -39,20 +49,13 @@ def registered(connection: Connection) -> list[RegisteredPackage]:
 
 def ledger_mark(connection: Connection, model: str) -> int:
     """The number of the ledger's entry that the registry shows of a model; 0: none."""
-    of = select(column("value")).select_from(table("registered_model_tags"))
-    of = of.where(column("name") == model, column("key") == LEDGER_TAG)
-    shown = connection.execute(of).scalar()
+    of = MODEL_TAGS.c
+    wanted = select(of.value).where(of.name == model, of.key == LEDGER_TAG)
+    shown = connection.execute(wanted).scalar()
     return int(str(shown).partition(" ")[0]) if shown else 0
 
 
 def experiment_locations(connection: Connection) -> list[str]:
     """Where the artifacts of each experiment lie, those of deleted ones too."""
-    values = select(column("artifact_location")).select_from(table("experiments"))
-    return [value for (value,) in connection.execute(values) if value]
-
-
-def _digests(connection: Connection) -> Iterator[tuple[tuple[str, int], str]]:
-    of = [column(name) for name in ("name", "version", "value")]
-    rows = select(*of).select_from(table("model_version_tags")).where(column("key") == PACKAGE_TAG)
-    for model, version, value in connection.execute(rows):
-        yield (model, version), value
+    values = connection.execute(select(EXPERIMENTS.c.artifact_location))
+    return [value for (value,) in values if value]

@@ -26,14 +26,14 @@ def locations(connection: Connection) -> set[str]:
     """Every location that the database holds."""
     found = set[str]()
     for name, of in COLUMNS:
-        values = select(column(of)).select_from(table(name)).distinct()
+        values = select(column(of, String)).select_from(table(name)).distinct()
         found |= {value for (value,) in connection.execute(values) if value}
     return found
 
 
 def packages(connection: Connection) -> list[str]:
     """Where the packages of the registered versions lie."""
-    values = select(column("source")).select_from(table("model_versions"))
+    values = select(column("source", String)).select_from(table("model_versions"))
     return [value for (value,) in connection.execute(values) if value]
 
 

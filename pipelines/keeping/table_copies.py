@@ -58,7 +58,9 @@ def files_of(place: Place, table: DeltaTable) -> Iterator[tuple[str, bool]]:
     newest = int(table.version())
     there = place.names()
     log = [name for name in there if _belongs(name, newest)]
-    needed = {unquote(path) for path in pa.table(table.get_add_actions()).column("path").to_pylist()}
+    needed = {
+        unquote(path) for path in pa.table(table.get_add_actions()).column("path").to_pylist()
+    }
     older = {path for name in log if name.endswith(".json") for path in _added(place.read(name))}
     yield from ((name, True) for name in sorted(needed))
     yield from ((name, False) for name in sorted(older - needed))

@@ -14,6 +14,7 @@ import sqlalchemy
 from sqlalchemy import text
 
 from contract.errors import BadInput
+from contract.names import Cycle, TableName
 from contract.settings import read_settings
 from contract.use_case.loader import load_use_case
 from pipelines.backup import backup
@@ -69,8 +70,8 @@ def new(folder: Path) -> Path:
     return folder
 
 
-def opened(folder: Path, cycle: str) -> Workspace:
-    return connected(load_use_case("penguins"), settings_of(folder), cycle)  # type: ignore[arg-type]
+def opened(folder: Path, cycle: Cycle) -> Workspace:
+    return connected(load_use_case("penguins"), settings_of(folder), cycle)
 
 
 def test_backups_under_load_restore_whole(busy: Path, home: Path) -> None:
@@ -86,7 +87,8 @@ def test_backups_under_load_restore_whole(busy: Path, home: Path) -> None:
 def check_restored(folder: Path, manifest: BackupManifest) -> None:
     """Ledger whole and shown, every promoted package there, counts equal, answers the same."""
     workspace = opened(folder, "releases")
-    tables = {n: workspace.tables.open(n).count() for n in ("raw", "quarantine", "ledger")}  # type: ignore[arg-type]
+    names: tuple[TableName, ...] = ("raw", "quarantine", "ledger")
+    tables = {name: workspace.tables.open(name).count() for name in names}
     assert tables == {n: manifest.tables[f"penguins/{n}"].rows for n in tables}
     entries = settle(workspace)
     assert len(entries) == tables["ledger"] >= 4

@@ -15,7 +15,7 @@ from pipelines.keeping.database import engine_of
 from pipelines.keeping.relocation import locations
 from pipelines.main import Outcome
 from pipelines.relocate import relocate
-from pipelines.runtime.step import STEP_TAG, find_finished
+from pipelines.runtime.step import find_finished
 from pipelines.runtime.workspace import open_releases, open_workspace
 from pipelines.validate import STEP as VALIDATE
 from pipelines.validate import validate
@@ -23,7 +23,7 @@ from serving.follow import Follower
 from serving.scoring.cache import Cache
 from tests.support.small import check_here, client_of
 from tests.support.stores import MADE_IN, copy_store, released, settings_of
-from tracking.tags import CACHE_KEY_TAG
+from tracking.tags import CACHE_KEY_TAG, STEP_TAG
 
 USE_CASE = "penguins"
 LAST = WindowRequest(last=60)
@@ -48,7 +48,12 @@ def test_a_moved_store_is_refused_before_anything_is_written(home: Path, command
             monitor(load_use_case(USE_CASE), settings_of(home), LAST)
     assert not Path(MADE_IN).exists()
     written = {path.name for path in {*home.rglob("*")} - {*before} if path.is_file()}
-    assert written <= {"mlflow.db.lock", "penguins.lock", "penguins.holder", "penguins.monitor.lock"}
+    assert written <= {
+        "mlflow.db.lock",
+        "penguins.lock",
+        "penguins.holder",
+        "penguins.monitor.lock",
+    }
 
 
 def test_relocate_mends_every_location_once_and_can_go_back(home: Path) -> None:

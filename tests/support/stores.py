@@ -1,6 +1,5 @@
 """Stores that another folder or another release made, as they come to a test."""
 
-import os
 import shutil
 import tarfile
 from pathlib import Path
@@ -41,5 +40,5 @@ def copy_store(source: Path, folder: Path) -> None:
     """The database of a folder in another one, and a link to its artifacts there."""
     shutil.copy(source / "mlflow.db", folder)
     if (source / "mlruns").exists():
-        os.symlink(source / "mlruns", folder / "mlruns")
+        (folder / "mlruns").symlink_to(source / "mlruns")
     relocated(folder)
