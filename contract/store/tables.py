@@ -231,13 +231,14 @@ class Tables:
         """Rows at a version (newest: None); only the named columns are read.
 
         `where` is a condition in SQL, `order_by` names columns. BadInput where there is no such
-        table or version.
+        table or version, FilesRemoved where files of a named version are gone; the newest one is
+        read anew then.
         """
         what = ", ".join(map(quoted, columns)) if columns else "*"
         query = f"SELECT {what} FROM t"  # noqa: S608, an embedded engine over our own table
         query += f" WHERE {where}" if where else ""
         query += f" ORDER BY {', '.join(map(quoted, order_by))}" if order_by else ""
-        return self.query(query, t=self.open(name, version))
+        return engine.reread(lambda: self.query(query, t=self.open(name, version)))
 
     def query(self, sql: str, **tables: DeltaTable) -> pa.Table:
         """Answer of a query over opened tables, named as they are given."""
