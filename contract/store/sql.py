@@ -1,6 +1,6 @@
 """The query engine over opened Delta tables: SQL in, plain Arrow out.
 
-An opened table is one version. Where forgetting or upkeep removes its files meanwhile, the read ends
+An opened table is one version. Where forgetting or upkeep removes its files meanwhile, a read ends
 by an error of ours, and whoever opened the table may begin anew with the newest version.
 """
 

@@ -28,6 +28,11 @@ def readiness(context: WorkerContext) -> dict[str, Any]:
     reasons = [*status.trouble]
     if problem := context.log.problem:
         reasons.append(f"Answers can't be logged: {problem}.")
+    for log in (context.log, context.feedback_log):
+        if (
+            log.lost and log.lost != log.problem
+        ):  # it has a folder again, and what was there is gone
+            reasons.append(f"Records were lost: {log.lost}.")
     if problem := context.feedback_log.problem:
         reasons.append(f"Feedback can't be taken: {problem}.")
     if status.draining:
