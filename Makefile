@@ -25,7 +25,9 @@ help:  ## This list
 	@echo 'make <target> [USE_CASE=flights] [PORT=...]'
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-10s %s\n", $$1, $$2 }' Makefile
 
-$(INSTALLED): requirements.lock pyproject.toml scripts/setup
+# An environment that was moved is built anew: "moved" is no file, so what needs it is never up to date.
+$(INSTALLED): requirements.lock pyproject.toml scripts/setup $(shell sh scripts/moved)
+moved: ;
 	@sh scripts/setup
 
 run: train  ## Data to a served and monitored model, then a summary

@@ -11,6 +11,7 @@ from contract.errors import BadInput
 from contract.settings import Settings
 from contract.store.fingerprint import value_hash
 from contract.store.locks import alone
+from contract.store.sql import reread
 from contract.store.tables import Tables
 from contract.use_case.model import UseCase
 from monitoring.measures.observe import ObservedWindow, observe
@@ -82,18 +83,24 @@ def monitor(
     tables = Tables(settings.table_root, use_case.name)
     # Two runs on one window at once: the second waits here, then finds the report of the first.
     with alone(settings, f"{use_case.name}.monitor", PATIENCE_S), asking():
-        window = resolve(request, tables, use_case, now or datetime.now(UTC))
-        if window.newer:
-            say(f"not judged unless asked for by --from and --until: {window.newer}")
-        served = [version] if version else served_versions(tables, window) or [champion]
-        if served == [""]:
-            raise BadInput(
-                f"{use_case.name!r} has no version in Production, and none answered in the window."
-            )
-        experiment_id = monitoring_experiment(client, settings, use_case.name)
-        context = ReportContext(client, experiment_id, tables, say)
-        ordered = sorted(served, key=lambda v: v != champion)
-        return tuple(_report(context, window, read_served(client, use_case, v)) for v in ordered)
+
+        def reports() -> tuple[Monitored, ...]:
+            window = resolve(request, tables, use_case, now or datetime.now(UTC))
+            if window.newer:
+                say(f"not judged unless asked for by --from and --until: {window.newer}")
+            served = [version] if version else served_versions(tables, window) or [champion]
+            if served == [""]:
+                raise BadInput(
+                    f"{use_case.name!r} has no version in Production, and none answered in the "
+                    "window."
+                )
+            experiment_id = monitoring_experiment(client, settings, use_case.name)
+            context = ReportContext(client, experiment_id, tables, say)
+            ordered = sorted(served, key=lambda v: v != champion)
+            models = (read_served(client, use_case, v) for v in ordered)
+            return tuple(_report(context, window, served_model) for served_model in models)
+
+        return reread(reports)  # a report that stands is found, not made twice
 
 
 def _report(context: ReportContext, window: Window, served: ServedModel) -> Monitored:

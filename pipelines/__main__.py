@@ -32,6 +32,10 @@ CYCLES = {
         "forget",
         "schedule",
         "replay",
+        "backup",
+        "restore",
+        "relocate",
+        "upgrade",
     ),
 }
 SERVICES = {"serve": "serving.__main__", "monitor": "monitoring.__main__"}

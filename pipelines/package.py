@@ -56,7 +56,6 @@ class Packaged(Result):
     """
 
     run_id: str
-    source: str
     digest: str
     size_bytes: int
     not_compiled: str
@@ -64,6 +63,9 @@ class Packaged(Result):
     def line(self) -> str:
         size = f"{self.size_bytes / 1e6:.1f} MB, digest {self.digest[:12]}"
         return f"{size}; {self.not_compiled or 'compiled, with proof'}"
+
+    def artifacts(self) -> tuple[str, ...]:
+        return (f"runs:/{self.run_id}/{ARTIFACT}",)
 
 
 STEP = Step("package", Packaged, tuple(UseCase.model_fields))
@@ -93,7 +95,6 @@ def _package(workspace: Workspace, trained: Trained) -> Packaged:
         raise RuntimeError("a package is logged under an active run")
     return Packaged(
         run_id=run.info.run_id,
-        source=f"{run.info.artifact_uri}/{ARTIFACT}",
         digest=manifest,
         size_bytes=size,
         not_compiled=not_compiled,

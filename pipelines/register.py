@@ -8,8 +8,8 @@ from pipelines.data.validated import Validated
 from pipelines.evaluate import STEP as EVALUATE
 from pipelines.model.model_card import model_card
 from pipelines.model.results import Evaluated, Trained
+from pipelines.package import ARTIFACT, Packaged
 from pipelines.package import STEP as PACKAGE
-from pipelines.package import Packaged
 from pipelines.registry.move import move, request_of
 from pipelines.registry.signatures import sign_version
 from pipelines.registry.transitions import UNSTAGED
@@ -20,6 +20,7 @@ from pipelines.runtime.step import Done, Result, Step, execute, latest_run, load
 from pipelines.runtime.workspace import Workspace, open_workspace
 from pipelines.train import STEP as TRAIN
 from pipelines.validate import STEP as VALIDATE
+from tracking.store import holds_files
 from tracking.tags import (
     ACTOR_NOTE_TAG,
     ACTOR_TAG,
@@ -93,11 +94,14 @@ def _register(
         **because,
     }
     version = find_version(workspace, **{PACKAGE_TAG: packaged.digest})
-    new = version is None
-    if version is None:
+    new = version is None or not holds_files(version.source)  # its artifacts were removed
+    if version is None or new:
         card = model_card(workspace.use_case, validated, trained, evaluated, tags)
         mlflow.log_text(card, "model_card.md")
-        version = create_version(workspace, packaged.source, packaged.run_id, card, tags)
+        # Asked for again: a result that was logged before a move of the store knows the old place.
+        logged = workspace.client.get_run(packaged.run_id).info.artifact_uri
+        source = f"{logged}/{ARTIFACT}"
+        version = create_version(workspace, source, packaged.run_id, card, tags)
     if version.stage == UNSTAGED:  # new, or a crash came between the version and its move
         why = f"trained in run {trained.run_id[:8]}, {evaluated.line()}"
         if cause := because.get(RETRAINED_WHY_TAG, "").rstrip("."):

@@ -39,7 +39,15 @@ from pipelines.runtime import cli
 from pipelines.runtime.code_hash import code_hash
 from pipelines.runtime.console import console, count, working
 from pipelines.runtime.run_inputs import log_input
-from pipelines.runtime.step import Done, Step, execute, latest_run, load_result, lock_hash
+from pipelines.runtime.step import (
+    Done,
+    Step,
+    execute,
+    find_result,
+    latest_run,
+    load_result,
+    lock_hash,
+)
 from pipelines.runtime.workspace import Workspace, open_workspace
 from tracking.tags import DATA_HASH_TAG, NOTE_TAG, RULES_TAG, STEP_TAG
 
@@ -174,7 +182,9 @@ def _last_validated(workspace: Workspace, raw: TableVersion) -> int:
     )
     if not runs or not workspace.tables.exists("quarantine"):
         return 0
-    last = load_result(workspace, STEP, runs[0].info.run_id)
+    last = find_result(workspace, STEP, runs[0].info.run_id)
+    if last is None:
+        return 0
     if workspace.tables.metadata("quarantine").get(CONTENT_HASH) != last.quarantine.content_hash:
         return 0  # another declaration, or a validation that did not end, wrote there since
     rows = known_rows(workspace.tables, raw.version)

@@ -14,7 +14,6 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -220,7 +219,7 @@ class Follower:
 
     def _fetch(self, version: str, digest: str) -> None:
         """Bring a version into the cache by one rename, after its checks."""
-        from mlflow.artifacts import download_artifacts
+        from tracking.packages import download
 
         if not SHA256.fullmatch(digest):
             without = f"it was registered without its digest, the tag {PACKAGE_TAG}"
@@ -236,7 +235,7 @@ class Follower:
         place.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=place.parent) as partial:
             uri = f"models:/{self._name}/{version}"
-            package = Path(download_artifacts(uri, dst_path=partial))
+            package = download(uri, partial, version)
             self._check(package, self._name, version, digest, True)
             package.rename(place)
         self._cache.trust(digest)

@@ -18,6 +18,7 @@ from pipelines.main import Outcome, pipeline
 from pipelines.runtime import cli
 from pipelines.runtime.workspace import Workspace, open_workspace
 from tests.support.secrets import set_secrets
+from tests.support.stores import copy_store
 from tracking.store import connect
 
 if TYPE_CHECKING:
@@ -175,7 +176,7 @@ def answered(world: Path, home: Path) -> Workspace:
 
 def copy_world(source: Path, folder: Path) -> None:
     """Store and tables of one folder in another; the artifacts stay where they are."""
-    shutil.copy(source / "mlflow.db", folder)
+    copy_store(source, folder)
     shutil.copytree(source / "data", folder / "data")
 
 

@@ -13,6 +13,7 @@ from contract.addresses import DATABASES, SERVERS, SQLITE, scheme_of
 from contract.settings import Settings
 from contract.store.locks import store_lock
 from tracking.database import ask_database, await_database
+from tracking.locations import ARTIFACTS, check_location
 from tracking.server import await_server, did_not_answer
 from tracking.tags import KIND_TAG
 from tracking.who import actor_of
@@ -53,15 +54,21 @@ def look(settings: Settings) -> None:
 def client_of(settings: Settings) -> MlflowClient:
     """A client of the store, and MLflow's own defaults set to it: artifacts go by those.
 
-    The first client that is built makes the tables of a new database; two at once break it.
+    The first client that is built makes the tables of a new database; two at once break it. An
+    error of ours where another release has made it.
     """
     uri = settings.store_uri
     # Else a server's client prints links between the lines of what is asked for as JSON.
     os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
     mlflow.set_tracking_uri(uri)
     mlflow.set_registry_uri(uri)
-    with store_lock(settings):
-        return MlflowClient(uri, uri)
+    try:
+        with store_lock(settings):
+            return MlflowClient(uri, uri)
+    except MlflowException as error:
+        from tracking.schema import schema_trouble
+
+        raise schema_trouble(error) or error from error
 
 
 def is_absent(error: MlflowException) -> bool:
@@ -81,9 +88,23 @@ def is_away(error: BaseException) -> bool:
     )
 
 
+def holds_files(address: str) -> bool:
+    """Whether anything lies at an address of artifacts, be it `runs:/...` or where they are."""
+    try:
+        return bool(mlflow.artifacts.list_artifacts(artifact_uri=address))
+    except MlflowException as error:
+        if is_absent(error):
+            return False
+        raise
+
+
 def experiment(client: MlflowClient, settings: Settings, name: str) -> str:
-    """Id of the experiment, created on first use; a deleted one is brought back."""
+    """Id of the experiment, created on first use; a deleted one is brought back.
+
+    BadInput where its artifacts would go into the folder of another store.
+    """
     entity = client.get_experiment_by_name(name) or _created(client, settings, name)
+    check_location(entity.artifact_location, settings)
     if entity.lifecycle_stage == LifecycleStage.DELETED:
         _restore(client, entity.experiment_id)
     if KIND_TAG not in entity.tags:  # `mlflow run --experiment-name` made it
@@ -94,7 +115,7 @@ def experiment(client: MlflowClient, settings: Settings, name: str) -> str:
 def _created(client: MlflowClient, settings: Settings, name: str) -> Experiment:
     artifacts = None
     if settings.store_uri.startswith(SQLITE):
-        artifacts = (settings.home / "mlruns" / name.replace("/", "-")).as_uri()
+        artifacts = (settings.home / ARTIFACTS / name.replace("/", "-")).as_uri()
     try:
         made = client.create_experiment(name, artifact_location=artifacts, tags={KIND_TAG: KIND})
     except MlflowException as error:

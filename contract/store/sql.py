@@ -1,26 +1,52 @@
-"""The query engine over opened Delta tables: SQL in, plain Arrow out."""
+"""The query engine over opened Delta tables: SQL in, plain Arrow out.
 
-from collections.abc import Iterator, Mapping
+An opened table is one version. Where forgetting or upkeep removes its files meanwhile, a read ends
+by an error of ours, and whoever opened the table may begin anew with the newest version.
+"""
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import TypeVar
 
 import pyarrow as pa
 from deltalake import DeltaTable, QueryBuilder
+from tenacity import Retrying, retry_if_exception_type, stop_after_attempt
+
+from contract.errors import Unavailable
 
 PART_ROWS = 100_000
+TRIES = 3  # of a read whose files are removed
+REMOVED = re.compile(r"Object at location .* not found", re.DOTALL)  # how the engine says it
+
+T = TypeVar("T")
+
+
+class FilesRemoved(Unavailable):
+    """Files of the version that was read are not there any more."""
+
+
+def reread(read: Callable[[], T]) -> T:
+    """What a read answers that opens its tables itself: begun anew where files were removed."""
+    again = retry_if_exception_type(FilesRemoved)
+    return Retrying(retry=again, stop=stop_after_attempt(TRIES), reraise=True)(read)
 
 
 def answer(sql: str, tables: Mapping[str, DeltaTable]) -> pa.Table:
     """Answer of a query over tables, named as they are given, whole in memory."""
-    return _plain(pa.table(_over(tables).execute(sql).read_all()))
+    with _reading(tables):
+        return _plain(pa.table(_over(tables).execute(sql).read_all()))
 
 
 def parts(sql: str, tables: Mapping[str, DeltaTable]) -> Iterator[pa.Table]:
     """Answer of a query in parts of about PART_ROWS rows; no more than a part is held."""
     waiting: list[pa.RecordBatch] = []
-    for batch in _over(tables).execute(sql):
-        waiting.append(pa.record_batch(batch))
-        if sum(b.num_rows for b in waiting) >= PART_ROWS:
-            yield _plain(pa.Table.from_batches(waiting))
-            waiting = []
+    with _reading(tables):
+        for batch in _over(tables).execute(sql):
+            waiting.append(pa.record_batch(batch))
+            if sum(b.num_rows for b in waiting) >= PART_ROWS:
+                yield _plain(pa.Table.from_batches(waiting))
+                waiting = []
     if waiting:
         yield _plain(pa.Table.from_batches(waiting))
 
@@ -28,6 +54,19 @@ def parts(sql: str, tables: Mapping[str, DeltaTable]) -> Iterator[pa.Table]:
 def plain_schema(schema: pa.Schema) -> pa.Schema:
     """The schema without view types and large types, which not every reader of Arrow knows."""
     return pa.schema([field.with_type(_plain_type(field.type)) for field in schema])
+
+
+@contextmanager
+def _reading(tables: Mapping[str, DeltaTable]) -> Iterator[None]:
+    try:
+        yield
+    except Exception as error:  # the engine raises nothing more special
+        if not REMOVED.search(str(error)):
+            raise
+        named = ", ".join(f"{name} version {table.version()}" for name, table in tables.items())
+        raise FilesRemoved(
+            f"Files of {named} were removed while they were read, by forget or maintain; run again."
+        ) from error
 
 
 def _over(tables: Mapping[str, DeltaTable]) -> QueryBuilder:

@@ -12,7 +12,7 @@ import pyarrow as pa
 from deltalake import CommitProperties, DeltaTable, Transaction, write_deltalake
 from deltalake.exceptions import CommitFailedError, TableNotFoundError
 
-from contract.errors import BadInput
+from contract.errors import BadInput, Refused
 from contract.names import TableName
 from contract.store import sql as engine
 from contract.store import upkeep
@@ -21,6 +21,7 @@ from contract.store.exactly_once import ExactlyOnceWriter
 CONTENT_HASH = "content_hash"
 # Of a commit to `raw`: the number of its delivery, and yes where the source brought it.
 BROUGHT, COLLECTED = "delivery", "collected"
+UNSUPPORTED = "Unsupported"  # how deltalake says that a table has a feature which it does not know
 
 
 @dataclass(frozen=True)
@@ -54,7 +55,8 @@ class Tables:
         return bool(DeltaTable.is_deltatable(self.uri(name), self.options))
 
     def open(self, name: TableName, version: int | None = None) -> DeltaTable:
-        """The table at a version (newest: None); BadInput where there is none."""
+        """The table at a version (newest: None); BadInput where there is none, Refused where it
+        needs a newer release."""
         try:
             return DeltaTable(self.uri(name), version=version, storage_options=self.options)
         except TableNotFoundError as error:
@@ -65,6 +67,11 @@ class Tables:
                 "an ingest, or the run that wrote it, comes first."
             ) from error
         except Exception as error:  # deltalake answers a version that is not there in several types
+            if UNSUPPORTED in str(error):
+                raise Refused(
+                    f"Table {name!r} of {self.use_case!r} was written by a newer release, and only "
+                    f"that one or a later one reads it ({error})."
+                ) from error
             if version is None or "version" not in str(error).lower():
                 raise
             raise self._no_version(name, version) from error
@@ -240,13 +247,14 @@ class Tables:
         """Rows at a version (newest: None); only the named columns are read.
 
         `where` is a condition in SQL, `order_by` names columns. BadInput where there is no such
-        table or version.
+        table or version, FilesRemoved where files of a named version are gone; the newest one is
+        read anew then.
         """
         what = ", ".join(map(quoted, columns)) if columns else "*"
         query = f"SELECT {what} FROM t"  # noqa: S608, an embedded engine over our own table
         query += f" WHERE {where}" if where else ""
         query += f" ORDER BY {', '.join(map(quoted, order_by))}" if order_by else ""
-        return self.query(query, t=self.open(name, version))
+        return engine.reread(lambda: self.query(query, t=self.open(name, version)))
 
     def query(self, sql: str, **tables: DeltaTable) -> pa.Table:
         """Answer of a query over opened tables, named as they are given."""

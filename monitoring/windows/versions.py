@@ -18,6 +18,7 @@ from contract.settings import Settings
 from contract.use_case.loader import parse_frozen
 from contract.use_case.model import UseCase
 from monitoring.windows.reference import Reference, load
+from tracking.packages import download
 from tracking.store import experiment, is_absent
 from tracking.tags import PACKAGE_TAG
 
@@ -64,14 +65,14 @@ def read_served(client: MlflowClient, today: UseCase, version: str) -> ServedMod
     """A version by its package; without one, today's use case and nothing to compare with.
 
     Columns are those that the version was trained on. How windows are judged is for today's file
-    to say: limits are tuned more often than models are trained.
+    to say: limits are tuned more often than models are trained. Unavailable where MLflow is away,
+    or the whole package is gone.
     """
     try:
         registered = client.get_model_version(today.name, version).tags.get(PACKAGE_TAG, "")
         source = client.get_model_version_download_uri(today.name, version)
         with tempfile.TemporaryDirectory() as into:
-            for part in PARTS:
-                mlflow.artifacts.download_artifacts(f"{source}/{part}", dst_path=into)
+            download(source, into, version, PARTS)
             verify(Path(into), registered, PARTS)
             text = (Path(into) / USE_CASE_FILE).read_text(encoding="utf-8")
             made = parse_frozen(text, Path.cwd())

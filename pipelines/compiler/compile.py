@@ -21,7 +21,7 @@ from pipelines.compiler.golden import golden_rows
 from pipelines.compiler.onnx_graph import GraphBuilder, InputColumn, build_encoders
 from pipelines.compiler.parity import Parity, prove
 from serving.scoring.own_code import OwnClass
-from serving.scoring.scorer import GRAPH_FILE, SCORER_FILE, open_scorer
+from serving.scoring.scorer import FORMAT, GRAPH_FILE, SCORER_FILE, open_scorer
 from serving.scoring.sklearn_scorer import classes_of, pipeline_scorer
 from serving.scoring.version import GOLDEN_FILE, PARITY_FILE
 
@@ -39,6 +39,7 @@ class CompiledScorer:
     def plan(self) -> dict[str, Any]:
         """What the graph is to be fed with, as JSON."""
         return {
+            "format": FORMAT,
             "features": self.features,
             "classes": self.classes,
             "inputs": [_plain(part) for part in self.inputs],

@@ -38,6 +38,9 @@ class Trained(Result):
     def tables(self) -> tuple[TableVersion, ...]:
         return (self.training, self.holdout)
 
+    def artifacts(self) -> tuple[str, ...]:
+        return (self.model_uri,)
+
 
 class Figure(BaseModel):
     """A measured value with its 95 % interval."""

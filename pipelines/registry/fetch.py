@@ -2,15 +2,17 @@
 
 from pathlib import Path
 
-import mlflow
-
 from contract.package import verify
 from pipelines.registry.versions import Version
+from tracking.packages import download
 from tracking.tags import PACKAGE_TAG
 
 
 def fetch(version: Version, into: Path) -> Path:
-    """Download a version's package into a folder; Refused unless it is what was registered."""
-    folder = Path(mlflow.artifacts.download_artifacts(version.source, dst_path=str(into)))
+    """Download a version's package into a folder; Refused unless it is what was registered.
+
+    Unavailable where it is gone.
+    """
+    folder = download(version.source, str(into), version.version)
     verify(folder, version.tags.get(PACKAGE_TAG, ""))
     return folder

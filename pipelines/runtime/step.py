@@ -18,13 +18,16 @@ from mlflow.entities import Run
 from pydantic import BaseModel, ConfigDict
 from rich.markup import escape
 
+from contract.addresses import SQLITE
 from contract.errors import BadInput
+from contract.settings import Settings
 from contract.store.fingerprint import value_hash
 from contract.store.tables import TableVersion
 from pipelines.runtime.code_hash import PROJECT, code_hash
 from pipelines.runtime.console import console
 from pipelines.runtime.process_identity import process_identity
 from pipelines.runtime.workspace import Workspace
+from tracking.store import holds_files
 from tracking.tags import (
     ACTOR_NOTE_TAG,
     ACTOR_TAG,
@@ -54,6 +57,10 @@ class Result(BaseModel):
 
     def tables(self) -> tuple[TableVersion, ...]:
         """Table versions that must still be there for the result to be of use."""
+        return ()
+
+    def artifacts(self) -> tuple[str, ...]:
+        """Addresses of folders in MLflow that must still hold something, too."""
         return ()
 
 
@@ -125,7 +132,7 @@ def step_key(
         {
             "step": step.name,
             "use_case": workspace.use_case.sections(*step.sections),
-            "root": workspace.settings.table_root,
+            "root": _root(workspace.settings),
             "inputs": dict(inputs),
             "parameters": dict(parameters),
             "code": code_hash(f"pipelines.{step.name}"),
@@ -133,6 +140,13 @@ def step_key(
             "python": platform.python_version(),
         }
     )
+
+
+def _root(settings: Settings) -> str:
+    """The root of tables as the store's own folder sees it: both may move together."""
+    if settings.store_uri.startswith(SQLITE):
+        return settings.table_root.removeprefix(f"{settings.home}/")
+    return settings.table_root
 
 
 def lock_hash() -> str:
@@ -148,7 +162,7 @@ def find_finished(workspace: Workspace, step: Step[Any], key: str) -> Run | None
         "and attributes.status = 'FINISHED'",
     )
     for run in runs:
-        if REUSED_TAG not in run.data.tags and _intact(workspace, step, run.info.run_id):
+        if REUSED_TAG not in run.data.tags and find_result(workspace, step, run.info.run_id):
             return run
     return None
 
@@ -177,7 +191,20 @@ def load_result(workspace: Workspace, step: Step[R], run_id: str) -> R:
         uri = f"runs:/{run_id}/{RESULT_FILE}"
         return step.result.model_validate_json(mlflow.artifacts.load_text(uri))
     except (mlflow.MlflowException, OSError, ValueError) as error:
-        raise BadInput(f"Run {run_id!r} holds no result of step {step.name!r}: {error}") from error
+        raise BadInput(
+            f"Run {run_id!r} holds no result of step {step.name!r} that can be read ({error}); "
+            f"run the step again: python -m pipelines.{step.name}"
+        ) from error
+
+
+def find_result(workspace: Workspace, step: Step[R], run_id: str) -> R | None:
+    """The same; None where it can't be read, or what it names is not there any more."""
+    try:
+        result = load_result(workspace, step, run_id)
+        whole = all(workspace.tables.intact(version) for version in result.tables())
+        return result if whole and all(map(holds_files, result.artifacts())) else None
+    except BadInput:
+        return None
 
 
 @contextmanager
@@ -221,14 +248,6 @@ def _launched_run(workspace: Workspace, name: str) -> str | None:
     workspace.client.set_tag(run_id, NOTE_TAG, note)
     workspace.client.set_tag(run_id, STEP_TAG, f"launch {name}")
     return None
-
-
-def _intact(workspace: Workspace, step: Step[Any], run_id: str) -> bool:
-    try:
-        tables = load_result(workspace, step, run_id).tables()
-        return all(workspace.tables.intact(version) for version in tables)
-    except BadInput:
-        return False
 
 
 def _copy_figures(source: Run) -> None:

@@ -20,7 +20,7 @@ from serving.log.prediction_record import PredictionRecord
 from serving.protocols.protocol import BodyLimits, Codec, Protocol
 from serving.protocols.registry import PROTOCOLS
 from serving.requests.columns import bounded, flag_times
-from serving.requests.errors import JSON, NOTHING_SERVED, Problem, Response, place_of
+from serving.requests.errors import JSON, Problem, Response, nothing_served, place_of
 from serving.requests.request import Request
 from serving.scoring.version import ServedVersion
 
@@ -62,7 +62,8 @@ class PredictionEndpoint:
         """The version that answers now; a Problem while there is none."""
         served = self._current.served()
         if served is None:
-            raise Problem("not_ready", NOTHING_SERVED)
+            trouble = self._current.status().trouble
+            raise Problem("not_ready", nothing_served(trouble))
         if self._answering is None or self._answering.served is not served:
             settings = self._settings
             secret = settings.log_secret.get_secret_value()

@@ -14,7 +14,7 @@ from serving.http.openapi import TITLE, document
 from serving.http.status_page import page, policy, waiting
 from serving.protocols.openapi_parts import NOT_READY
 from serving.protocols.registry import PROTOCOLS
-from serving.requests.errors import NOTHING_SERVED, ErrorFormat, Problem, problem_details
+from serving.requests.errors import ErrorFormat, Problem, nothing_served, problem_details
 
 STATIC_URL = "/static"
 STATIC = Path(fastapi_offline.__file__).parent / "static"
@@ -28,12 +28,17 @@ def readiness(context: WorkerContext) -> dict[str, Any]:
     reasons = [*status.trouble]
     if problem := context.log.problem:
         reasons.append(f"Answers can't be logged: {problem}.")
+    for log in (context.log, context.feedback_log):
+        if (
+            log.lost and log.lost != log.problem
+        ):  # it has a folder again, and what was there is gone
+            reasons.append(f"Records were lost: {log.lost}.")
     if problem := context.feedback_log.problem:
         reasons.append(f"Feedback can't be taken: {problem}.")
     if status.draining:
         reasons.insert(0, "The service is stopping.")
     elif status.served is None:
-        reasons.insert(0, NOTHING_SERVED)
+        reasons.insert(0, nothing_served(status.trouble))
     return {
         "ready": status.ready,
         "degraded": bool(reasons),

@@ -8,7 +8,7 @@ from contract.use_case.model import UseCase
 from serving.log.group_commit import GroupCommit
 from serving.log.prediction_record import LogFull
 from serving.log.record import FEEDBACK_FOLDER, Record, RecordSchema, encode, kind_of
-from serving.log.spool import SpoolEntry
+from serving.log.spool import REMOVED, SpoolEntry
 from serving.log.writer import WriterOptions
 
 logger = logging.getLogger(__name__)
@@ -22,6 +22,7 @@ class Log:
     ) -> None:
         self.folder, self.sync, self.full = folder, sync, full
         self.problem = ""  # why the newest record could not be written; "" when it could
+        self.lost = ""  # what was lost since this worker began, and why; "" when nothing was
         self._commit = GroupCommit(
             WriterOptions(str(folder.absolute()), max_bytes, max_age_s, sync == "fsync")
         )
@@ -49,6 +50,7 @@ class Log:
         if problem != self.problem:
             logger.warning("the log: %s", problem or "it takes records again")
             self.problem = problem
+            self.lost = problem if problem.startswith(REMOVED) else self.lost
         if not problem:
             return True
         if self.full == "reject":

@@ -6,6 +6,7 @@ so a segment that nobody holds was left by a dead writer and may be closed by an
 is one run of one writer: it is never used again, so neither is a sequence number.
 """
 
+import errno
 import fcntl
 import logging
 import os
@@ -22,6 +23,7 @@ import msgspec
 from serving.log.segment_frames import VERSION, Frame, FrameKind, frame, scan
 
 SEGMENT_ROWS = 50_000  # a commit takes whole segments, and all rows of it are in memory at once
+REMOVED = "its folder was removed"  # how the problem of a spool begins that is not there any more
 OPEN = ".open"
 CLOSED = ".segment"
 OPEN_NAME = re.compile(r"([0-9a-f]+)\.(\d{8,18})\.open", re.ASCII)
@@ -92,6 +94,7 @@ class Spool:
     def write(self, entries: Sequence[SpoolEntry], sync: bool) -> None:
         """Append all entries, or none and OSError; with `sync` they are on the disk afterwards."""
         segment = self._open or self._next()
+        self._check_there(segment)
         described, data = self._frames(entries, segment.salt)
         try:
             _write_all(segment.descriptor, data)
@@ -157,6 +160,18 @@ class Spool:
         self._open = _Open(path, descriptor, salt, opened=self._clock())
         self._described = set()
         return self._open
+
+    def _check_there(self, segment: _Open) -> None:
+        """OSError where somebody removed the segment, else all would go into a file without a name.
+
+        The next write makes folder and segment anew.
+        """
+        if os.fstat(segment.descriptor).st_nlink:
+            return
+        self._open = None
+        os.close(segment.descriptor)
+        lost = f"{REMOVED}, with {segment.rows} rows or more that are in no table"
+        raise OSError(errno.ENOENT, lost)
 
     def _undo(self, segment: _Open) -> None:
         """Cut off what was written; its callers hear that it is not logged.

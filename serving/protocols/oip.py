@@ -21,7 +21,7 @@ from serving.protocols.protocol import (
     checked,
 )
 from serving.requests import errors
-from serving.requests.errors import NOTHING_SERVED, Problem, error_response
+from serving.requests.errors import Problem, error_response, nothing_served
 from serving.requests.request import JSON_ROWS, Request
 from serving.requests.strict_json import parse_json
 from serving.requests.tensors import answer_type, datatype, output_tensors, tensor_columns
@@ -197,9 +197,10 @@ def get_routes(view: ServiceView) -> APIRouter:
 
 def _served(view: ServiceView, path: str, response: Response) -> ServedVersion:
     """The version that a path names; a Problem unless it is served."""
-    served = view.status().served
+    status = view.status()
+    served = status.served
     if served is None:
-        raise Problem("not_ready", NOTHING_SERVED)
+        raise Problem("not_ready", nothing_served(status.trouble))
     _check_model(path, served)
     response.headers["X-Model-Version"] = served.version
     return served

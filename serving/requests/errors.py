@@ -1,6 +1,6 @@
 """What is answered when rows are not: one sentence, in the words of each protocol."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any
@@ -36,8 +36,15 @@ KINDS = {
 JSON = b"application/json"
 PROBLEM_JSON = b"application/problem+json"
 NOTHING_SERVED = "No version is in Production yet."
+NOTHING_ANSWERS = "No version answers yet."
 
 Headers = list[tuple[bytes, bytes]]
+
+
+def nothing_served(trouble: Sequence[str]) -> str:
+    """Why no version answers, given what readiness says is wrong: only where nothing is, there may
+    be none."""
+    return NOTHING_ANSWERS if trouble else NOTHING_SERVED
 
 
 class Problem(Exception):

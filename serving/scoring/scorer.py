@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 Columns = Mapping[str, Sequence[Any]]  # one list for each feature, None is null
 Floats = npt.NDArray[np.float64]
 
+FORMAT = 1  # of scorer.json; that of release 0.2.0 does not say it yet
 SCORER_FILE = "scorer.json"
 GRAPH_FILE = "model.onnx"
 GRAPH_INPUT = "columns"
@@ -131,8 +132,13 @@ def load_scorer(folder: Path) -> Scorer:
 def open_scorer(plan: dict[str, Any], graph: bytes) -> Scorer:
     """The scorer that feeds an ONNX graph (its bytes) with the inputs of a plan (scorer.json).
 
-    KeyError where the plan lacks a member; ValueError where the graph can't be run.
+    Refused where a later release wrote it, KeyError where the plan lacks a member, ValueError where
+    the graph can't be run.
     """
+    if (found := plan.get("format", 1)) != FORMAT:
+        raise Refused(
+            f"its scorer has format {found} of a newer Fourcycle; this one reads {FORMAT}."
+        )
     inputs = tuple(_input(part) for part in plan["inputs"])
     return Scorer(
         tuple(plan["features"]), tuple(plan["classes"]), Graph(inputs, open_session(graph))

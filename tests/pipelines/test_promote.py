@@ -28,6 +28,7 @@ from pipelines.runtime.code_hash import PROJECT
 from pipelines.runtime.workspace import Workspace, open_releases, open_workspace
 from tests.support.keys import key_pair
 from tests.support.receiver import Receiver, listening
+from tests.support.stores import copy_store
 from tracking.who import Actor
 
 GATE = {"gate": "passed", "gate_champion": "1", "gate_run": "r1", "gate_reasons": "better"}
@@ -39,7 +40,7 @@ def folder(trained: tuple[Path, Outcome], home: Path) -> Path:
 
     Both are the same package, whose artifacts stay where they are.
     """
-    shutil.copy(trained[0] / "mlflow.db", home)
+    copy_store(trained[0], home)
     shutil.copytree(trained[0] / "data" / "penguins" / "ledger", home / "data/penguins/ledger")
     workspace = open_releases("penguins")
     again(workspace)

@@ -15,6 +15,7 @@ from pipelines.package import frozen
 from pipelines.runtime.workspace import Workspace, connected, open_workspace
 from tests.conftest import deliver, made_rows, made_use_case
 from tests.support import monitored as made
+from tests.support.stores import copy_store
 
 DAYS = ("2024-02-01", "2024-02-02", "2024-02-03")
 N_ROWS = 400  # answered each day
@@ -64,6 +65,6 @@ def watch(use_case: UseCase, day: int) -> Monitored:
 
 def copied(turned: Turned, home: Path) -> Workspace:
     """A copy of store and tables in the working folder, to write to."""
-    shutil.copy(turned.folder / "mlflow.db", home)
+    copy_store(turned.folder, home)
     shutil.copytree(turned.folder / "data", home / "data")
     return connected(turned.use_case, read_settings(), "training")

@@ -66,6 +66,9 @@ LATER = {
         "python -m pipelines.score --use-case penguins --source holdout --output answers.parquet",
     ): "trains another use case first; test_readme scores flights",
     ("docs/serving.md", "FOURCYCLE_SERVE_KEYS=keys.json make serve"): "test_readme starts it",
+    ("docs/store.md", "fourcycle backup --target backups/monday"): (
+        "five commands, test_backup and test_upgrade do what they do"
+    ),
     ("CONTRIBUTING.md", "make lock"): "asks a package index for every package",
 }
 # Blocks that no copy can run by itself: what they need, what says whether it is there, and what

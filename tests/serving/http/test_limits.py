@@ -5,6 +5,7 @@ import errno
 import json
 import math
 import re
+import shutil
 import socket
 import struct
 import threading
@@ -322,6 +323,23 @@ def test_before_the_first_promotion_every_way_says_503(home: Path) -> None:
             assert httpx.get(address + path).status_code == 200
         current.drain()
         assert httpx.get(f"{address}/ready").json()["reasons"][0] == "The service is stopping."
+
+
+def test_readiness_tells_of_a_spool_that_was_removed_for_good(
+    current: CurrentVersion, home: Path
+) -> None:
+    with running(app_of(current, home)) as address:
+        httpx.post(f"{address}/predict", json={"rows": [ROW]})
+        shutil.rmtree(spool_in(home))
+        logged = [
+            httpx.post(f"{address}/predict", json={"rows": [ROW]}).headers.get("X-Logged")
+            for _ in range(2)
+        ]
+        told = httpx.get(f"{address}/ready").json()
+        assert logged == ["false", None]
+        assert told["ready"]
+        assert told["degraded"]
+    assert [reason for reason in told["reasons"] if "folder was removed" in reason]
 
 
 def test_a_line_for_each_request_and_no_value_of_a_row(current: CurrentVersion, home: Path) -> None:

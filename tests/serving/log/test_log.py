@@ -3,6 +3,7 @@
 import asyncio
 import itertools
 import resource
+import shutil
 import signal
 import sys
 import time
@@ -118,6 +119,21 @@ def test_policy_serve_counts_what_it_could_not_log_and_recovers(
     assert ids_in(home / "s") == ["before-0", "after-0"]
     (segment,) = closed_segments(home / "s")
     assert read_segment(segment, PREDICTIONS).unread == []
+
+
+def test_a_removed_folder_is_noticed_told_and_made_anew(home: Path, use_case: UseCase) -> None:
+    async def work() -> None:
+        log = log_in(home / "s", use_case)
+        assert await log.append(answer(use_case, "before", n_rows=3))
+        shutil.rmtree(home / "s")
+        assert not await log.append(answer(use_case, "noticed", n_rows=1))
+        assert log.problem == "its folder was removed, with 3 rows or more that are in no table"
+        assert await log.append(answer(use_case, "after", n_rows=1))
+        assert (log.problem, log.lost[:22]) == ("", "its folder was removed")
+        await log.close()
+
+    asyncio.run(work())
+    assert ids_in(home / "s") == ["after-0"]
 
 
 def test_policy_reject_raises_and_recovers(home: Path, use_case: UseCase) -> None:

@@ -1,0 +1,44 @@
+"""Stores that another folder or another release made, as they come to a test."""
+
+import shutil
+import tarfile
+from pathlib import Path
+
+from contract.settings import Settings, read_settings
+from pipelines.relocate import relocate
+from tests.support.project import PROJECT
+
+RELEASED = PROJECT / "tests/fixtures/store-0.2.0.tar.xz"
+MADE_IN = "/srv/fourcycle"  # where the code of release 0.2.0 made it
+
+
+def released(folder: Path) -> Path:
+    """The store that release 0.2.0 made of the penguins, as it was packed; the folder.
+
+    Two versions, the second in Production, 70 answers, 32 labels, one report. Left out: pictures
+    and Evidently's pages.
+    """
+    folder.mkdir(exist_ok=True)
+    with tarfile.open(RELEASED) as packed:
+        packed.extractall(folder, filter="data")
+    return folder
+
+
+def relocated(folder: Path) -> Path:
+    """The folder, whose store says now that its artifacts lie there."""
+    relocate(settings_of(folder))
+    return folder
+
+
+def settings_of(folder: Path) -> Settings:
+    """Settings by which store and tables are in the folder."""
+    store = {"tracking_uri": f"sqlite:///{folder}/mlflow.db", "root": str(folder / "data")}
+    return read_settings().model_copy(update=store)
+
+
+def copy_store(source: Path, folder: Path) -> None:
+    """The database of a folder in another one, and a link to its artifacts there."""
+    shutil.copy(source / "mlflow.db", folder)
+    if (source / "mlruns").exists():
+        (folder / "mlruns").symlink_to(source / "mlruns")
+    relocated(folder)

@@ -1,0 +1,36 @@
+"""The package of a registered version, brought to this disk from where the registry says it is."""
+
+from pathlib import Path
+
+from mlflow import MlflowException
+from mlflow.artifacts import download_artifacts
+
+from contract.errors import Unavailable
+from tracking.store import holds_files
+
+
+def download(address: str, into: str, version: str, parts: tuple[str, ...] = ("",)) -> Path:
+    """Download a package, or parts of it, into a folder; where it lies there.
+
+    Unavailable, without the address, where nothing stands at it. What else goes wrong is MLflow's
+    to say.
+    """
+    folder = Path(into)
+    try:
+        for part in parts:
+            place = download_artifacts(f"{address}/{part}" if part else address, dst_path=into)
+            folder = folder if part else Path(place)
+    except (MlflowException, OSError) as error:
+        if holds_files(address):
+            raise
+        raise _gone(version) from error
+    if not any(folder.iterdir()):  # what an object store answers for nothing
+        raise _gone(version)
+    return folder
+
+
+def _gone(version: str) -> Unavailable:
+    return Unavailable(
+        f"the package of version {version} is not where the registry says it is: a store that was "
+        "moved or copied needs fourcycle relocate, one whose artifacts were removed its backup"
+    )
