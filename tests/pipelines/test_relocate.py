@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from contract.errors import BadInput, Unavailable
+from contract.store.tables import Tables
 from contract.use_case.loader import load_use_case
 from monitoring.monitor import monitor
 from monitoring.windows.window import WindowRequest
