@@ -11,13 +11,16 @@ from contract.errors import BadInput, FourcycleError, Refused, Unavailable
 from contract.settings import read_settings
 from contract.use_case.loader import load_use_case
 from contract.use_case.model import UseCase
+from pipelines.checking import source_columns
 from pipelines.checking.finding import CheckFinding, error, warning
 from pipelines.checking.registry import check_file, check_rows, stop_at_errors
+from pipelines.data.delivery import tell_refused
 from pipelines.runtime import cli
 from pipelines.runtime.console import console, count
 from pipelines.sources.first_rows import FirstRows, first_rows, reads_whole
 
 FIRST_ROWS = 10_000
+UNREADABLE = "The source can't be read as declared; the log of the job says why."
 
 
 @dataclass(frozen=True)
@@ -27,6 +30,7 @@ class Checked:
     use_case: str
     rows: int
     findings: tuple[CheckFinding, ...]
+    refused: tuple[str, ...] = ()  # why the first rows can't be taken in; no value of a row
 
     def of(self, severity: str) -> list[str]:
         """The sentences of one severity."""
@@ -36,19 +40,27 @@ class Checked:
 def check(use_case: UseCase, read_whole: bool = True) -> Checked:
     """Every finding at once. A source that can only be read whole is left out unless asked for."""
     findings = check_file(use_case)
-    first = None
-    if read_whole or not reads_whole(use_case):
-        first, said = _first_rows(use_case)
-        findings += said + (check_rows(use_case, first) if first else ())
-    return Checked(use_case.name, first.table.num_rows if first else 0, findings)
+    if not read_whole and reads_whole(use_case):
+        return Checked(use_case.name, 0, findings)
+    first, said = _first_rows(use_case)
+    findings += said
+    if first is None:
+        unreadable = any(finding.severity == "error" for finding in said)
+        return Checked(use_case.name, 0, findings, (UNREADABLE,) if unreadable else ())
+    refused = tuple(finding.sentence for finding in source_columns.check(use_case, first))
+    findings += check_rows(use_case, first)
+    return Checked(use_case.name, first.table.num_rows, findings, refused)
 
 
-def check_first(use_case: UseCase) -> None:
+def check_first(use_case: UseCase, root: str) -> None:
     """The check before a pipeline, which reads a loader's rows itself in its first step.
 
-    BadInput or Unavailable where the pipeline could not end well; warnings are said.
+    BadInput or Unavailable where the pipeline could not end well; warnings are said. Where it is
+    the source that is not as declared, people hear of it as of any delivery that is refused.
     """
     done = check(use_case, read_whole=False)
+    if done.refused:
+        tell_refused(use_case, read_settings(root), done.refused)
     stop_at_errors(use_case.name, done.findings)
     say_warnings(done)
 

@@ -177,7 +177,7 @@ def main(
     declared = rehearsal.of(declared)
     trials, allowed = read_tune(tune), cli.flag(allow_breaking)
     wants_json = cli.flag(as_json)
-    check_first(declared)
+    check_first(declared, root)
     with open_workspace(declared, root) as workspace:
         console().print(
             f"[bold]{escape(declared.title)}[/bold] · "

@@ -118,7 +118,7 @@ def _read(source: Batches) -> Iterator[pa.RecordBatch]:
 
 def _check(batch: pa.RecordBatch, use_case: UseCase, before: int) -> CheckedColumns:
     """The cells as the service checks them; Refused names the row as counted from the first."""
-    check_names(batch.schema.names, use_case)
+    check_names(batch.schema.names, use_case.columns)
     row_names = (*use_case.keys, *filter(None, (use_case.event_time,)))
     names = [name for name in (*use_case.features, *row_names) if name in batch.schema.names]
     columns = {name: batch.column(name).to_pylist() for name in names}

@@ -1,6 +1,6 @@
 """Arrow types of a use case's columns; rows cast to them, and rows fitted to a table's columns."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import pyarrow as pa
@@ -50,7 +50,7 @@ def conform(rows: pa.Table, use_case: UseCase) -> ConformedRows:
     A column that cannot be cast stays as delivered, so that validation can name it. BadInput where
     a declared name stands twice.
     """
-    check_names(rows.column_names, use_case)
+    check_names(rows.column_names, use_case.columns)
     columns: dict[str, pa.ChunkedArray] = {}
     retyped: dict[str, str] = {}
     missing = tuple(name for name in use_case.columns if name not in rows.column_names)
@@ -84,9 +84,9 @@ def notes_of(rows: pa.Table) -> dict[str, str]:
     return {name: note.decode() for name, note in found.items() if note is not None}
 
 
-def check_names(names: Sequence[str], use_case: UseCase) -> None:
+def check_names(names: Sequence[str], declared: Iterable[str]) -> None:
     """BadInput where a declared column stands twice; tables do not tell names apart by case."""
-    for name in use_case.columns:
+    for name in declared:
         same = [found for found in names if found.lower() == name.lower()]
         if len(same) > 1:
             raise BadInput(

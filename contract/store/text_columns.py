@@ -23,9 +23,9 @@ WHOLE = r"[+-]?\d{1,18}"
 LOCAL_ISO = r"\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d(\.\d{1,6})?)?)?"
 MOMENT_ISO = r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d(\.\d{1,6})?)?(Z|[+-]\d\d(:?\d\d)?)"
 # Arrow knows the rules of clocks from 1970 on, and no rule that begins after 2037.
-KNOWN_CLOCKS = (pa.scalar(datetime(1970, 1, 2), LOCAL), pa.scalar(datetime(2037, 1, 1), LOCAL))
+KNOWN_CLOCKS = (datetime(1970, 1, 2), datetime(2037, 1, 1))
 YEARS = (-62_135_596_800, 253_402_300_800)  # seconds after 1970: the years 1 to 9999
-FIRST_YEAR = pa.scalar(datetime(1, 1, 2), LOCAL)
+FIRST_YEAR = datetime(1, 1, 2)
 
 
 @dataclass(frozen=True)
@@ -161,7 +161,7 @@ def _placed(times: pa.Array, zone: ZoneInfo) -> pa.Array:
     """Local times as moments; null where that needs a closer look."""
     if zone.key == "UTC":
         return _after(times.cast(MOMENT), FIRST_YEAR)
-    first, last = KNOWN_CLOCKS
+    first, last = (pa.scalar(time, LOCAL) for time in KNOWN_CLOCKS)
     known = pc.and_(pc.greater_equal(times, first), pc.less(times, last))
     times = pc.if_else(known, times, pa.scalar(None, LOCAL))
     early, late = (
@@ -171,8 +171,8 @@ def _placed(times: pa.Array, zone: ZoneInfo) -> pa.Array:
     return pc.if_else(pc.equal(early, late), early, pa.scalar(None, MOMENT))
 
 
-def _after(moments: pa.Array, first: pa.Scalar) -> pa.Array:
-    later = pc.greater_equal(moments.cast(LOCAL), first)
+def _after(moments: pa.Array, first: datetime) -> pa.Array:
+    later = pc.greater_equal(moments.cast(LOCAL), pa.scalar(first, LOCAL))
     return pc.if_else(later, moments, pa.scalar(None, MOMENT))
 
 

@@ -10,6 +10,7 @@ import pandas as pd
 import pyarrow as pa
 
 from contract.errors import BadInput, Refused
+from contract.settings import Settings
 from contract.store.cells import EXACT
 from contract.store.fingerprint import content_hash, row_hashes, value_hash
 from contract.store.schema import ConformedRows
@@ -22,6 +23,7 @@ from pipelines.runtime.workspace import Workspace
 if TYPE_CHECKING:  # Great Expectations takes seconds to import; a delivery in order does not pay
     from pipelines.data.gx_report import ExpectationResult, ValidationReport
 
+REFUSED = "A delivery does not look as declared, nothing was taken in."
 LATE_DUPLICATE = "late duplicate of a known key"
 
 
@@ -59,6 +61,17 @@ def _unreadable(error: Refused | BadInput) -> RefusedDelivery:
     return RefusedDelivery(str(error), reasons, value_hash(str(error)))
 
 
+def tell_refused(use_case: UseCase, settings: Settings, reasons: tuple[str, ...]) -> None:
+    """Where anybody listens, tell that the source's first rows are not as declared."""
+    from monitoring.alerts.announce import tell
+    from monitoring.alerts.channels.registry import channels
+    from monitoring.alerts.notices.refused_delivery import refused
+
+    if channels(settings):
+        notice = refused(value_hash(reasons), (REFUSED, *reasons), "")
+        tell(use_case, settings, _note, notices=[notice])
+
+
 def taken_told(workspace: Workspace) -> None:
     """The source's rows were taken in, or are known: what was open about it is over."""
     from monitoring.alerts.announce import tell
@@ -87,7 +100,7 @@ def refuse_delivery(use_case: UseCase, delivered: ConformedRows) -> NoReturn:
     told |= {f"{n}: {why}": None for n, why in delivered.retyped.items() if n not in known}
     raise RefusedDelivery(
         f"The delivery does not look as declared, nothing was ingested: {'; '.join(told)}.",
-        ("A delivery does not look as declared, nothing was taken in.", *told),
+        (REFUSED, *told),
         _content(delivered),
     )
 

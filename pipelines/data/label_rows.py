@@ -47,7 +47,7 @@ class LabelRows:
 def read_labels(source: str, query: str, use_case: UseCase) -> pa.Table:
     """The columns of a source that feedback knows; BadInput where it says no label."""
     rows = _rows_of(source, query, use_case)
-    check_names(rows.column_names, use_case)
+    check_names(rows.column_names, [*members(use_case), use_case.target])
     if "label" not in rows.column_names:
         names = ["label" if n == use_case.target else n for n in rows.column_names]
         rows = rows.rename_columns(names)

@@ -19,7 +19,7 @@ from contract.store.tables import Tables
 from contract.use_case.model import UseCase
 from pipelines.model.baseline import baseline
 from pipelines.model.comparison import Comparison, Groups, compare
-from pipelines.model.fitted import answers, labels
+from pipelines.model.fitted import answers, labels, weights
 from pipelines.registry.versions import Version
 from pipelines.release.compatibility import breaks, incomparable
 from pipelines.release.gate_evidence import Champion, GateEvidence, NoChampion, RarestClass
@@ -133,10 +133,11 @@ def _alone(
 
 
 def _baseline(tables: Tables, version: Version, mine: MeasuredPackage) -> Scored:
-    """What the labels that the version learned from say on average, on the holdout."""
-    at = int(required_tag(version, table_version_tag("training")))
-    training = tables.read("training", at, columns=[mine.case.target])
-    return baseline(labels(training, mine.case), mine.scored, mine.case)
+    """What the labels that the version learned from say on average, as it weighed them."""
+    case, at = mine.case, int(required_tag(version, table_version_tag("training")))
+    needed = [case.target] if case.weight is None else [case.target, case.weight]
+    training = tables.read("training", at, columns=needed)
+    return baseline(labels(training, case), mine.scored, case, weights(training, case))
 
 
 def _meet(

@@ -141,7 +141,7 @@ BAD: list[tuple[Callable[[Path], None], str]] = [
     (corrupt, "can't be served"),
     (without_number, "no usable answer"),
     (other_columns, "width"),
-    (no_use_case, "not readable YAML"),
+    (no_use_case, "no readable YAML"),
     (no_scorer, "Too odd."),
 ]
 

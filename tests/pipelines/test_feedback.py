@@ -21,7 +21,7 @@ from contract.store.labels import label_tables, labels_sql
 from contract.store.tables import Tables
 from contract.use_case.model import Column
 from contract.use_case.pseudonymisation import Pseudonymiser
-from pipelines.data.label_rows import statements
+from pipelines.data.label_rows import read_labels, statements
 from pipelines.feedback import FeedbackImported, feedback, main
 from pipelines.runtime.workspace import Workspace, open_workspace
 from serving.shipping.shipper import Shipper
@@ -164,9 +164,9 @@ def test_every_kind_of_source_is_read(workspace: Workspace, home: Path) -> None:
     database.close()
     assert feedback(workspace, "labels.parquet").result.rows_new == 1
     assert feedback(workspace, str(home / "labels")).result.rows_repeated == 1
+    # sqlite has no booleans: 0 and 1 are they, where that is declared
     address, query = f"sqlite:///{home}/labels.db", "SELECT id, late = 1 AS late FROM labels"
-    # sqlite has no booleans: 1 is none, which is said and not guessed
-    assert feedback(workspace, address, query).result.rows_quarantined == 1
+    assert feedback(workspace, address, query).result.rows_repeated == 1
 
 
 def test_decimals_are_numbers(home: Path) -> None:
@@ -193,6 +193,22 @@ def test_a_table_that_says_no_label_is_refused(
 ) -> None:
     with pytest.raises(BadInput, match=said):
         fed(workspace, **columns)
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b"id,label,label\n1,true,false\n", "'label' and 'label' are one name"),
+        (b"id,label,Label\n1,true,false\n", "'label' and 'Label' are one name"),
+        (b"\x89PNG\r\n\x1a\n" + bytes(range(256)), "is not written in utf-8"),
+        (b"id,l\xe9bel\n1,x\n", "is not written in utf-8"),
+        (b"id,label\n1,true,7\n", "line 2 has more or fewer fields"),
+    ],
+)
+def test_a_file_that_holds_no_labels_is_one_sentence(home: Path, content: bytes, said: str) -> None:
+    (home / "labels.csv").write_bytes(content)
+    with pytest.raises(BadInput, match=said):
+        read_labels(str(home / "labels.csv"), "", made_use_case(home))
 
 
 def test_a_personal_key_is_hashed_on_both_sides(

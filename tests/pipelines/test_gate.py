@@ -9,19 +9,28 @@ from dataclasses import replace
 from pathlib import Path
 
 import mlflow
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pytest
 
 from contract.names import ROW_HASH
+from contract.statistics.metrics import Scored
 from contract.store.fingerprint import content_hash, row_hashes
 from contract.use_case.model import Evaluation, Gates, UseCase
 from pipelines.data.rehearsal import Rehearsal
 from pipelines.gate import evidence_of, gate
 from pipelines.main import pipeline
 from pipelines.registry.versions import Version, champion_of
-from pipelines.release.evidence import LINEAGE
-from pipelines.release.gate_evidence import Champion, GateEvidence, NoChampion, RarestClass
+from pipelines.release.evidence import LINEAGE, _baseline
+from pipelines.release.gate_evidence import (
+    Champion,
+    GateEvidence,
+    Latency,
+    NoChampion,
+    RarestClass,
+)
+from pipelines.release.loaded_package import MeasuredPackage
 from pipelines.runtime.code_hash import PROJECT
 from pipelines.runtime.workspace import Workspace, open_workspace
 from tests.conftest import MADE, deliver, made_rows, made_use_case, settle
@@ -107,6 +116,19 @@ def test_everything_is_measured_on_the_package_and_the_frozen_holdout(opened: Wo
     assert isinstance(alone, NoChampion)
     assert alone.comparison is not None
     assert (alone.comparison.challenger, alone.comparison.champion) == (found.challenger, 0.5)
+
+
+def test_the_baseline_weighs_the_labels_as_the_version_did(opened: Workspace) -> None:
+    mine, _ = versions(opened)
+    case = opened.use_case.model_copy(update={"weight": "id"})
+    scored = Scored(np.array([True, False]), np.array([True, False]), np.eye(2), (False, True))
+    measured = MeasuredPackage(case, scored, {}, Latency(1, 1, 1))
+    found = _baseline(opened.tables, mine, measured)
+    rows = opened.tables.read("training", int(mine.tags["training_version"])).to_pandas()
+    assert found.probability is not None
+    expected = rows["id"][rows["late"]].sum() / rows["id"].sum()
+    assert found.probability[:, 1] == pytest.approx([expected] * 2)
+    assert expected != pytest.approx(rows["late"].mean(), abs=0.01)
 
 
 def test_a_refusal_is_recorded_with_the_champion_it_met(opened: Workspace) -> None:

@@ -135,6 +135,7 @@ def test_work_that_another_process_does_is_no_failure_and_is_left_for_later(
 ) -> None:
     shutil.copy(empty_store / "mlflow.db", home)
     declare(home, attempts=1, **{job: "0 4 * * *"})
+    deliver(home, made_rows())
     (home / "data/.locks").mkdir(parents=True)
     with FileLock(home / "data/.locks/made.lock"):
         done = schedule(home, "--job", job)
