@@ -16,6 +16,7 @@ from cryptography.hazmat.primitives.serialization import load_pem_private_key, l
 from contract.errors import BadInput
 
 BEGIN, END = "-----BEGIN", "-----END PUBLIC KEY-----"
+CHECK = "check"
 SIGN, VERIFY = "FOURCYCLE_SIGN_KEY", "FOURCYCLE_VERIFY_KEY"
 
 
@@ -43,6 +44,14 @@ def unsigned(keys: str, signature: str, *said: str) -> str:
     if any(_signed(key, signature, said) for key in known):
         return ""
     return f"its signature is of another key or of something else than {VERIFY} asks for"
+
+
+def check_keys(key: str, keys: str) -> None:
+    """BadInput where a key is none, or where what is signed here would be refused here."""
+    signature = sign(key, CHECK)
+    refused = unsigned(keys, signature, CHECK)
+    if key and refused:
+        raise BadInput(f"{SIGN} is not the private half of a key in {VERIFY}; one of them is old.")
 
 
 def _payload(said: tuple[str, ...]) -> bytes:

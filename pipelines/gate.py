@@ -13,7 +13,7 @@ import typer
 from contract.errors import BadInput, Refused
 from contract.names import PRODUCTION
 from pipelines.evaluate import NONE
-from pipelines.registry.move import refresh, settle
+from pipelines.registry.move import refresh
 from pipelines.registry.versions import Version, challenger_of, champion_of, tag
 from pipelines.release.decision import decide
 from pipelines.release.evidence import EvidenceCollector, gather, required_tag
@@ -135,7 +135,6 @@ def main(
         asked = Version.read(workspace, version) if version else challenger_of(workspace)
         if asked is None:
             raise BadInput(f"{workspace.model_name!r} has no challenger; name a version.")
-        settle(workspace)  # the champion is the ledger's, whatever alias was set by hand
         passed = gate(workspace, asked, allowed).result.passed
         refresh(workspace)  # the registry page says what the gate said
         if not passed:

@@ -10,6 +10,7 @@ from contract.errors import BadInput
 from contract.markdown import plain
 from contract.names import CHALLENGER, CHAMPION
 from contract.settings import Settings
+from contract.store.ledger import read_entries, state_after
 from pipelines.registry.stages import stage_of
 from pipelines.registry.transitions import ObservedRegistry
 from pipelines.runtime.workspace import Workspace
@@ -92,8 +93,18 @@ def read_snapshot(workspace: Workspace) -> RegistrySnapshot | None:
 
 
 def champion_of(workspace: Workspace) -> Version | None:
-    """The version that serving follows."""
-    return _by_alias(workspace, CHAMPION)
+    """The version that is in Production by the ledger; by its alias where there is no ledger yet.
+
+    None where there is none, or where it was deleted by hand.
+    """
+    entries = read_entries(workspace.tables)
+    if not entries:
+        return _by_alias(workspace, CHAMPION)
+    champion = state_after(entries).champion
+    try:
+        return Version.read(workspace, champion) if champion else None
+    except BadInput:
+        return None
 
 
 def challenger_of(workspace: Workspace) -> Version | None:

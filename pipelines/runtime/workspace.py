@@ -12,6 +12,7 @@ from mlflow.entities import RunStatus, ViewType
 from contract import names
 from contract.errors import Busy
 from contract.settings import Settings, read_settings
+from contract.signing import check_keys
 from contract.store.locks import lock_folder, locked
 from contract.store.tables import Tables
 from contract.use_case.loader import load_use_case
@@ -67,6 +68,7 @@ def open_releases(use_case: str, root: str = "") -> Workspace:
 
 def connected(use_case: UseCase, settings: Settings, cycle: names.Cycle) -> Workspace:
     """The workspace of one cycle of a use case, without any lock."""
+    check_keys(settings.sign_key.get_secret_value(), settings.verify_key)
     client = connect(settings)
     return Workspace(
         use_case=use_case,

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from contract.errors import BadInput
-from contract.signing import sign, unsigned
+from contract.signing import check_keys, sign, unsigned
 from tests.support.keys import key_pair
 
 ONE, TWO = key_pair(), key_pair()
@@ -52,6 +52,20 @@ def test_a_key_that_is_none_is_said_without_it(key: str) -> None:
 def test_a_public_key_that_is_none_is_said(key: str) -> None:
     with pytest.raises(BadInput, match="FOURCYCLE_VERIFY_KEY holds no public key"):
         unsigned(key, SIGNED, *SAID)
+
+
+def test_keys_are_checked_before_any_work() -> None:
+    for private, public in (
+        ("", ""),
+        (ONE.private, ""),
+        ("", ONE.public),
+        (ONE.private, ONE.public),
+    ):
+        check_keys(private, public)
+    with pytest.raises(BadInput, match="is not the private half of a key"):
+        check_keys(ONE.private, TWO.public)
+    with pytest.raises(BadInput, match="FOURCYCLE_VERIFY_KEY holds no public key"):
+        check_keys("", "nowhere.pem")
 
 
 def test_without_a_key_nothing_is_signed() -> None:
