@@ -19,7 +19,7 @@ export MLFLOW_DISABLE_TELEMETRY := true
 export DO_NOT_TRACK := 1
 export GX_ANALYTICS_ENABLED := false
 
-.PHONY: help run train serve monitor replay ui test docs-check faults soak lint bench lock clean
+.PHONY: help run check train serve monitor replay ui test docs-check faults soak tables lint bench lock clean
 
 help:  ## This list
 	@echo 'make <target> [USE_CASE=flights] [PORT=...]'
@@ -32,6 +32,9 @@ moved: ;
 
 run: train  ## Data to a served and monitored model, then a summary
 	@python -m pipelines.turn --use-case '$(USE_CASE)'
+
+check: $(INSTALLED)  ## Say at once all that is wrong with a use case, before any work
+	@python -m pipelines.check --use-case '$(USE_CASE)'
 
 # Of a use case given by path, the file's name stands for the experiment: my/flights.yaml -> flights.
 train: $(INSTALLED)  ## The pipeline alone: ingest to registered, gated version
@@ -67,6 +70,9 @@ lint: $(INSTALLED)  ## Lint, format and types only
 
 soak: $(INSTALLED)  ## Ten minutes of load with promotions: nothing may grow
 	@python -m benchmarks.soak
+
+tables: $(INSTALLED)  ## Made tables of 2 million rows, 300 columns, 60 classes: time and memory of each step
+	@FOURCYCLE_TABLES=full python -m benchmarks.tables
 
 bench: $(INSTALLED)  ## Measure: BENCH=pipeline, serving, overload, logging, scorer, gate, monitoring, detectors
 	@python -m 'benchmarks.$(BENCH)'

@@ -24,13 +24,13 @@ import json, time
 from contract.store.frames import feature_frame
 from contract.store.tables import Tables
 from contract.use_case.loader import load_use_case
+from pipelines.model.fit import fit_pipeline
 from pipelines.model.fitted import labels
-from pipelines.model.preprocess import build_pipeline
 use_case = load_use_case("flights")
 rows = Tables("data", "flights").read("training", order_by=["scheduled_departure", "flight_id"])
 features, target = feature_frame(rows, use_case), labels(rows, use_case)
 started = time.perf_counter()
-build_pipeline(use_case, dict(use_case.estimator.parameters)).fit(features, target)
+fit_pipeline(use_case, dict(use_case.estimator.parameters), features, target)
 print(json.dumps(time.perf_counter() - started))
 """
 

@@ -23,7 +23,7 @@ from monitoring.measures.tally import ColumnSummary
 from monitoring.verdict.evidence import DriftVerdict, PastVerdict, WindowEvidence
 from monitoring.verdict.verdict import decide, find
 from monitoring.windows.reference import Reference, Rows
-from pipelines.model.preprocess import build_pipeline
+from pipelines.model.fit import fit_pipeline
 
 Kind = Literal["none", "covariate", "prior", "concept", "missing"]
 KINDS: tuple[Kind, ...] = ("none", "covariate", "prior", "concept", "missing")
@@ -80,8 +80,7 @@ def stage(resamples: int = 200, seed: int = 0) -> Stage:
     rows = rows.sample(FIT_ROWS + HOLDOUT_ROWS + POOL_ROWS, random_state=seed, ignore_index=True)
     rows = rows.astype(dict.fromkeys(("plane_year", "seats"), float))
     features, late = rows[list(use_case.features)], rows["late"].to_numpy(dtype=bool)
-    model = build_pipeline(use_case, dict(PARAMETERS))
-    model.fit(features[:FIT_ROWS], late[:FIT_ROWS])
+    model = fit_pipeline(use_case, dict(PARAMETERS), features[:FIT_ROWS], late[:FIT_ROWS])
     held = slice(FIT_ROWS, FIT_ROWS + HOLDOUT_ROWS)
     pool = slice(FIT_ROWS + HOLDOUT_ROWS, None)
     p = model.predict_proba(features[held])

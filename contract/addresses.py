@@ -1,12 +1,16 @@
 """Addresses of stores: which file a sqlite address names, and where Delta tables can lie."""
 
 import re
+from difflib import get_close_matches
 from pathlib import Path
-from urllib.parse import unquote
+from urllib.parse import unquote, urlsplit
 
 from contract.errors import BadInput
 
 SQLITE = "sqlite:///"
+SERVERS = ("http", "https")
+DATABASES = ("postgresql", "mysql", "mssql")  # each may name its driver: postgresql+psycopg2
+SCHEMES = ("sqlite", *DATABASES, *SERVERS)
 # Tried with deltalake 1.6: it refuses these in a path, or looks for a file in another folder than
 # the one it wrote to.
 MISREAD = re.compile(r"%[0-9A-Fa-f]{2}|[\[\]\\^|\x00-\x1f\x7f\ud800-\udfff]")
@@ -27,6 +31,52 @@ def sqlite_address(address: str) -> str:
     """
     _, mark, options = address.partition("?")
     return f"{SQLITE}{sqlite_file(address)}{mark}{options}"
+
+
+def scheme_of(address: str) -> str:
+    """What an address begins with, without the driver: postgresql+psycopg2://host is postgresql."""
+    return address.partition(":")[0].partition("+")[0] if ":" in address else ""
+
+
+def without_password(address: str) -> str:
+    """An address as it may be shown."""
+    return re.sub(r"(://[^/@:]*):[^/]*@", r"\1:***@", address)
+
+
+def check_tracking(address: str) -> None:
+    """BadInput where an address names no store that MLflow can keep runs and models in."""
+    scheme, shown = scheme_of(address), without_password(address)
+    if address.startswith(SQLITE) and address != SQLITE:
+        check_sqlite(address)
+    elif scheme == "sqlite":
+        raise BadInput(
+            f"MLFLOW_TRACKING_URI: {shown!r} names no file; three slashes and a file are needed, "
+            "four where its path begins at the root: sqlite:///mlflow.db, sqlite:////srv/mlflow.db."
+        )
+    elif scheme not in SCHEMES:
+        close = get_close_matches(scheme, SCHEMES, n=1)
+        meant = f"did you mean {close[0]!r}?" if close else f"one of {', '.join(SCHEMES)} is needed"
+        raise BadInput(
+            f"MLFLOW_TRACKING_URI: {shown!r} begins with {scheme!r}; {meant} Examples: "
+            "sqlite:///mlflow.db, http://127.0.0.1:5000."
+            if scheme
+            else f"MLFLOW_TRACKING_URI: {shown!r} is no address; runs are kept in a database or by "
+            "a server: sqlite:///mlflow.db, http://127.0.0.1:5000."
+        )
+    elif not _names_a_host(address, scheme):
+        raise BadInput(
+            f"MLFLOW_TRACKING_URI: {shown!r} names no host, or a port that is no number; "
+            f"{scheme}://host:port is needed."
+        )
+
+
+def _names_a_host(address: str, scheme: str) -> bool:
+    """Whether a host stands in the address; a database may be reached without one."""
+    try:
+        parts = urlsplit(address)
+        return parts.port != 0 and (bool(parts.hostname) or scheme in DATABASES)
+    except ValueError:
+        return False
 
 
 def check_sqlite(address: str) -> None:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 import typer
 
 from contract.errors import FourcycleError
+from contract.unforeseen import ENDED_BY_IT, sentence
 
 NOTHING: Mapping[str, str] = {}
 
@@ -25,6 +26,9 @@ def run(main: Callable[..., None], environment: Mapping[str, str] = NOTHING) -> 
     except FourcycleError as error:
         typer.echo(str(error), err=True)
         sys.exit(error.exit_code)
+    except Exception as error:  # of any kind: what is left goes to a person
+        typer.echo(sentence(error), err=True)
+        sys.exit(ENDED_BY_IT)
 
 
 def prepare(environment: Mapping[str, str] = NOTHING) -> None:

@@ -10,10 +10,11 @@ from typing import Literal
 from pydantic import AliasChoices, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from contract.addresses import SQLITE, check_sqlite, check_tables, sqlite_address, sqlite_file
+from contract.addresses import SQLITE, check_tables, check_tracking, sqlite_address, sqlite_file
 from contract.errors import BadInput
 
 SHOWN = 60  # characters
+CODE_FOLDER = "FOURCYCLE_SERVE_CODE"  # set for the processes that a service or a check starts
 
 LogSync = Literal["fsync", "os", "off"]
 LogFullPolicy = Literal["serve", "reject"]
@@ -35,7 +36,9 @@ class Settings(BaseSettings):
         description="Where the tables live: a folder or s3://...; empty: data/ beside the database",
     )
     store_wait_s: float = Field(
-        default=60.0, ge=0, description="How long jobs wait for a database that is away, seconds"
+        default=60.0,
+        ge=0,
+        description="How long jobs wait for a tracking address that does not answer, seconds",
     )
     actor: str = Field(
         default="", description="Who acts; empty: the user of MLflow, else of the operating system"
@@ -83,6 +86,10 @@ class Settings(BaseSettings):
     serve_cache: str = Field(
         default="",
         description="Folder of fetched versions on this host; empty: .serving beside the database",
+    )
+    serve_code: str = Field(
+        default="",
+        description="Folder where the files of one's own estimators lie; empty: the use case's",
     )
     log_sync: LogSync = Field(
         default="fsync",
@@ -154,6 +161,11 @@ class Settings(BaseSettings):
         gt=0,
         description="Feedback whose prediction is not known after so long is overdue, hours",
     )
+
+    @property
+    def code_folder(self) -> Path | None:
+        """Where the files of the user's own estimators lie; None where nobody says so."""
+        return Path(self.serve_code) if self.serve_code else None
 
     @property
     def home(self) -> Path:
@@ -228,7 +240,6 @@ def read_settings(root: str = "") -> Settings:
         )
         raise BadInput(f"The environment holds unusable settings: {problems}.") from error
     settings = settings.model_copy(update={"root": root}) if root else settings
-    if settings.tracking_uri.startswith(SQLITE):
-        check_sqlite(settings.tracking_uri)
+    check_tracking(settings.tracking_uri)
     check_tables(settings.table_root)
     return settings

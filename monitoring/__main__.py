@@ -1,21 +1,26 @@
-"""Monitor: judge a window of predictions against the reference, and write the report to MLflow."""
+"""Monitor: judge a window of predictions against the reference, and write the report to MLflow.
+
+Each run also looks whether the source's deliveries come as often as the use case expects.
+"""
 
 import json
 import os
 from dataclasses import asdict
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from contract.command import run
-from contract.errors import BadInput, FourcycleError
+from contract.errors import BadInput
 from contract.settings import Settings, read_settings
+from contract.store.tables import Tables
 from contract.use_case.loader import load_use_case
 from contract.use_case.model import UseCase
 from monitoring.windows.window import WindowRequest, read_count, read_day, read_versions
 
 if TYPE_CHECKING:
-    from monitoring.alerts.channels.delivery import Send
+    from monitoring.alerts.notice import Notice
     from monitoring.monitor import Monitored
 
 QUIET = {
@@ -39,6 +44,9 @@ def main(
     version: Annotated[
         str, typer.Option(help="Model version; empty: each one that answered in the window.")
     ] = "",
+    only: Annotated[
+        str, typer.Option(help="deliveries: judge no window, look whether one is late.")
+    ] = "",
     fail_on: Annotated[str, typer.Option(help="drift: end with 1 when there is.")] = "",
     as_json: Annotated[str, typer.Option("--json", help="yes: print JSON to stdout.")] = "",
 ) -> None:
@@ -47,6 +55,8 @@ def main(
         raise BadInput(f"json: yes or no is needed, found {as_json!r}.")
     if fail_on not in ("", "drift"):
         raise BadInput(f"fail_on: drift or nothing is needed, found {fail_on!r}.")
+    if only not in ("", "deliveries"):
+        raise BadInput(f"only: deliveries or nothing is needed, found {only!r}.")
     request = WindowRequest(
         read_day("from", from_),
         read_day("until", until),
@@ -57,30 +67,55 @@ def main(
     # `mlflow run` makes a run in an experiment that need not be ours; reports have their own.
     os.environ.pop("MLFLOW_RUN_ID", None)
     # MLflow takes seconds to import; --help and a wrong option answer at once.
+    from monitoring.alerts.announce import tell
     from monitoring.alerts.channels.registry import channels
+    from monitoring.alerts.notices.registry import look
+
+    settings = read_settings(root)
+    channels(settings)  # an incomplete one is refused before the work
+    states = {} if only else _windows(declared, settings, request, version, as_json == "yes")
+    tables = Tables(settings.table_root, declared.name)
+    notices = look(declared, tables, datetime.now(UTC))
+    if only:
+        _deliveries(notices, as_json == "yes")
+    tell(declared, settings, _note, list(states), notices)
+    if fail_on and any(state in DRIFT for state in states.values()):
+        raise typer.Exit(1)
+
+
+def _windows(
+    use_case: UseCase, settings: Settings, request: WindowRequest, version: str, as_json: bool
+) -> dict[str, str]:
+    """Report on the window of each version; their states."""
     from monitoring.monitor import monitor
     from monitoring.report.publish import link
 
-    settings = read_settings(root)
-    to = channels(settings)  # an incomplete channel is refused before the work
-    done = monitor(declared, settings, request, version, _say)
-    if as_json == "yes":
+    done = monitor(use_case, settings, request, version, _say)
+    if as_json:
         first, *others = (asdict(m) for m in done)
         typer.echo(json.dumps(first | {"others": others}, indent=2))
     for monitored in done:
         place = link(monitored.experiment_id, monitored.run_id)
         _summary(monitored, settings.ui_url.rstrip("/") + place)
-    _alert(declared, settings, [m.version for m in done], to)
-    if fail_on and any(m.status in DRIFT for m in done):
-        raise typer.Exit(1)
+    return {m.version: m.status for m in done}
+
+
+def _deliveries(notices: "list[Notice]", as_json: bool) -> None:
+    wrong = [notice for notice in notices if notice.about]
+    reasons = [reason for notice in wrong for reason in notice.reasons]
+    state = wrong[0].kind.wrong if wrong else "OK"
+    if as_json:
+        typer.echo(json.dumps({"state": state, "reasons": reasons}, indent=2))
+    for line in reasons or ["no delivery is late"]:
+        _note(line)
 
 
 def _say(line: str) -> None:
     typer.echo(f"  … {line}", err=True)
 
 
-def _warn(line: str) -> None:
-    typer.echo(f"  WARNING: {line}", err=True)
+def _note(line: str) -> None:
+    typer.echo(f"  {line}", err=True)
 
 
 def _summary(monitored: "Monitored", address: str) -> None:
@@ -94,27 +129,6 @@ def _summary(monitored: "Monitored", address: str) -> None:
         f"  in MLflow, while make ui runs: {address}",
     ]
     typer.echo("\n".join(lines), err=True)
-
-
-def _alert(
-    use_case: UseCase, settings: Settings, versions: list[str], to: "dict[str, Send]"
-) -> None:
-    """Send what is due. The report stands, so no trouble here changes the exit code."""
-    from monitoring.alerts.announce import announce
-
-    try:
-        done = announce(use_case, settings, versions, to, _warn)
-    except Exception as error:  # of any kind; a foreign one's text may hold an address
-        reason = str(error) if isinstance(error, FourcycleError) else type(error).__name__
-        _warn(f"alerts wait for the next run: {reason}")
-        return
-    for each in done:
-        about = f"{each.message.kind} on version {each.message.version}, {each.message.window}"
-        line = f"alert: {about}: sent to {each.channel}"
-        if each.failure:
-            line = f"WARNING: {each.channel} did not take the {about}: {each.failure}; "
-            line += "the next run tries again"
-        typer.echo(f"  {line}", err=True)
 
 
 if __name__ == "__main__":

@@ -9,14 +9,14 @@ from pathlib import Path
 import mlflow
 import numpy as np
 import pyarrow as pa
-from sklearn.pipeline import Pipeline
 
 from contract.errors import FourcycleError
 from contract.statistics.bootstrap import Estimate, estimate
-from contract.statistics.metrics import SMALLER_IS_BETTER, Scored, metric_values, metrics_for
+from contract.statistics.metrics import Metric, Scored, metric_values, metrics_for
 from contract.use_case.model import UseCase
 from pipelines.model.baseline import baseline
-from pipelines.model.fitted import labels, load_model, score
+from pipelines.model.fitted import labels, load_model, score, weights
+from pipelines.model.importance import permutation
 from pipelines.model.plots import figures
 from pipelines.model.results import Evaluated, Figure, HoldoutSlice, Measured, Trained
 from pipelines.registry.fetch import fetch
@@ -28,18 +28,16 @@ from pipelines.runtime.step import Done, Step, execute, latest_run, load_result
 from pipelines.runtime.workspace import Workspace, open_workspace
 from pipelines.train import STEP as TRAIN
 from pipelines.train import read_rows
-from serving.scoring.sklearn_scorer import MODEL_FILE, load_pipeline
+from serving.scoring.sklearn_scorer import open_pipeline
 from tracking.tags import CHAMPION_TAG, CHAMPION_UNREADABLE_TAG, COMPARED_WITH_TAG
 
-IMPORTANCE_ROWS = 4000
-IMPORTANCE_REPEATS = 3
 SLICE_RESAMPLES = 200
 SLICE_MIN_ROWS = 30
 SLICE_MAX_VALUES = 50
 NONE = "none"
 
 
-STEP = Step("evaluate", Evaluated, ("columns", "target", "positive", "evaluation"))
+STEP = Step("evaluate", Evaluated, ("columns", "target", "weight", "positive", "evaluation"))
 
 
 def evaluate(workspace: Workspace, trained: Trained) -> Done[Evaluated]:
@@ -68,13 +66,17 @@ def _opponent(workspace: Workspace, trained: Trained) -> Version | None:
 def _evaluate(workspace: Workspace, trained: Trained, champion: Version | None) -> Evaluated:
     use_case = workspace.use_case
     rows = read_rows(workspace.tables, use_case, trained.holdout)
-    model = load_model(trained.model_uri)
+    model = load_model(trained.model_uri, trained.own_class, workspace.code_folder)
     with working(f"measuring on {rows.num_rows:,} holdout rows"):
         scored = score(model, rows, use_case)
-        metrics = metrics_for(use_case, scored)
-        measured = estimate(metrics, rows.num_rows, use_case.evaluation.resamples)
+        measured = estimate(
+            lambda part: metrics_for(use_case, part), scored, use_case.evaluation.resamples
+        )
         training = read_rows(workspace.tables, use_case, trained.training)
-        trivial = metric_values(use_case, baseline(labels(training, use_case), scored, use_case))
+        constant = baseline(
+            labels(training, use_case), scored, use_case, weights(training, use_case)
+        )
+        trivial = metric_values(use_case, constant)
         theirs = _champion_figures(workspace, champion, rows)
         sliced = tuple(_slices(use_case, rows, scored))
         importance = permutation(model, rows, use_case)
@@ -94,29 +96,6 @@ def _evaluate(workspace: Workspace, trained: Trained, champion: Version | None) 
     return evaluated
 
 
-def permutation(model: Pipeline, rows: pa.Table, use_case: UseCase) -> dict[str, float]:
-    """How much worse the main metric gets when one column is shuffled (Breiman, 2001).
-
-    On a seeded sample of rows, so that its cost is bounded whatever the holdout's size.
-    """
-    random = np.random.default_rng(0)
-    n = min(IMPORTANCE_ROWS, rows.num_rows)
-    rows = rows.take(pa.array(np.sort(random.choice(rows.num_rows, n, replace=False))))
-    name = use_case.evaluation.metric
-    sign = 1 if name in SMALLER_IS_BETTER else -1
-    whole = metric_values(use_case, score(model, rows, use_case))[name]
-    importance = {}
-    for column in use_case.features:
-        at = rows.column_names.index(column)
-        values = []
-        for _ in range(IMPORTANCE_REPEATS):
-            shuffled = rows.column(column).take(pa.array(random.permutation(n)))
-            changed = rows.set_column(at, column, shuffled)
-            values.append(metric_values(use_case, score(model, changed, use_case))[name])
-        importance[column] = sign * (float(np.mean(values)) - whole)
-    return importance
-
-
 def _champion_figures(
     workspace: Workspace, champion: Version | None, rows: pa.Table
 ) -> dict[str, float]:
@@ -124,7 +103,7 @@ def _champion_figures(
         return {}
     try:
         with tempfile.TemporaryDirectory() as into:
-            theirs = load_pipeline(fetch(champion, Path(into)) / MODEL_FILE)
+            theirs = open_pipeline(fetch(champion, Path(into)), workspace.code_folder)
         return metric_values(workspace.use_case, score(theirs, rows, workspace.use_case))
     except (FourcycleError, mlflow.MlflowException, OSError, KeyError, ValueError) as error:
         # Whether an unreadable champion stops a promotion is for the gate to say.
@@ -153,8 +132,11 @@ def _slice_figure(use_case: UseCase, part: Scored) -> Figure | None:
     if n_rows < SLICE_MIN_ROWS or (use_case.classifies and len(np.unique(part.label)) < 2):
         return None
     name = use_case.evaluation.metric
-    chosen = {name: metrics_for(use_case, part)[name]}
-    return _figure(estimate(chosen, n_rows, SLICE_RESAMPLES)[name])
+
+    def main_metric(part: Scored) -> dict[str, Metric]:
+        return {name: metrics_for(use_case, part)[name]}
+
+    return _figure(estimate(main_metric, part, SLICE_RESAMPLES)[name])
 
 
 def _figure(value: Estimate) -> Figure:

@@ -15,8 +15,9 @@ from contract.names import PRODUCTION
 from pipelines.evaluate import NONE
 from pipelines.registry.move import refresh
 from pipelines.registry.versions import Version, challenger_of, champion_of, tag
-from pipelines.release.decision import GateEvidence, decide
+from pipelines.release.decision import decide
 from pipelines.release.evidence import EvidenceCollector, gather, required_tag
+from pipelines.release.gate_evidence import GateEvidence
 from pipelines.release.gate_report import publish
 from pipelines.runtime import cli
 from pipelines.runtime.step import Done, Result, Step, execute
@@ -47,12 +48,14 @@ class Gated(Result):
     champion: str  # or none
     passed: bool
     reasons: tuple[str, ...]
+    warnings: tuple[str, ...] = ()
 
     def line(self) -> str:
+        warned = f"; warning: {'; '.join(self.warnings)}" if self.warnings else ""
         if not self.passed:
-            return f"version {self.version} {REFUSED}: {'; '.join(self.reasons)}"
-        more = len(self.reasons) - 1
-        return f"version {self.version} {PASSED}: {self.reasons[0]}; all {more} other checks passed"
+            return f"version {self.version} {REFUSED}: {'; '.join(self.reasons)}{warned}"
+        others = f"all {len(self.reasons) - 1} other checks passed"
+        return f"version {self.version} {PASSED}: {self.reasons[0]}; {others}{warned}"
 
 
 STEP = Step("gate", Gated, ("gates", "evaluation"), cached=False)
@@ -102,7 +105,11 @@ def _gate(workspace: Workspace, version: Version, allow_breaking: bool) -> Gated
         },
     )
     return Gated(
-        version=version.version, champion=met, passed=decision.passed, reasons=decision.reasons
+        version=version.version,
+        champion=met,
+        passed=decision.passed,
+        reasons=decision.reasons,
+        warnings=decision.warnings,
     )
 
 

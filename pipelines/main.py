@@ -1,5 +1,6 @@
 """The pipeline: ingest to promote, in one process, as nested runs under one parent."""
 
+import json
 import resource
 import time
 from collections.abc import Mapping, Sequence
@@ -9,10 +10,12 @@ from typing import Any
 import mlflow
 from rich.markup import escape
 
+from contract.addresses import without_password
 from contract.markdown import plain
 from contract.names import experiment
 from contract.store.tables import TableVersion
 from contract.use_case.loader import load_use_case
+from pipelines.check import check_first
 from pipelines.data.days import HoldoutUntilOption, TrainFromOption, TrainUntilOption, with_windows
 from pipelines.data.rehearsal import Rehearsal, RowsMultipleOption, SampleOption, read_rehearsal
 from pipelines.data.validated import Validated
@@ -25,6 +28,7 @@ from pipelines.promote import conclude
 from pipelines.register import Registered, register
 from pipelines.registry.versions import Version
 from pipelines.runtime import cli
+from pipelines.runtime.child_process import GATE_REFUSED
 from pipelines.runtime.console import console, count, summary
 from pipelines.runtime.step import Done, step_run
 from pipelines.runtime.workspace import Workspace, open_workspace
@@ -108,6 +112,25 @@ def _log(outcome: Outcome) -> None:
     mlflow.set_tag(NOTE_TAG, note)
 
 
+def as_document(outcome: Outcome) -> dict[str, object]:
+    """For programs: what came in, what was made of it, and what was decided."""
+    ingested, validated = outcome.ingested, outcome.validated
+    return {
+        "state": "DONE" if outcome.gated.passed else GATE_REFUSED,
+        "version": outcome.registered.version,
+        "new": outcome.registered.new,
+        "conclusion": outcome.conclusion,
+        "gate": list(outcome.gated.reasons),
+        "rows_read": ingested.rows_read,
+        "rows_new": ingested.rows_new,
+        "rows_repeated": ingested.rows_repeated,
+        "rows_quarantined": validated.rows_quarantined,
+        "raw_version": validated.raw.version,
+        "seconds": outcome.seconds,
+        "reused": list(outcome.reused),
+    }
+
+
 def report(workspace: Workspace, outcome: Outcome, seconds: float) -> None:
     """The end of the pipeline for a person."""
     version = Version.read(workspace, outcome.registered.version)
@@ -145,6 +168,7 @@ def main(
     holdout_until: HoldoutUntilOption = "",
     tune: TuneOption = "0",
     allow_breaking: AllowBreakingOption = "",
+    as_json: cli.JsonOption = "",
 ) -> None:
     """Main: the whole pipeline, from the source to a gated and promoted version."""
     started = time.monotonic()
@@ -152,12 +176,17 @@ def main(
     declared = with_windows(load_use_case(use_case), train_from, train_until, holdout_until)
     declared = rehearsal.of(declared)
     trials, allowed = read_tune(tune), cli.flag(allow_breaking)
+    wants_json = cli.flag(as_json)
+    check_first(declared)
     with open_workspace(declared, root) as workspace:
         console().print(
-            f"[bold]{escape(declared.title)}[/bold] · {workspace.settings.tracking_uri}"
+            f"[bold]{escape(declared.title)}[/bold] · "
+            f"{without_password(workspace.settings.tracking_uri)}"
         )
         outcome = pipeline(workspace, rehearsal, trials, allowed)
         report(workspace, outcome, time.monotonic() - started)
+        if wants_json:
+            print(json.dumps(as_document(outcome), indent=2))
 
 
 if __name__ == "__main__":

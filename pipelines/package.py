@@ -15,6 +15,8 @@ import tempfile
 from pathlib import Path
 
 import mlflow
+import numpy as np
+import numpy.typing as npt
 import pandas as pd
 import pyarrow as pa
 import yaml
@@ -24,6 +26,7 @@ from contract.statistics.metrics import metric_values
 from contract.store.frames import feature_frame
 from contract.store.package import MANIFEST_FILE, NOT_SEALED
 from contract.use_case.model import UseCase
+from contract.use_case.pseudonymisation import of_persons
 from monitoring.windows import reference
 from pipelines.model.fitted import answers, labels, load_model
 from pipelines.model.results import Trained
@@ -40,6 +43,10 @@ from tracking.tags import SCORER_TAG
 
 ARTIFACT = "model"
 SEED = 0
+# Of the holdout in the reference: what monitoring compares with needs no more, and a package
+# travels to every service.
+HOLDOUT_ROWS = 50_000
+HOLDOUT_CELLS = 2_000_000  # rows times features and answers: 16 MB
 
 
 class Packaged(Result):
@@ -105,9 +112,10 @@ def _add_scorer(
         write_scorer,  # treelite and onnx, which a reused step never needs
     )
 
-    model = load_model(trained.model_uri)
+    own = trained.own_class
+    model = load_model(trained.model_uri, own, workspace.code_folder)
     with working(f"compiling, and proving it on {count(holdout.num_rows)} holdout rows"):
-        written = write_scorer(folder, model, workspace.use_case, holdout)
+        written = write_scorer(folder, model, workspace.use_case, holdout, own)
     if written.parity is not None:
         mlflow.log_metrics(written.parity.figures())
         mlflow.log_dict(written.parity.record(), f"{SCORER_DIR}/{PARITY_FILE}")
@@ -120,9 +128,11 @@ def _add_scorer(
 def add_reference(
     folder: Path, use_case: UseCase, training: pa.Table, holdout: pa.Table, scorer: Scorer
 ) -> None:
-    """Freeze what monitoring compares with: a sample of training inputs, answers on the holdout.
+    """Freeze what monitoring compares with: a sample of training inputs, one of the holdout's rows.
 
-    In-sample predictions flatter, so predictions and figures are the holdout's.
+    In-sample predictions flatter, so predictions and figures are the holdout's; figures are of all
+    its rows, whatever is kept. What the log hides can't be compared, and no person's data
+    travel with a package: such columns are left out.
     """
     inputs = reference_inputs(use_case, feature_frame(training, use_case))
     columns = {name: holdout.column(name).to_pylist() for name in scorer.features}
@@ -131,7 +141,11 @@ def add_reference(
     if scored.probability is not None:
         for i, name in enumerate(scored.classes):
             frame[f"{reference.PROBABILITY}{name}"] = scored.probability[:, i]
-    held_out = reference.Rows(feature_frame(holdout, use_case), frame)
+    features = _watched(use_case, feature_frame(holdout, use_case))
+    kept = _kept(len(frame), len(features.columns) + len(frame.columns))
+    held_out = reference.Rows(
+        *(part.iloc[kept].reset_index(drop=True) for part in (features, frame))
+    )
     figures = metric_values(use_case, scored)
     folder.mkdir()
     reference.freeze(folder, inputs, held_out, figures)
@@ -140,7 +154,20 @@ def add_reference(
 def reference_inputs(use_case: UseCase, features: pd.DataFrame) -> pd.DataFrame:
     """A sample of the training inputs."""
     n = min(use_case.monitoring.reference_rows, len(features))
-    return features.sample(n, random_state=SEED).reset_index(drop=True)
+    return _watched(use_case, features).sample(n, random_state=SEED).reset_index(drop=True)
+
+
+def _watched(use_case: UseCase, features: pd.DataFrame) -> pd.DataFrame:
+    """The features that the log holds as sent and that are of no person."""
+    return features[[name for name in use_case.features if name not in of_persons(use_case)]]
+
+
+def _kept(n_rows: int, n_columns: int) -> npt.NDArray[np.int64]:
+    """Positions of the holdout's rows that are kept, in their order; all of them where few."""
+    most = min(HOLDOUT_ROWS, max(1, HOLDOUT_CELLS // n_columns))
+    if n_rows <= most:
+        return np.arange(n_rows)
+    return np.sort(np.random.default_rng(SEED).choice(n_rows, most, replace=False))
 
 
 def frozen(use_case: UseCase) -> str:

@@ -29,6 +29,7 @@ from tracking.tags import (
     GIT_COMMIT_TAG,
     GIT_DIRTY_TAG,
     LOCK_HASH_TAG,
+    OWN_CLASS_TAG,
     PACKAGE_RUN_TAG,
     PACKAGE_TAG,
     PREDICTION_HASH_TAG,
@@ -137,6 +138,7 @@ def lineage(
         PREDICTION_HASH_TAG: trained.prediction_hash,
         LOCK_HASH_TAG: lock_hash(),
         ESTIMATOR_TAG: trained.estimator,
+        **({OWN_CLASS_TAG: trained.code_hash} if trained.code_hash else {}),
         COMPARED_WITH_TAG: evaluated.champion,
         evaluated.metric: f"{evaluated.figures[evaluated.metric].value:.4f}",
     }

@@ -32,11 +32,13 @@ from pipelines.runtime.workspace import Workspace, open_workspace
 from pipelines.split import SplitMade
 from pipelines.train import STEP as TRAIN
 from pipelines.train import fit
+from serving.scoring.own_code import find_own
 from tracking.tags import (
     CODE_HASH_TAG,
     GIT_COMMIT_TAG,
     GIT_DIRTY_TAG,
     LOCK_HASH_TAG,
+    OWN_CLASS_TAG,
     PLATFORM_TAG,
     PYTHON_TAG,
     REPRODUCED_TAG,
@@ -106,7 +108,9 @@ def _frozen_workspace(workspace: Workspace, version: Version, trained: Trained) 
         folder = fetch(version, Path(into))
         use_case = parse_frozen((folder / USE_CASE_FILE).read_text(encoding="utf-8"), folder)
     estimator = use_case.estimator.model_copy(update={"parameters": trained.parameters})
-    fixed = use_case.model_copy(update={"estimator": estimator})
+    # The user's own class comes from beside the use case, never from the package.
+    source = use_case.source.model_copy(update={"folder": workspace.use_case.source.folder})
+    fixed = use_case.model_copy(update={"estimator": estimator, "source": source})
     return Workspace(
         fixed, workspace.settings, workspace.tables, workspace.client, workspace.experiment_id
     )
@@ -138,6 +142,10 @@ def _code_differences(workspace: Workspace, trained: Trained) -> Iterator[str]:
     ):
         if tags.get(name) != now:
             yield f"{name}: was {tags.get(name)}, is {now}"
+    if trained.code_hash:
+        found = find_own(trained.path, Path(workspace.use_case.source.folder)).sha256
+        if found != trained.code_hash:
+            yield f"{OWN_CLASS_TAG}: was {trained.code_hash}, is {found}"
 
 
 @contextmanager

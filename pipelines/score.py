@@ -14,7 +14,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from contract.errors import BadInput, Refused
 from contract.settings import read_settings
-from contract.store.schema import TYPES
+from contract.store.schema import TYPES, check_names
 from contract.use_case.loader import load_use_case
 from contract.use_case.model import UseCase
 from pipelines.data.file_batches import Batches, check_output, open_batches, open_output
@@ -85,7 +85,9 @@ def _load(workspace: Workspace, version: Version) -> ServedVersion:
     """The version, verified and checked the way the service does."""
     with TemporaryDirectory() as name:
         folder = fetch(version, Path(name))
-        served = load_version(folder, workspace.model_name, version.version)
+        served = load_version(
+            folder, workspace.model_name, version.version, code=workspace.code_folder
+        )
     check_golden(served)
     return served
 
@@ -111,11 +113,12 @@ def _read(source: Batches) -> Iterator[pa.RecordBatch]:
     try:
         yield from (batch for batch in source.batches if batch.num_rows)
     except pa.ArrowInvalid as error:
-        raise Refused(f"source: a cell can't be read as declared: {error}") from error
+        raise Refused(f"source: a row can't be read: {error}") from error
 
 
 def _check(batch: pa.RecordBatch, use_case: UseCase, before: int) -> CheckedColumns:
     """The cells as the service checks them; Refused names the row as counted from the first."""
+    check_names(batch.schema.names, use_case)
     row_names = (*use_case.keys, *filter(None, (use_case.event_time,)))
     names = [name for name in (*use_case.features, *row_names) if name in batch.schema.names]
     columns = {name: batch.column(name).to_pylist() for name in names}

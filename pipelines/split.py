@@ -22,7 +22,7 @@ from pipelines.data.days import (
     local_midnight,
     with_windows,
 )
-from pipelines.data.raw_table import valid_rows
+from pipelines.data.raw_table import valid_as_written
 from pipelines.data.validated import Validated
 from pipelines.runtime import cli
 from pipelines.runtime.console import count, working
@@ -55,7 +55,9 @@ class SplitMade(Result):
 
 
 STEP = Step(
-    "split", SplitMade, ("columns", "keys", "target", "event_time", "time_zone", "split", "source")
+    "split",
+    SplitMade,
+    ("columns", "keys", "target", "event_time", "time_zone", "split", "source.late_duplicates"),
 )
 
 
@@ -79,10 +81,12 @@ def split(
 def _split(workspace: Workspace, validated: Validated, among: Sequence[TableVersion]) -> SplitMade:
     use_case, tables = workspace.use_case, workspace.tables
     with working("reading the valid rows"):
-        rows = valid_rows(tables, use_case, validated.raw.version, validated.quarantine.version)
+        rows = valid_as_written(tables, use_case, validated.raw, validated.quarantine)
     if among:
         rows = _of_keys(rows, tables, use_case, among)
-    labelled = rows.filter(pc.is_valid(rows.column(use_case.target)))
+    n_unlabelled = rows.column(use_case.target).null_count
+    labelled = rows.filter(pc.is_valid(rows.column(use_case.target))) if n_unlabelled else rows
+    del rows  # with a large table one copy in memory is enough
     training, holdout = divide(labelled, use_case)
     for name, mask in (("training", training), ("holdout", holdout)):
         if not mask.any():
@@ -90,7 +94,7 @@ def _split(workspace: Workspace, validated: Validated, among: Sequence[TableVers
     made = SplitMade(
         training=_publish(tables, "training", labelled, training),
         holdout=_publish(tables, "holdout", labelled, holdout),
-        rows_unlabelled=rows.num_rows - labelled.num_rows,
+        rows_unlabelled=n_unlabelled,
         rows_outside=int((~training & ~holdout).sum()),
     )
     mlflow.log_metrics({"rows_training": made.training.rows, "rows_holdout": made.holdout.rows})

@@ -4,12 +4,15 @@ Deterministic: the same rows, code, parameters and libraries give bit-identical 
 """
 
 import hashlib
+import json
 import platform
 from importlib.metadata import distributions
+from pathlib import Path
 from typing import Annotated, Any
 
 import mlflow
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 import typer
 
@@ -18,19 +21,30 @@ from contract.statistics.metrics import Scored, check_metric, metrics_for
 from contract.store.frames import feature_frame
 from contract.store.tables import Tables, TableVersion
 from contract.use_case.model import UseCase
-from pipelines.model.fitted import labels, score, signature
-from pipelines.model.preprocess import build_pipeline
+from contract.use_case.pseudonymisation import of_persons, stand_in
+from pipelines.model.fit import fit_pipeline
+from pipelines.model.fitted import labels, score, signature, weights
+from pipelines.model.refusal import refusal
 from pipelines.model.results import Trained
 from pipelines.runtime import cli
 from pipelines.runtime.code_hash import code_hash
 from pipelines.runtime.console import count, working
+from pipelines.runtime.frozen_rows import read_frozen
 from pipelines.runtime.run_inputs import log_input
 from pipelines.runtime.step import Done, Step, execute, latest_run, load_result, lock_hash
 from pipelines.runtime.workspace import Workspace, open_workspace
 from pipelines.split import STEP as SPLIT
 from pipelines.split import SplitMade
+from serving.scoring.own_code import OwnClass, find_own
 from serving.scoring.trusted_types import TRUSTED_TYPES
-from tracking.tags import CODE_HASH_TAG, ESTIMATOR_TAG, LOCK_HASH_TAG, PLATFORM_TAG, PYTHON_TAG
+from tracking.tags import (
+    CODE_HASH_TAG,
+    ESTIMATOR_TAG,
+    LOCK_HASH_TAG,
+    OWN_CLASS_TAG,
+    PLATFORM_TAG,
+    PYTHON_TAG,
+)
 
 TuneOption = Annotated[str, typer.Option(help="Optuna trials; 0 trains the declared parameters.")]
 EXAMPLE_ROWS = 3
@@ -43,6 +57,7 @@ STEP = Step(
         "columns",
         "keys",
         "target",
+        "weight",
         "event_time",
         "positive",
         "split",
@@ -54,7 +69,11 @@ STEP = Step(
 
 def train(workspace: Workspace, split: SplitMade, tune: int = 0) -> Done[Trained]:
     """Fit a candidate on the training table."""
+    if reason := refusal(workspace.use_case):
+        raise BadInput(reason)
     inputs = {"training": split.training.content_hash, "holdout": split.holdout.content_hash}
+    if own := own_class(workspace):
+        inputs["own_class"] = own.sha256
     return execute(workspace, STEP, lambda: fit(workspace, split, tune), inputs, {"tune": tune})
 
 
@@ -70,10 +89,12 @@ def fit(workspace: Workspace, split: SplitMade, tune: int) -> Trained:
         parameters |= best.parameters
         mlflow.log_metric(f"cross_validation/{use_case.evaluation.metric}", best.value)
         mlflow.log_metrics({"trials_finished": best.finished, "trials_pruned": best.pruned})
-    mlflow.log_params({f"estimator_{name}": value for name, value in parameters.items()})
+    mlflow.log_params({f"estimator_{name}": readable(value) for name, value in parameters.items()})
     features = feature_frame(rows, use_case)
     with working(f"fitting {use_case.estimator.path} on {count(len(features))} rows"):
-        model = build_pipeline(use_case, parameters).fit(features, labels(rows, use_case))
+        target, weight = labels(rows, use_case), weights(rows, use_case)
+        model = fit_pipeline(use_case, parameters, features, target, weight)
+    own = own_class(workspace)
     holdout = read_rows(tables, use_case, split.holdout)
     scored = score(model, holdout, use_case)
     check_metric(use_case, metrics_for(use_case, scored))
@@ -81,14 +102,15 @@ def fit(workspace: Workspace, split: SplitMade, tune: int) -> Trained:
         model,
         name="model",
         serialization_format="skops",
-        skops_trusted_types=list(TRUSTED_TYPES),
+        skops_trusted_types=[*TRUSTED_TYPES, *([own.type_name] if own else [])],
         signature=signature(use_case),
-        input_example=features.head(EXAMPLE_ROWS),
+        input_example=example(use_case, features),
         pip_requirements=exact_requirements(),
     )
     log_input(tables, split.training, "training")
-    estimator = use_case.estimator.path.rpartition(".")[2]
-    mlflow.set_tags({ESTIMATOR_TAG: estimator, **environment()})
+    estimator = use_case.estimator.kind
+    tags = {OWN_CLASS_TAG: own.sha256} if own else {}
+    mlflow.set_tags({ESTIMATOR_TAG: estimator, **tags, **environment()})
     run = mlflow.active_run()
     return Trained(
         run_id=run.info.run_id if run else "",
@@ -99,13 +121,39 @@ def fit(workspace: Workspace, split: SplitMade, tune: int) -> Trained:
         holdout=split.holdout,
         prediction_hash=prediction_hash(scored),
         tune=tune,
+        path=use_case.estimator.path,
+        code_hash=own.sha256 if own else "",
     )
 
 
+def example(use_case: UseCase, features: pd.DataFrame) -> pd.DataFrame:
+    """The first rows, for whoever wonders what to send; of persons a stand-in."""
+    few = features.head(EXAMPLE_ROWS).copy()
+    for name in of_persons(use_case):
+        value = stand_in(use_case.columns[name])
+        few[name] = pd.Series([value] * len(few), few.index, few[name].dtype)
+    return few
+
+
+def own_class(workspace: Workspace) -> OwnClass | None:
+    """The user's own class as its file is now; None where a library's is declared."""
+    declared = workspace.use_case.estimator
+    folder = Path(workspace.use_case.source.folder)
+    return find_own(declared.path, folder) if declared.own else None
+
+
+def readable(value: Any) -> Any:
+    """A parameter as the run shows it: mappings and lists as JSON."""
+    return json.dumps(value, ensure_ascii=False) if isinstance(value, dict | list) else value
+
+
 def read_rows(tables: Tables, use_case: UseCase, table: TableVersion) -> pa.Table:
-    """Rows of a frozen table in order of time and key, so that training sees one order only."""
+    """Rows of a frozen table in order of time and key, so that training sees one order only.
+
+    Refused where they are not the rows that were written.
+    """
     time = [use_case.event_time] if use_case.event_time else []
-    return tables.read(table.table, table.version, order_by=[*time, *use_case.keys])
+    return read_frozen(tables, table, [*time, *use_case.keys])
 
 
 def prediction_hash(scored: Scored) -> str:

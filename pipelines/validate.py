@@ -5,6 +5,7 @@ expectation over the whole table, stop the run and take the delivery out of `raw
 """
 
 from collections import defaultdict
+from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 import mlflow
@@ -17,12 +18,23 @@ from contract.names import DELIVERY, REASONS, ROW_HASH
 from contract.store.fingerprint import content_hash, value_hash
 from contract.store.tables import CONTENT_HASH, TableVersion
 from contract.use_case.model import UseCase
-from pipelines.data.delivery import check_frame, log_reports
+from pipelines.data.delivery import (
+    LATE_DUPLICATE,
+    RefusedDelivery,
+    check_frame,
+    log_reports,
+    refusal,
+    refusal_reasons,
+    refusal_told,
+    taken_told,
+)
 from pipelines.data.expectations import row_rules, table_rules
 from pipelines.data.raw_table import known_rows, late_duplicates, quarantine_schema, valid_rows
 from pipelines.data.validated import Validated
 from pipelines.ingest import STEP as INGEST
 from pipelines.ingest import Ingested
+from pipelines.profiling.notes import ColumnNote, page
+from pipelines.profiling.strange_values import strange
 from pipelines.runtime import cli
 from pipelines.runtime.code_hash import code_hash
 from pipelines.runtime.console import console, count, working
@@ -37,23 +49,26 @@ from pipelines.runtime.step import (
     lock_hash,
 )
 from pipelines.runtime.workspace import Workspace, open_workspace
-from tracking.tags import DATA_HASH_TAG, RULES_TAG, STEP_TAG
+from tracking.tags import DATA_HASH_TAG, NOTE_TAG, RULES_TAG, STEP_TAG
 
 if TYPE_CHECKING:  # Great Expectations takes seconds to import; a reused step never needs it
     from pipelines.data.gx_report import ExpectationResult, ValidationReport
 
-LATE_DUPLICATE = "late duplicate of a known key"
-
 
 STEP = Step(
-    "validate", Validated, ("columns", "keys", "target", "expectations", "validation", "source")
+    "validate",
+    Validated,
+    ("columns", "keys", "target", "expectations", "validation", "source.late_duplicates"),
 )
 
 
 def validate(workspace: Workspace, ingested: Ingested) -> Done[Validated]:
     """Check what was delivered since the last validation by the same rules."""
     inputs = {"raw": ingested.raw.content_hash}
-    return execute(workspace, STEP, lambda: _validate(workspace, ingested.raw), inputs)
+    done = execute(workspace, STEP, lambda: _validate(workspace, ingested.raw), inputs)
+    if ingested.collected:
+        taken_told(workspace)
+    return done
 
 
 def newest_valid(workspace: Workspace) -> tuple[Validated, pa.Table]:
@@ -81,27 +96,41 @@ def _validate(workspace: Workspace, raw: TableVersion) -> Validated:
     after = _last_validated(workspace, raw)
     mlflow.set_tag(RULES_TAG, _rules(use_case))
     rows = tables.read("raw", raw.version)
-    fresh = rows.filter(pc.greater(rows.column(DELIVERY), after))
+    is_fresh = pc.greater(rows.column(DELIVERY), after)
+    fresh = rows if pc.all(is_fresh).as_py() else rows.filter(is_fresh)  # a filter copies
     with working(f"checking {count(fresh.num_rows)} rows by expectations"):
         reports = _reports(use_case, rows, fresh)
+        notes = tuple(strange(rows, use_case))
     log_reports(reports)
+    _log_notes(notes)
     log_input(tables, raw, "raw")
     findings = [f for report in reports.values() for f in report.findings]
     reasons = _reasons(workspace, raw, findings, after)
+    quarantine, n_quarantined = _quarantine(workspace, fresh, reasons, after)
     validated = Validated(
         raw=raw,
-        quarantine=_quarantine(workspace, fresh, reasons, after),
+        quarantine=quarantine,
         delivery=max(rows.column(DELIVERY).to_pylist(), default=0),
         rows_checked=fresh.num_rows,
-        rows_quarantined=len(reasons),
+        rows_quarantined=n_quarantined,
         expectations_passed=sum(f.passed for f in findings),
         expectations_total=len(findings),
-        warnings=tuple(f.name for f in findings if not f.passed and f.rule.severity == "warning"),
+        warnings=tuple(
+            f"{f.name}, {f.detail}"
+            for f in findings
+            if not f.passed and f.rule.severity == "warning"
+        ),
+        notes=notes,
     )
     _log_counts(validated)
     if why := refusal(use_case, findings, validated):
         _take_back(workspace, after)
-        raise Refused(f"Validation stopped: {why} The delivery was taken out of raw again.")
+        with refusal_told(workspace):
+            raise RefusedDelivery(
+                f"Validation stopped: {why} The delivery was taken out of raw again.",
+                refusal_reasons(use_case, findings, validated),
+                content_hash(fresh.column(ROW_HASH).to_numpy()),
+            )
     return validated
 
 
@@ -128,6 +157,12 @@ def _log_counts(validated: Validated) -> None:
             "rows_quarantined": validated.rows_quarantined,
         }
     )
+
+
+def _log_notes(notes: tuple[ColumnNote, ...]) -> None:
+    """Notes are the run's description, so that whoever looks at the validation reads them first."""
+    mlflow.log_dict({"notes": [asdict(note) for note in notes]}, "validation/notes.json")
+    mlflow.set_tag(NOTE_TAG, page(notes))
 
 
 def _rules(use_case: UseCase) -> str:
@@ -175,7 +210,8 @@ def _reasons(
 
 def _quarantine(
     workspace: Workspace, fresh: pa.Table, reasons: dict[int, list[str]], after: int
-) -> TableVersion:
+) -> tuple[TableVersion, int]:
+    """The table and how many of the fresh rows went into it."""
     tables = workspace.tables
     schema = quarantine_schema(workspace.use_case)
     tables.create("quarantine", schema)
@@ -192,27 +228,7 @@ def _quarantine(
         version = tables.version("quarantine")
     else:
         version = tables.overwrite("quarantine", bad, where, **{CONTENT_HASH: total})
-    return TableVersion("quarantine", version, len(hashes), total)
-
-
-def refusal(use_case: UseCase, findings: "list[ExpectationResult]", validated: Validated) -> str:
-    """Why a delivery may not be used; "" where it may."""
-    critical = [
-        f
-        for f in findings
-        if not f.passed and f.rule.level == "table" and f.rule.severity == "critical"
-    ]
-    if critical:
-        return "failed " + "; ".join(f"{f.name} ({f.detail})" for f in critical) + "."
-    share = validated.rows_quarantined / max(validated.rows_checked, 1)
-    limit = use_case.validation.max_quarantined_share
-    if share > limit:
-        rows = ", ".join(f"{f.name}" for f in findings if not f.passed and f.rule.level == "row")
-        return (
-            f"{share:.1%} of the rows failed ({rows or LATE_DUPLICATE}), "
-            f"max_quarantined_share allows {limit:.1%}."
-        )
-    return ""
+    return TableVersion("quarantine", version, len(hashes), total), bad.num_rows
 
 
 def _take_back(workspace: Workspace, after: int) -> None:

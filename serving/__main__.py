@@ -15,7 +15,7 @@ import typer
 
 from contract.command import run
 from contract.errors import BadInput, Refused
-from contract.settings import Settings, read_settings
+from contract.settings import CODE_FOLDER, Settings, read_settings
 from contract.use_case.loader import load_use_case
 from serving.scoring.cache import Announcement, Cache
 from serving.supervisor import Child, supervise
@@ -37,7 +37,10 @@ def main(
         if not port.isdecimal() or int(port) > MAX_PORT:
             raise BadInput(f"port: a number up to {MAX_PORT} is needed, found {port!r}.")
         settings = settings.model_copy(update={"serve_port": int(port)})
-    name = load_use_case(use_case).name
+    declared = load_use_case(use_case)
+    name = declared.name
+    # The processes below know the model's name alone.
+    os.environ[CODE_FOLDER] = str(settings.code_folder or declared.source.folder)
     with bind(settings.serve_host, settings.serve_port) as listener:
         asyncio.run(serve(name, settings, listener))
 

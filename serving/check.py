@@ -18,6 +18,7 @@ import typer
 
 from contract.errors import Refused, Unavailable
 from contract.processes import run_to_end
+from contract.settings import CODE_FOLDER
 from serving.telemetry.metrics import SHARED
 
 REQUIREMENTS_FILE = "requirements.txt"
@@ -47,7 +48,7 @@ def main(
             foreign_types,
         )
 
-        if foreign := foreign_types(folder / MODEL_FILE):
+        if foreign := foreign_types(folder):
             raise Refused(f"{MODEL_FILE} holds types that are not trusted: {', '.join(foreign)}.")
     rows = len(served.golden.expected.prediction) if served.golden else 0
     print(json.dumps({"digest": served.digest, "golden_rows": rows}))
@@ -78,17 +79,21 @@ def check_apart(
     registered: str,
     new: bool,
     limit_s: float | None = None,
+    code: Path | None = None,
 ) -> int:
     """Load and ask a package in a process of its own, so that it can break nothing here.
 
     The number of golden rows that it answered; Refused with its reason; Unavailable when the
     process was stopped before it could say. A package that is not `new` to this host is not
-    searched for foreign types again. What its worker counts is not the service's.
+    searched for foreign types again. What its worker counts is not the service's. `code` is the
+    folder of the user's own classes, None: the one that the environment names.
     """
     limit = CHECK_S if limit_s is None else limit_s
     command = [sys.executable, "-m", "serving.check", str(folder), "--name", name]
     command += ["--version", version, "--registered", registered, "--types", "yes" if new else "no"]
     environment = {name: value for name, value in os.environ.items() if name != SHARED}
+    if code is not None:
+        environment[CODE_FOLDER] = str(code.resolve())
     try:
         check = run_to_end(command, limit, cwd=HERE, environment=environment)
     except TimeoutError:

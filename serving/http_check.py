@@ -7,6 +7,7 @@ only a request can break (a name of a column that no decoder takes, say) is foun
 import asyncio
 import hashlib
 import json
+import os
 import secrets
 import socket
 import tempfile
@@ -20,7 +21,7 @@ import uvloop
 from pydantic import SecretStr
 
 from contract.errors import Refused
-from contract.settings import Settings
+from contract.settings import CODE_FOLDER, Settings
 from contract.store.package import MANIFEST_FILE
 from serving.protocols.protocol import GoldenRequest
 from serving.protocols.registry import PROTOCOLS
@@ -51,9 +52,10 @@ def ask(folder: Path, name: str, version: str, registered: str) -> ServedVersion
 
 
 def _settings(place: str) -> Settings:
-    """The defaults, whatever the environment says; nothing is logged, so any secret will do."""
+    """The defaults, whatever the environment says but of code; no log, so any secret will do."""
     return Settings.model_construct(
         serve_cache=place,
+        serve_code=os.environ.get(CODE_FOLDER, ""),
         serve_access_log=False,
         log_spool=place,
         log_sync="off",

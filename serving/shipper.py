@@ -71,7 +71,11 @@ def main(
     with locked(folder / LOCK_FILE, lambda: busy, FOREVER, stop.is_set, LOCK_POLL_S):
         for waiting in left_alone(settings.shared_spools, folder) if settings.shared_spools else ():
             logger.warning("%s", waiting)
-        shadow = Shadow(Cache(settings.cache_root / name), name) if settings.serve_shadow else None
+        shadow = (
+            Shadow(Cache(settings.cache_root / name), name, code=settings.code_folder)
+            if settings.serve_shadow
+            else None
+        )
         tables = Tables(settings.table_root, name)
         ours = shippers(folder, tables, shadow, settings.shared_spools)
         problem = keep_shipping(ours, settings.ship_every_s, stop)

@@ -62,6 +62,7 @@ async def open_server(name: str, settings: Settings) -> Server:
         name,
         settings.serve_poll_s,
         log_secret=settings.log_secret.get_secret_value(),
+        code=settings.code_folder,
     )
     current.refresh()
     log = open_log(settings, name)

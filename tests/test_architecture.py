@@ -14,7 +14,7 @@ PAGE = (PROJECT / "docs/architecture.md").read_text(encoding="utf-8")
 PACKAGES = ("contract", "tracking", "monitoring", "serving", "pipelines", "use_cases", "benchmarks")
 ROOT_FILES = 40  # of pipelines: one for each command
 ROOM_FILES = 14  # a room that holds kinds, one file each, may hold more
-KINDS = {"encoders", "estimators", "sources", "protocols", "distances", "channels"}
+KINDS = {"encoders", "estimators", "sources", "protocols", "distances", "channels", "notices"}
 
 
 def layers() -> list[list[str]]:

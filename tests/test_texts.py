@@ -21,7 +21,9 @@ from contract.use_case.loader import parse_use_case
 from contract.use_case.model import Column, UseCase
 from monitoring.alerts.channels.mail import letter_of
 from monitoring.alerts.channels.slack import slack_body
-from monitoring.alerts.message import rehearsal
+from monitoring.alerts.message import Message, rehearsal
+from monitoring.alerts.notice import worded
+from monitoring.alerts.notices.refused_delivery import refused
 from monitoring.monitor import monitor
 from monitoring.report.evidently_pages import EvidentlyPage, answers_page, inputs_page
 from monitoring.windows.window import WindowRequest
@@ -30,10 +32,13 @@ from pipelines.data.gx_report import check
 from pipelines.data.validated import Validated
 from pipelines.model.model_card import model_card
 from pipelines.model.results import Evaluated, Figure, HoldoutSlice, Trained
+from pipelines.profiling.notes import ColumnNote
+from pipelines.profiling.notes import page as notes_page
 from pipelines.registry.description import front_page
 from pipelines.registry.ledger import LedgerEntry, RegistryState
 from pipelines.registry.move_runs import _note as entry_page
-from pipelines.release.decision import Champion, GateDecision
+from pipelines.release.decision import GateDecision
+from pipelines.release.gate_evidence import Champion
 from pipelines.release.gate_report import page as gate_page
 from pipelines.replaying.progress import ReplayProgress, WindowFigures, WindowProgress
 from pipelines.replaying.progress import markdown as replay_page
@@ -89,7 +94,7 @@ def card_of(text: str) -> str:
 def gate_of(text: str) -> str:
     slices = (replace(LARGE, column=text, value=text),)
     opponent = Champion("1", 0, (), replace(EQUAL, slices=slices))
-    return gate_page(GATES, replace(GOOD, opponent=opponent), GateDecision(False, (text,)))
+    return gate_page(GATES, replace(GOOD, opponent=opponent), GateDecision(False, (text,), (text,)))
 
 
 def entry_of(text: str) -> LedgerEntry:
@@ -128,6 +133,7 @@ def status_of(text: str) -> str:
 MARKDOWN: dict[str, Callable[[str], str]] = {
     "model card": card_of,
     "gate": gate_of,
+    "strange columns": lambda text: notes_page([ColumnNote(text, "spelling", 1, text)]),
     "registered model": front_of,
     "move": lambda text: entry_page(entry_of(text)),
     "replay": replay_of,
@@ -181,9 +187,20 @@ def descriptions(document: Any) -> Iterator[str]:
             yield from descriptions(part)
 
 
-def test_an_alert_has_no_markup_of_theirs() -> None:
-    message = replace(rehearsal(use_case_of(ALL), "1", "http://127.0.0.1:5000/", "2024-01-01"))
-    message = replace(message, kind="alarm", reasons=(ALL,), next_steps=(ALL,))
+def alarm_of(use_case: UseCase) -> Message:
+    message = rehearsal(use_case, "1", "http://127.0.0.1:5000/", "2024-01-01")
+    return replace(message, kind="alarm", reasons=(ALL,), next_steps=(ALL,))
+
+
+def notice_of(use_case: UseCase) -> Message:
+    notice = refused("a", (ALL,), "")
+    message = worded(notice, "alarm", use_case, "1", "http://127.0.0.1:5000/", "2024-01-01")
+    return replace(message, next_steps=(*message.next_steps, ALL))
+
+
+@pytest.mark.parametrize("made", [alarm_of, notice_of])
+def test_an_alert_has_no_markup_of_theirs(made: Callable[[UseCase], Message]) -> None:
+    message = made(use_case_of(ALL))
     body = json.loads(slack_body(message))
     texts = [block["text"] for block in body["blocks"] if "text" in block]
     marked = [text["text"] for text in texts if text["type"] == "mrkdwn"]

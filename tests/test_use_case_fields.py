@@ -4,7 +4,6 @@ A field without a line in the table fails, so none can be declared and read nowh
 """
 
 import sqlite3
-import sys
 from collections.abc import Callable, Iterator, Mapping
 from copy import deepcopy
 from dataclasses import dataclass, field
@@ -18,7 +17,8 @@ import yaml
 from deltalake import write_deltalake
 
 from contract.use_case.loader import parse_use_case
-from contract.use_case.model import Section, UseCase
+from contract.use_case.model import UseCase
+from contract.use_case.section import Section
 from tests.conftest import MADE, made_rows
 from tests.support import observed as see
 
@@ -38,11 +38,13 @@ RULES = {"expectations": [RULE]}
 GROUPED = {"split": {"by": "group", "column": "group", "holdout_share": 0.25}}
 DRAWN = {"split": {"by": "random", "holdout_share": 0.25}}
 DATED = {"split": {"by": "time", "train_until": "2024-01-03", "holdout_until": "2024-01-04"}}
+MASS = {"columns.mass": {"type": "number", "min": 0}}
 SQL = {"source": {"sql": {"url": "sqlite:///a.db", "query": "SELECT * FROM t"}}}
 DELTA = {"source": {"delta": {"path": "a"}}}
 NIGHTLY = {"schedule.monitor": "15 2 * * *"}
 WATCHED = {"schedule.labels": "inbox/*.csv"}
 MANUAL = {"release.approval": "manual"}
+CELLS = {"source": {"csv": {"path": "cells.csv"}}}
 INTERVAL = {"estimator.search": {"C": {"low": 1, "high": 10}}}
 
 EFFECTS = {
@@ -54,7 +56,10 @@ EFFECTS = {
     "UseCase.keys": Effect("keys", ["id", "group"], see.expectations),
     "UseCase.event_time": Effect("event_time", None, see.request_rows, DRAWN),
     "UseCase.time_zone": Effect("time_zone", "Asia/Tokyo", see.due_times, NIGHTLY),
-    "UseCase.target": Effect("target", "colour", see.request_rows),
+    "UseCase.target": Effect(
+        "target", "group", see.request_rows, {"target": "colour", "positive": "red"}
+    ),
+    "UseCase.weight": Effect("weight", "mass", see.request_rows, MASS),
     "UseCase.positive": Effect("positive", False, see.figures),
     "Column.type": Effect("columns.size.type", "integer", see.request_rows),
     "Column.description": Effect("columns.size.description", "how large", see.request_rows),
@@ -63,6 +68,8 @@ EFFECTS = {
     "Column.min": Effect("columns.size.min", 0, see.expectations),
     "Column.max": Effect("columns.size.max", 1, see.expectations),
     "Column.categories": Effect("columns.colour.categories", ["red"], see.expectations),
+    "Column.encode": Effect("columns.colour.encode", "target", see.encoder),
+    "Column.max_categories": Effect("columns.colour.max_categories", 2, see.encoder),
     "Column.unseen": Effect("columns.colour.unseen", "reject", see.request_rows),
     "Column.out_of_range": Effect("columns.size.out_of_range", "reject", see.request_rows),
     "Column.personal": Effect("columns.colour.personal", True, see.logged),
@@ -73,11 +80,24 @@ EFFECTS = {
         see.source_rows,
         {"source": {"python": "loader_of_fields:one"}},
     ),
-    "Source.csv": Effect("source.csv", "b.csv", see.source_rows),
+    "Csv.path": Effect("source.csv", "b.csv", see.source_rows),
+    "Csv.delimiter": Effect("source.csv.delimiter", ";", see.cells, CELLS),
+    "Csv.decimal": Effect("source.csv.decimal", ",", see.cells, CELLS),
+    "Csv.thousands": Effect("source.csv.thousands", ",", see.cells, CELLS),
+    "Csv.encoding": Effect("source.csv.encoding", "latin-1", see.cells, CELLS),
+    "Csv.null_values": Effect("source.csv.null_values", ["red"], see.cells, CELLS),
+    "Csv.true_values": Effect("source.csv.true_values", ["1"], see.cells, CELLS),
+    "Csv.false_values": Effect("source.csv.false_values", ["0"], see.cells, CELLS),
+    "Csv.timestamp_format": Effect("source.csv.timestamp_format", "%Y%m%d", see.cells, CELLS),
     "Source.parquet": Effect(
         "source.parquet", "b.parquet", see.source_rows, {"source": {"parquet": "a.parquet"}}
     ),
+    "Source.json_lines": Effect(
+        "source.json", "b.jsonl", see.source_rows, {"source": {"json": "a.jsonl"}}
+    ),
+    "Source.since": Effect("source.since", "id", see.read_mark, {"source.since": "moment"}),
     "Source.late_duplicates": Effect("source.late_duplicates", "replace", see.usable_rows),
+    "Source.expect_every": Effect("source.expect_every", "1 day", see.lateness),
     "Sql.url": Effect("source.sql.url", "sqlite:///b.db", see.source_rows, SQL),
     "Sql.query": Effect("source.sql.query", "SELECT id FROM t", see.source_rows, SQL),
     "Delta.path": Effect("source.delta.path", "b", see.source_rows, DELTA),
@@ -126,6 +146,7 @@ EFFECTS = {
     "Gates.minimum": Effect("gates.minimum", {"roc_auc": 0.9}, see.gate_decision),
     "Gates.maximum": Effect("gates.maximum", {"calibration_error": 0.01}, see.gate_decision),
     "Gates.min_rows": Effect("gates.min_rows", 400, see.gate_decision),
+    "Gates.min_class_rows": Effect("gates.min_class_rows", 50, see.gate_decision),
     "Gates.margin": Effect("gates.margin", 0.001, see.gate_decision),
     "Gates.slice_margin": Effect("gates.slice_margin", 0.2, see.gate_decision),
     "Gates.slice_min_rows": Effect("gates.slice_min_rows", 300, see.gate_decision),
@@ -156,6 +177,7 @@ EFFECTS = {
     "Retraining.max_key_share": Effect("retraining.max_key_share", 0.3, see.retrain_decision),
     "Retraining.max_hours": Effect("retraining.max_hours", 1, see.deadlines),
     "Schedule.feedback": Effect("schedule.feedback", "*/30 * * * *", see.due_times, WATCHED),
+    "Schedule.pipeline": Effect("schedule.pipeline", "20 3 * * *", see.due_times),
     "Schedule.monitor": Effect("schedule.monitor", "20 3 * * *", see.due_times),
     "Schedule.retrain": Effect("schedule.retrain", "20 3 * * *", see.due_times),
     "Schedule.maintain": Effect("schedule.maintain", "20 3 * * *", see.due_times),
@@ -215,6 +237,7 @@ def sources(tmp_path_factory: pytest.TempPathFactory) -> Path:
         rows = made_rows(n_rows)
         rows.to_csv(folder / f"{name}.csv", index=False)
         rows.to_parquet(folder / f"{name}.parquet", index=False)
+        rows.to_json(folder / f"{name}.jsonl", orient="records", lines=True)
         with sqlite3.connect(folder / f"{name}.db") as database:
             rows.drop(columns="moment").to_sql("t", database, index=False)
         database.close()
@@ -228,11 +251,7 @@ def test_every_field_has_its_line() -> None:
 
 
 @pytest.mark.parametrize("name", EFFECTS)
-def test_another_value_is_seen(
-    name: str, sources: Path, home: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.chdir(sources)  # addresses of databases are relative to where one stands
-    monkeypatch.setattr(sys, "path", [*sys.path])
+def test_another_value_is_seen(name: str, sources: Path, home: Path) -> None:
     effect, number = EFFECTS[name], count()
 
     def seen(changes: Mapping[str, object]) -> object:

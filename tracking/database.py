@@ -1,44 +1,60 @@
-"""Wait for a PostgreSQL database that is away, up to a deadline, instead of failing half way.
+"""Wait for a database that is away, up to a deadline, instead of failing half way.
 
-A tracking server is waited for by MLflow's own client. Jobs that talk to PostgreSQL without one get
-the same here: a new connection is tried until the deadline.
+Jobs that talk to a database of runs without a tracking server try each new connection until the
+deadline.
 """
 
+import re
 from functools import cache
 from typing import Any
 
-import typer
-from tenacity import (
-    RetryCallState,
-    Retrying,
-    retry_if_exception_type,
-    stop_after_delay,
-    wait_fixed,
-)
-
-from contract.errors import Unavailable
+from contract.addresses import DATABASES, without_password
+from contract.errors import BadInput
 from contract.settings import read_settings
+from tracking.waiting import options_of, patient, was_away
 
-POSTGRESQL = "postgresql"
-PAUSE_S = 0.5
+# What a database says that is there; waiting mends none of it.
+NO = re.compile(
+    r"authentication failed|no password|does not exist|access denied|unknown database", re.I
+)
 
 
 def await_database(uri: str, wait_s: float) -> None:
-    """Wait until a PostgreSQL database answers, now and at every later connection of this process.
+    """Wait until a database answers, now and at every later connection of this process.
 
-    Without this MLflow tries to make its first connection for more than an hour.
+    Without this MLflow tries to make its first connection for more than an hour. Unavailable where
+    it stays away, BadInput where the address is none that SQLAlchemy can open, or the database
+    answers no.
     """
-    import sqlalchemy
-
     _wait_at_each_connection()
-    engine = sqlalchemy.create_engine(uri)
+    _connect_once(uri, wait_s)
+
+
+def ask_database(uri: str) -> None:
+    """Unavailable where a database does not answer at once, BadInput as in `await_database`."""
+    _connect_once(uri, wait_s=0)
+
+
+def _connect_once(uri: str, wait_s: float) -> None:
+    import sqlalchemy
+    from sqlalchemy import exc
+
+    try:
+        url = sqlalchemy.make_url(uri)
+        options = options_of(url.get_dialect().driver)
+        engine = sqlalchemy.create_engine(url, connect_args=options)
+    except (exc.ArgumentError, exc.NoSuchModuleError, ImportError, ValueError) as error:
+        raise BadInput(
+            f"MLFLOW_TRACKING_URI: {without_password(uri)!r} can't be opened: {error}"
+        ) from None
     try:
         engine.connect().close()
-    except sqlalchemy.exc.OperationalError as error:
-        raise Unavailable(
-            f"The tracking database {engine.url.render_as_string()} was away for {wait_s:g} s; "
-            "try again later."
-        ) from error
+    except exc.OperationalError as error:
+        reason = str(error.orig).partition("\n")[0]
+        if NO.search(reason):
+            where = without_password(uri)
+            raise BadInput(f"MLFLOW_TRACKING_URI: {where} says no: {reason}.") from error
+        raise was_away(uri, wait_s, reason) from error
     finally:
         engine.dispose()
 
@@ -50,22 +66,23 @@ def _wait_at_each_connection() -> None:
 
     @event.listens_for(Engine, "do_connect")
     def connect(dialect: Any, _record: Any, arguments: Any, options: Any) -> Any:
-        if dialect.name != POSTGRESQL:
+        if dialect.name not in DATABASES:
             return None  # SQLAlchemy connects as always
         return _connected(dialect, arguments, options, read_settings().store_wait_s)
 
 
 def _connected(dialect: Any, arguments: Any, options: Any, wait_s: float) -> Any:
-    attempts = Retrying(
-        retry=retry_if_exception_type(dialect.loaded_dbapi.OperationalError),
-        stop=stop_after_delay(wait_s),
-        wait=wait_fixed(PAUSE_S),
-        before_sleep=_say_once,
-        reraise=True,
-    )
+    def is_away(error: BaseException) -> bool:
+        answered = NO.search(str(error)) is not None
+        return isinstance(error, dialect.loaded_dbapi.OperationalError) and not answered
+
+    options = options_of(dialect.driver) | options
+    attempts = patient(is_away, _named(dialect.name, options), wait_s)
     return attempts(dialect.connect, *arguments, **options)
 
 
-def _say_once(state: RetryCallState) -> None:
-    if state.attempt_number == 1:
-        typer.echo("  … the database is away; waiting for it", err=True)
+def _named(kind: str, options: Any) -> str:
+    """Which database a connection goes to, without who asks."""
+    port = f":{options['port']}" if "port" in options else ""
+    name = options.get("dbname") or options.get("database") or ""
+    return f"{kind}://{options.get('host', '')}{port}/{name}"

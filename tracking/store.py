@@ -9,11 +9,12 @@ import mlflow
 from mlflow import MlflowClient, MlflowException
 from mlflow.entities import Experiment, LifecycleStage
 
-from contract.addresses import SQLITE
+from contract.addresses import DATABASES, SERVERS, SQLITE, scheme_of
 from contract.settings import Settings
 from contract.store.locks import store_lock
-from tracking.database import POSTGRESQL, await_database
+from tracking.database import ask_database, await_database
 from tracking.locations import ARTIFACTS, check_location
+from tracking.server import await_server, did_not_answer
 from tracking.tags import KIND_TAG
 
 # Without the kind, the user interface opens an experiment in its view for language models.
@@ -25,10 +26,26 @@ AWAY = "TEMPORARILY_UNAVAILABLE"
 
 
 def connect(settings: Settings) -> MlflowClient:
-    """A client of the store, which is waited for if it is a database that is away."""
-    if settings.store_uri.startswith(POSTGRESQL):
-        await_database(settings.store_uri, settings.store_wait_s)
-    return client_of(settings)
+    """A client of the store, which is waited for if it is away.
+
+    Unavailable where it stays away for `store_wait_s`.
+    """
+    scheme, wait_s = scheme_of(settings.store_uri), settings.store_wait_s
+    if scheme in DATABASES:
+        await_database(settings.store_uri, wait_s)
+    client = client_of(settings)
+    if scheme in SERVERS:
+        await_server(client, settings.store_uri, wait_s)
+    return client
+
+
+def look(settings: Settings) -> None:
+    """Ask the store once, and make nothing; Unavailable where it does not answer."""
+    scheme = scheme_of(settings.store_uri)
+    if scheme in DATABASES:
+        ask_database(settings.store_uri)
+    if scheme in SERVERS:
+        await_server(client_of(settings), settings.store_uri, wait_s=0)
 
 
 def client_of(settings: Settings) -> MlflowClient:
@@ -63,7 +80,9 @@ def is_there(error: MlflowException) -> bool:
 
 def is_away(error: BaseException) -> bool:
     """Whether the store did not answer and may do so later."""
-    return isinstance(error, MlflowException) and error.error_code == AWAY
+    return isinstance(error, MlflowException) and (
+        error.error_code == AWAY or did_not_answer(error)
+    )
 
 
 def holds_files(address: str) -> bool:

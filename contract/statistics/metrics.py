@@ -27,17 +27,20 @@ SMALLER_IS_BETTER = frozenset(
 @dataclass(frozen=True)
 class Scored:
     """Answers of a model on labelled rows: labels and predictions (n_rows,), classifiers also
-    probabilities (n_rows, n_classes) in the order of `classes`."""
+    probabilities (n_rows, n_classes) in the order of `classes`. With `weight` (n_rows,) a row
+    counts as so many in every metric."""
 
     label: npt.NDArray[np.generic]
     prediction: npt.NDArray[np.generic]
     probability: Floats | None = None
     classes: tuple[object, ...] = ()
+    weight: Floats | None = None
 
     def rows(self, mask: npt.NDArray[np.bool_]) -> "Scored":
         """The answers on the rows of a mask (n_rows,)."""
         probability = None if self.probability is None else self.probability[mask]
-        return Scored(self.label[mask], self.prediction[mask], probability, self.classes)
+        weight = None if self.weight is None else self.weight[mask]
+        return Scored(self.label[mask], self.prediction[mask], probability, self.classes, weight)
 
 
 def metrics_for(use_case: UseCase, scored: Scored) -> dict[str, Metric]:
@@ -48,13 +51,35 @@ def metrics_for(use_case: UseCase, scored: Scored) -> dict[str, Metric]:
     balanced accuracy (mean recall), macro F1, one-against-rest ROC AUC (mean over the classes), and
     the calibration error of the largest probability. Regression: MAE, RMSE, R², median absolute
     error and bias (mean of prediction minus label), in the unit of the target. Probabilities enter
-    log loss as at least 1e-15. BadInput where the declared positive class is none of the classes.
+    log loss as at least 1e-15. Weights of the rows are multiplied with those of the caller.
+    BadInput where the declared positive class is none of the classes.
     """
+    metrics = _of_task(use_case, scored)
+    if scored.weight is None:
+        return metrics
+    return {name: _weighed(metric, scored.weight) for name, metric in metrics.items()}
+
+
+def _of_task(use_case: UseCase, scored: Scored) -> dict[str, Metric]:
     if use_case.task == "regression":
         return _regression(scored)
     if use_case.task == "binary":
         return _binary(scored, positive_index(use_case, scored.classes))
     return _multiclass(scored)
+
+
+def _weighed(metric: Metric, weight: Floats) -> Metric:
+    """The metric of rows that count as their weight; NaN where all of them weigh nothing."""
+
+    def weighed(weights: Floats) -> Floats:
+        product = weights * weight
+        some = product.sum(axis=1) > 0
+        values = np.full(len(product), np.nan)
+        if some.any():
+            values[some] = metric(product[some])
+        return values
+
+    return weighed
 
 
 def point(metrics: Mapping[str, Metric], n_rows: int) -> dict[str, float]:

@@ -1,1 +1,2 @@
-"""Tables: open, append to and read Delta, exactly once where it counts; schemas of our own."""
+"""Tables: open, append to and read Delta, exactly once where it counts; schemas of our own; what
+a cell means."""

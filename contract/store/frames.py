@@ -3,6 +3,7 @@
 import pandas as pd
 import pyarrow as pa
 
+from contract.errors import Refused
 from contract.store.schema import TYPES
 from contract.use_case.model import Column, UseCase
 
@@ -11,11 +12,19 @@ def feature_frame(rows: pa.Table, use_case: UseCase) -> pd.DataFrame:
     """The features of `rows` in declared order, (n_rows, n_features).
 
     Text is object with None for null; a nullable integer or boolean is float64 with NaN, since a
-    nullable integer column has no MLflow type that holds a missing value.
+    nullable integer column has no MLflow type that holds a missing value. Refused where one holds
+    integers that float64 does not.
     """
-    return pd.DataFrame(
-        {name: _values(rows.column(name), use_case.columns[name]) for name in use_case.features}
-    )
+    columns = {}
+    for name in use_case.features:
+        try:
+            columns[name] = _values(rows.column(name), use_case.columns[name])
+        except pa.ArrowInvalid:
+            raise Refused(
+                f"Column {name!r} holds integers beyond 2^53, and models compute in float64, which "
+                "does not tell them apart; declare it as string, or as a key if it is a name."
+            ) from None
+    return pd.DataFrame(columns)
 
 
 def feature_table(columns: dict[str, list[object]], use_case: UseCase) -> pa.Table:

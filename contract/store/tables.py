@@ -19,6 +19,8 @@ from contract.store import upkeep
 from contract.store.exactly_once import ExactlyOnceWriter
 
 CONTENT_HASH = "content_hash"
+# Of a commit to `raw`: the number of its delivery, and yes where the source brought it.
+BROUGHT, COLLECTED = "delivery", "collected"
 UNSUPPORTED = "Unsupported"  # how deltalake says that a table has a feature which it does not know
 
 
@@ -173,11 +175,15 @@ class Tables:
         return int(table.version())
 
     def publish(self, name: TableName, rows: pa.Table, content_hash: str) -> TableVersion:
-        """Make `rows` the table's content; the same content as now makes no new version."""
-        if self.exists(name) and self.metadata(name).get(CONTENT_HASH) == content_hash:
-            version = self.version(name)
-        else:
-            version = self.overwrite(name, rows, **{CONTENT_HASH: content_hash})
+        """Make `rows` the table's content; the same content as now makes no new version.
+
+        It does where a file of the version is gone.
+        """
+        if self.exists(name):
+            now = TableVersion(name, self.version(name), rows.num_rows, content_hash)
+            if self.intact(now):
+                return now
+        version = self.overwrite(name, rows, **{CONTENT_HASH: content_hash})
         return TableVersion(name, version, rows.num_rows, content_hash)
 
     def delete(self, name: TableName, where: str, **metadata: str) -> int:

@@ -1,15 +1,17 @@
 """Read a use case from YAML; a wrong file gives every error at once, each with its path."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, get_args
+from zoneinfo import ZoneInfo, available_timezones
 
-import yaml
 from pydantic import BaseModel, ValidationError
 
 from contract.errors import BadInput
 from contract.names import USE_CASE_FILE
+from contract.use_case.document import Document, read_document, read_file
+from contract.use_case.local_time import PER_SECOND
 from contract.use_case.model import UseCase
 from contract.use_case.retired import renewed
 
@@ -22,7 +24,7 @@ def load_use_case(reference: str) -> UseCase:
     BadInput where there is no such file, or by place and nearest word what is wrong in it.
     """
     path = _locate(reference)
-    return parse_use_case(path.read_text(encoding="utf-8"), str(path), path.resolve().parent)
+    return parse_use_case(read_file(path), str(path), path.resolve().parent)
 
 
 def parse_use_case(text: str, name: str, folder: Path) -> UseCase:
@@ -30,12 +32,17 @@ def parse_use_case(text: str, name: str, folder: Path) -> UseCase:
 
     BadInput names every mistake at once.
     """
-    return _validated(_mapping(text, name), name, folder)
+    document = read_document(text, name)
+    raw = document.values
+    of_files = [*_not_of_files(raw), *_units_of_time(raw), *_misread(document)]
+    return _validated(document, name, folder, of_files)
 
 
 def parse_frozen(text: str, folder: Path) -> UseCase:
     """The copy in a version's package, whatever release of Fourcycle wrote it."""
-    return _validated(renewed(_mapping(text, USE_CASE_FILE)), USE_CASE_FILE, folder)
+    document = read_document(text, USE_CASE_FILE)
+    renamed = Document(renewed(document.values), document.words)
+    return _validated(renamed, USE_CASE_FILE, folder)
 
 
 def nearest(word: str, known: list[str]) -> str:
@@ -44,22 +51,17 @@ def nearest(word: str, known: list[str]) -> str:
     return f"did you mean {close[0]!r}?" if close else f"known here: {', '.join(sorted(known))}"
 
 
-def _mapping(text: str, name: str) -> dict[str, Any]:
-    try:
-        raw = yaml.load(text, Loader=_NoDuplicates)  # noqa: S506, it is a SafeLoader
-    except yaml.YAMLError as error:
-        raise BadInput(f"{name} is not readable YAML: {error}") from error
-    if not isinstance(raw, dict):
-        raise BadInput(f"{name} must hold a mapping of names to values.")
-    return raw
-
-
-def _validated(raw: dict[str, Any], name: str, folder: Path) -> UseCase:
-    problems = [*_not_of_files(raw), *_unknown_columns(raw)]
+def _validated(
+    document: Document, name: str, folder: Path, problems: Sequence[str] = ()
+) -> UseCase:
+    raw = document.values
+    problems = [*problems, *_unknown_columns(raw), *_time_zone(raw)]
     try:
         use_case = UseCase.model_validate(raw)
     except ValidationError as error:
-        problems = [_sentence(e) for e in error.errors()] + problems
+        problems = [_sentence(e, document) for e in error.errors()] + problems
+    except RecursionError:
+        problems = ["lists or mappings stand too deep in each other"]
     if problems:
         lines = "\n".join(f"  - {problem}" for problem in dict.fromkeys(problems))
         raise BadInput(f"{name} is not a usable use case:\n{lines}")
@@ -69,6 +71,8 @@ def _validated(raw: dict[str, Any], name: str, folder: Path) -> UseCase:
 def _locate(reference: str) -> Path:
     if "/" in reference or reference.endswith((".yaml", ".yml")):
         path = Path(reference).expanduser()
+        if path.is_dir():
+            raise BadInput(f"{path.absolute()} is a folder; the YAML file of a use case is needed.")
         if not path.is_file():
             raise BadInput(f"No use case file at {path.absolute()}; an absolute path is safest.")
         return path
@@ -82,12 +86,12 @@ def _locate(reference: str) -> Path:
 def _anchor(use_case: UseCase, folder: Path) -> UseCase:
     source = use_case.source
     update: dict[str, object] = {"folder": str(folder)}
-    for kind in ("csv", "parquet"):
+    for kind in ("parquet", "json_lines"):
         if path := getattr(source, kind):
             update[kind] = _absolute(path, folder)
-    if source.delta:
-        path = _absolute(source.delta.path, folder)
-        update["delta"] = source.delta.model_copy(update={"path": path})
+    for kind in ("csv", "delta"):
+        if place := getattr(source, kind):
+            update[kind] = place.model_copy(update={"path": _absolute(place.path, folder)})
     return use_case.model_copy(update={"source": source.model_copy(update=update)})
 
 
@@ -102,6 +106,18 @@ def _not_of_files(raw: dict[str, Any]) -> Iterator[str]:
         yield f"source.folder: unknown key; {nearest('folder', _fields_at(('source',), ()))}"
 
 
+def _units_of_time(raw: dict[str, Any]) -> Iterator[str]:
+    """Units of timestamp columns that are none; what was frozen earlier may hold any words."""
+    columns = raw.get("columns")
+    for name, column in columns.items() if isinstance(columns, dict) else ():
+        unit = column.get("unit", "") if isinstance(column, dict) else ""
+        if unit and column.get("type") == "timestamp" and unit not in PER_SECOND:
+            yield (
+                f"columns.{name}.unit: times that are numbers count {', '.join(PER_SECOND)} (Unix "
+                f"time), found {unit!r}; other times need no unit"
+            )
+
+
 def _unknown_columns(raw: dict[str, Any]) -> Iterator[str]:
     """Every place that names a column which `columns` does not declare."""
     columns = raw.get("columns")
@@ -109,6 +125,7 @@ def _unknown_columns(raw: dict[str, Any]) -> Iterator[str]:
         return
     split, evaluation, monitoring = (raw.get(n) for n in ("split", "evaluation", "monitoring"))
     places: dict[str, object] = {"event_time": raw.get("event_time"), "target": raw.get("target")}
+    places["weight"] = raw.get("weight")
     places |= _numbered("keys", raw.get("keys"))
     if isinstance(evaluation, dict):
         places |= _numbered("evaluation.slices", evaluation.get("slices"))
@@ -123,13 +140,48 @@ def _unknown_columns(raw: dict[str, Any]) -> Iterator[str]:
             yield f"{path}: no column {name!r} is declared; {nearest(name, list(columns))}"
     if isinstance(split, dict) and split.get("by") == "time" and not raw.get("event_time"):
         yield "event_time: a split by time needs an event_time column"
+    kind = _declared_type(columns, raw.get("event_time"))
+    if kind not in (None, "timestamp"):
+        yield f"event_time: a timestamp column is needed, {raw['event_time']} is declared {kind}"
+
+
+def _declared_type(columns: dict[Any, Any], name: object) -> object:
+    column = columns.get(name) if isinstance(name, str) else None
+    return column.get("type") if isinstance(column, dict) else None
+
+
+def _misread(document: Document) -> Iterator[str]:
+    """A positive class that YAML made something else of than the text that the target holds."""
+    raw, word = document.values, document.word(("positive",))
+    columns = raw.get("columns")
+    kind = _declared_type(columns, raw.get("target")) if isinstance(columns, dict) else None
+    if word and kind == "string":
+        yield f"positive: {_to_quote(word, raw['positive'])}"
+
+
+def _time_zone(raw: dict[str, Any]) -> Iterator[str]:
+    zone = raw.get("time_zone", "UTC")
+    try:
+        known = isinstance(zone, str) and ZoneInfo(zone)
+    except (ValueError, OSError, KeyError):
+        known = False
+    if not known and isinstance(zone, str):
+        close = get_close_matches(zone, sorted(available_timezones()), n=1)
+        hint = f"did you mean {close[0]!r}?" if close else "one like Europe/Berlin is needed"
+        yield f"time_zone: no zone of the name {zone!r} is known; {hint}"
+
+
+def _to_quote(word: str, read: object) -> str:
+    kinds = {bool: str(read).lower(), int: "a number", float: "a number", type(None): "nothing"}
+    said = kinds.get(type(read), "a day")
+    return f"a text is needed, and YAML reads {word} as {said}; quote it: '{word}'"
 
 
 def _numbered(path: str, names: object) -> dict[str, object]:
     return {f"{path}[{i}]": n for i, n in enumerate(names)} if isinstance(names, list) else {}
 
 
-def _sentence(error: Any) -> str:
+def _sentence(error: Any, document: Document) -> str:
     # A discriminated union puts its tag into the location; it is no key of the file.
     loc = tuple(p for p in error["loc"] if p not in ("time", "group", "random"))
     path = ".".join(str(part) for part in loc) or "(file)"
@@ -137,6 +189,8 @@ def _sentence(error: Any) -> str:
         return f"{path}: unknown key; {nearest(str(loc[-1]), _fields_at(loc[:-1], error['loc']))}"
     if error["type"] == "missing":
         return f"{path}: is missing"
+    if error["type"] == "string_type" and (word := document.word(loc)):
+        return f"{path}: {_to_quote(word, error['input'])}"
     message = error["msg"].removeprefix("Value error, ")
     found = error.get("input")
     plain = isinstance(found, str | int | float | bool)
@@ -163,18 +217,3 @@ def _models(annotation: Any) -> list[type[BaseModel]]:
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return [annotation]
     return [model for arg in get_args(annotation) for model in _models(arg)]
-
-
-class _NoDuplicates(yaml.SafeLoader):
-    """A safe loader that refuses a key given twice, where YAML silently keeps the last."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        seen: set[object] = set()
-        for key_node, _ in node.value:
-            key = self.construct_object(key_node, deep=True)
-            if key in seen:
-                raise yaml.constructor.ConstructorError(
-                    None, None, f"the key {key!r} stands twice", key_node.start_mark
-                )
-            seen.add(key)
-        return super().construct_mapping(node, deep)

@@ -4,10 +4,9 @@ import re
 from datetime import date
 from itertools import pairwise
 from typing import Annotated, Any, Literal, Self, get_args
+from zoneinfo import ZoneInfo
 
 from pydantic import (
-    BaseModel,
-    ConfigDict,
     Field,
     StringConstraints,
     field_validator,
@@ -20,18 +19,16 @@ from contract.names import (
     PREDICTION_COLUMNS,
     ROW_COLUMNS,
 )
+from contract.use_case.estimator import Encoding, Estimator, Scalar
+from contract.use_case.section import Section
+from contract.use_case.source import CsvFormat, Source
 
 ColumnType = Literal["string", "integer", "number", "boolean", "timestamp"]
 Task = Literal["binary", "multiclass", "regression"]
-Scalar = str | int | float | bool
 Logged = Literal["keep", "hash", "drop"]
+# Type and encoding of the columns whose rarer values may share one code.
+LIMITED = {("string", None), ("string", "one-hot"), ("string", "ordinal")}
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_-]{0,62}$")]
-
-
-class Section(BaseModel):
-    """A section of the file: immutable, and a stranger among its keys is an error."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=False)
 
 
 class Column(Section):
@@ -44,6 +41,8 @@ class Column(Section):
     min: float | None = None
     max: float | None = None
     categories: tuple[str, ...] | None = None
+    encode: Encoding | None = None
+    max_categories: int | None = Field(default=None, ge=2, le=1000)
     unseen: Literal["allow", "reject"] = "allow"
     out_of_range: Literal["allow", "reject"] = "allow"
     personal: bool = False
@@ -58,54 +57,14 @@ class Column(Section):
     def _bounds_fit_the_type(self) -> Self:
         if self.categories is not None and self.type != "string":
             raise ValueError(f"categories belong to a string column, this one is {self.type}")
+        if self.encode is not None and self.type != "string":
+            raise ValueError(f"encode belongs to a string column, this one is {self.type}")
+        if self.max_categories is not None and (self.type, self.encode) not in LIMITED:
+            raise ValueError("max_categories belongs to a string column that is no target encoding")
         if (self.min, self.max) != (None, None) and self.type not in ("integer", "number"):
             raise ValueError(f"min and max belong to a number, this column is {self.type}")
         if self.min is not None and self.max is not None and self.min > self.max:
             raise ValueError(f"min {self.min:g} is above max {self.max:g}")
-        return self
-
-
-class Sql(Section):
-    """Rows of a query; the URL is SQLAlchemy's, `${NAME}` in it is read from the environment."""
-
-    url: str
-    query: str
-
-
-class Delta(Section):
-    """A Delta table, at its newest version unless one is named."""
-
-    path: str
-    version: int | None = Field(default=None, ge=0)
-
-
-class Source(Section):
-    """Where rows come from (exactly one), and what happens to a key that arrives again later."""
-
-    python: str | None = Field(default=None, pattern=r"^[\w.]+:\w+$")
-    csv: str | None = None
-    parquet: str | None = None
-    sql: Sql | None = None
-    delta: Delta | None = None
-    late_duplicates: Literal["quarantine", "replace"] = "quarantine"
-    folder: str = Field(default="", exclude=True, description="folder of the file, set when read")
-
-    @property
-    def kind(self) -> str:
-        """Name of the one source that is set."""
-        return self._set()[0]
-
-    def _set(self) -> list[str]:
-        kinds = ("python", "csv", "parquet", "sql", "delta")
-        return [kind for kind in kinds if getattr(self, kind) is not None]
-
-    @model_validator(mode="after")
-    def _exactly_one(self) -> Self:
-        if len(self._set()) != 1:
-            raise ValueError(
-                "exactly one of python, csv, parquet, sql, delta is needed, found "
-                + (", ".join(self._set()) or "none")
-            )
         return self
 
 
@@ -161,34 +120,6 @@ class RandomSplit(Section):
 Split = Annotated[TimeSplit | GroupSplit | RandomSplit, Field(discriminator="by")]
 
 
-class Range(Section):
-    """A searched parameter: an interval or a list of choices."""
-
-    low: float | None = None
-    high: float | None = None
-    log: bool = False
-    integer: bool = False
-    choices: tuple[Scalar, ...] | None = None
-
-    @model_validator(mode="after")
-    def _interval_or_choices(self) -> Self:
-        interval = self.low is not None and self.high is not None
-        if interval == (self.choices is not None):
-            raise ValueError("either low and high, or choices, is needed")
-        if self.low is not None and self.high is not None and self.low >= self.high:
-            raise ValueError(f"low {self.low:g} must be below high {self.high:g}")
-        return self
-
-
-class Estimator(Section):
-    """A scikit-learn estimator by dotted path, its parameters and their search space."""
-
-    path: str = Field(pattern=r"^[\w.]+\.\w+$")
-    parameters: dict[str, Scalar | None] = {}
-    search: dict[str, Range] = {}
-    seed: int = 0
-
-
 class Evaluation(Section):
     """What is measured on the holdout. The first metric decides, tunes and is shown first."""
 
@@ -207,6 +138,7 @@ class Gates(Section):
     minimum: dict[str, float] = {}
     maximum: dict[str, float] = {}
     min_rows: int = Field(default=100, ge=2)
+    min_class_rows: int = Field(default=10, ge=0, description="holdout rows of the rarest class")
     margin: float = Field(default=0.01, ge=0, allow_inf_nan=False)
     slice_margin: float = Field(default=0.03, ge=0, allow_inf_nan=False)
     slice_min_rows: int = Field(default=200, ge=2)
@@ -264,7 +196,8 @@ class Retraining(Section):
     max_hours: float = Field(default=6, gt=0, allow_inf_nan=False)
 
 
-Job = Literal["feedback", "monitor", "retrain", "maintain"]  # of those due at once, in this order
+# Of those due at once, in this order.
+Job = Literal["feedback", "pipeline", "monitor", "retrain", "maintain"]
 # What every cron knows; Kubernetes has neither `L` nor `#`.
 CRON = re.compile(r"[\d*/,A-Za-z-]+(?: [\d*/,A-Za-z-]+){4}")
 
@@ -277,6 +210,7 @@ class Schedule(Section):
     """
 
     feedback: str | None = None
+    pipeline: str | None = None
     monitor: str | None = None
     retrain: str | None = None
     maintain: str | None = None
@@ -354,6 +288,7 @@ class UseCase(Section):
     event_time: str | None = None
     time_zone: str = "UTC"
     target: str
+    weight: str | None = None
     positive: Scalar | None = None
     columns: dict[str, Column]
     expectations: tuple[Expectation, ...] = ()
@@ -406,10 +341,21 @@ class UseCase(Section):
 
     @property
     def features(self) -> tuple[str, ...]:
-        """Model inputs, in declared order: every column that is no key, time, group or target."""
+        """Model inputs, in declared order: every column that is none of the others:
+        no key, time, group, weight or target."""
         group = self.split.column if isinstance(self.split, GroupSplit) else None
-        apart = {*self.keys, self.event_time, self.target, group}
+        apart = {*self.keys, self.event_time, self.target, self.weight, group}
         return tuple(name for name in self.columns if name not in apart)
+
+    @property
+    def zone(self) -> ZoneInfo:
+        """The clock by which times without an offset are read and days begin."""
+        return ZoneInfo(self.time_zone)
+
+    @property
+    def csv_format(self) -> CsvFormat:
+        """How CSV files of this use case are written: its source, batches and labels."""
+        return self.source.csv or CsvFormat()
 
     @property
     def classifies(self) -> bool:
@@ -438,6 +384,20 @@ class UseCase(Section):
         The rest of the keys would name other rows too.
         """
         return self.keys if self.log_types.keys() >= set(self.keys) else ()
+
+    @model_validator(mode="after")
+    def _weight_is_a_weight(self) -> Self:
+        """A weight that is null, or below zero, has no meaning."""
+        if self.weight is None or self.weight not in self.columns:
+            return self  # the loader names a column that is not declared
+        column = self.columns[self.weight]
+        if column.type not in ("integer", "number") or column.nullable:
+            raise ValueError(f"weight: {self.weight!r} must be a number and not nullable")
+        if column.min is None or column.min < 0:
+            raise ValueError(f"weight: {self.weight!r} must declare a min of 0 or more")
+        if self.weight in (*self.keys, self.event_time, self.target):
+            raise ValueError(f"weight: {self.weight!r} is key, event time or target already")
+        return self
 
     @model_validator(mode="after")
     def _only_features_and_keys_are_hidden(self) -> Self:

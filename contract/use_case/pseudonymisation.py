@@ -5,13 +5,14 @@ so labels still find their row, and nobody without the secret can try values unt
 """
 
 import hmac
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
 from contract.errors import BadInput
-from contract.use_case.model import UseCase
+from contract.use_case.model import Column, UseCase
 
 HASH_DIGITS = 32
 
@@ -58,6 +59,25 @@ class Pseudonymiser:
 def altered(use_case: UseCase) -> Sequence[str]:
     """Features that the log does not hold as they were sent: nothing can be computed from them."""
     return [name for name in use_case.features if use_case.columns[name].logged != "keep"]
+
+
+def of_persons(use_case: UseCase) -> frozenset[str]:
+    """Features whose values are some person's: no package that travels holds rows of them."""
+    hidden = {n for n in use_case.features if use_case.columns[n].personal}
+    return frozenset(hidden.union(altered(use_case)))
+
+
+def stand_in(column: Column) -> Any:
+    """A value that the declared column accepts and that is nobody's."""
+    if column.nullable:
+        return None
+    if column.type == "string":
+        return column.categories[0] if column.categories else ""
+    if column.type in ("integer", "number"):
+        low = -math.inf if column.min is None else column.min
+        nearest = min(max(0.0, low), math.inf if column.max is None else column.max)
+        return math.ceil(nearest) if column.type == "integer" else nearest
+    return False if column.type == "boolean" else datetime(2000, 1, 1, tzinfo=UTC)
 
 
 def _loggable(use_case: UseCase) -> tuple[str, ...]:

@@ -1,1 +1,1 @@
-"""Telling people, once: policy, messages, channels, outbox."""
+"""Telling people, once: policy, notices, messages, channels, outbox."""

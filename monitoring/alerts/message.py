@@ -15,6 +15,7 @@ from monitoring.measures.performance import PerformanceFall
 from monitoring.verdict.evidence import ColumnFinding
 from monitoring.verdict.reasons import fell, moved
 
+NO_VERSION = "none"  # of a test, or of what is about no version
 MAX_SENTENCES = 8  # signals with a sentence of their own
 NEXT_STEPS = {
     "schema": "Find the caller whose columns changed and correct it; all others were judged.",
@@ -46,6 +47,11 @@ class Message:
     next_steps: tuple[str, ...]
     report: str  # address in MLflow's user interface
     decided: str  # ISO 8601
+
+    @property
+    def of_version(self) -> bool:
+        """Whether it is about a window of a version."""
+        return self.version != NO_VERSION
 
 
 @dataclass(frozen=True)
@@ -95,8 +101,8 @@ def rehearsal(use_case: UseCase, id_: str, report: str, decided: str) -> Message
         use_case=use_case.name,
         title=use_case.title,
         owner=use_case.owner,
-        version="none",
-        window="none",
+        version=NO_VERSION,
+        window=NO_VERSION,
         revision=1,
         state="TEST",
         signals=(),

@@ -1,4 +1,5 @@
-"""Messages in MLflow, each with the report that caused it: what was decided, and who got it.
+"""Messages in MLflow, each with the report that caused it or a run of its own: what was decided,
+and who got it.
 
 A message is written before it is sent, and its delivery is noted after. A process that dies between
 the two makes the next one send it again under the same id: at least once, never lost.
@@ -14,7 +15,7 @@ from mlflow.entities import Run, RunTag
 from monitoring.alerts.message import Message
 from monitoring.alerts.policy import OpenAlerts
 from monitoring.report.history import UnreadableArtifact, read_artifact
-from tracking.tags import ALERT_DUE_TAG, ALERT_SENT_TAG, ALERT_TAG, VERSION_TAG
+from tracking.tags import ALERT_DUE_TAG, ALERT_SENT_TAG, ALERT_TAG
 
 MESSAGE_FILE = "alert.json"
 MAX_PENDING = 1000  # messages looked at by one run of the command
@@ -31,12 +32,15 @@ class PendingMessage:
 
 
 def last_alerts(
-    client: MlflowClient, experiment_id: str, version: str, warn: Callable[[str], None]
+    client: MlflowClient, experiment_id: str, tag: str, about: str, warn: Callable[[str], None]
 ) -> OpenAlerts:
-    """What the last message about a version left open and closed, of those that can be read."""
+    """What the last message of a conversation left open and closed, of those that can be read.
+
+    A conversation is about a version, or a kind of notice: what the tag says.
+    """
     runs = client.search_runs(
         [experiment_id],
-        f"tags.{ALERT_TAG} != '' and tags.{VERSION_TAG} = '{version}'",
+        f"tags.{ALERT_TAG} != '' and tags.{tag} = '{about}'",
         max_results=MAX_PENDING,
         order_by=["attributes.start_time DESC"],
     )

@@ -30,6 +30,7 @@ from tracking.tags import (
     WINDOW_START_TAG,
     WINDOW_TAG,
 )
+from tracking.trace import traced
 
 PAGE_FILE = "verdict.html"
 BATCH = 1000  # metrics that MLflow takes at once
@@ -142,7 +143,8 @@ def _run(
     """A run that ends as FINISHED, or FAILED when the work in it does."""
     run = client.create_run(experiment_id, int(time.time() * 1000), dict(tags), name)
     try:
-        yield str(run.info.run_id)
+        with traced(client, run.info.run_id):
+            yield str(run.info.run_id)
     except BaseException:
         client.set_terminated(run.info.run_id, RunStatus.to_string(RunStatus.FAILED))
         raise

@@ -20,6 +20,7 @@ from pipelines.compiler.estimators.registry import build_estimator
 from pipelines.compiler.golden import golden_rows
 from pipelines.compiler.onnx_graph import GraphBuilder, InputColumn, build_encoders
 from pipelines.compiler.parity import Parity, prove
+from serving.scoring.own_code import OwnClass
 from serving.scoring.scorer import FORMAT, GRAPH_FILE, SCORER_FILE, open_scorer
 from serving.scoring.sklearn_scorer import classes_of, pipeline_scorer
 from serving.scoring.version import GOLDEN_FILE, PARITY_FILE
@@ -54,12 +55,17 @@ class WrittenScorer:
 
 
 def write_scorer(
-    folder: Path, model: Pipeline, use_case: UseCase, holdout: pa.Table
+    folder: Path,
+    model: Pipeline,
+    use_case: UseCase,
+    holdout: pa.Table,
+    own: OwnClass | None = None,
 ) -> WrittenScorer:
     """Compile a fitted pipeline, prove that it answers the same, write scorer and golden rows.
 
     `folder` must not exist. Of a pipeline that can't be compiled, or whose proof fails, the reason
-    is written in place of the graph; nothing is raised for that.
+    is written in place of the graph; nothing is raised for that. An estimator of the user's `own`
+    class is told by the hash of its code.
     """
     folder.mkdir()
     pipeline = pipeline_scorer(model, use_case)
@@ -67,6 +73,9 @@ def write_scorer(
     golden = golden_rows(columns, use_case)
     _write(folder / GOLDEN_FILE, {"columns": golden, **asdict(pipeline.score(golden))})
     try:
+        if own:  # even where it derives from a known one: it may answer in another way
+            name, estimator = model.steps[-1]
+            raise refused(name, estimator, f"its class is one's own, of {own.file}")
         compiled = compile_pipeline(model, use_case)
         graph = compiled.graph.SerializeToString()
         scorer = open_scorer(compiled.plan(), graph)
@@ -76,7 +85,8 @@ def write_scorer(
         ValueError,
     ) as error:  # the version is packaged all the same
         reason = " ".join(str(error).split())
-        _write(folder / SCORER_FILE, {"not_compiled": reason})
+        told = {"own_class": own.record()} if own else {}
+        _write(folder / SCORER_FILE, {"not_compiled": reason, **told})
         return WrittenScorer(None, reason)
     (folder / GRAPH_FILE).write_bytes(graph)
     proof = _write(folder / PARITY_FILE, parity.record())

@@ -3,6 +3,7 @@
 from typing import Any
 
 from contract.use_case.model import UseCase
+from contract.use_case.pseudonymisation import of_persons, stand_in
 from serving.scoring.scorer import Columns
 
 GOLDEN_ROWS = 50
@@ -11,7 +12,8 @@ GOLDEN_ROWS = 50
 def golden_rows(holdout: Columns, use_case: UseCase) -> dict[str, list[Any]]:
     """At most 50 rows, the same for the same holdout.
 
-    The first row of each null and each category as far as they go, then rows spread evenly.
+    The first row of each null and each category as far as they go, then rows spread evenly. In
+    columns of persons a stand-in takes the place of their values.
     """
     n_rows = len(next(iter(holdout.values())))
     telling = dict.fromkeys(at for rows in _firsts(holdout, use_case) for at in rows)
@@ -19,13 +21,19 @@ def golden_rows(holdout: Columns, use_case: UseCase) -> dict[str, list[Any]]:
     step = max(1, n_rows // GOLDEN_ROWS)
     chosen += [at for at in range(0, n_rows, step) if at not in chosen]
     picked = sorted(chosen[:GOLDEN_ROWS])
-    return {name: [holdout[name][at] for at in picked] for name in use_case.features}
+    hidden = of_persons(use_case)
+    return {
+        name: [stand_in(use_case.columns[name])] * len(picked)
+        if name in hidden
+        else [holdout[name][at] for at in picked]
+        for name in use_case.features
+    }
 
 
 def _firsts(holdout: Columns, use_case: UseCase) -> list[list[int]]:
     """First the rows with nulls, then those with categories, columns in declared order."""
     firsts: dict[str, dict[Any, int]] = {}
-    for name in use_case.features:
+    for name in [n for n in use_case.features if n not in of_persons(use_case)]:
         firsts[name] = {}
         for at, value in enumerate(holdout[name]):
             if value is None or use_case.columns[name].type == "string":

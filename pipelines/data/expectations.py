@@ -4,20 +4,22 @@ Row-level expectations send single rows to quarantine; table-level ones judge th
 Critical ones stop the run, warnings are reported.
 """
 
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
 from contract.use_case.model import Column, UseCase
 
 # What a conformed column looks like to pandas, by declared type.
 DTYPES = {
     "string": ["object", "str", "string"],
-    "integer": ["int64", "float64", "int32"],
+    "integer": ["int64", "Int64Dtype", "float64", "int32"],
     "number": ["float64"],
     "boolean": ["bool", "object"],
     "timestamp": ["datetime64[us]", "datetime64[ns]"],
 }
+SHOWN_VALUES = 10  # of those that a column may take
 
 
 @dataclass(frozen=True)
@@ -89,3 +91,57 @@ def _column_rules(name: str, column: Column) -> list[Rule]:
         among = {"column": name, "value_set": list(column.categories)}
         rules.append(Rule("ExpectColumnValuesToBeInSet", level, severity, among))
     return rules
+
+
+def requirement(rule: Rule) -> str:
+    """What a rule asks of columns, rows and values, as a person says it."""
+    given: dict[str, Any] = dict(rule.arguments)
+    column = given.get("column", "")
+    match rule.expectation:
+        case "ExpectTableRowCountToBeBetween":
+            return f"the number of rows must be {_bounds(given)}"
+        case "ExpectColumnToExist":
+            return f"the column {column} must be there"
+        case "ExpectColumnValuesToBeInTypeList":
+            return f"the column {column} must be of type {_declared_type(given['type_list'])}"
+        case "ExpectCompoundColumnsToBeUnique":
+            return f"{', '.join(given['column_list'])} must be unique together"
+        case "ExpectColumnValuesToBeUnique":
+            return f"{column} must be unique"
+        case "ExpectColumnValuesToNotBeNull":
+            return f"{column} must not be null"
+        case "ExpectColumnValuesToBeBetween":
+            return f"{column} must be {_bounds(given)}"
+        case "ExpectColumnValuesToBeInSet":
+            return f"{column} must be {_one_of(given['value_set'])}"
+        case "ExpectColumnUniqueValueCountToBeBetween":
+            return f"the number of different values of {column} must be {_bounds(given)}"
+        case "ExpectColumnProportionOfNonNullValuesToBeBetween" if given.get("strict_min"):
+            return f"{column} must have a value in some row"
+    return _declared_by_hand(rule)
+
+
+def _declared_by_hand(rule: Rule) -> str:
+    """An expectation of the user's own, by the words of its name and its arguments."""
+    words = re.sub(r"(?<!^)([A-Z])", r" \1", rule.expectation.removeprefix("Expect")).lower()
+    rest = {name: value for name, value in rule.arguments.items() if name != "column"}
+    told = ", ".join(f"{name} {value}" for name, value in rest.items())
+    about = f"{rule.arguments['column']}: " if "column" in rule.arguments else ""
+    return f"{about}{words} is expected" + (f" ({told})" if told else "")
+
+
+def _bounds(given: Mapping[str, Any]) -> str:
+    low, high = given.get("min_value"), given.get("max_value")
+    if low is None or high is None:
+        return f"at least {low:,.12g}" if high is None else f"at most {high:,.12g}"
+    return f"between {low:,.12g} and {high:,.12g}"
+
+
+def _one_of(values: Sequence[object]) -> str:
+    shown = ", ".join(map(str, values[:SHOWN_VALUES]))
+    more = len(values) - SHOWN_VALUES
+    return f"one of {shown}" + (f" and {more} more" if more > 0 else "")
+
+
+def _declared_type(dtypes: list[str]) -> str:
+    return next(name for name, known in DTYPES.items() if known == dtypes)

@@ -42,13 +42,15 @@ def open_batches(source: str, use_case: UseCase, tables: Tables) -> Batches:
         if path.suffix == ".parquet":
             file = pq.ParquetFile(path)
             return Batches(file.metadata.num_rows, file.iter_batches(BATCH_ROWS))
-        # Every cell is read as declared: what is not stops the reading, with its place.
-        read = pyarrow.csv.open_csv(
-            path, parse_options=csv.LINES, convert_options=csv.cells(use_case)
-        )
-        return Batches(None, iter(read))
+        csv.head(str(path), use_case.csv_format)  # what is wrong with it is said before any work
+        return Batches(None, _small(csv.typed_batches(str(path), use_case)))
     except pa.ArrowInvalid as error:
         raise BadInput(f"source: {source} can't be read: {error}") from error
+
+
+def _small(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+    for batch in batches:
+        yield from (batch.slice(at, BATCH_ROWS) for at in range(0, batch.num_rows, BATCH_ROWS))
 
 
 @contextmanager

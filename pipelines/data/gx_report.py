@@ -17,7 +17,7 @@ from contract.errors import BadInput
 from contract.names import ROW_HASH
 from contract.pages import packaged, style_sheet
 from contract.use_case.loader import nearest
-from pipelines.data.expectations import Rule
+from pipelines.data.expectations import Rule, requirement
 
 # Lists of single rows stay out of the log: they are the rows' values, and quarantine holds them.
 ROW_LISTS = (
@@ -47,7 +47,7 @@ class ExpectationResult:
     """How one expectation came out."""
 
     rule: Rule
-    name: str  # as Great Expectations prints it, with its column
+    name: str  # what had to be so, in words
     passed: bool
     failed_rows: tuple[int, ...]  # row hashes
     detail: str
@@ -145,13 +145,22 @@ def _finding(entry: Any, rules: list[Rule]) -> ExpectationResult:
     # Some table-level expectations list bare positions there.
     listed = entry.result.get("unexpected_index_list") if rule.level == "row" else None
     rows = listed or []
-    raised = entry.exception_info.get("exception_message")
-    observed = entry.result.get("observed_value", entry.result.get("unexpected_count", ""))
-    about = rule.arguments.get("column", rule.arguments.get("column_list", ""))
     return ExpectationResult(
         rule=rule,
-        name=f"{entry.expectation_config.type}({about})",
+        name=requirement(rule),
         passed=bool(entry.success),
         failed_rows=tuple(int(row[ROW_HASH]) for row in rows),
-        detail=str(raised or f"found {observed}"),
+        detail=_detail(entry.result, str(entry.exception_info.get("exception_message") or "")),
     )
+
+
+def _detail(result: dict[str, Any], raised: str) -> str:
+    """What was found instead: a count of rows or one figure, never a value of a row."""
+    if raised:
+        return f"it could not be checked: {raised.partition(chr(10))[0]}"
+    if "element_count" in result and "unexpected_count" in result:
+        return f"not so in {result['unexpected_count']:,} of {result['element_count']:,} rows"
+    observed = result.get("observed_value", "")
+    if isinstance(observed, list | set | tuple | dict):
+        return f"found {len(observed):,} values"
+    return f"found {observed:,.6g}" if isinstance(observed, int | float) else f"found {observed}"

@@ -3,21 +3,25 @@
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, time
+from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
 import pyarrow as pa
 
 from contract.errors import BadInput
+from contract.store.cells import BadCell, CellReader, reader_of
 from contract.store.feedback import feedback_schema
-from contract.use_case.model import Column, Delta, Source, Sql, UseCase
+from contract.store.schema import check_names
+from contract.use_case.local_time import NotOneMoment
+from contract.use_case.model import Column, UseCase
 from contract.use_case.pseudonymisation import Pseudonymiser
+from contract.use_case.source import Delta, Source, Sql
+from pipelines.sources import csv
 from pipelines.sources.registry import read_source
-from serving.requests.columns import READ, SentColumns
+from serving.requests.columns import SentColumns, read_value
 from serving.requests.errors import Problem
 from serving.requests.label_columns import check_labels, keys_of, members, names_a_row
-from serving.requests.tabular import read_text
 
 BATCH_ROWS = 10_000
 
@@ -42,12 +46,8 @@ class LabelRows:
 
 def read_labels(source: str, query: str, use_case: UseCase) -> pa.Table:
     """The columns of a source that feedback knows; BadInput where it says no label."""
-    target = use_case.columns[use_case.target].model_copy(update={"type": use_case.answer_type})
-    typed = {"label": target, "prediction_id": Column(type="string")}
-    labels_case = use_case.model_copy(
-        update={"source": named(source, query), "columns": use_case.columns | typed}
-    )
-    rows = read_source(labels_case)
+    rows = _rows_of(source, query, use_case)
+    check_names(rows.column_names, use_case)
     if "label" not in rows.column_names:
         names = ["label" if n == use_case.target else n for n in rows.column_names]
         rows = rows.rename_columns(names)
@@ -61,31 +61,37 @@ def read_labels(source: str, query: str, use_case: UseCase) -> pa.Table:
     return rows.select(names)
 
 
-def named(source: str, query: str) -> Source:
-    """A file, Delta table or database by its address."""
+def _rows_of(source: str, query: str, use_case: UseCase) -> pa.Table:
+    """The rows of a file, Delta table or database by its address; cells of CSV are still text, for
+    each row is judged by itself."""
     if not source:
         raise BadInput("source: a .csv or .parquet file, a Delta table or a database is needed.")
+    if source.endswith(".csv") and not query:
+        form = use_case.csv_format
+        schema = pa.schema([(name, pa.string()) for name in csv.head(source, form)])
+        return pa.Table.from_batches(csv.text_batches(source, form), schema)
     if query:
-        return Source(sql=Sql(url=source, query=query))
-    if source.endswith(".csv"):
-        return Source(csv=source)
-    if source.endswith(".parquet"):
-        return Source(parquet=source)
-    return Source(delta=Delta(path=source))
+        named = Source(sql=Sql(url=source, query=query))
+    elif source.endswith(".parquet"):
+        named = Source(parquet=source)
+    else:
+        named = Source(delta=Delta(path=source))
+    columns = use_case.columns | members(use_case)
+    return read_source(use_case.model_copy(update={"source": named, "columns": columns}))
 
 
 def statements(
     rows: pa.Table, use_case: UseCase, pseudonymiser: Pseudonymiser, now: datetime
 ) -> LabelRows:
     """Check every row; what does not fit is set apart, the rest goes on."""
-    types = members(use_case)
+    readers = {name: reader_of(use_case, column) for name, column in members(use_case).items()}
     parts: list[dict[str, list[Any]]] = []
     refused: list[RefusedRow] = []
     for start in range(0, rows.num_rows, BATCH_ROWS):
         part = rows.slice(start, BATCH_ROWS)
-        columns = {n: _plain(part.column(n), types[n].type) for n in part.column_names}
+        columns = {n: _plain(part.column(n), readers[n]) for n in part.column_names}
         parts += _checked(_one_name(columns, use_case), start, use_case, now, refused)
-    names = list(types)
+    names = list(readers)
     whole: dict[str, list[Any]] = {n: [v for part in parts for v in part[n]] for n in names}
     timed = [value is not None for value in whole["label_time"]]
     whole["label_time"] = [value or now for value in whole["label_time"]]
@@ -128,18 +134,27 @@ def _one_name(columns: dict[str, list[Any]], use_case: UseCase) -> dict[str, lis
     }
 
 
-def _plain(values: pa.ChunkedArray, kind: str) -> list[Any]:
-    """Values as the check takes them: NaN is null, a text is read by the declared type."""
+def _plain(values: pa.ChunkedArray, reader: CellReader) -> list[Any]:
+    """Values as the check takes them: NaN is null, a text is read by the declared type.
+
+    A text that can't be read stays text, and the check of its row says so.
+    """
     if pa.types.is_timestamp(values.type):
         values = values.cast(pa.timestamp("us", values.type.tz), safe=False)
     plain = values.to_pylist()
     if pa.types.is_floating(values.type):
         return [None if value is None or math.isnan(value) else value for value in plain]
     if pa.types.is_decimal(values.type):
+        kind = reader.column.type
         return [value if value is None else _from_decimal(value, kind) for value in plain]
-    if pa.types.is_date(values.type):
-        return [value and datetime.combine(value, time(), UTC) for value in plain]
-    return [read_text(kind, value) if isinstance(value, str) else value for value in plain]
+    return [_read(value, reader) if isinstance(value, str) else value for value in plain]
+
+
+def _read(text: str, reader: CellReader) -> Any:
+    try:
+        return reader.read(text) if text or reader.column.type != "string" else text
+    except (BadCell, NotOneMoment):
+        return text
 
 
 def _from_decimal(value: Decimal, kind: str) -> int | float:
@@ -159,6 +174,13 @@ def _table(
     return pa.table([pa.array(values[f.name], f.type) for f in schema], schema=schema)
 
 
+def _as_declared(value: Any, column: Column, use_case: UseCase) -> Any:
+    try:
+        return read_value(value, column, use_case.zone)
+    except NotOneMoment:
+        return None
+
+
 def refusal_rows(
     refused: Sequence[RefusedRow],
     source: str,
@@ -171,7 +193,7 @@ def refusal_rows(
     names = ["prediction_id", *keys, "label"]
 
     def text(name: str, value: Any) -> str | None:
-        read = READ[use_case.columns[name].type](value) if name in keys else None
+        read = _as_declared(value, use_case.columns[name], use_case) if name in keys else None
         hidden = pseudonymiser.value(
             name, value if read is None else read
         )  # 7, however it was said

@@ -1,11 +1,15 @@
 """Questions to the tables `raw` and `quarantine`: which rows are known, repeated, valid."""
 
+import numpy as np
 import pyarrow as pa
 
+from contract.errors import BadInput
 from contract.names import DELIVERY, REASONS, ROW_HASH
+from contract.store.fingerprint import altered, row_hashes
 from contract.store.schema import arrow_schema
-from contract.store.tables import Tables, quoted, unlike
+from contract.store.tables import Tables, TableVersion, quoted, unlike
 from contract.use_case.model import UseCase
+from pipelines.runtime.frozen_rows import check_hashes, damaged, unharmed
 
 
 def raw_schema(use_case: UseCase) -> pa.Schema:
@@ -32,6 +36,35 @@ def late_duplicates(tables: Tables, use_case: UseCase, version: int, after: int)
         f"ON {same_key} AND o.{DELIVERY} < n.{DELIVERY} WHERE n.{DELIVERY} > {after}",
         t=tables.open("raw", version),
     )
+
+
+def valid_as_written(
+    tables: Tables, use_case: UseCase, raw: TableVersion, quarantine: TableVersion
+) -> pa.Table:
+    """The valid rows; Refused where `raw` or `quarantine` do not hold what was written.
+
+    BadInput where the rows are those of other columns than the declared ones.
+    """
+    known: dict[str, pa.Table] = {}
+    for table in (raw, quarantine):
+        with unharmed(tables, table):
+            hashes = [ROW_HASH, DELIVERY]
+            known[table.table] = tables.read(table.table, table.version, columns=hashes)
+        check_hashes(tables, table, known[table.table])
+    if not np.isin(row_hashes(known["quarantine"]), row_hashes(known["raw"])).all():
+        raise damaged(tables, raw)  # a row of it would not be kept out
+    with unharmed(tables, raw):
+        rows = valid_rows(tables, use_case, raw.version, quarantine.version)
+    if not altered(rows):
+        return rows
+    if pa.schema(tables.open("raw", raw.version).schema().to_arrow()).names != (
+        raw_schema(use_case).names
+    ):
+        raise BadInput(
+            f"raw version {raw.version} has other columns than {use_case.name!r} declares; an "
+            "ingest with the declared ones comes first."
+        )
+    raise damaged(tables, raw)
 
 
 def valid_rows(

@@ -50,7 +50,8 @@ def rehearse(rows: pa.Table, use_case: UseCase, rehearsal: Rehearsal) -> pa.Tabl
         chosen = np.random.default_rng(SEED).choice(rows.num_rows, rehearsal.sample, replace=False)
         rows = rows.take(pa.array(np.sort(chosen)))
     key = use_case.keys[0]
-    if rehearsal.rows_multiple == 1 or key not in rows.column_names:
+    unusable = key not in rows.column_names or not rows.column(key).drop_null()
+    if rehearsal.rows_multiple == 1 or unusable:
         return rows
     copies = [_renamed_key(rows, key, i) for i in range(rehearsal.rows_multiple)]
     return pa.concat_tables(copies)

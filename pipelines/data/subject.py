@@ -7,14 +7,14 @@ from typing import Any
 
 from contract.errors import BadInput
 from contract.names import TableName
+from contract.store.cells import BadCell, reader_of
 from contract.store.labels import moment
 from contract.store.tables import Tables, quoted
 from contract.use_case.loader import nearest
+from contract.use_case.local_time import NotOneMoment
 from contract.use_case.model import UseCase
 from contract.use_case.pseudonymisation import Pseudonymiser
 from monitoring.windows.window import literal
-from serving.requests.columns import READ
-from serving.requests.tabular import read_text
 
 PLAIN: tuple[TableName, ...] = ("raw", "quarantine", "training", "holdout", "labelled")
 LOGGED: tuple[TableName, ...] = ("predictions", "feedback", "feedback_quarantine")
@@ -91,10 +91,12 @@ def read_subject(text: str, use_case: UseCase, pseudonymiser: Pseudonymiser) -> 
         raise BadInput(f"key: column=value of {', '.join(keys)} is needed.{hint}")
     values = {}
     for name, value in given.items():
-        kind = use_case.columns[name].type
-        values[name] = READ[kind](read_text(kind, value))
+        try:
+            values[name] = reader_of(use_case, use_case.columns[name]).read(value)
+        except (BadCell, NotOneMoment) as error:
+            raise BadInput(f"key: {name}: {error}.") from None
         if values[name] is None:
-            raise BadInput(f"key: {name} is {kind}, which the given text is not.")
+            raise BadInput(f"key: {name} has no value; one is needed.")
     return Subject(values, pseudonymiser)
 
 

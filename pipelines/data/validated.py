@@ -1,6 +1,7 @@
 """What a validation leaves behind for the steps after it."""
 
 from contract.store.tables import TableVersion
+from pipelines.profiling.notes import ColumnNote, short
 from pipelines.runtime.console import count
 from pipelines.runtime.step import Result
 
@@ -16,12 +17,15 @@ class Validated(Result):
     expectations_passed: int
     expectations_total: int
     warnings: tuple[str, ...]
+    notes: tuple[ColumnNote, ...] = ()  # on columns that look strange; they stop nothing
 
     def line(self) -> str:
-        warned = f", warnings: {', '.join(self.warnings)}" if self.warnings else ""
+        warned = f", warnings: {'; '.join(self.warnings)}" if self.warnings else ""
+        noted = f", noted: {short(self.notes)}" if self.notes else ""
         return (
             f"{self.expectations_passed} of {self.expectations_total} expectations passed, "
-            f"{count(self.rows_quarantined)} of {count(self.rows_checked)} rows quarantined{warned}"
+            f"{count(self.rows_quarantined)} of {count(self.rows_checked)} rows quarantined"
+            f"{warned}{noted}"
         )
 
     def tables(self) -> tuple[TableVersion, ...]:

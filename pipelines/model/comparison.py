@@ -61,11 +61,20 @@ class Comparison:
     drawn: tuple[float, ...]  # the difference in each resample
 
 
-def compare(use_case: UseCase, challenger: Scored, champion: Scored, groups: Groups) -> Comparison:
-    """Compare two models' answers on the same rows by the main metric."""
+def compare(
+    use_case: UseCase,
+    challenger: Scored,
+    champion: Scored,
+    groups: Groups,
+    undefined: float = math.nan,
+) -> Comparison:
+    """Compare two models' answers on the same rows by the main metric.
+
+    `undefined` is what the second one's metric counts as where it has no value.
+    """
     resamples = max(MIN_RESAMPLES, use_case.evaluation.resamples)
     metric = use_case.evaluation.metric
-    theirs, drawn = _paired(use_case, challenger, champion, resamples)
+    theirs, drawn = _paired(use_case, challenger, champion, resamples, undefined)
     return Comparison(
         metric=metric,
         challenger=theirs[0],
@@ -100,14 +109,18 @@ def difference(value: float, drawn: Floats) -> Difference:
 
 
 def _paired(
-    use_case: UseCase, challenger: Scored, champion: Scored, resamples: int
+    use_case: UseCase,
+    challenger: Scored,
+    champion: Scored,
+    resamples: int,
+    undefined: float = math.nan,
 ) -> tuple[tuple[float, float], Floats]:
     """The metric of both on all rows, and its difference in each resample, (resamples,)."""
     name = use_case.evaluation.metric
     n_rows = len(challenger.label)
     metrics: dict[str, Metric] = {
         "challenger": metrics_for(use_case, challenger)[name],
-        "champion": metrics_for(use_case, champion)[name],
+        "champion": _filled(metrics_for(use_case, champion)[name], undefined),
     }
     ones = np.ones((1, n_rows))
     values = bootstrap(metrics, n_rows, resamples)
@@ -115,6 +128,14 @@ def _paired(
     drawn: Floats = sign * (values["challenger"] - values["champion"])
     points = (float(metrics["challenger"](ones)[0]), float(metrics["champion"](ones)[0]))
     return points, drawn
+
+
+def _filled(metric: Metric, undefined: float) -> Metric:
+    def filled(weights: Floats) -> Floats:
+        values = metric(weights)
+        return np.where(np.isnan(values), undefined, values)
+
+    return filled
 
 
 def _slices(

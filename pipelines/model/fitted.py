@@ -1,6 +1,7 @@
 """A fitted pipeline: load it with our list of trusted types, and let it answer labelled rows."""
 
 from pathlib import Path
+from typing import Any
 
 import mlflow
 import numpy as np
@@ -12,9 +13,10 @@ from mlflow.types import ColSpec, DataType, Schema, TensorSpec
 from sklearn.pipeline import Pipeline
 
 from contract.errors import Refused
-from contract.statistics.metrics import Scored
+from contract.statistics.metrics import Floats, Scored
 from contract.store.frames import feature_frame
 from contract.use_case.model import Column, UseCase
+from serving.scoring.own_code import OwnClass, trusted
 from serving.scoring.scorer import Columns, Scorer
 from serving.scoring.sklearn_scorer import MODEL_FILE, classes_of, load_pipeline
 
@@ -37,11 +39,14 @@ def signature(use_case: UseCase) -> ModelSignature:
     return ModelSignature(inputs=Schema(inputs), outputs=Schema([answer]))
 
 
-def load_model(uri: str) -> Pipeline:
-    """The fitted pipeline of a logged model; Refused when it holds a foreign type."""
+def load_model(uri: str, own: OwnClass | None = None, code: Path | None = None) -> Pipeline:
+    """The fitted pipeline of a logged model; Refused when it holds a foreign type.
+
+    One of the user's `own` class needs the folder `code` to hold its file.
+    """
     folder = Path(mlflow.artifacts.download_artifacts(uri))
     try:
-        return load_pipeline(folder / MODEL_FILE)
+        return load_pipeline(folder / MODEL_FILE, trusted(own, code))
     except Refused as error:
         raise Refused(f"The model at {uri} can't be used: {error}") from error
 
@@ -54,25 +59,49 @@ def labels(rows: pa.Table, use_case: UseCase) -> npt.NDArray[np.generic]:
     return values.to_numpy(dtype=dtype.get(declared, object))
 
 
+def weights(rows: pa.Table, use_case: UseCase) -> Floats | None:
+    """The declared weights of labelled rows, (n_rows,); None where none are declared."""
+    if use_case.weight is None:
+        return None
+    values: Floats = rows.column(use_case.weight).cast(pa.float64()).to_numpy()
+    return values
+
+
 def score(model: Pipeline, rows: pa.Table, use_case: UseCase) -> Scored:
-    """The model's answers on labelled rows."""
-    frame = feature_frame(rows, use_case)
-    label = labels(rows, use_case)
+    """The model's answers on labelled rows, with their weights."""
+    found, weight = labels(rows, use_case), weights(rows, use_case)
+    return score_inputs(model, feature_frame(rows, use_case), found, use_case, weight)
+
+
+def score_inputs(
+    model: Any,
+    inputs: Any,
+    label: npt.NDArray[np.generic],
+    use_case: UseCase,
+    weight: Floats | None = None,
+) -> Scored:
+    """The answers of a pipeline on features, or of its estimator on what they are encoded to."""
     if not use_case.classifies:
-        return Scored(label, model.predict(frame))
-    probability = model.predict_proba(frame)
+        return Scored(label, model.predict(inputs).reshape(len(label)), weight=weight)
+    probability = model.predict_proba(inputs)
     classes = classes_of(model, use_case)
     chosen = np.array(classes, dtype=label.dtype)[probability.argmax(axis=1)]
-    return Scored(label, chosen, probability, classes)
+    return Scored(label, chosen, probability, classes, weight)
 
 
-def answers(scorer: Scorer, columns: Columns, label: npt.NDArray[np.generic]) -> Scored:
-    """A scorer's answers beside the labels."""
+def answers(
+    scorer: Scorer,
+    columns: Columns,
+    label: npt.NDArray[np.generic],
+    weight: Floats | None = None,
+) -> Scored:
+    """A scorer's answers beside the labels and weights, (n_rows,) each."""
     predictions = scorer.score(columns)
     if predictions.probability is None:
-        return Scored(label, np.asarray(predictions.prediction, dtype=float))
+        return Scored(label, np.asarray(predictions.prediction, dtype=float), weight=weight)
     prediction = np.asarray(predictions.prediction, dtype=label.dtype)
-    return Scored(label, prediction, np.asarray(predictions.probability), tuple(scorer.classes))
+    probability = np.asarray(predictions.probability)
+    return Scored(label, prediction, probability, tuple(scorer.classes), weight)
 
 
 def _type(column: Column) -> DataType:

@@ -61,6 +61,7 @@ def _data(use_case: UseCase, validated: Validated, trained: Trained) -> str:
         + f"\n\nSplit: {plain(how)}. {validated.expectations_passed} of "
         f"{validated.expectations_total} expectations passed; "
         f"{count(validated.rows_quarantined)} rows quarantined."
+        + (f" A row counts as its {plain(use_case.weight)}." if use_case.weight else "")
     )
 
 

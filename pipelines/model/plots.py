@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 
 import numpy as np
+import numpy.typing as npt
 from matplotlib import rcParams
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -21,6 +22,9 @@ from pipelines.model.results import Measured
 
 BLUE, GREY, ORANGE = "#1f5fa8", "#9aa0a6", "#d9772b"
 SCATTER_ROWS = 5000
+NUMBERED_CLASSES, SHOWN_CLASSES = 12, 60
+SHOWN_FEATURES = 40
+Texts = npt.NDArray[np.str_]
 
 
 def figures(
@@ -96,7 +100,12 @@ def _roc(use_case: UseCase, scored: Scored) -> Figure:
     y, p = _positive(use_case, scored)
     figure, axes = _axes(f"ROC on {len(y):,} holdout rows", (5.4, 5.2))
     RocCurveDisplay.from_predictions(
-        y, p, ax=axes, curve_kwargs={"color": BLUE}, name=use_case.name
+        y,
+        p,
+        sample_weight=scored.weight,
+        ax=axes,
+        curve_kwargs={"color": BLUE},
+        name=use_case.name,
     )
     axes.plot([0, 1], [0, 1], color=GREY, linestyle="--", linewidth=1, label="chance")
     axes.legend(loc="lower right", frameon=False)
@@ -107,7 +116,12 @@ def _precision_recall(use_case: UseCase, scored: Scored) -> Figure:
     y, p = _positive(use_case, scored)
     figure, axes = _axes(f"Precision and recall on {len(y):,} holdout rows")
     PrecisionRecallDisplay.from_predictions(
-        y, p, ax=axes, curve_kwargs={"color": BLUE}, name=use_case.name
+        y,
+        p,
+        sample_weight=scored.weight,
+        ax=axes,
+        curve_kwargs={"color": BLUE},
+        name=use_case.name,
     )
     axes.axhline(
         y.mean(), color=GREY, linestyle="--", linewidth=1, label=f"chance ({y.mean():.2f})"
@@ -133,21 +147,43 @@ def _calibration(use_case: UseCase, scored: Scored) -> Figure:
 
 
 def _confusion(scored: Scored) -> Figure:
-    figure, axes = _axes("Confusion matrix, rows sum to one", (5.6, 5.0))
-    names = [str(name) for name in scored.classes]
+    """Shares with their numbers where few classes leave room for them, else shades alone."""
+    names, label, prediction = _shown_classes(scored)
+    wide = len(names) > NUMBERED_CLASSES
+    size = max(5.6, 0.17 * len(names) + 1.6)
+    figure, axes = _axes("Confusion matrix, rows sum to one", (size, size - 0.6))
     ConfusionMatrixDisplay.from_predictions(
-        scored.label.astype(str),
-        scored.prediction.astype(str),
-        labels=list(map(str, scored.classes)),
+        label,
+        prediction,
+        labels=names,
         display_labels=names,
+        sample_weight=scored.weight,
         normalize="true",
+        include_values=not wide,
         values_format=".2f",
+        xticks_rotation="vertical" if wide else "horizontal",
         cmap="Blues",
-        colorbar=False,
+        colorbar=wide,
         ax=axes,
     )
+    if wide:
+        axes.tick_params(labelsize=7)
     axes.spines[:].set_visible(True)
     return figure
+
+
+def _shown_classes(scored: Scored) -> tuple[list[str], Texts, Texts]:
+    """Names, labels and predictions as texts; of many classes the rarest are one."""
+    names = [str(name) for name in scored.classes]
+    label, prediction = scored.label.astype(str), scored.prediction.astype(str)
+    if len(names) <= SHOWN_CLASSES:
+        return names, label, prediction
+    rows = dict(zip(*np.unique(label, return_counts=True), strict=True))
+    common = set(sorted(names, key=lambda name: -rows.get(name, 0))[: SHOWN_CLASSES - 1])
+    rest = f"{len(names) - len(common)} others"
+    known = np.array(sorted(common))
+    label, prediction = (np.where(np.isin(v, known), v, rest) for v in (label, prediction))
+    return [*(name for name in names if name in common), rest], label, prediction
 
 
 def _residuals(use_case: UseCase, scored: Scored) -> Figure:
@@ -167,8 +203,10 @@ def _residuals(use_case: UseCase, scored: Scored) -> Figure:
 
 
 def _importance(use_case: UseCase, importance: Mapping[str, float]) -> Figure:
-    ranked = sorted(importance.items(), key=lambda item: item[1])
+    ranked = sorted(importance.items(), key=lambda item: item[1])[-SHOWN_FEATURES:]
     title = f"Permutation importance: loss of {use_case.evaluation.metric}"
+    if len(importance) > len(ranked):
+        title += f", {len(ranked)} of {len(importance)} features"
     figure, axes = _axes(title, (6.4, 0.8 + 0.26 * len(ranked)))
     axes.barh([name for name, _ in ranked], [value for _, value in ranked], color=BLUE)
     axes.axvline(0, color=GREY, linewidth=1)

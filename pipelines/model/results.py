@@ -7,6 +7,7 @@ from pydantic import BaseModel, ConfigDict
 from contract.store.tables import TableVersion
 from pipelines.runtime.console import count
 from pipelines.runtime.step import Result
+from serving.scoring.own_code import OwnClass
 
 Measured = tuple[float, float, float]  # value, lower and upper end of its 95 % interval
 
@@ -22,6 +23,13 @@ class Trained(Result):
     holdout: TableVersion
     prediction_hash: str  # SHA-256 of the answers on the holdout, bit for bit
     tune: int
+    code_hash: str = ""  # SHA-256 of the file of the user's own class
+    path: str = ""  # of the estimator, as the use case declared it
+
+    @property
+    def own_class(self) -> OwnClass | None:
+        """The user's own class that it is of; None: it is of a library's."""
+        return OwnClass(self.path, self.code_hash) if self.code_hash else None
 
     def line(self) -> str:
         tuned = f", best of {self.tune} trials" if self.tune else ""

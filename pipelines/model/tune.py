@@ -16,9 +16,10 @@ from sklearn.model_selection import GroupKFold, KFold, StratifiedKFold, TimeSeri
 from contract.errors import BadInput, Refused
 from contract.statistics.metrics import SMALLER_IS_BETTER, check_metric, metrics_for
 from contract.store.frames import feature_frame
-from contract.use_case.model import GroupSplit, Range, TimeSplit, UseCase
-from pipelines.model.fitted import labels, score
-from pipelines.model.preprocess import build_pipeline
+from contract.use_case.estimator import Range
+from contract.use_case.model import GroupSplit, TimeSplit, UseCase
+from pipelines.model.fit import fit_pipeline
+from pipelines.model.fitted import labels, score, weights
 from pipelines.runtime.console import console
 from tracking.tags import PARENT_TAG, STEP_TAG, TRIAL_STATE_TAG
 
@@ -116,9 +117,14 @@ class _Search:
 
     def _value(self, suggested: dict[str, Any], train: Any, test: Any) -> float:
         rows, use_case = self.rows, self.use_case
-        model = build_pipeline(use_case, use_case.estimator.parameters | suggested)
         part = rows.take(pa.array(train))
-        model.fit(feature_frame(part, use_case), labels(part, use_case))
+        model = fit_pipeline(
+            use_case,
+            use_case.estimator.parameters | suggested,
+            feature_frame(part, use_case),
+            labels(part, use_case),
+            weights(part, use_case),
+        )
         scored = score(model, rows.take(pa.array(test)), use_case)
         metrics = metrics_for(use_case, scored)
         check_metric(use_case, metrics)

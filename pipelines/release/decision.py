@@ -8,69 +8,26 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from contract.use_case.model import Gates
+from pipelines.model.baseline import idle_limits
 from pipelines.model.comparison import MIN_RESAMPLES, Comparison, SliceDifference, shown_worse
+from pipelines.release.gate_evidence import (
+    Champion,
+    GateEvidence,
+    NoChampion,
+    NoClasses,
+    RarestClass,
+)
 
 ERROR_RATE = 0.05  # of all slices together
 
 
 @dataclass(frozen=True)
-class Latency:
-    """One-row scores of the packaged scorer."""
-
-    calls: int
-    median_ms: float
-    p99_ms: float
-
-
-@dataclass(frozen=True)
-class NoChampion:
-    """The registry says that no version is in Production: only the absolute limits apply."""
-
-
-@dataclass(frozen=True)
-class Champion:
-    """The version in Production, as the challenger meets it.
-
-    `trained_on` counts the holdout's rows in its training table. `incomparable` says why a
-    breaking change leaves nothing to compare; `comparison` is None then.
-    """
-
-    version: str
-    trained_on: int | None
-    breaks: tuple[str, ...] | None
-    comparison: Comparison | None
-    incomparable: str = ""
-
-
-@dataclass(frozen=True)
-class GateEvidence:
-    """All that the gate knows of a challenger; None is what could not be measured, `problems` say
-    why.
-
-    `holdout_hash` is of the rows as they were read, `registered_hash` what the version was
-    registered with; `trained_on` counts the holdout's rows in its training table.
-    """
-
-    version: str
-    problems: tuple[str, ...] | None
-    missing_tags: tuple[str, ...] | None
-    validation: str | None
-    rows: int | None
-    holdout_hash: str | None
-    registered_hash: str | None
-    trained_on: int | None
-    figures: Mapping[str, float] | None
-    latency: Latency | None
-    size_mb: float | None
-    opponent: NoChampion | Champion | None
-
-
-@dataclass(frozen=True)
 class GateDecision:
-    """Whether a version may move, and every reason for it."""
+    """Whether a version may move, and every reason for it; warnings decide nothing."""
 
     passed: bool
     reasons: tuple[str, ...]
+    warnings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -91,12 +48,13 @@ def decide(gates: Gates, evidence: GateEvidence, allow_breaking: bool = False) -
     """
     findings = list(_findings(gates, evidence, allow_breaking))
     failed = tuple(f.sentence for f in findings if not f.good)
-    return GateDecision(not failed, failed or tuple(f.sentence for f in findings))
+    warnings = tuple(idle_limits(gates, evidence.baseline or {}))
+    return GateDecision(not failed, failed or tuple(f.sentence for f in findings), warnings)
 
 
 def _findings(gates: Gates, evidence: GateEvidence, allow_breaking: bool) -> Iterator[GateFinding]:
     yield from _against(gates, evidence.opponent, allow_breaking)
-    yield from _limits(gates, evidence.figures)
+    yield from _limits(gates, evidence.figures, evidence.baseline)
     yield from _data(gates, evidence)
     yield from _scorer(gates, evidence)
     yield from _origin(evidence)
@@ -107,15 +65,21 @@ def _against(
 ) -> Iterator[GateFinding]:
     match opponent:
         case NoChampion():
-            yield GateFinding(
-                True, "there is no champion yet: checked against the absolute limits only"
-            )
+            yield _beats_baseline(opponent.comparison)
         case Champion():
             yield from _better(gates, opponent, allow_breaking)
             yield _not_trained_on(f"champion version {opponent.version}", opponent.trained_on)
             yield _compatible(opponent, allow_breaking)
         case _:
             yield GateFinding(False, "it is not known whether there is a champion")
+
+
+def _beats_baseline(comparison: Comparison | None) -> GateFinding:
+    """Without a champion a version must be shown to know more than a constant answer."""
+    if comparison is None:
+        return GateFinding(False, "there is no champion yet, and no comparison with the baseline")
+    good, sentence = _shown(comparison, "the baseline", 0.0)
+    return GateFinding(good, f"there is no champion yet: {sentence}")
 
 
 def _better(gates: Gates, champion: Champion, allow_breaking: bool) -> Iterator[GateFinding]:
@@ -125,18 +89,22 @@ def _better(gates: Gates, champion: Champion, allow_breaking: bool) -> Iterator[
         reason = champion.incomparable or "it could not be measured"
         yield GateFinding(meant, f"not compared with {name}: {reason}")
         return
+    yield GateFinding(*_shown(comparison, name, gates.margin))
+    yield from _slices(gates, comparison.slices)
+
+
+def _shown(comparison: Comparison, other: str, margin: float) -> tuple[bool, str]:
+    """Whether the lower bound of the difference lies above minus the margin, and the numbers."""
     by, pair = comparison.difference, (comparison.challenger, comparison.champion)
     finite = all(map(math.isfinite, (by.value, by.low, by.high, *pair)))
     n_resamples = len(comparison.drawn)
     few = f"; {n_resamples} resamples, {MIN_RESAMPLES} are needed"
     enough = n_resamples >= MIN_RESAMPLES
-    yield GateFinding(
-        enough and finite and by.low > -gates.margin,
-        f"{comparison.metric} {pair[0]:.4f} against {pair[1]:.4f} of {name}: difference "
-        f"{by.value:+.4f}, lower bound {by.low:+.4f}, above {-gates.margin:+g} is required"
-        + ("" if enough else few),
+    sentence = (
+        f"{comparison.metric} {pair[0]:.4f} against {pair[1]:.4f} of {other}: difference "
+        f"{by.value:+.4f}, lower bound {by.low:+.4f}, above {0.0 - margin:+g} is required"
     )
-    yield from _slices(gates, comparison.slices)
+    return enough and finite and by.low > -margin, sentence + ("" if enough else few)
 
 
 def _slices(gates: Gates, slices: tuple[SliceDifference, ...]) -> Iterator[GateFinding]:
@@ -183,12 +151,16 @@ def _compatible(champion: Champion, allow_breaking: bool) -> GateFinding:
     return GateFinding(allow_breaking, f"breaks callers: {'; '.join(champion.breaks)} ({word})")
 
 
-def _limits(gates: Gates, figures: Mapping[str, float] | None) -> Iterator[GateFinding]:
+def _limits(
+    gates: Gates, figures: Mapping[str, float] | None, baseline: Mapping[str, float] | None
+) -> Iterator[GateFinding]:
     if not gates.minimum and not gates.maximum:
         yield GateFinding(False, "the use case declares no gates.minimum or gates.maximum")
     if not figures:
         yield GateFinding(False, "the packaged model was not measured on the holdout")
         return
+    if not baseline:
+        yield GateFinding(False, "the baseline was not measured on the holdout")
     for name, limit in gates.minimum.items():
         value = figures.get(name, math.nan)
         good = math.isfinite(value) and value >= limit
@@ -208,12 +180,28 @@ def _data(gates: Gates, evidence: GateEvidence) -> Iterator[GateFinding]:
         )
     else:
         yield GateFinding(True, f"{rows:,} holdout rows")
+    yield _rarest(gates, evidence.rarest)
     same = bool(evidence.holdout_hash) and evidence.holdout_hash == evidence.registered_hash
     is_it = "are" if same else "are not"
     yield GateFinding(
         same, f"the holdout's rows {is_it} those that the version was registered with"
     )
     yield _not_trained_on("the challenger", evidence.trained_on)
+
+
+def _rarest(gates: Gates, rarest: NoClasses | RarestClass | None) -> GateFinding:
+    """A class that hardly any row shows says nothing of a model, however many rows there are."""
+    match rarest:
+        case NoClasses():
+            return GateFinding(True, "a regression has no rare class")
+        case RarestClass(name, rows):
+            return GateFinding(
+                rows >= gates.min_class_rows,
+                f"{rows:,} holdout rows of {name!r}, the rarest class; at least "
+                f"{gates.min_class_rows} are required",
+            )
+        case _:
+            return GateFinding(False, "it is not known how many holdout rows each class has")
 
 
 def _scorer(gates: Gates, evidence: GateEvidence) -> Iterator[GateFinding]:

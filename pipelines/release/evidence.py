@@ -13,14 +13,16 @@ import pyarrow as pa
 
 from contract.errors import Refused, Unavailable
 from contract.names import ROW_HASH
+from contract.statistics.metrics import Scored, metric_values
 from contract.store.fingerprint import content_hash, row_hashes
 from contract.store.tables import Tables
 from contract.use_case.model import UseCase
+from pipelines.model.baseline import baseline
 from pipelines.model.comparison import Comparison, Groups, compare
-from pipelines.model.fitted import answers
+from pipelines.model.fitted import answers, labels
 from pipelines.registry.versions import Version
 from pipelines.release.compatibility import breaks, incomparable
-from pipelines.release.decision import Champion, GateEvidence, NoChampion
+from pipelines.release.gate_evidence import Champion, GateEvidence, NoChampion, RarestClass
 from pipelines.release.loaded_package import LoadedPackage, MeasuredPackage, load, measure, plain
 from pipelines.runtime.workspace import Workspace
 from serving.scoring.scorer import Scorer
@@ -91,32 +93,60 @@ def gather(
     if loaded is not None and rows is not None:
         served = loaded.served
         mine = attempt(f"{me} can't be measured", lambda: measure(workspace, served, rows))
+    trivial = None
+    if mine is not None:
+        measured = mine
+        trivial = attempt(
+            "the baseline can't be measured", lambda: _baseline(tables, version, measured)
+        )
     return GateEvidence(
         version=version.version,
         missing_tags=tuple(name for name in LINEAGE if not version.tags.get(name)),
         validation=validation,
         rows=rows.num_rows if rows is not None else None,
+        rarest=RarestClass.of(mine.scored) if mine else None,
         holdout_hash=content_of(rows) if rows is not None else None,
         registered_hash=version.tags.get(table_hash_tag("holdout")),
         trained_on=_trained_on(attempt, workspace, version, rows),
         figures=mine.figures if mine else None,
+        baseline=metric_values(mine.case, trivial) if mine and trivial else None,
         latency=mine.latency if mine else None,
         size_mb=loaded.size_mb if loaded else None,
-        opponent=_meet(attempt, workspace, champion, rows, loaded, mine),
+        opponent=_alone(attempt, mine, trivial)
+        if champion is None
+        else _meet(attempt, workspace, champion, rows, loaded, mine),
         problems=tuple(attempt.problems),  # last: what came before may have added some
     )
+
+
+def _alone(
+    attempt: EvidenceCollector, mine: MeasuredPackage | None, trivial: Scored | None
+) -> NoChampion:
+    """The version beside the baseline, where there is no champion."""
+    if mine is None or trivial is None:
+        return NoChampion(None)
+    what = "it can't be compared with the baseline"
+    # A constant that never answers the positive class has no precision: it counts as none.
+    return NoChampion(
+        attempt(what, lambda: compare(mine.case, mine.scored, trivial, {}, undefined=0.0))
+    )
+
+
+def _baseline(tables: Tables, version: Version, mine: MeasuredPackage) -> Scored:
+    """What the labels that the version learned from say on average, on the holdout."""
+    at = int(required_tag(version, table_version_tag("training")))
+    training = tables.read("training", at, columns=[mine.case.target])
+    return baseline(labels(training, mine.case), mine.scored, mine.case)
 
 
 def _meet(
     attempt: EvidenceCollector,
     workspace: Workspace,
-    champion: Version | None,
+    champion: Version,
     rows: pa.Table | None,
     loaded: LoadedPackage | None,
     mine: MeasuredPackage | None,
-) -> NoChampion | Champion:
-    if champion is None:
-        return NoChampion()
+) -> Champion:
     name = f"champion version {champion.version}"
     theirs = attempt(f"{name} can't be read", lambda: load(workspace, champion).served)
     broken, comparison, why = None, None, ""

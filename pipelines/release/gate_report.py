@@ -1,6 +1,6 @@
 """What the gate writes for people and programs: a page, a plot, tables, and the whole evidence."""
 
-from math import isfinite
+from math import isfinite, nan
 
 import mlflow
 from pydantic import TypeAdapter
@@ -10,7 +10,8 @@ from contract.use_case.model import Gates
 from pipelines.model.comparison import Comparison, SliceDifference, shown_worse
 from pipelines.model.model_card import markdown_table
 from pipelines.model.plots import gain
-from pipelines.release.decision import Champion, GateDecision, GateEvidence, judged
+from pipelines.release.decision import GateDecision, judged
+from pipelines.release.gate_evidence import Champion, GateEvidence, NoChampion
 from pipelines.runtime.console import count
 from tracking.tags import GATE_TAG, NOTE_TAG, VERSION_TAG
 
@@ -45,13 +46,19 @@ def page(gates: Gates, evidence: GateEvidence, decision: GateDecision) -> str:
         f"# Version {evidence.version}: {word}",
         "\n".join(f"- {plain(reason)}" for reason in decision.reasons),
     ]
+    if decision.warnings:
+        warned = "\n".join(f"- {plain(warning)}" for warning in decision.warnings)
+        parts.append(f"## Warnings\n\n{warned}")
     if isinstance(evidence.opponent, Champion) and evidence.opponent.comparison:
         parts += _against(gates, evidence, evidence.opponent, evidence.opponent.comparison)
     if evidence.figures:
-        rows = [(plain(name), f"{value:.4f}") for name, value in evidence.figures.items()]
-        parts.append(
-            "## On the holdout, as packaged\n\n" + markdown_table(("metric", "value"), rows)
-        )
+        base = evidence.baseline or {}
+        rows = [
+            (plain(name), f"{value:.4f}", f"{base.get(name, nan):.4f}")
+            for name, value in evidence.figures.items()
+        ]
+        head = ("metric", "value", "baseline")
+        parts.append("## On the holdout, as packaged\n\n" + markdown_table(head, rows))
     parts.append("The whole evidence: artifact `gate/evidence.json`.")
     return "\n\n".join(parts) + "\n"
 
@@ -109,6 +116,9 @@ def _against(
 
 def _figures(evidence: GateEvidence) -> dict[str, float]:
     figures = {f"holdout/{name}": value for name, value in (evidence.figures or {}).items()}
+    figures |= {f"baseline/{name}": value for name, value in (evidence.baseline or {}).items()}
+    if isinstance(evidence.opponent, NoChampion) and evidence.opponent.comparison:
+        figures["gate/low"] = evidence.opponent.comparison.difference.low
     if evidence.latency:
         figures["latency_median_ms"] = evidence.latency.median_ms
         figures["latency_p99_ms"] = evidence.latency.p99_ms

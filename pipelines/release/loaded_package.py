@@ -13,10 +13,10 @@ from contract.names import SCORER_DIR, USE_CASE_FILE
 from contract.statistics.metrics import Scored, metric_values
 from contract.store.package import MANIFEST_FILE
 from contract.use_case.model import UseCase
-from pipelines.model.fitted import answers, labels
+from pipelines.model.fitted import answers, labels, weights
 from pipelines.registry.fetch import fetch
 from pipelines.registry.versions import Version
-from pipelines.release.decision import Latency
+from pipelines.release.gate_evidence import Latency
 from pipelines.runtime.workspace import Workspace
 from serving.scoring.scorer import GRAPH_FILE, Columns, Scorer
 from serving.scoring.sklearn_scorer import MODEL_FILE
@@ -50,7 +50,9 @@ def load(workspace: Workspace, version: Version) -> LoadedPackage:
     """The registered package, verified and loaded as the service does; Refused if it is another."""
     with tempfile.TemporaryDirectory() as target:
         folder = fetch(version, Path(target))
-        served = load_version(folder, workspace.model_name, version.version)
+        served = load_version(
+            folder, workspace.model_name, version.version, code=workspace.code_folder
+        )
         size = sum(path.stat().st_size for path in served_files(folder))
     return LoadedPackage(served, size / 1e6)
 
@@ -69,7 +71,10 @@ def measure(workspace: Workspace, served: ServedVersion, rows: pa.Table) -> Meas
     policy = {"gates": workspace.use_case.gates, "evaluation": workspace.use_case.evaluation}
     case = served.use_case.model_copy(update=policy)
     columns = plain(served.scorer, rows)
-    scored = answers(served.scorer, columns, labels(rows, case))
+    # Champion and challenger are weighed alike; a holdout from before the weights has none.
+    known = workspace.use_case.weight in rows.column_names
+    weight = weights(rows, workspace.use_case) if known else None
+    scored = answers(served.scorer, columns, labels(rows, case), weight)
     return MeasuredPackage(
         case, scored, metric_values(case, scored), latency(served.scorer, columns)
     )

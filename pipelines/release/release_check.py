@@ -51,7 +51,15 @@ def check_release(
             _check_declared(folder)
             limit_s = workspace.use_case.release.check_s
             name, registered = workspace.model_name, version.tags[PACKAGE_TAG]
-            rows = check_apart(folder, name, version.version, registered, not live_before, limit_s)
+            rows = check_apart(
+                folder,
+                name,
+                version.version,
+                registered,
+                not live_before,
+                limit_s,
+                workspace.code_folder,
+            )
     except (FourcycleError, OSError, ValueError, mlflow.MlflowException) as error:
         raise Refused(
             f"Version {version.version} failed the release check: {' '.join(str(error).split())}"

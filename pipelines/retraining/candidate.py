@@ -96,7 +96,7 @@ def with_parameters(use_case: UseCase, estimator: str, tuned: Mapping[str, Any])
     Unchanged where it declares another estimator than the champion's.
     """
     declared = use_case.estimator
-    if estimator != declared.path.rpartition(".")[2]:
+    if estimator != declared.kind:
         return use_case
     return use_case.model_copy(
         update={"estimator": declared.model_copy(update={"parameters": dict(tuned)})}

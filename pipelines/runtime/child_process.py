@@ -15,6 +15,7 @@ import psutil
 
 from contract.errors import Refused, Unavailable
 from contract.processes import end_in_order, last_line, start_apart
+from monitoring.alerts.notices.late_delivery import LATE_DELIVERY
 from pipelines.runtime.process_identity import find_process, process_identity
 
 LOG_BYTES = 1024 * 1024  # of a log; as much again is kept of what came before
@@ -22,6 +23,13 @@ WATCH_S = 1.0  # between two looks at the log
 PATIENCE_S = 10.0  # between asking a process to stop and killing it
 SHOWN = 300  # characters of the last line of a process
 FOR_PEOPLE = "SUSPICIOUS_LABELS"  # a no of `retrain` that no new try changes
+
+GATE_REFUSED = "GATE_REFUSED"
+# What a person must look at, by the state that a command names which did its work.
+NOTICES = {
+    GATE_REFUSED: "the gate refused the version that the pipeline made",
+    LATE_DELIVERY.wrong: "the source has brought nothing for longer than expected",
+}
 
 
 @dataclass(frozen=True)
@@ -78,6 +86,8 @@ def _judged(code: int, answer: str, line: str) -> ChildResult:
         return ChildResult(f"ended with exit code {code}", last_line=line, failed=True, away=away)
     if found_another(answer):
         return ChildResult("another process is at this work", last_line=line)
+    if notice := NOTICES.get(_state(answer)):
+        return ChildResult(notice=notice)
     if overdue := _overdue(answer):
         return ChildResult(notice=f"labels overdue: {overdue}")
     return ChildResult()

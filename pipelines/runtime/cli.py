@@ -8,7 +8,8 @@ from typing import Annotated
 
 import typer
 
-from contract.errors import Busy, FourcycleError
+from contract.errors import Busy, FourcycleError, Unavailable
+from contract.unforeseen import ENDED_BY_IT, SAFE, sentence
 from pipelines.runtime.console import console
 
 UseCaseOption = Annotated[
@@ -39,8 +40,25 @@ def execute(command: Callable[[], object]) -> None:
         command()
     except FourcycleError as error:
         colour = "" if isinstance(error, Busy) else "red"
-        console().print(str(error), markup=False, style=colour)
+        console().print(str(error), markup=False, style=colour, soft_wrap=True)
         sys.exit(error.exit_code)
+    except Exception as error:  # of any kind: what is left goes to a person
+        said, code = _unforeseen(error)
+        console().print(said, markup=False, style="red", soft_wrap=True)
+        sys.exit(code)
+
+
+def _unforeseen(error: Exception) -> tuple[str, int]:
+    """What a person reads of an error that is none of ours, and the exit code."""
+    # MLflow takes seconds to import; where it has failed it is there.
+    from mlflow import MlflowException
+
+    from tracking.store import is_away
+
+    if is_away(error):
+        away = "The tracking store stopped answering while the command ran; try again later."
+        return away, Unavailable.exit_code
+    return sentence(error, (*SAFE, MlflowException)), ENDED_BY_IT
 
 
 def quieten() -> None:

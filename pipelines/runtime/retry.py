@@ -6,8 +6,8 @@ from typing import TypeVar
 from tenacity import RetryError, Retrying, retry_if_exception, stop_after_delay, wait_fixed
 
 from contract.errors import Unavailable
-from tracking.database import PAUSE_S
 from tracking.store import is_away
+from tracking.waiting import PAUSE_S
 
 T = TypeVar("T")
 

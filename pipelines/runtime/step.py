@@ -38,6 +38,7 @@ from tracking.tags import (
     STEP_TAG,
     USE_CASE_TAG,
 )
+from tracking.trace import traced
 
 RESULT_FILE = "result.json"
 
@@ -224,7 +225,8 @@ def step_run(workspace: Workspace, name: str) -> Iterator[Run]:
         mlflow.set_tags(tags)
         if launched:
             mlflow.set_tag(RUN_NAME_TAG, name)
-        yield run
+        with traced(workspace.client, run.info.run_id):
+            yield run
 
 
 def _launched_run(workspace: Workspace, name: str) -> str | None:

@@ -4,6 +4,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
 from mlflow import MlflowClient
 from mlflow.entities import RunStatus, ViewType
@@ -34,6 +35,11 @@ class Workspace:
     def model_name(self) -> str:
         """The registered model of this use case."""
         return self.use_case.name
+
+    @property
+    def code_folder(self) -> Path:
+        """Where this installation holds the classes of the user's own."""
+        return Path(self.settings.serve_code or self.use_case.source.folder)
 
 
 @contextmanager

@@ -96,10 +96,9 @@ def next_try(
 
 
 def deadline_s(job: Job, use_case: UseCase) -> float:
-    """How long one command of a job may take; a retraining as long as it may hold its lease."""
-    return (
-        use_case.retraining.max_hours * 3600 if job == "retrain" else use_case.schedule.deadline_s
-    )
+    """How long one command of a job may take; one that trains as long as a retraining may."""
+    trains = job in ("pipeline", "retrain")
+    return use_case.retraining.max_hours * 3600 if trains else use_case.schedule.deadline_s
 
 
 def pause(schedule: Schedule, failures: int) -> timedelta:

@@ -26,6 +26,7 @@ from pipelines.scheduling.due import (
 MODULES: dict[Job, str] = {
     "monitor": "monitoring",
     "feedback": "pipelines.feedback",
+    "pipeline": "pipelines.main",
     "retrain": "pipelines.retrain",
     "maintain": "pipelines.maintain",
 }
@@ -74,13 +75,15 @@ def work(job: Job, context: JobContext, done: Mapping[str, str], now: datetime) 
 def _windows(context: JobContext, done: Mapping[str, str], now: datetime) -> JobWork:
     use_case = context.use_case
     tables = Tables(context.settings.table_root, use_case.name)
+    tasks = []
+    if use_case.source.expect_every:  # whether or not a window is due
+        tasks.append(JobTask(context.command("monitor", "--only", "deliveries")))
     if not tables.exists("predictions"):
-        return JobWork(())
+        return JobWork(tuple(tasks))
     before = local_midnight(running_window(now, use_case)[0], use_case.time_zone)
     ended = ended_windows(now, _newest(tables, before, now), use_case)
     content = contents(tables, use_case, ended, now)
     counted = counted_windows(ended, content, done)
-    tasks = []
     for start, end in due_windows(counted, content, done):
         days = ("--from", start.isoformat(), "--until", end.isoformat())
         tasks.append(JobTask(context.command("monitor", *days), title((start, end))))

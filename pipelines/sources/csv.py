@@ -1,28 +1,204 @@
-"""A CSV file with a head line. Cells may hold line breaks; an empty cell is null."""
+"""CSV files with a line of names, read as the use case says they are written.
 
-from collections.abc import Collection
+Cells are read by `contract.store.cells`. What can't be read is named by line and column, never by
+its content.
+"""
+
+import csv
+import io
+import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TextIO
 
 import pyarrow as pa
 import pyarrow.csv
 
-from contract.errors import BadInput
-from contract.store.schema import TYPES
+from contract.errors import BadInput, Refused
+from contract.store.cells import reader_of
+from contract.store.schema import TYPES, with_notes
+from contract.store.text_columns import read_texts
 from contract.use_case.model import UseCase
+from contract.use_case.source import CsvFormat
+from pipelines.sources.files import SourceFile, stream
+from pipelines.sources.newer import Newer
+from pipelines.sources.parts import read_files, wanted
+from pipelines.sources.proposals import proposal
 
-LINES = pyarrow.csv.ParseOptions(newlines_in_values=True)
+BLOCK_BYTES = 16 * 2**20  # a field can't be longer
+DELIMITERS = (";", "\t", "|", ",")
 
 
-def cells(use_case: UseCase, kinds: Collection[str] = tuple(TYPES)) -> pyarrow.csv.ConvertOptions:
-    """Read columns of these declared types by them, others as their cells look."""
-    types = {n: TYPES[c.type] for n, c in use_case.columns.items() if c.type in kinds}
-    return pyarrow.csv.ConvertOptions(column_types=types, strings_can_be_null=True)
+def read(use_case: UseCase, newer: Newer | None = None) -> pa.Table:
+    """The wanted columns, declared ones by their types, others as text.
+
+    A column with a cell that can't be read has no values there, and the reason in its field's
+    metadata: `conform` refuses all such columns at once.
+    """
+    types = {n: TYPES[c.type] for n, c in use_case.columns.items()}
+
+    def read_file(file: SourceFile) -> pa.Table:
+        path, notes = file.address, dict[str, str]()
+        places = wanted(head(path, use_case.csv_format), use_case, f"source.csv: {path}")
+        schema = pa.schema([(name, types.get(name, pa.string())) for name in places])
+        batches = (batch.select(list(places)) for batch in _typed(path, use_case, notes))
+        rows = pa.Table.from_batches(batches, schema)
+        return with_notes(rows, notes)
+
+    address = use_case.source.csv.path if use_case.source.csv else ""
+    return read_files(address, "csv", use_case, newer, read_file)
 
 
-def read(use_case: UseCase) -> pa.Table:
-    """All rows. Text is read as declared: an identifier like 007 keeps its zeros."""
-    path = use_case.source.csv
-    text = cells(use_case, ("string",))  # what else is not as declared is for validation to name
+def typed_batches(path: str, use_case: UseCase) -> Iterator[pa.RecordBatch]:
+    """The rows in batches, cells of declared columns read; Refused at the first that can't be."""
+    notes: dict[str, str] = {}
+    for batch in _typed(path, use_case, notes):
+        for name, why in notes.items():
+            raise Refused(f"source: {path}, column {name!r}, {why}.")
+        yield batch
+
+
+def _typed(path: str, use_case: UseCase, notes: dict[str, str]) -> Iterator[pa.RecordBatch]:
+    """The rows in batches; what can't be read is null, and the first such cell of a column noted.
+
+    A time that the clock skips or shows twice is null in a column that may hold none, so that
+    validation sets its row apart; a nullable column would keep the null, and so is noted.
+    """
+    row = 0
+    for batch in text_batches(path, use_case.csv_format):
+        names, columns = batch.schema.names, batch.columns
+        for at, name in enumerate(names):
+            if name in use_case.columns:
+                reader = reader_of(use_case, use_case.columns[name])
+                found = read_texts(columns[at], reader)
+                wrong = found.unreadable | (found.unplaced if reader.column.nullable else {})
+                if wrong and name not in notes:
+                    first = min(wrong)
+                    hint = proposal(columns[at][first].as_py(), reader)
+                    line = _line(path, use_case.csv_format, _is_row(row + first))
+                    notes[name] = f"line {line}: {wrong[first]}{hint and '; ' + hint}"
+                columns[at] = found.values
+        yield pa.RecordBatch.from_arrays(columns, names=names)
+        row += batch.num_rows
+
+
+def text_batches(path: str, form: CsvFormat) -> Iterator[pa.RecordBatch]:
+    """The rows in batches, every cell as its text: an empty field is null, a quoted one empty text.
+
+    BadInput where the file is not there or is not written so.
+    """
+    names = head(path, form)
+    ragged: list[pyarrow.csv.InvalidRow] = []
+
+    def note(row: pyarrow.csv.InvalidRow) -> str:
+        ragged.append(row)
+        return "error"
+
     try:
-        return pyarrow.csv.read_csv(path, parse_options=LINES, convert_options=text)
-    except (OSError, pa.ArrowInvalid) as error:
-        raise BadInput(f"source.csv: {path} can't be read: {error}") from error
+        last: pa.RecordBatch | None = None
+        for last in pyarrow.csv.open_csv(
+            stream(path, "csv"),
+            read_options=pyarrow.csv.ReadOptions(block_size=BLOCK_BYTES, encoding=form.encoding),
+            parse_options=pyarrow.csv.ParseOptions(
+                delimiter=form.delimiter, newlines_in_values=True, invalid_row_handler=note
+            ),
+            convert_options=pyarrow.csv.ConvertOptions(
+                column_types=dict.fromkeys(names, pa.string()),
+                null_values=[""],
+                strings_can_be_null=True,
+                quoted_strings_can_be_null=False,
+            ),
+        ):
+            yield last
+        _check_end(path, form, last)
+    except UnicodeError as error:
+        raise _undecoded(path, form) from error
+    except OSError as error:
+        raise BadInput(f"source: {path} can't be read: {error}") from error
+    except pa.ArrowInvalid as error:
+        if ragged:
+            raise _ragged(path, form, ragged[0].expected_columns) from None
+        if "UTF8" in str(error):
+            raise _undecoded(path, form) from None
+        raise BadInput(
+            f"source: {path} is no CSV: a quoted field has no end, or more than "
+            f"{BLOCK_BYTES // 2**20} MiB."
+        ) from None
+
+
+def head(path: str, form: CsvFormat) -> list[str]:
+    """The names of the first line; BadInput where it has none, or one twice."""
+    with _lines(path, form) as rows:
+        names, _ = next(rows, ([], 0))
+    if not any(names):
+        raise BadInput(f"source: {path} is empty; a line of names is needed.")
+    if len(names) == 1 and (sign := next((s for s in DELIMITERS if s in names[0]), None)):
+        raise BadInput(
+            f"source: the first line of {path} holds one name; if fields are separated by "
+            f"{sign!r}, declare csv: {{delimiter: {json.dumps(sign)}}}."
+        )
+    return names
+
+
+def _check_end(path: str, form: CsvFormat, last: pa.RecordBatch | None) -> None:
+    """BadInput where the last field has an opening quote alone, and holds the rest of the file."""
+    end = str(last.column(last.num_columns - 1)[-1].as_py()) if last and last.num_rows else ""
+    if not {form.delimiter, "\n", "\r"}.intersection(end):
+        return
+    with _lines(path, form, strict=True) as rows:
+        for _ in rows:
+            pass
+
+
+def _is_row(row: int) -> Callable[[int, list[str]], bool]:
+    return lambda number, _: number == row
+
+
+def _line(path: str, form: CsvFormat, wanted: Callable[[int, list[str]], bool]) -> int:
+    """The line where the first wanted row begins; fields may hold line breaks."""
+    with _lines(path, form) as rows:
+        next(rows, None)
+        for number, (fields, line) in enumerate(rows):
+            if wanted(number, fields):
+                return line
+    return 0
+
+
+@contextmanager
+def _lines(
+    path: str, form: CsvFormat, strict: bool = False
+) -> Iterator[Iterator[tuple[list[str], int]]]:
+    """The rows that are not empty, names first, each with the number of its first line."""
+    try:
+        with stream(path, "csv") as content:
+            encoding = "utf-8-sig" if form.encoding == "utf-8" else form.encoding
+            yield _numbered(io.TextIOWrapper(content, encoding, newline=""), form, strict)
+    except UnicodeError as error:
+        raise _undecoded(path, form) from error
+    except (OSError, csv.Error) as error:
+        raise BadInput(f"source: {path} can't be read: {error}") from error
+
+
+def _numbered(text: TextIO, form: CsvFormat, strict: bool) -> Iterator[tuple[list[str], int]]:
+    csv.field_size_limit(BLOCK_BYTES)
+    reader = csv.reader(text, delimiter=form.delimiter, strict=strict)
+    line = 1
+    for fields in reader:
+        if fields:
+            yield fields, line
+        line = reader.line_num + 1
+
+
+def _ragged(path: str, form: CsvFormat, n_names: int) -> BadInput:
+    line = _line(path, form, lambda _, fields: len(fields) != n_names)
+    return BadInput(
+        f"source: {path}, line {line} has more or fewer fields than the {n_names} names of the "
+        "first line; a field that holds the delimiter or a line break needs quotes."
+    )
+
+
+def _undecoded(path: str, form: CsvFormat) -> BadInput:
+    return BadInput(
+        f"source: {path} is not written in {form.encoding}; declare how, e.g. "
+        "csv: {encoding: latin-1}, cp1252 or utf-16."
+    )

@@ -1,4 +1,6 @@
-"""A Delta table by its address, at a version or the newest."""
+"""A Delta table by its address, at a version or the newest. Only the wanted columns are read."""
+
+from datetime import date, datetime
 
 import pyarrow as pa
 from deltalake import DeltaTable
@@ -7,12 +9,28 @@ from deltalake.exceptions import TableNotFoundError
 from contract.addresses import misread
 from contract.errors import BadInput
 from contract.store import sql as engine
-from contract.store.tables import storage_options
+from contract.store.tables import quoted, storage_options
 from contract.use_case.model import UseCase
+from pipelines.sources.newer import Newer
+from pipelines.sources.parts import wanted
 
 
-def read(use_case: UseCase) -> pa.Table:
-    """All rows of the table."""
+def read(use_case: UseCase, newer: Newer | None = None) -> pa.Table:
+    """All rows of the table, or those of files with something newer."""
+    table = opened(use_case)
+    schema = pa.schema(table.schema().to_arrow())
+    names = list(wanted(schema.names, use_case, "source.delta"))
+    if not names:
+        return pa.table({})
+    query = f"SELECT {', '.join(map(quoted, names))} FROM t"  # noqa: S608, quoted names
+    if newer and newer.column in names:
+        column, than = quoted(newer.column), _literal(newer, schema.field(newer.column).type)
+        query += f" WHERE {column} >= {than} OR {column} IS NULL"
+    return engine.answer(query, {"t": table})
+
+
+def opened(use_case: UseCase) -> DeltaTable:
+    """The declared table at its version; BadInput where there is none."""
     delta = use_case.source.delta
     assert delta is not None, "the kind is delta"
     if part := misread(delta.path):
@@ -20,9 +38,29 @@ def read(use_case: UseCase) -> pa.Table:
             f"source.delta: {delta.path!r} can't be read, for Delta reads {part!r} in a path as "
             "something else; name a folder without it."
         )
-    options = storage_options(delta.path)
+    return _opened(delta.path, delta.version)
+
+
+def _opened(path: str, version: int | None) -> DeltaTable:
     try:
-        table = DeltaTable(delta.path, version=delta.version, storage_options=options)
+        return DeltaTable(path, version=version, storage_options=storage_options(path))
     except TableNotFoundError as error:
-        raise BadInput(f"source.delta: no Delta table at {delta.path}.") from error
-    return engine.answer("SELECT * FROM t", {"t": table})
+        raise BadInput(f"source.delta: no Delta table at {path}.") from error
+    except Exception as error:  # deltalake answers a version that is not there in several types
+        if version is None or "version" not in str(error).lower():
+            raise
+        newest = DeltaTable(path, storage_options=storage_options(path)).version()
+        raise BadInput(
+            f"source.delta: {path} has no version {version}; newest: {newest}."
+        ) from None
+
+
+def _literal(newer: Newer, kind: pa.DataType) -> str:
+    """The mark as the query engine reads a value of the column's type."""
+    than = newer.like(kind)
+    if isinstance(than, datetime):
+        zone = 'Some("UTC")' if kind.tz else "None"
+        return f"arrow_cast('{than.isoformat()}', 'Timestamp(Microsecond, {zone})')"
+    if isinstance(than, date):
+        return f"DATE '{than.isoformat()}'"
+    return str(than) if isinstance(than, int) else "'" + than.replace("'", "''") + "'"

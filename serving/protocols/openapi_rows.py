@@ -3,8 +3,10 @@
 from typing import Any
 
 from contract.markdown import plain
+from contract.store.cells import INT64
+from contract.use_case.local_time import PER_SECOND
 from contract.use_case.model import Column, UseCase
-from serving.requests.columns import INT64, optional, range_of
+from serving.requests.columns import optional, range_of
 
 Schema = dict[str, Any]
 
@@ -26,6 +28,8 @@ def column_schema(column: Column) -> Schema:
         "timestamp": {"type": "string", "format": "date-time"},
     }
     schema = kinds[column.type]
+    if column.type == "timestamp" and column.unit in PER_SECOND:
+        schema["type"] = ["string", "number"]
     notes = [column.description] if column.description else []
     if column.unit:
         notes.append(f"in {column.unit}")
@@ -40,7 +44,8 @@ def column_schema(column: Column) -> Schema:
     elif (column.min, column.max) != (None, None):
         notes.append(f"usually {range_of(column)}")
     if column.nullable:
-        schema["type"] = [schema["type"], "null"]
+        types = schema["type"]
+        schema["type"] = [*([types] if isinstance(types, str) else types), "null"]
     return schema | ({"description": plain("; ".join(notes))} if notes else {})
 
 

@@ -3,18 +3,19 @@
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import date, datetime
 from typing import Any, Final, NoReturn
+from zoneinfo import ZoneInfo
 
 import msgspec
 
+from contract.store.cells import EXACT, INT64, moment_of
 from contract.use_case.event_time import FLAG, judgeable
 from contract.use_case.loader import nearest
+from contract.use_case.local_time import PER_SECOND, NotOneMoment, localised
 from contract.use_case.model import Column, UseCase
 from serving.requests.errors import Problem
 
-INT64 = 2**63
-EXACT = 2**53  # integers up to here are exact in float64
 LONGEST_HINT = 100  # characters of an unknown name that are compared with ours
 MISSING: Final = object()  # the row does not name the column
 
@@ -44,8 +45,8 @@ class CheckedColumns(msgspec.Struct, frozen=True):
 
 
 def optional(use_case: UseCase) -> dict[str, Column]:
-    """Keys and event time: accepted beside the features, and nullable here."""
-    names = [*use_case.keys, *([use_case.event_time] if use_case.event_time else [])]
+    """Keys, event time and weight: accepted beside the features, and nullable here."""
+    names = [*use_case.keys, *filter(None, (use_case.event_time, use_case.weight))]
     return {n: use_case.columns[n].model_copy(update={"nullable": True}) for n in names}
 
 
@@ -65,7 +66,7 @@ def bounded(n_rows: int, max_rows: int) -> None:
 
 def check(sent: SentColumns, use_case: UseCase) -> CheckedColumns:
     """Check every cell against the use case; a Problem at the first that does not fit."""
-    extra = optional(use_case)
+    extra, zone = optional(use_case), use_case.zone
     declared = {n: use_case.columns[n] for n in use_case.features} | extra
     for name, values in sent.columns.items():
         if name not in declared:
@@ -79,7 +80,7 @@ def check(sent: SentColumns, use_case: UseCase) -> CheckedColumns:
         values = sent.columns.get(name) or [default] * sent.n_rows
         if name in extra:
             values = [None if value is MISSING else value for value in values]
-        columns[name] = [cell(value, row, name, column) for row, value in enumerate(values)]
+        columns[name] = [cell(value, row, name, column, zone) for row, value in enumerate(values)]
         _flag(columns[name], name, column, flags)
     return CheckedColumns(
         {name: columns[name] for name in use_case.features},
@@ -89,15 +90,21 @@ def check(sent: SentColumns, use_case: UseCase) -> CheckedColumns:
     )
 
 
-def cell(value: Any, row: int, name: str, column: Column) -> Any:
-    """A value of the column's type; a Problem where what was sent is none."""
+def cell(value: Any, row: int, name: str, column: Column, zone: ZoneInfo) -> Any:
+    """A value of the column's type; a Problem where what was sent is none.
+
+    A time without an offset is read by the clock of the zone.
+    """
     if value is None:
         if not column.nullable:
             refuse(row, name, column.type, "null")
         return None
     if value is MISSING:
         raise Problem("bad_cell", "it is missing.", row, name)
-    read = READ[column.type](value)
+    try:
+        read = read_value(value, column, zone)
+    except NotOneMoment as error:
+        raise Problem("bad_cell", f"{error}.", row, name) from None
     if read is None:
         refuse(row, name, column.type, _kind(value, column))
     return read
@@ -165,20 +172,36 @@ def _integer(value: Any) -> int | None:
     return int(value) if -INT64 <= value < INT64 else None
 
 
-def _timestamp(value: Any) -> datetime | None:
+def _timestamp(value: Any, unit: str, zone: ZoneInfo) -> datetime | None:
     try:
-        time = value if isinstance(value, datetime) else datetime.fromisoformat(value)
-        return time.astimezone(UTC) if time.tzinfo else time.replace(tzinfo=UTC)
+        if isinstance(value, int | float):
+            counts = unit in PER_SECOND and not isinstance(value, bool)
+            return moment_of(value, unit) if counts else None
+        if not isinstance(value, datetime):
+            # A day of a Parquet file is its midnight, as a day in a text is.
+            value = datetime.fromisoformat(str(value) if isinstance(value, date) else value)
+        return localised(value, zone)
+    except NotOneMoment:
+        raise
     except (TypeError, ValueError, OverflowError):  # year 1 east of Greenwich is no UTC time
         return None
 
 
-READ: dict[str, Callable[[Any], Any]] = {
+def read_value(value: Any, column: Column, zone: ZoneInfo) -> Any:
+    """A plain value as one of the column's type, None where it is none.
+
+    NotOneMoment where it is a time without an offset that the clock of the zone skips or repeats.
+    """
+    if column.type == "timestamp":
+        return _timestamp(value, column.unit, zone)
+    return _READ[column.type](value)
+
+
+_READ: dict[str, Callable[[Any], Any]] = {
     "string": _text,
     "integer": _integer,
     "number": _number,
     "boolean": _boolean,
-    "timestamp": _timestamp,
 }
 
 

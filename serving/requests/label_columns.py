@@ -27,7 +27,10 @@ def rows_of(body: Any) -> list[dict[str, Any]]:
 def members(use_case: UseCase) -> dict[str, Column]:
     """The members of a row of feedback: its subject, the label, and the time of the label."""
     names = [*use_case.label_keys, *([use_case.event_time] if use_case.event_time else [])]
-    subject = {name: Column(type=use_case.columns[name].type, nullable=True) for name in names}
+    subject = {
+        name: Column(type=column.type, unit=column.unit, nullable=True)
+        for name, column in ((name, use_case.columns[name]) for name in names)
+    }
     return {
         **subject,
         "prediction_id": Column(type="string", nullable=True),
@@ -49,7 +52,7 @@ def keys_of(columns: dict[str, list[Any]], use_case: UseCase) -> dict[str, list[
 
 def check_labels(sent: SentColumns, use_case: UseCase, now: datetime) -> dict[str, list[Any]]:
     """Every member as a column of its type, (n_rows,); a Problem at the first row that is wrong."""
-    declared = members(use_case)
+    declared, zone = members(use_case), use_case.zone
     for name, values in sent.columns.items():
         if name not in declared:
             row = next(i for i, value in enumerate(values) if value is not MISSING)
@@ -62,7 +65,7 @@ def check_labels(sent: SentColumns, use_case: UseCase, now: datetime) -> dict[st
         default = None if column.nullable else MISSING
         values = sent.columns.get(name) or [MISSING] * sent.n_rows
         given = [default if value is MISSING else value for value in values]
-        columns[name] = [cell(value, row, name, column) for row, value in enumerate(given)]
+        columns[name] = [cell(value, row, name, column, zone) for row, value in enumerate(given)]
     for row in range(sent.n_rows):
         _check_row(row, {name: values[row] for name, values in columns.items()}, use_case, now)
     return columns

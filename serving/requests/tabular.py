@@ -1,11 +1,13 @@
-"""Rows as CSV, Parquet or lists, as columns; cells of CSV are read by the declared types."""
+"""Rows as CSV, Parquet or lists, as columns; cells of CSV mean what they mean in a source."""
 
 import csv
 import io
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
+from contract.store.cells import BadCell, CellReader, reader_of
+from contract.use_case.local_time import NotOneMoment
 from contract.use_case.model import UseCase
 from serving.requests.columns import SentColumns, optional
 from serving.requests.errors import Problem
@@ -13,28 +15,50 @@ from serving.requests.errors import Problem
 if TYPE_CHECKING:
     import pyarrow as pa
 
-NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
-INTEGER = re.compile(r"[+-]?\d{1,30}", re.ASCII)
-TRUTH = {"true": True, "false": False}
+QUOTED_EMPTY = "\udc00"  # stands for "" in a body: a lone surrogate is in no UTF-8
 PANDAS_INDEX = re.compile(r"__index_level_\d+__")
 
 
 def csv_columns(body: bytes, use_case: UseCase, max_rows: int) -> SentColumns:
-    """Columns of a CSV body with a line of names; an empty field is null."""
+    """Columns of a CSV body with a line of names, in UTF-8, else as the use case's files are."""
+    sign = use_case.csv_format.delimiter
     try:
-        lines = csv.reader(io.StringIO(body.decode("utf-8-sig"), newline=""), strict=True)
+        text = _marked(body.decode("utf-8-sig"), sign)
+        lines = csv.reader(io.StringIO(text, newline=""), delimiter=sign, strict=True)
         names = next(lines, [])
         rows = [line for line in _at_most(lines, max_rows) if line]
     except (csv.Error, ValueError):
         raise Problem("bad_body", "The body is not valid CSV in UTF-8.") from None
     sent = matrix(rows, names, "The CSV body")
     declared = {n: use_case.columns[n] for n in use_case.features} | optional(use_case)
-    read = {name: _READ.get(column.type, _as_it_is) for name, column in declared.items()}
     columns = {
-        name: [read.get(name, _as_it_is)(value) if value else None for value in values]
+        name: _cells(values, name, reader_of(use_case, declared[name]))
+        if name in declared
+        else values
         for name, values in sent.columns.items()
     }
     return SentColumns(columns, sent.n_rows)
+
+
+def _marked(text: str, delimiter: str) -> str:
+    """The text with a mark in each quoted empty field, which csv gives like an empty one."""
+    if '""' not in text:
+        return text
+    quoted = rf'(?:^|(?<=[{re.escape(delimiter)}\r\n]))"(?:[^"]|"")*"'
+    return re.sub(quoted, lambda m: QUOTED_EMPTY if m[0] == '""' else m[0], text)
+
+
+def _cells(texts: Sequence[str], name: str, reader: CellReader) -> list[Any]:
+    """Values of a column's cells, each text read once; a Problem at the first that can't be."""
+    known: dict[str, Any] = {}
+    for text in dict.fromkeys(texts):
+        try:
+            known[text] = reader.read(text.removeprefix(QUOTED_EMPTY))
+        except (BadCell, NotOneMoment) as error:
+            raise Problem("bad_cell", f"{error}.", texts.index(text), name) from None
+    if QUOTED_EMPTY in known and reader.column.type == "string":
+        known[QUOTED_EMPTY] = ""
+    return [known[text] for text in texts]
 
 
 def parquet_columns(body: bytes, use_case: UseCase, max_rows: int, max_bytes: int) -> SentColumns:
@@ -76,41 +100,12 @@ def matrix(data: Any, columns: list[str], form: str) -> SentColumns:
     )
 
 
-def read_text(kind: str, text: str) -> Any:
-    """A text as a value of a column's type; a text that is none stays text."""
-    return _READ.get(kind, _as_it_is)(text)
-
-
 def _at_most(lines: Iterator[list[str]], max_rows: int) -> Iterator[list[str]]:
     """The lines, so far as they may still be answered: what follows is not read."""
     for count, line in enumerate(lines):
         if count > 2 * max_rows:  # empty lines are left out and counted all the same
             raise Problem("too_much", f"More than {max_rows} rows were sent.")
         yield line
-
-
-def _as_it_is(text: str) -> Any:
-    return text
-
-
-def _number(text: str) -> Any:
-    return float(text) if NUMBER.fullmatch(text) else text
-
-
-def _integer(text: str) -> Any:
-    return int(text) if INTEGER.fullmatch(text) else _number(text)
-
-
-def _boolean(text: str) -> Any:
-    return TRUTH.get(text.lower(), text)
-
-
-# What is not read stays text, and the check of its cell says so.
-_READ: dict[str, Callable[[str], Any]] = {
-    "number": _number,
-    "integer": _integer,
-    "boolean": _boolean,
-}
 
 
 def _values(column: "pa.ChunkedArray", name: str) -> list[Any]:

@@ -15,8 +15,9 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
+from contract.store.cells import EXACT, INT64
 from contract.use_case.model import Column, UseCase
-from serving.requests.columns import EXACT, INT64, READ, CheckedColumns, optional
+from serving.requests.columns import CheckedColumns, optional, read_value
 
 NOT_TAKEN = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, ValueError, OverflowError)
 MOST_ORDERS = 32  # orders of columns whose decoder is kept
@@ -40,6 +41,7 @@ class TypedRows:
         self._types = {name: _type(column) for name, column in self._columns.items()}
         self._optional = [name for name in self._columns if name not in self._features]
         self._moments = [n for n in self._features if self._columns[n].type == "timestamp"]
+        self._zone = use_case.zone
         self._able = all(map(_plain, self._columns))
         row = _struct("Row", self._types, self._optional) if self._able else Any
         self.rows: Any = list[row]  # type: ignore[valid-type]
@@ -102,7 +104,8 @@ class TypedRows:
             values = [None if value is UNSET else value for value in values]
         if self._columns[name].type != "timestamp":
             return list(values)
-        times = [None if value is None else READ["timestamp"](value) for value in values]
+        column, zone = self._columns[name], self._zone
+        times = [None if value is None else read_value(value, column, zone) for value in values]
         if times.count(None) != values.count(None):
             raise ValueError("a text that is no timestamp")
         return times

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 
 from contract.errors import Refused
 from contract.use_case.pseudonymisation import Pseudonymiser
@@ -53,9 +54,10 @@ class CurrentVersion:
         poll_s: float,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
         log_secret: str = "",
+        code: Path | None = None,
     ) -> None:
         self._cache, self._name, self._poll_s, self._clock = cache, name, poll_s, clock
-        self._log_secret = log_secret
+        self._log_secret, self._code = log_secret, code
         self._served: ServedVersion | None = None
         self._kept: ServedVersion | None = None
         self._kept_until = 0.0
@@ -130,7 +132,7 @@ class CurrentVersion:
             return
         kept = self._kept
         if kept is None or not _is(kept, champion):
-            kept = load_fetched(self._cache, self._name, champion)
+            kept = load_fetched(self._cache, self._name, champion, self._code)
             Pseudonymiser.of(
                 kept.use_case, self._log_secret
             )  # what can't be hidden in the log must not be

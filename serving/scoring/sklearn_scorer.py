@@ -4,6 +4,7 @@ Slower, and only where the use case says `serving.allow_sklearn: true`. It is al
 scorer is compared with. Nothing else on a worker's path imports pandas or scikit-learn.
 """
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -12,21 +13,31 @@ import skops.io
 from sklearn.pipeline import Pipeline
 
 from contract.errors import Refused
+from contract.names import SCORER_DIR
 from contract.store.frames import feature_frame, feature_table
 from contract.use_case.model import UseCase
-from serving.scoring.scorer import Columns, Floats, Scorer
+from serving.scoring.own_code import OwnClass, trusted
+from serving.scoring.scorer import SCORER_FILE, Columns, Floats, Scorer
 from serving.scoring.trusted_types import TRUSTED_TYPES
 
 MODEL_FILE = "model.skops"
 
 
-def load_pipeline(file: Path) -> Pipeline:
-    """A fitted pipeline of a skops file.
+def open_pipeline(package: Path, code: Path | None) -> Pipeline:
+    """The fitted pipeline of a package; the user's own class comes from the folder `code`.
 
-    Refused where the file can't be read, holds a type that is not on our list, or no pipeline.
+    Refused where the pipeline can't be had, TypeError and ValueError where its plan is damaged.
+    """
+    return load_pipeline(package / MODEL_FILE, trusted(_own_class(package), code))
+
+
+def load_pipeline(file: Path, own: tuple[str, ...] = ()) -> Pipeline:
+    """A fitted pipeline of a skops file; `own` are trusted types beside those on our list.
+
+    Refused where the file can't be read, holds a type that is not trusted, or no pipeline.
     """
     try:
-        model: Any = skops.io.load(file, trusted=list(TRUSTED_TYPES))
+        model: Any = skops.io.load(file, trusted=[*TRUSTED_TYPES, *own])
     except (skops.io.exceptions.UntrustedTypesFoundException, OSError, ValueError) as error:
         raise Refused(f"{file.name} can't be trusted or read: {error}") from error
     if not isinstance(model, Pipeline):
@@ -34,10 +45,18 @@ def load_pipeline(file: Path) -> Pipeline:
     return model
 
 
-def foreign_types(file: Path) -> list[str]:
-    """Types in a skops file that are not on our list; nothing of the file is built."""
-    types = skops.io.get_untrusted_types(file=file)
-    return sorted(set(types) - set(TRUSTED_TYPES))
+def foreign_types(package: Path) -> list[str]:
+    """Types in a package's skops file that are not trusted; nothing of the file is built."""
+    own = _own_class(package)
+    trusted_here = {*TRUSTED_TYPES, *([own.type_name] if own else [])}
+    return sorted(set(skops.io.get_untrusted_types(file=package / MODEL_FILE)) - trusted_here)
+
+
+def _own_class(package: Path) -> OwnClass | None:
+    """The user's own class that a package names; None where it names none."""
+    file = package / SCORER_DIR / SCORER_FILE
+    plan = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
+    return OwnClass(**plan["own_class"]) if "own_class" in plan else None
 
 
 def pipeline_scorer(model: Pipeline, use_case: UseCase) -> Scorer:

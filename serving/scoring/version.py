@@ -45,20 +45,25 @@ class ServedVersion:
 
 
 def load_version(
-    folder: Path, name: str, version: str, registered: str | None = None
+    folder: Path,
+    name: str,
+    version: str,
+    registered: str | None = None,
+    code: Path | None = None,
 ) -> ServedVersion:
     """Verify the package in `folder` and load it; Refused says what is not right.
 
     `registered` is the digest that it must have, None where nobody knows one.
 
     The compiled scorer answers; the scikit-learn pipeline does only where there is none and the
-    use case says `serving.allow_sklearn: true`. No code of the package runs.
+    use case says `serving.allow_sklearn: true`. No code of the package runs: the user's own class
+    comes from the folder `code` of this installation, if it holds the very file.
     """
     try:
         digest = verify(folder, registered)
         text = (folder / USE_CASE_FILE).read_text(encoding="utf-8")
         use_case = parse_frozen(text, folder)
-        scorer = _scorer(folder, use_case)
+        scorer = _scorer(folder, use_case, code)
         if set(scorer.features) != set(use_case.features):
             read, declared = ", ".join(scorer.features), ", ".join(use_case.features)
             raise Refused(f"its scorer reads {read}, and its use case declares {declared}.")
@@ -67,14 +72,16 @@ def load_version(
         raise Refused(f"Version {version} of {name} can't be served: {error}") from error
 
 
-def load_fetched(cache: Cache, name: str, fetched: FetchedVersion) -> ServedVersion:
+def load_fetched(
+    cache: Cache, name: str, fetched: FetchedVersion, code: Path | None = None
+) -> ServedVersion:
     """A version of the cache; Refused where it can't be loaded.
 
     It is marked as doubted then, so that the follower looks at it again.
     """
     folder = cache.version_folder(fetched.digest)
     try:
-        return load_version(folder, name, fetched.version, fetched.digest)
+        return load_version(folder, name, fetched.version, fetched.digest, code)
     except Refused:
         cache.doubt(fetched.digest)
         raise
@@ -104,7 +111,7 @@ def check_answers(
         )
 
 
-def _scorer(folder: Path, use_case: UseCase) -> Scorer:
+def _scorer(folder: Path, use_case: UseCase, code: Path | None) -> Scorer:
     reason = _not_compiled(folder / SCORER_DIR)
     if reason is None:
         return load_scorer(folder / SCORER_DIR)
@@ -113,9 +120,9 @@ def _scorer(folder: Path, use_case: UseCase) -> Scorer:
             f"{reason} The use case may say serving.allow_sklearn: true to have it served, slower, "
             "by its scikit-learn pipeline."
         )
-    from serving.scoring.sklearn_scorer import MODEL_FILE, load_pipeline, pipeline_scorer
+    from serving.scoring.sklearn_scorer import open_pipeline, pipeline_scorer
 
-    return pipeline_scorer(load_pipeline(folder / MODEL_FILE), use_case)
+    return pipeline_scorer(open_pipeline(folder, code), use_case)
 
 
 def _not_compiled(folder: Path) -> str | None:

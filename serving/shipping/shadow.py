@@ -8,6 +8,7 @@ are left over then stay without a shadow.
 import logging
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -29,10 +30,15 @@ class Shadow:
     """The challenger of one host, loaded again when the follower announces another."""
 
     def __init__(
-        self, cache: Cache, name: str, clock: Callable[[], float] = time.perf_counter
+        self,
+        cache: Cache,
+        name: str,
+        clock: Callable[[], float] = time.perf_counter,
+        code: Path | None = None,
     ) -> None:
         self.status = ShadowStatus()
         self._cache, self._name, self._clock = cache, name, clock
+        self._code = code
         self._loaded: tuple[FetchedVersion, ServedVersion] | None = None
 
     def fill(self, rows: pa.Table) -> pa.Table:
@@ -67,7 +73,7 @@ class Shadow:
         if wanted is None:
             self._loaded = None
         elif self._loaded is None or self._loaded[0] != wanted:
-            self._loaded = wanted, load_fetched(self._cache, self._name, wanted)
+            self._loaded = wanted, load_fetched(self._cache, self._name, wanted, self._code)
         return self._loaded[1] if self._loaded else None
 
     def _count(

@@ -269,7 +269,7 @@ def _row() -> dict[str, Any]:
     ("key", "said"),
     [
         ("", "column=value of id is needed"),
-        ("no", "id is integer"),
+        ("no", "id: integer expected, found text"),
         ("id=1,idd=2", "did you mean 'id'"),
     ],
 )

@@ -9,18 +9,19 @@ from dataclasses import replace
 from pathlib import Path
 
 import mlflow
+import pandas as pd
 import pyarrow as pa
 import pytest
 
 from contract.names import ROW_HASH
 from contract.store.fingerprint import content_hash, row_hashes
-from contract.use_case.model import UseCase
+from contract.use_case.model import Evaluation, Gates, UseCase
 from pipelines.data.rehearsal import Rehearsal
 from pipelines.gate import evidence_of, gate
 from pipelines.main import pipeline
 from pipelines.registry.versions import Version, champion_of
-from pipelines.release.decision import Champion, GateEvidence, NoChampion
 from pipelines.release.evidence import LINEAGE
+from pipelines.release.gate_evidence import Champion, GateEvidence, NoChampion, RarestClass
 from pipelines.runtime.code_hash import PROJECT
 from pipelines.runtime.workspace import Workspace, open_workspace
 from tests.conftest import MADE, deliver, made_rows, made_use_case, settle
@@ -99,7 +100,13 @@ def test_everything_is_measured_on_the_package_and_the_frozen_holdout(opened: Wo
     assert f"{found.champion:.4f}" == champion.tags["roc_auc"]
     assert found.difference.low < found.difference.value < 0
     assert {s.value for s in found.slices} == {"red", "green", "blue"}
-    assert evidence_of(opened, mine, None).opponent == NoChampion()
+    assert evidence.rarest == RarestClass("True", 48)
+    assert evidence.baseline is not None
+    assert evidence.baseline["roc_auc"] == 0.5
+    alone = evidence_of(opened, mine, None).opponent
+    assert isinstance(alone, NoChampion)
+    assert alone.comparison is not None
+    assert (alone.comparison.challenger, alone.comparison.champion) == (found.challenger, 0.5)
 
 
 def test_a_refusal_is_recorded_with_the_champion_it_met(opened: Workspace) -> None:
@@ -248,3 +255,26 @@ def test_a_changed_package_is_a_problem(opened: Workspace, whose: str, said: str
     assert evidence.problems is not None
     assert said in "; ".join(evidence.problems)
     assert met(evidence).comparison is None
+
+
+def test_a_version_that_says_no_to_everything_is_refused(home: Path) -> None:
+    """0.17 % positives, nothing to learn, and limits that the constant answer keeps."""
+    rows = pd.concat([made_rows(500)] * 5, ignore_index=True)
+    moments = pd.date_range("2024-01-01", periods=len(rows), freq="h", tz="UTC")
+    rows = rows.assign(id=range(len(rows)), moment=moments, late=rows.index % 600 == 599)
+    deliver(home, rows)
+    gates = Gates(minimum={"accuracy": 0.9}, min_rows=40)
+    changes: dict[str, object] = {
+        "gates": gates,
+        "evaluation": Evaluation(metric="accuracy", resamples=100),
+    }
+    with open_workspace(made_use_case(home, changes)) as opened:
+        outcome = pipeline(opened, Rehearsal(), tune=0)
+    gated = outcome.gated
+    assert not gated.passed
+    assert gated.reasons == (
+        "there is no champion yet: accuracy 0.9984 against 0.9984 of the baseline: difference "
+        "+0.0000, lower bound +0.0000, above +0 is required",
+        "1 holdout rows of 'True', the rarest class; at least 10 are required",
+    )
+    assert "one answer for every row, reaches 0.9984" in gated.line()

@@ -1,15 +1,17 @@
+import json
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import mlflow
 import pytest
 
 from contract.names import CHALLENGER, CHAMPION, PRODUCTION
-from contract.use_case.model import Range
+from contract.use_case.estimator import Range
 from pipelines.data.rehearsal import Rehearsal
-from pipelines.main import Outcome, pipeline
+from pipelines.main import Outcome, as_document, pipeline
 from pipelines.registry.versions import Version
 from pipelines.reproduce import reproduce
 from pipelines.runtime.process_identity import process_identity
@@ -62,6 +64,14 @@ def test_the_pipeline_ends_in_production(
     assert found.description is not None
     for heading in ("Intended use", "Data", "Metrics", "Slices", "Limits", "Lineage"):
         assert f"## {heading}" in found.description
+
+
+def test_what_it_did_is_told_to_programs(trained: tuple[Path, Outcome]) -> None:
+    found = json.loads(json.dumps(as_document(trained[1])))
+    assert (found["state"], found["version"], found["rows_repeated"]) == ("DONE", "1", 0)
+    assert found["rows_new"] == found["rows_read"] > 300
+    no = replace(trained[1], gated=trained[1].gated.model_copy(update={"passed": False}))
+    assert as_document(no)["state"] == "GATE_REFUSED"
 
 
 def test_runs_form_a_tree_with_names(

@@ -2,19 +2,23 @@
 
 import asyncio
 import json
+import re
 import shutil
 import subprocess
 import sys
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import httpx
 import psutil
+import pyarrow as pa
 import pytest
 from filelock import FileLock
 
+from contract.names import DELIVERY
 from contract.settings import read_settings
+from contract.store.tables import BROUGHT, COLLECTED, Tables
 from contract.use_case.model import Job
 from pipelines.replaying.service_process import free_port
 from pipelines.runtime.child_process import (
@@ -27,6 +31,8 @@ from pipelines.runtime.child_process import (
 )
 from pipelines.runtime.process_identity import process_identity
 from pipelines.scheduling.jobs import JobContext, work
+from tests.conftest import deliver, made_rows
+from tests.support.receiver import Receiver, listening
 from tests.support.scheduled import (
     WATCHED,
     answered,
@@ -118,17 +124,61 @@ def test_a_deadline_ends_a_job_and_the_exit_code_says_so(home: Path, empty_store
     assert (found["failures"], found["well"]) == (2, False)
 
 
+@pytest.mark.parametrize("job", ["maintain", "pipeline"])
 def test_work_that_another_process_does_is_no_failure_and_is_left_for_later(
-    home: Path, empty_store: Path
+    home: Path, empty_store: Path, job: str
 ) -> None:
     shutil.copy(empty_store / "mlflow.db", home)
-    declare(home, maintain="0 4 * * *", attempts=1)
+    declare(home, attempts=1, **{job: "0 4 * * *"})
     (home / "data/.locks").mkdir(parents=True)
     with FileLock(home / "data/.locks/made.lock"):
-        done = schedule(home, "--job", "maintain")
+        done = schedule(home, "--job", job)
     assert done.returncode == 3
     assert "another process is at this work: Another pipeline works on 'made'" in done.stderr
-    assert known(home, "maintain")["failures"] == 0
+    assert known(home, job)["failures"] == 0
+
+
+def test_a_delivery_that_is_refused_fails_the_job_and_people_hear_of_it(
+    home: Path, empty_store: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copy(empty_store / "mlflow.db", home)
+    declare(home, pipeline="0 4 * * *", attempts=1)
+    deliver(home, made_rows().drop(columns="size"))
+    with listening(Receiver()) as receiver:
+        monkeypatch.setenv("FOURCYCLE_ALERT_SLACK_URL", receiver.url)
+        assert schedule(home, "--job", "pipeline").returncode == 1
+    assert known(home, "pipeline")["failures"] == 1
+    assert [json.loads(d.body)["text"][:23] for d in receiver.got] == ["made: DELIVERY_REFUSED."]
+
+
+def test_a_late_delivery_is_told_and_shown_until_rows_come(
+    home: Path, empty_store: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copy(empty_store / "mlflow.db", home)
+    declare(home, monitor="0 4 * * *")
+    (home / "made.yaml").write_text(
+        (home / "made.yaml").read_text().replace("rows.csv}", "rows.csv, expect_every: 1 day}")
+    )
+    tables = Tables(str(home / "data"), "made")
+
+    def bring(number: int, days_ago: int) -> None:
+        rows = pa.table({DELIVERY: pa.array([number], pa.int64())})
+        version = tables.append("raw", rows, **{BROUGHT: str(number), COLLECTED: "yes"})
+        log = home / f"data/made/raw/_delta_log/{version:020}.json"
+        at = int((datetime.now(UTC) - timedelta(days=days_ago)).timestamp() * 1000)
+        log.write_text(re.sub(r'"timestamp":\d+', f'"timestamp":{at}', log.read_text()))
+
+    with listening(Receiver()) as receiver:
+        monkeypatch.setenv("FOURCYCLE_ALERT_SLACK_URL", receiver.url)
+        bring(1, days_ago=2)
+        assert schedule(home, "--job", "monitor").returncode == 0
+        late = known(home, "monitor")["notice"]
+        bring(2, days_ago=0)
+        assert schedule(home, "--job", "monitor").returncode == 0
+    assert late == "the source has brought nothing for longer than expected"
+    assert known(home, "monitor")["notice"] == ""
+    found = [json.loads(d.body)["text"].split()[1] for d in receiver.got]
+    assert found == ["DELIVERY_LATE.", "DELIVERY_CAME."]
 
 
 ANSWERS = [
@@ -173,6 +223,16 @@ ENDS = [  # what a command answers, its exit code, how it ended
     ('{"state": "RETRAIN"}', 1, ChildResult("ended with exit code 1", failed=True)),
     ("", 3, ChildResult("ended with exit code 3", failed=True, away=True)),
     ("{}", 0, ChildResult()),
+    (
+        '{"state": "GATE_REFUSED", "version": "2"}',
+        0,
+        ChildResult(notice="the gate refused the version that the pipeline made"),
+    ),
+    (
+        '{"state": "DELIVERY_LATE"}',
+        0,
+        ChildResult(notice="the source has brought nothing for longer than expected"),
+    ),
     ('[{"labels_overdue": 0}, {"labels_overdue": 3}]', 0, ChildResult(notice="labels overdue: 3")),
 ]
 

@@ -1,10 +1,13 @@
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pytest
 
-from contract.errors import BadInput
+from contract.errors import BadInput, Refused
+from contract.names import REASONS, TableName
 from contract.store.frames import feature_frame
 from contract.use_case.model import GroupSplit, RandomSplit, Split, TimeSplit
 from pipelines.data.days import with_windows
@@ -109,3 +112,20 @@ def test_only_rows_whose_keys_stand_in_the_named_tables_are_divided(workspace: W
     ]
     assert found[0] | found[1] == {*range(0, 50), *range(100, 150)}
     assert not split(workspace, validated).reused
+
+
+@pytest.mark.parametrize("table", ["raw", "quarantine"])
+def test_rows_that_are_not_those_that_were_written_are_not_split(
+    workspace: Workspace, table: TableName
+) -> None:
+    validated = validate(workspace, ingest(workspace, Rehearsal()).result).result
+    tables, of = workspace.tables, getattr(validated, table)
+    rows = tables.read(table, of.version)
+    changed = rows if rows.num_rows else tables.read("raw").slice(0, 1)
+    at = rows.column_names.index("size")
+    rows = changed.set_column(at, "size", pc.add(changed.column("size"), 1.0))
+    if table == "quarantine":
+        rows = rows.append_column(REASONS, pa.nulls(1, pa.list_(pa.string())))
+    spoiled = replace(of, version=tables.overwrite(table, rows))
+    with pytest.raises(Refused, match=f"The rows of {table} version {spoiled.version} are not"):
+        split(workspace, validated.model_copy(update={table: spoiled}))

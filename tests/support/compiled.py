@@ -9,9 +9,9 @@ from sklearn.pipeline import Pipeline
 
 from contract.store.frames import feature_frame, feature_table
 from contract.use_case.loader import parse_use_case
-from contract.use_case.model import UseCase
+from contract.use_case.model import Serving, UseCase
 from pipelines.compiler.compile import write_scorer
-from pipelines.model.preprocess import build_pipeline
+from pipelines.model.fit import fit_pipeline
 from serving.scoring.scorer import Columns, Scorer, load_scorer
 
 N_ROWS = 400
@@ -42,6 +42,15 @@ evaluation: {{metric: mae}}
 def declared(task: str, path: str = "sklearn.linear_model.Ridge") -> UseCase:
     text = DECLARED.format(task=task, target=TARGETS[task], path=path)
     return parse_use_case(text, "made.yaml", Path())
+
+
+def allowing(task: str, path: str, parameters: dict[str, Any]) -> UseCase:
+    """The made use case with few columns, whatever an estimator does with them."""
+    case = declared(task, path)
+    names = ("id", "answer", "colour", "size", "flag")
+    case = case.model_copy(update={"columns": {name: case.columns[name] for name in names}})
+    estimator = case.estimator.model_copy(update={"parameters": parameters})
+    return case.model_copy(update={"estimator": estimator, "serving": Serving(allow_sklearn=True)})
 
 
 @cache
@@ -82,7 +91,7 @@ def fitted(use_case: UseCase, parameters: dict[str, Any]) -> Pipeline:
     if use_case.estimator.path.startswith("xgboost") and use_case.classifies:
         target = np.unique(target, return_inverse=True)[1]  # it knows no other classes
     frame = feature_frame(feature_table(made(), use_case), use_case)
-    return build_pipeline(use_case, parameters).fit(frame, target)
+    return fit_pipeline(use_case, parameters, frame, target)
 
 
 def compiled(model: Pipeline, use_case: UseCase, folder: Path) -> Scorer:

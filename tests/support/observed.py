@@ -4,7 +4,7 @@ Each takes a use case and an empty folder and gives something that can be compar
 """
 
 from collections.abc import Mapping
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -21,9 +21,11 @@ from contract.settings import Settings
 from contract.statistics.metrics import Scored, metrics_for
 from contract.store.fingerprint import content_hash, row_hashes
 from contract.store.schema import arrow_schema
-from contract.store.tables import Tables, TableVersion
+from contract.store.tables import BROUGHT, COLLECTED, Tables, TableVersion
 from contract.use_case.model import UseCase
 from contract.use_case.pseudonymisation import Pseudonymiser
+from contract.use_case.source import Csv
+from monitoring.alerts.notices.registry import look
 from monitoring.alerts.policy import AlertState, OpenAlerts
 from monitoring.alerts.policy import decide as decide_message
 from monitoring.measures.compare import ColumnChange
@@ -32,18 +34,20 @@ from monitoring.verdict.evidence import DriftVerdict, PastVerdict, WindowEvidenc
 from monitoring.verdict.judge import slice_columns
 from monitoring.verdict.verdict import decide as decide_verdict
 from monitoring.verdict.verdict import find
+from pipelines.data.delivery import refusal
 from pipelines.data.expectations import row_rules, table_rules
 from pipelines.data.raw_table import quarantine_schema, raw_schema, valid_rows
 from pipelines.data.retention import expire
 from pipelines.data.validated import Validated
 from pipelines.model.comparison import Comparison, Difference, SliceDifference, compare
+from pipelines.model.estimator import build_estimator
 from pipelines.model.fitted import signature
-from pipelines.model.preprocess import build_pipeline
+from pipelines.model.preprocess import build_encoder
 from pipelines.model.tune import suggest
 from pipelines.package import frozen, reference_inputs, seal
 from pipelines.promote import check_approval
 from pipelines.registry.versions import Version
-from pipelines.release import decision
+from pipelines.release import decision, gate_evidence
 from pipelines.release.release_check import check_release
 from pipelines.retraining.label_checks import ChampionTables, label_figures
 from pipelines.retraining.policy import (
@@ -58,9 +62,9 @@ from pipelines.retraining.policy import (
 from pipelines.runtime.workspace import Workspace
 from pipelines.scheduling.due import JobState, deadline_s, ended_windows, first_due, next_try
 from pipelines.scheduling.jobs import JobContext, label_pattern
+from pipelines.sources.newer import newest
 from pipelines.sources.registry import read_source
 from pipelines.split import divide
-from pipelines.validate import refusal
 from serving.http.status_page import page
 from serving.protocols.openapi_rows import row_schema
 from serving.scoring.scorer import Scorer
@@ -79,6 +83,34 @@ BEFORE = made_rows(100)
 
 def source_rows(use_case: UseCase, _: Path) -> object:
     return read_source(use_case).to_pydict()
+
+
+def read_mark(use_case: UseCase, _: Path) -> object:
+    return newest(read_source(use_case), str(use_case.source.since))
+
+
+def cells(use_case: UseCase, folder: Path) -> object:
+    """What is read of small CSV files, or said of them."""
+    files = [
+        b'id,size\n1,"1,500"\n',
+        b"id;size\n1;2\n",
+        b"id,colour\n1,\xe9\n",
+        b"id,colour\n1,red\n",
+    ]
+    files += [b"id,late\n1,1\n", b"id,late\n1,0\n", b"id,moment\n1,20240102\n"]
+    seen: list[object] = []
+    for content in files:
+        (folder / "cells.csv").write_bytes(content)
+        csv = (use_case.source.csv or Csv(path="")).model_copy(
+            update={"path": str(folder / "cells.csv")}
+        )
+        source = use_case.source.model_copy(update={"csv": csv})
+        try:
+            rows = read_source(use_case.model_copy(update={"source": source}))
+            seen.append(rows.to_pydict())
+        except FourcycleError as error:
+            seen.append(str(error).replace(str(folder), ""))
+    return seen
 
 
 def expectations(use_case: UseCase, _: Path) -> object:
@@ -128,7 +160,11 @@ def table_folders(use_case: UseCase, folder: Path) -> object:
 
 
 def estimator(use_case: UseCase, _: Path) -> object:
-    return repr(build_pipeline(use_case, dict(use_case.estimator.parameters))["estimator"])
+    return repr(build_estimator(use_case, use_case.estimator.parameters))
+
+
+def encoder(use_case: UseCase, _: Path) -> object:
+    return repr(build_encoder(use_case, build_estimator(use_case, {})))
 
 
 def search_space(use_case: UseCase, _: Path) -> object:
@@ -172,19 +208,21 @@ def gate_decision(use_case: UseCase, _: Path) -> object:
     equal, worse = Difference(0.0, -0.01, 0.01, 0.005), Difference(-0.1, -0.12, -0.08, 0.01)
     red = SliceDifference("colour", "red", 250, 0.7, 0.8, worse)
     found = Comparison("roc_auc", 0.8, 0.8, equal, (red,), (0.0,) * 1000)
-    evidence = decision.GateEvidence(
+    evidence = gate_evidence.GateEvidence(
         version="2",
         problems=(),
         missing_tags=(),
         validation="12 of 12 expectations",
         rows=300,
+        rarest=gate_evidence.RarestClass("True", 40),
         holdout_hash="ab",
         registered_hash="ab",
         trained_on=0,
         figures={"roc_auc": 0.8, "calibration_error": 0.05},
-        latency=decision.Latency(1000, 10, 20),
+        baseline={"roc_auc": 0.5, "calibration_error": 0.01},
+        latency=gate_evidence.Latency(1000, 10, 20),
         size_mb=100,
-        opponent=decision.Champion("1", trained_on=0, breaks=(), comparison=found),
+        opponent=gate_evidence.Champion("1", trained_on=0, breaks=(), comparison=found),
     )
     return decision.decide(use_case.gates, evidence)
 
@@ -276,6 +314,15 @@ def message(use_case: UseCase, _: Path) -> object:
 
 def windows(use_case: UseCase, _: Path) -> object:
     return ended_windows(NOW, None, use_case)
+
+
+def lateness(use_case: UseCase, folder: Path) -> object:
+    """Whether a delivery of two days ago is late."""
+    tables = Tables(str(folder), "made")
+    rows = pa.table({DELIVERY: pa.array([1], pa.int64())})
+    tables.append("raw", rows, **{BROUGHT: "1", COLLECTED: "yes"})
+    found = look(use_case, tables, datetime.now(UTC) + timedelta(days=2))
+    return [bool(notice.about) for notice in found]
 
 
 def due_times(use_case: UseCase, _: Path) -> object:

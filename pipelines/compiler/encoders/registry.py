@@ -6,10 +6,16 @@ from typing import Any
 from sklearn.compose import ColumnTransformer
 from sklearn.impute import SimpleImputer
 from sklearn.pipeline import Pipeline
-from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, OrdinalEncoder, StandardScaler
+from sklearn.preprocessing import (
+    FunctionTransformer,
+    OneHotEncoder,
+    OrdinalEncoder,
+    StandardScaler,
+    TargetEncoder,
+)
 
 from pipelines.compiler.columns import Column, refused
-from pipelines.compiler.encoders import imputer, one_hot, ordinal, scaler
+from pipelines.compiler.encoders import imputer, one_hot, ordinal, scaler, target
 
 # A step's name, the fitted step and its input columns; what it makes of them.
 Encode = Callable[[str, Any, Sequence[Column]], list[Column]]
@@ -18,6 +24,7 @@ ENCODERS: dict[type, Encode] = {
     OrdinalEncoder: ordinal.encode,
     SimpleImputer: imputer.encode,
     StandardScaler: scaler.encode,
+    TargetEncoder: target.encode,
 }
 
 

@@ -1,3 +1,5 @@
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -5,8 +7,8 @@ import pytest
 from sklearn import metrics as reference
 
 from contract.errors import BadInput
-from contract.statistics.bootstrap import bootstrap, estimate, interval
-from contract.statistics.metrics import Scored, check_metric, metrics_for
+from contract.statistics.bootstrap import bootstrap, estimate, interval, subset_rows
+from contract.statistics.metrics import Metric, Scored, check_metric, metrics_for
 from contract.use_case.loader import load_use_case
 from contract.use_case.model import Gates, UseCase
 from tests.conftest import made_use_case
@@ -91,6 +93,25 @@ def test_a_weight_counts_like_a_repeated_row(home: Path) -> None:
         assert weighted == pytest.approx(value(use_case, repeated, name), abs=1e-9), name
 
 
+def test_the_rows_own_weights_count_alike_in_value_and_interval(home: Path) -> None:
+    scored, _ = binary()
+    counts = np.random.default_rng(3).integers(0, 4, N_ROWS).astype(float)
+    use_case = made_use_case(home)
+    plain, weighed = (metrics_for(use_case, s) for s in (scored, replace(scored, weight=counts)))
+    ones = np.ones((1, N_ROWS))
+    drawn, drawn_weighed = (bootstrap(m, N_ROWS, 20) for m in (plain, weighed))
+    for name in plain:
+        assert weighed[name](ones)[0] == pytest.approx(plain[name](counts[None, :])[0]), name
+        assert not np.allclose(drawn[name], drawn_weighed[name]), name
+    some = np.arange(N_ROWS) % 2 == 0
+    assert scored.rows(some).weight is None
+    part = replace(scored, weight=counts).rows(some).weight
+    assert part is not None
+    assert part.tolist() == counts[some].tolist()
+    nothing = metrics_for(use_case, replace(scored, weight=np.zeros(N_ROWS)))
+    assert np.isnan(nothing["roc_auc"](ones)).all()
+
+
 def test_the_interval_covers_the_truth_as_often_as_it_says(home: Path) -> None:
     use_case, hits = made_use_case(home), 0
     for seed in range(200):
@@ -98,10 +119,49 @@ def test_the_interval_covers_the_truth_as_often_as_it_says(home: Path) -> None:
         label = random.random(200) < 0.5
         said = np.where(random.random(200) < 0.8, label, ~label)
         scored = Scored(label, said, np.c_[1.0 - said, said], (False, True))
-        accuracy = {"accuracy": metrics_for(use_case, scored)["accuracy"]}
-        found = estimate(accuracy, 200, 300)["accuracy"]
+        found = estimate(accuracy(use_case), scored, 300)["accuracy"]
         hits += found.low <= 0.8 <= found.high
     assert 0.90 <= hits / 200 <= 0.99
+
+
+def accuracy(use_case: UseCase) -> Callable[[Scored], dict[str, Metric]]:
+    return lambda part: {"accuracy": metrics_for(use_case, part)["accuracy"]}
+
+
+def many(n_rows: int, share: float) -> Scored:
+    """A classifier's answers on rows of which a share is positive."""
+    random = np.random.default_rng(4)
+    label = random.random(n_rows) < share
+    p = 1 / (1 + np.exp(-random.normal(np.where(label, 0.5, -1.0), 1.2)))
+    return Scored(label, p > 0.5, np.c_[1 - p, p], (False, True))
+
+
+def test_few_rows_of_many_give_the_interval_of_all(home: Path) -> None:
+    """Resamples of 5,000 rows against those of all; benchmarks/gate.py does it for flights."""
+    use_case, scored = made_use_case(home), many(12_000, 0.3)
+    names = ("roc_auc", "log_loss", "recall")
+
+    def measure(part: Scored) -> dict[str, Metric]:
+        metrics = metrics_for(use_case, part)
+        return {name: metrics[name] for name in names}
+
+    assert subset_rows(scored) == 5_000
+    found = estimate(measure, scored, 2000)
+    drawn = bootstrap(measure(scored), 12_000, 2000)
+    for name in names:
+        low, high = interval(drawn[name])
+        assert (found[name].high - found[name].low) / (high - low) == pytest.approx(1, abs=0.05)
+        assert low < found[name].value < high
+        assert found[name].low == pytest.approx(low, abs=0.05 * (high - low))
+
+
+@pytest.mark.parametrize(
+    ("share", "rows"), [(0.3, 5_000), (0.01, 10_000), (0.001, 50_000), (0.0, 50_000)]
+)
+def test_a_rare_class_asks_for_more_rows(share: float, rows: int) -> None:
+    label = np.arange(100_000) < share * 100_000
+    scored = Scored(label, label, np.zeros((100_000, 2)), (False, True))
+    assert subset_rows(scored) == rows
 
 
 def test_resamples_are_seeded_and_shared() -> None:

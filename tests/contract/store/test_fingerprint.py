@@ -11,6 +11,7 @@ ROWS = pa.table(
         "moment": pa.array([0, 1, None, 5], pa.timestamp("us", tz="UTC")),
     }
 )
+WRITTEN = [7324476374269444670, -3329611974954364474, 4429103359604964742, 8172527234591348828]
 
 
 def test_a_row_s_hash_does_not_depend_on_its_company() -> None:
@@ -31,3 +32,9 @@ def test_the_order_of_rows_does_not_count_and_a_repeated_row_does() -> None:
     assert content_hash(hashes[::-1]) == content_hash(hashes)
     assert content_hash(hashes.repeat(2)) != content_hash(hashes)
     assert row_hashes(ROWS.slice(0, 0)).size == 0
+
+
+def test_a_zero_has_no_sign_and_other_rows_keep_the_hash_they_had() -> None:
+    zeros = pa.table({"size": [0.0, -0.0], "weight": pa.array([-0.0, 0.0], pa.float32())})
+    assert len(set(row_hashes(zeros).tolist())) == 1
+    assert row_hashes(ROWS).tolist() == WRITTEN

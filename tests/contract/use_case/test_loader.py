@@ -6,7 +6,7 @@ import pytest
 from contract.errors import BadInput
 from contract.names import PREDICTION_COLUMNS
 from contract.store.predictions import predictions_schema
-from contract.use_case.loader import load_use_case, parse_use_case
+from contract.use_case.loader import load_use_case, parse_frozen, parse_use_case
 from pipelines.package import frozen
 from tests.conftest import MADE, made_use_case
 from tests.support.project import PROJECT
@@ -115,3 +115,8 @@ def test_a_step_may_depend_on_one_key_of_a_section(home: Path) -> None:
         "target": "late",
         "monitoring": {"reference_rows": 100},
     }
+
+
+def test_a_frozen_copy_may_hold_words_where_a_unit_of_time_is_asked_today(home: Path) -> None:
+    text = MADE.replace("{type: timestamp}", "{type: timestamp, unit: local time}")
+    assert parse_frozen(text, home).columns["moment"].unit == "local time"

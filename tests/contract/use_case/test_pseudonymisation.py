@@ -7,8 +7,8 @@ import pytest
 
 from contract.errors import BadInput
 from contract.use_case.loader import parse_use_case
-from contract.use_case.model import UseCase
-from contract.use_case.pseudonymisation import Pseudonymiser, altered
+from contract.use_case.model import Column, UseCase
+from contract.use_case.pseudonymisation import Pseudonymiser, altered, of_persons, stand_in
 from serving.log.prediction_record import schema_hash
 from serving.log.record import RecordSchema
 from tests.conftest import MADE
@@ -74,3 +74,25 @@ def test_the_records_columns_follow(home: Path) -> None:
 def test_the_event_time_and_the_target_stand_as_they_are(home: Path) -> None:
     with pytest.raises(BadInput, match="moment: event time and target stand in the log as sent"):
         use_case(moment="log: hash")
+
+
+def test_columns_of_persons_are_those_declared_so_or_hidden_from_the_log() -> None:
+    declared = use_case(colour="personal: true, log: keep", group="log: hash")
+    assert of_persons(declared) == {"colour", "group"}
+
+
+@pytest.mark.parametrize(
+    ("column", "value"),
+    [
+        (Column(type="string"), ""),
+        (Column(type="string", categories=("a", "b"), unseen="reject"), "a"),
+        (Column(type="string", nullable=True), None),
+        (Column(type="number", min=10, max=20), 10.0),
+        (Column(type="number", max=-5), -5.0),
+        (Column(type="integer", min=-3), 0),
+        (Column(type="boolean"), False),
+    ],
+)
+def test_a_stand_in_is_a_value_that_the_column_accepts(column: Column, value: object) -> None:
+    assert stand_in(column) == value
+    assert type(stand_in(column)) is type(value)

@@ -16,6 +16,8 @@ from contract.use_case.model import UseCase
 from monitoring.alerts import outbox
 from monitoring.alerts.announce import Delivery, announce
 from monitoring.alerts.channels.registry import channels
+from monitoring.alerts.notice import Notice
+from monitoring.alerts.notices.refused_delivery import refused, taken
 from monitoring.measures.compare import ColumnChange, ColumnSummaries
 from monitoring.measures.count import WindowCounts
 from monitoring.measures.observe import ObservedWindow
@@ -30,7 +32,7 @@ from monitoring.windows.reference import Rows
 from monitoring.windows.rows import ANSWER
 from monitoring.windows.versions import ServedModel, monitoring_experiment
 from tests.support.receiver import SECRET, Receiver, listening
-from tracking.tags import ALERT_DUE_TAG, ALERT_SENT_TAG, ALERT_TAG
+from tracking.tags import ALERT_DUE_TAG, ALERT_SENT_TAG, ALERT_TAG, NOTICE_TAG
 
 SECRET_WORD = "Smith"
 COLUMN = "columns:group"
@@ -280,3 +282,38 @@ def test_who_configures_a_channel_later_hears_of_what_is_open(reports: Reports) 
 def hushed(found: JudgedWindow) -> JudgedWindow:
     """The same within the cool-down of an earlier alarm."""
     return replace(found, verdict=replace(found.verdict, alarms=()))
+
+
+def test_a_notice_is_told_once_for_what_it_is_about_and_once_when_it_is_over(
+    reports: Reports,
+) -> None:
+    def run(receiver: Receiver, *notices: Notice) -> tuple[Delivery, ...]:
+        to = channels(reports.reach(receiver))
+        return announce(reports.use_case, reports.settings, [], to, notices=notices)
+
+    first, second = refused("a", ("size is missing.",), "/#/a"), refused("b", ("b.",), "")
+    with listening(Receiver(script=[404])) as receiver:
+        assert run(receiver, taken()) == ()
+        (failed,) = run(receiver, first)
+        assert failed.line.startswith("WARNING: webhook did not take the alarm: DELIVERY_REFUSED: ")
+        assert run(receiver, first)[0].line == "alert: alarm: DELIVERY_REFUSED: sent to webhook"
+        for notice in (first, second, first, second, taken(), taken(), first):
+            run(receiver, notice)
+    found = [json.loads(d.body) for d in receiver.accepted]
+    assert [f["type"].removeprefix("monitoring.") for f in found] == [
+        "alarm",
+        "alarm",
+        "recovery",
+        "alarm",
+    ]
+    assert [f["data"]["reasons"][0] for f in found] == [
+        "size is missing.",
+        "b.",
+        "A delivery of the source was taken in again.",
+        "size is missing.",
+    ]
+    assert found[0]["data"]["report"] == "http://127.0.0.1:5000/#/a"
+    assert f"/#/experiments/{reports.where}/runs/" in found[1]["data"]["report"]
+    runs = reports.client.search_runs([reports.where], f"tags.{NOTICE_TAG} = 'refused_delivery'")
+    assert [run.info.status for run in runs] == ["FINISHED"] * 4
+    assert read_history(reports.client, reports.where, "1").runs == ()

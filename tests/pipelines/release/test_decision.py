@@ -3,6 +3,7 @@
 import math
 from collections.abc import Iterator
 from dataclasses import fields, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,9 +12,26 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from contract.statistics.bootstrap import bootstrap
-from contract.use_case.model import Gates
-from pipelines.model.comparison import Comparison, Difference, SliceDifference, difference
-from pipelines.release.decision import Champion, GateEvidence, Latency, NoChampion, decide
+from contract.statistics.metrics import Scored, metric_values
+from contract.use_case.model import Evaluation, Gates
+from pipelines.model.baseline import baseline, idle_limits
+from pipelines.model.comparison import (
+    Comparison,
+    Difference,
+    SliceDifference,
+    compare,
+    difference,
+)
+from pipelines.release.decision import decide
+from pipelines.release.gate_evidence import (
+    Champion,
+    GateEvidence,
+    Latency,
+    NoChampion,
+    NoClasses,
+    RarestClass,
+)
+from tests.conftest import made_use_case
 
 GATES = Gates(
     minimum={"accuracy": 0.7},
@@ -25,6 +43,7 @@ GATES = Gates(
     max_latency_ms=10,
     max_size_mb=50,
 )
+LAX = {"accuracy": 0.9}
 LARGE = SliceDifference("colour", "red", 200, 0.81, 0.8, Difference(0.01, -0.05, 0.07, 0.03))
 SMALL = SliceDifference("colour", "blue", 49, 0.1, 0.9, Difference(-0.8, -0.9, -0.7, 0.05))
 EQUAL = Comparison(
@@ -42,10 +61,12 @@ GOOD = GateEvidence(
     missing_tags=(),
     validation="12 of 12 expectations",
     rows=300,
+    rarest=RarestClass("True", 60),
     holdout_hash="ab",
     registered_hash="ab",
     trained_on=0,
     figures={"accuracy": 0.8, "calibration_error": 0.05},
+    baseline={"accuracy": 0.6, "calibration_error": 0.01},
     latency=Latency(1000, 0.01, 0.02),
     size_mb=0.5,
     opponent=CHAMPION,
@@ -70,10 +91,66 @@ def test_a_version_as_good_as_the_champion_passes_and_says_why() -> None:
     assert "accuracy 0.8000 against 0.8000 of champion version 1" in decision.reasons[0]
 
 
-def test_the_first_version_needs_the_absolute_limits_alone() -> None:
-    first = replace(GOOD, opponent=NoChampion())
-    assert decide(GATES, first).passed
-    assert not decide(GATES, replace(first, figures={"accuracy": 0.6})).passed
+FIRST = replace(
+    GOOD,
+    opponent=NoChampion(replace(EQUAL, champion=0.6, difference=Difference(0.2, 0.1, 0.3, 0.05))),
+)
+
+
+def test_the_first_version_must_beat_the_baseline_and_reach_the_limits() -> None:
+    decision = decide(GATES, FIRST)
+    assert decision.passed, decision.reasons
+    assert decision.reasons[0] == (
+        "there is no champion yet: accuracy 0.8000 against 0.6000 of the baseline: difference "
+        "+0.2000, lower bound +0.1000, above +0 is required"
+    )
+    assert decision.warnings == ()
+    assert not decide(GATES, replace(FIRST, figures={"accuracy": 0.6})).passed
+
+
+def test_who_says_no_to_everything_does_not_pass_where_nearly_all_is_no() -> None:
+    """0.17 % positives and a minimum of 90 % accuracy: the table that once let one through."""
+    use_case = made_use_case(Path()).model_copy(
+        update={"evaluation": Evaluation(metric="accuracy"), "gates": Gates(minimum=LAX)}
+    )
+    label = np.arange(3000) % 600 == 0
+    says_no = Scored(label, np.zeros(3000, bool), np.tile([0.99, 0.01], (3000, 1)), (False, True))
+    trivial = baseline(label, says_no, use_case)
+    evidence = replace(
+        GOOD,
+        rows=3000,
+        rarest=RarestClass.of(says_no),
+        figures=metric_values(use_case, says_no),
+        baseline=metric_values(use_case, trivial),
+        opponent=NoChampion(compare(use_case, says_no, trivial, {})),
+    )
+    decision = decide(use_case.gates, evidence)
+    assert decision.reasons == (
+        "there is no champion yet: accuracy 0.9983 against 0.9983 of the baseline: difference "
+        "+0.0000, lower bound +0.0000, above +0 is required",
+        "5 holdout rows of 'True', the rarest class; at least 10 are required",
+    )
+    assert decision.warnings == (
+        "gates.minimum: accuracy 0.9 asks nothing of a model: the baseline, one answer for every "
+        "row, reaches 0.9983",
+    )
+
+
+@pytest.mark.parametrize(
+    ("gates", "named"),
+    [
+        (Gates(minimum={"accuracy": 0.6}), ["accuracy 0.6"]),
+        (Gates(minimum={"accuracy": 0.61}), []),
+        (Gates(maximum={"mae": 20}), ["mae 20"]),
+        (Gates(minimum={"recall": 0.1}, maximum={"mae": 9}), []),
+        (Gates(maximum={"calibration_error": 0.1}), []),  # at which a constant is always good
+        (Gates(minimum={"precision": 0.5}), []),  # undefined
+    ],
+)
+def test_a_limit_that_the_baseline_keeps_is_named(gates: Gates, named: list[str]) -> None:
+    known = {"accuracy": 0.6, "mae": 10.0, "recall": 0.0, "calibration_error": 0.0}
+    found = list(idle_limits(gates, known | {"precision": math.nan}))
+    assert [sentence.split(": ")[1].partition(" asks")[0] for sentence in found] == named
 
 
 WORSE = Difference(-0.2, -0.25, -0.15, 0.02)
@@ -104,6 +181,15 @@ REFUSALS = {
     "accuracy nan": replace(GOOD, figures={"accuracy": math.nan, "calibration_error": 0.05}),
     "was not measured on the holdout": replace(GOOD, figures=None),
     "too few holdout rows: 99, at least 100": replace(GOOD, rows=99),
+    "9 holdout rows of 'True', the rarest class; at least 10": replace(
+        GOOD, rarest=RarestClass("True", 9)
+    ),
+    "the baseline was not measured": replace(GOOD, baseline=None),
+    "no comparison with the baseline": replace(GOOD, opponent=NoChampion(None)),
+    "0.6000 of the baseline: difference +0.2000, lower bound +0.0000": replace(
+        FIRST,
+        opponent=NoChampion(replace(EQUAL, champion=0.6, difference=Difference(0.2, 0, 0.3, 0.1))),
+    ),
     "rows are not those that the version was registered with": replace(GOOD, holdout_hash="cd"),
     "the challenger was trained on 1 of the holdout's rows": replace(GOOD, trained_on=1),
     "p99 11.000 ms, at most 10 ms": replace(GOOD, latency=Latency(1000, 1, 11)),
@@ -150,6 +236,12 @@ def test_without_declared_limits_nothing_passes() -> None:
     assert not decide(GATES.model_copy(update={"minimum": {}, "maximum": {}}), GOOD).passed
 
 
+def test_a_regression_needs_no_classes() -> None:
+    scored = Scored(np.arange(3.0), np.arange(3.0))
+    assert decide(GATES, replace(GOOD, rarest=RarestClass.of(scored))).passed
+    assert RarestClass.of(scored) == NoClasses()
+
+
 # Whatever is broken
 
 unusable = st.sampled_from([math.nan, math.inf, -math.inf])
@@ -158,18 +250,21 @@ BROKEN: dict[str, st.SearchStrategy[Any]] = {
     "missing_tags": st.none() | st.lists(st.text(min_size=1), min_size=1).map(tuple),
     "validation": st.none() | st.just(""),
     "rows": st.none() | st.integers(max_value=99),
+    "rarest": st.none() | st.builds(RarestClass, st.text(), st.integers(max_value=9)),
     "holdout_hash": st.none() | st.text().filter(lambda text: text != "ab"),
     "registered_hash": st.none() | st.text().filter(lambda text: text != "ab"),
     "trained_on": st.none() | st.integers().filter(bool),
     "figures": st.none()
     | st.fixed_dictionaries({"accuracy": unusable | st.floats(max_value=0.69)})
     | st.fixed_dictionaries({"accuracy": unusable, "calibration_error": st.just(0.05)}),
+    "baseline": st.none() | st.just({}),
     "latency": st.none()
     | st.builds(
         Latency, st.just(1000), st.just(1.0), unusable | st.floats(10.1) | st.floats(max_value=0)
     ),
     "size_mb": st.none() | unusable | st.floats(50.1) | st.floats(max_value=0),
     "opponent": st.none()
+    | st.just(NoChampion(None))
     | st.builds(lambda rows: replace(CHAMPION, trained_on=rows), st.integers().filter(bool))
     | st.just(replace(CHAMPION, comparison=None))
     | st.builds(lambda low: differing(low=low).opponent, unusable | st.floats(max_value=-0.0201))
@@ -192,7 +287,7 @@ def broken(draw: st.DrawFn) -> GateEvidence:
     names = draw(st.sets(st.sampled_from(sorted(BROKEN)), min_size=1))
     if {"holdout_hash", "registered_hash"} <= names:
         names.discard("registered_hash")  # two wrong ones may agree
-    base = draw(st.sampled_from([GOOD, replace(GOOD, opponent=NoChampion())]))
+    base = draw(st.sampled_from([GOOD, FIRST]))
     return replace(base, **{name: draw(BROKEN[name]) for name in names})
 
 

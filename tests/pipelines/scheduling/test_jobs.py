@@ -1,5 +1,6 @@
-"""What the monitor job has to do, from what the tables hold."""
+"""What jobs have to do, from what the use case says and the tables hold."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -27,3 +28,22 @@ def test_tries_and_impossible_times_move_no_window(home: Path, rows: int) -> Non
     assert [task.key for task in found.tasks] == days
     marks = [f"{rows} rows, 0 labels, 0 revisions", "0 rows, 0 labels, 0 revisions"]
     assert list(found.marks.values()) == marks[: len(days)]
+
+
+def test_the_pipeline_job_is_the_pipeline(home: Path) -> None:
+    use_case = declare(home, pipeline="0 * * * *")
+    (task,) = work("pipeline", JobContext("made.yaml", use_case, read_settings()), {}, NOW).tasks
+    assert task.command[1:] == (
+        *("-m", "pipelines.main", "--use-case", "made.yaml", "--json", "yes"),
+    )
+
+
+def test_the_monitor_job_looks_for_deliveries_where_some_are_expected(home: Path) -> None:
+    use_case = declare(home, monitor="0 * * * *")
+    context = JobContext("made.yaml", use_case, read_settings())
+    assert work("monitor", context, {}, NOW).tasks == ()
+    source = use_case.source.model_copy(update={"expect_every": "1 day"})
+    expecting = replace(context, use_case=use_case.model_copy(update={"source": source}))
+    (task,) = work("monitor", expecting, {}, NOW).tasks
+    assert task.key == ""
+    assert " ".join(task.command[1:]).startswith("-m monitoring --use-case made.yaml --only deliv")

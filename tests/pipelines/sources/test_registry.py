@@ -6,16 +6,18 @@ from deltalake import write_deltalake
 
 from contract.errors import BadInput
 from contract.store.schema import conform
-from contract.use_case.model import Source
+from contract.use_case.source import KINDS, Source
 from pipelines.sources.registry import READERS, read_source
 from tests.conftest import deliver, made_rows
 from tests.support.sources import reading
 
+APART = {"since", "late_duplicates", "expect_every", "folder"}  # fields that are no kind
 LOADER = "import pandas as pd\ndef load():\n    return pd.read_parquet(r'{path}')\n"
 
 
 def test_every_kind_that_a_use_case_may_declare_has_a_reader() -> None:
-    assert set(READERS) == set(Source.model_fields) - {"late_duplicates", "folder"}
+    assert set(READERS) == set(KINDS)
+    assert set(KINDS.values()) == set(Source.model_fields) - APART
 
 
 @pytest.mark.parametrize(

@@ -28,6 +28,7 @@ task: regression
 source: {csv: rows.csv}
 keys: [id, "a key"]
 event_time: moment
+time_zone: America/New_York
 target: y
 columns:
   id: {type: integer}
@@ -80,7 +81,18 @@ CELLS = st.one_of(
     st.booleans(),
     st.none(),
     st.text(alphabet='ab:"\\\u00e9{}', max_size=4),
-    st.sampled_from(["red", "k", "2024-01-01", "2024-01-01T00:00:00Z", "24:00", [], {"a": 1}]),
+    st.sampled_from(
+        [
+            "red",
+            "k",
+            "2024-01-01",
+            "2024-01-01T00:00:00Z",
+            "2024-03-10T02:30",
+            "24:00",
+            [],
+            {"a": 1},
+        ]
+    ),
 )
 ROWS = st.fixed_dictionaries(
     {name: st.one_of(st.just(value), CELLS) for name, value in ROW.items()},

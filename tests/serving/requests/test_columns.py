@@ -1,6 +1,6 @@
 import math
 import time
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +9,7 @@ import pytest
 from contract.use_case.loader import parse_use_case
 from contract.use_case.model import UseCase
 from serving.protocols import mlflow, typed_rows
+from serving.protocols.openapi_rows import column_schema
 from serving.requests.columns import CheckedColumns, SentColumns, bounded, check, transpose
 from serving.requests.errors import Problem
 from serving.requests.strict_json import parse_json
@@ -105,6 +106,37 @@ def test_keys_and_event_time_are_read_and_no_features(typed: UseCase) -> None:
     assert set(found.features) == set(ROW)
 
 
+@pytest.mark.parametrize(
+    ("sent", "unit", "read"),
+    [
+        ("2024-01-01", "", datetime(2024, 1, 1, 5, tzinfo=UTC)),
+        ("2024-07-01T00:00:00", "", datetime(2024, 7, 1, 4, tzinfo=UTC)),
+        ("2024-07-01T00:00:00Z", "", datetime(2024, 7, 1, tzinfo=UTC)),
+        (datetime(2024, 1, 1), "", datetime(2024, 1, 1, 5, tzinfo=UTC)),
+        (date(2024, 1, 1), "", datetime(2024, 1, 1, 5, tzinfo=UTC)),
+        (1700000000, "s", datetime(2023, 11, 14, 22, 13, 20, tzinfo=UTC)),
+        (1700000000.5, "s", datetime(2023, 11, 14, 22, 13, 20, 500_000, tzinfo=UTC)),
+        ("2024-01-01", "s", datetime(2024, 1, 1, 5, tzinfo=UTC)),
+        ("2024-03-10T02:30", "", "the clock of America/New_York skips this time or shows it twice"),
+        ("2024-11-03T01:30", "", "the clock of America/New_York skips this time or shows it twice"),
+        (1700000000, "", "timestamp expected, found number"),
+        (1e300, "s", "timestamp expected, found number"),
+        (True, "s", "timestamp expected, found boolean"),
+    ],
+)
+def test_a_time_without_an_offset_is_read_by_the_clock_of_the_use_case(
+    typed: UseCase, sent: Any, unit: str, read: Any
+) -> None:
+    moment = typed.columns["moment"].model_copy(update={"unit": unit})
+    columns = typed.columns | {"moment": moment}
+    york = typed.model_copy(update={"time_zone": "America/New_York", "columns": columns})
+    if isinstance(read, str):
+        with pytest.raises(Problem, match=f"Row 0, column 'moment': {read}"):
+            checked([ROW | {"moment": sent}], york)
+    else:
+        assert checked([ROW | {"moment": sent}], york).event_time == [read]
+
+
 def test_a_missing_column_and_too_many_rows_are_refused(typed: UseCase) -> None:
     with pytest.raises(Problem, match=r"Row 0, column 'open': it is missing\."):
         checked([{name: value for name, value in ROW.items() if name != "open"}], typed)
@@ -186,3 +218,10 @@ def test_predict_takes_rows_alone(body: object) -> None:
 def test_instances_may_be_lists_in_declared_order(typed: UseCase) -> None:
     sent = mlflow.sent_columns({"instances": [list(ROW.values())] * 2}, typed)
     assert sent == SentColumns({name: [value] * 2 for name, value in ROW.items()}, 2)
+
+
+def test_a_time_that_may_be_a_number_is_described_so(typed: UseCase) -> None:
+    moment = typed.columns["moment"]
+    counted = moment.model_copy(update={"unit": "ms", "nullable": True})
+    assert column_schema(moment)["type"] == "string"
+    assert column_schema(counted)["type"] == ["string", "number", "null"]

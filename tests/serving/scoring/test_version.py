@@ -14,12 +14,13 @@ from contract.names import SCORER_DIR, USE_CASE_FILE
 from contract.store.frames import feature_table
 from contract.use_case.model import Serving, UseCase
 from pipelines.compiler.compile import write_scorer
+from pipelines.model.refusal import refusal
 from pipelines.package import frozen, seal
 from serving.scoring.agreement import compare
 from serving.scoring.scorer import GRAPH_FILE, SCORER_FILE
-from serving.scoring.sklearn_scorer import MODEL_FILE, pipeline_scorer
+from serving.scoring.sklearn_scorer import MODEL_FILE, foreign_types, pipeline_scorer
 from serving.scoring.version import GOLDEN_FILE, PARITY_FILE, check_golden, load_version
-from tests.support.compiled import declared, fitted, made
+from tests.support.compiled import N_ROWS, allowing, declared, fitted, made
 
 NOT_COMPILED = r"Step 'estimator' \(GaussianNB\) can't be compiled"
 
@@ -27,7 +28,7 @@ NOT_COMPILED = r"Step 'estimator' \(GaussianNB\) can't be compiled"
 def packaged(folder: Path, use_case: UseCase) -> Path:
     """A sealed package of a model that can't be compiled."""
     folder.mkdir()
-    model = fitted(use_case, {})
+    model = fitted(use_case, use_case.estimator.parameters)
     skops.io.dump(model, folder / MODEL_FILE)
     (folder / USE_CASE_FILE).write_text(frozen(use_case))
     rows = feature_table(made(seed=2), use_case)
@@ -52,6 +53,33 @@ def test_it_is_served_by_its_pipeline_where_the_use_case_says_so(home: Path) -> 
     check_golden(served)
     expected = pipeline_scorer(fitted(use_case, {}), use_case).score(made(seed=3))
     assert compare(served.scorer.score(made(seed=3)), expected).max_difference == 0
+
+
+SVC = {"estimator": {"path": "sklearn.svm.SVC"}, "cv": 2, "ensemble": False}
+SERVED: list[tuple[str, dict[str, Any]]] = [
+    ("sklearn.neighbors.KNeighborsClassifier", {"metric": "manhattan"}),
+    ("sklearn.neural_network.MLPClassifier", {"hidden_layer_sizes": [5, 4], "solver": "lbfgs"}),
+    ("sklearn.calibration.CalibratedClassifierCV", SVC),
+    ("sklearn.calibration.CalibratedClassifierCV", {"method": "isotonic", "cv": 2}),
+    ("sklearn.naive_bayes.GaussianNB", {}),
+    ("sklearn.naive_bayes.MultinomialNB", {}),
+]
+
+
+@pytest.mark.parametrize(("path", "parameters"), SERVED)
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+def test_they_are_trained_packaged_loaded_and_scored(
+    home: Path, path: str, parameters: dict[str, Any]
+) -> None:
+    use_case = allowing("binary", path, parameters)
+    assert refusal(use_case) is None
+    package = packaged(home / "package", use_case)
+    assert foreign_types(package) == []
+    served = load_version(package, "made", "3")
+    check_golden(served)
+    rows = made(seed=3) | {"colour": ["never seen", None] * (N_ROWS // 2)}
+    expected = pipeline_scorer(fitted(use_case, parameters), use_case).score(rows)
+    assert compare(served.scorer.score(rows), expected).holds
 
 
 @pytest.fixture

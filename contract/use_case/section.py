@@ -1,0 +1,9 @@
+"""What every section of a use case's file has in common."""
+
+from pydantic import BaseModel, ConfigDict
+
+
+class Section(BaseModel):
+    """A section of the file: immutable, and a stranger among its keys is an error."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=False)

@@ -1,0 +1,186 @@
+"""Where rows come from: the section `source` of a use case."""
+
+import codecs
+import re
+from datetime import UTC, datetime, timedelta
+from typing import Literal, Self
+
+from pydantic import ConfigDict, Field, field_validator, model_validator
+
+from contract.use_case.section import Section
+
+EXPECTED_UNITS = {unit: timedelta(**{f"{unit}s": 1}) for unit in ("minute", "hour", "day", "week")}
+EXPECTED = re.compile(rf"[1-9]\d{{0,3}} ({'|'.join(EXPECTED_UNITS)})s?")
+# Every kind of source by its key, and the field of `Source` that holds it.
+KINDS = {
+    "python": "python",
+    "csv": "csv",
+    "parquet": "parquet",
+    "json": "json_lines",
+    "sql": "sql",
+    "delta": "delta",
+}
+
+
+class Sql(Section):
+    """Rows of a query; the URL is SQLAlchemy's, `${NAME}` in it is read from the environment."""
+
+    url: str
+    query: str
+
+
+class Delta(Section):
+    """A Delta table, at its newest version unless one is named."""
+
+    path: str
+    version: int | None = Field(default=None, ge=0)
+
+
+class CsvFormat(Section):
+    """How a CSV file is written; docs/csv.md. Words stand beside those that always hold.
+
+    The empty field is always null, `true` and `false` in any case are always booleans. Times are in
+    ISO 8601 unless a format of Python's strptime says otherwise.
+    """
+
+    delimiter: str = Field(default=",", pattern=r"^[^\r\n\"\w]$")
+    decimal: Literal[".", ","] = "."
+    thousands: str | None = Field(default=None, pattern=r"^[^\w\r\n\"+-]$")
+    encoding: str = "utf-8"
+    null_values: tuple[str, ...] = ()
+    true_values: tuple[str, ...] = ()
+    false_values: tuple[str, ...] = ()
+    timestamp_format: str | None = None
+
+    @field_validator("null_values", "true_values", "false_values", mode="before")
+    @classmethod
+    def _are_quoted(cls, words: object) -> object:
+        """YAML makes values of some words: yes is true, NULL is null, 1 is a number."""
+        for word in words if isinstance(words, list | tuple) else ():
+            if not isinstance(word, str):
+                raise ValueError(f"a word is needed, YAML made {word!r} of one; quote it, '…'")
+        return words
+
+    @field_validator("encoding")
+    @classmethod
+    def _is_known(cls, encoding: str) -> str:
+        try:
+            "".encode(encoding)
+        except LookupError:
+            raise ValueError(
+                "no encoding that Python knows, e.g. utf-8, latin-1, cp1252 or utf-16"
+            ) from None
+        return codecs.lookup(encoding).name
+
+    @field_validator("timestamp_format")
+    @classmethod
+    def _reads_what_it_writes(cls, form: str | None) -> str | None:
+        if form and "%Z" in form:
+            raise ValueError("%Z reads a name and keeps no offset; write times with %z")
+        moment = datetime(2013, 11, 28, 17, 45, 59, tzinfo=UTC)
+        try:
+            same = form is None or (
+                datetime.strptime(moment.strftime(form), form).date() == moment.date()
+            )
+        except ValueError:
+            same = False
+        if not same:
+            raise ValueError(
+                "a format of Python's strptime with a day is needed, e.g. '%d.%m.%Y %H:%M'"
+            )
+        return form
+
+    @model_validator(mode="after")
+    def _one_meaning_each(self) -> Self:
+        if self.thousands == self.decimal:
+            raise ValueError(
+                f"thousands {self.thousands!r} is the sign of decimals too; declare decimal as well"
+            )
+        meanings = (self.null_values, self.true_values, self.false_values)
+        words = [word for meaning in meanings for word in meaning]
+        if twice := sorted({word for word in words if words.count(word) > 1}):
+            raise ValueError(
+                f"{', '.join(map(repr, twice))} stands twice among null_values, true_values and "
+                "false_values; a word has one meaning"
+            )
+        return self
+
+
+class Csv(CsvFormat):
+    """A CSV file with a line of names: a path alone, or with how it is written."""
+
+    path: str
+
+
+EXPECTED_UNITS = {unit: timedelta(**{f"{unit}s": 1}) for unit in ("minute", "hour", "day", "week")}
+EXPECTED = re.compile(rf"[1-9]\d{{0,3}} ({'|'.join(EXPECTED_UNITS)})s?")
+
+
+class Source(Section):
+    """Where rows come from (exactly one), and what happens to a key that arrives again later.
+
+    With `since`, the name of a column, only rows at or after the newest are read; docs/sources.md.
+    """
+
+    # `json` is a method of pydantic's models, so the field has another name in Python.
+    model_config = ConfigDict(validate_by_name=False, serialize_by_alias=True)
+
+    python: str | None = Field(default=None, pattern=r"^[\w.]+:\w+$")
+    csv: Csv | None = None
+    parquet: str | None = None
+    json_lines: str | None = Field(default=None, alias="json")
+    sql: Sql | None = None
+    delta: Delta | None = None
+    since: str | None = None
+    late_duplicates: Literal["quarantine", "replace"] = "quarantine"
+    expect_every: str | None = None
+    folder: str = Field(default="", exclude=True, description="folder of the file, set when read")
+
+    @field_validator("csv", mode="before")
+    @classmethod
+    def _path_alone(cls, csv: object) -> object:
+        return {"path": csv} if isinstance(csv, str) else csv
+
+    @property
+    def kind(self) -> str:
+        """Name of the one source that is set."""
+        return self._set()[0]
+
+    def _set(self) -> list[str]:
+        return [kind for kind, field in KINDS.items() if getattr(self, field) is not None]
+
+    @property
+    def expected_every(self) -> timedelta | None:
+        """How old the newest delivery may be; None: nothing is expected."""
+        if self.expect_every is None:
+            return None
+        number, unit = self.expect_every.split()
+        return int(number) * EXPECTED_UNITS[unit.removesuffix("s")]
+
+    @field_validator("expect_every")
+    @classmethod
+    def _is_a_time(cls, every: str | None) -> str | None:
+        if every is not None and not EXPECTED.fullmatch(every):
+            raise ValueError(
+                f"a whole number of {', '.join(EXPECTED_UNITS)}s is needed, e.g. '1 day', found "
+                f"{every!r}"
+            )
+        return every
+
+    @model_validator(mode="after")
+    def _exactly_one(self) -> Self:
+        if len(self._set()) != 1:
+            raise ValueError(
+                f"exactly one of {', '.join(KINDS)} is needed, found "
+                + (", ".join(self._set()) or "none")
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _can_tell_what_is_new(self) -> Self:
+        if self.since is not None and self.python is not None:
+            raise ValueError(
+                "since belongs to tables, files and databases; what a Python loader answers is "
+                "read whole"
+            )
+        return self

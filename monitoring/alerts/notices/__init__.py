@@ -1,0 +1,1 @@
+"""What may be wrong beside drift: one kind, one file, one line in the registry."""
