@@ -14,7 +14,7 @@ import yaml
 from contract.errors import BadInput
 
 KEY = "[key]"  # what pydantic calls the name of a member, where that is wrong
-DEPTH = 100
+MOST_NODES = 1_000_000  # thousands of columns have some ten thousand
 Place = tuple[str, ...]
 
 MENDS = {  # by a part of what PyYAML says
@@ -57,6 +57,8 @@ def read_document(text: str, name: str) -> Document:
     try:
         loader = _Loader(text)
         node = loader.get_single_node()
+        if node and _size(node, {}) > MOST_NODES:
+            raise BadInput(f"{name}: with its anchors written out it is far too large.")
         values = loader.construct_document(node) if node else None
     except yaml.MarkedYAMLError as error:
         raise BadInput(_sentence(error, name)) from None
@@ -80,10 +82,18 @@ def _sentence(error: yaml.MarkedYAMLError, name: str) -> str:
     return f"{place} is no readable YAML ({problem}): {mend}."
 
 
+def _size(node: yaml.Node, known: dict[int, int]) -> int:
+    """How many nodes there are with each alias written out; a few lines may stand for billions."""
+    if id(node) not in known:
+        known[id(node)] = MOST_NODES  # of one that holds itself there is no end
+        parts = node.value if isinstance(node, yaml.CollectionNode) else ()
+        inner = (n for part in parts for n in (part if isinstance(part, tuple) else (part,)))
+        known[id(node)] = 1 + sum(_size(n, known) for n in inner)
+    return known[id(node)]
+
+
 def _words(node: yaml.Node, path: Place) -> Iterator[tuple[Place, str]]:
     """Every plain word of which YAML made something else than text, with its path."""
-    if len(path) > DEPTH:  # a list that holds itself
-        return
     if isinstance(node, yaml.ScalarNode) and not node.tag.endswith(":str"):
         yield path, node.value
     if isinstance(node, yaml.SequenceNode):

@@ -15,7 +15,7 @@ import sqlalchemy
 from sqlalchemy import Connection, Engine, inspect, text
 from sqlalchemy.engine import make_url
 
-from contract.addresses import SQLITE, sqlite_file
+from contract.addresses import SQLITE, scheme_of, sqlite_file, without_password
 from contract.errors import BadInput, Refused
 from contract.processes import run_to_end
 from contract.settings import Settings
@@ -75,7 +75,8 @@ def check_empty(settings: Settings) -> None:
     else:
         _check_reachable(settings)
         with closed(settings.store_uri) as engine:
-            full, what = bool(inspect(engine).get_table_names()), engine.url.render_as_string()
+            full = bool(inspect(engine).get_table_names())
+        what = without_password(settings.store_uri)
     if full:
         raise BadInput(f"A backup is restored into an empty home only; {what} holds something.")
 
@@ -87,7 +88,7 @@ def load_dump(settings: Settings, file: Path) -> None:
 
 
 def _check_reachable(settings: Settings) -> None:
-    if not settings.store_uri.startswith(POSTGRESQL):
+    if scheme_of(settings.store_uri) != POSTGRESQL:
         raise BadInput(
             "This speaks to the tracking database itself, not to a server: MLFLOW_TRACKING_URI "
             "must name what the server was started with, e.g. postgresql://... or sqlite:///..."

@@ -4,6 +4,7 @@ from pathlib import Path
 import pytest
 
 from contract.errors import BadInput
+from contract.use_case.document import read_document
 from contract.use_case.loader import load_use_case
 from tests.conftest import MADE
 
@@ -29,7 +30,7 @@ ODD: dict[str, tuple[bytes, str]] = {
     "closed nested brackets": (b"a: " + b"[" * 5000 + b"]" * 5000, r"too deep in each other"),
     "a list": (b"- a\n", r"must hold a mapping"),
     "nothing": (b"", r"must hold a mapping"),
-    "itself": (b"a: &a [*a]\n", r"a: unknown key"),
+    "itself": (b"a: &a [*a]\n", r"anchors written out"),
 }
 
 WRONG: list[tuple[str, str, str]] = [
@@ -87,3 +88,19 @@ def test_a_byte_order_mark_is_none_of_the_text(home: Path) -> None:
 def test_a_folder_is_no_use_case(home: Path) -> None:
     with pytest.raises(BadInput, match="is a folder; the YAML file"):
         load_use_case(f"{home}/")
+
+
+def bomb(levels: int) -> str:
+    """A text of a few lines in which each list holds the one before nine times."""
+    lists = [f"x{n}: &x{n} [{', '.join([f'*x{n - 1}'] * 9)}]" for n in range(1, levels)]
+    return "\n".join(["x0: &x0 [1, 1, 1]", *lists])
+
+
+@pytest.mark.parametrize("text", [bomb(12), "name: &a [*a]", "a: " + "[" * 5000 + "]" * 5000])
+def test_a_text_that_would_fill_the_memory_is_refused_at_once(text: str) -> None:
+    with pytest.raises(BadInput, match=r"far too large|too deep"):
+        read_document(text, "bomb.yaml")
+
+
+def test_anchors_in_reason_are_taken() -> None:
+    assert read_document(bomb(3), "plain.yaml").values["x0"] == [1, 1, 1]
