@@ -21,8 +21,10 @@ from contract.errors import BadInput, Unavailable
 from contract.package import MANIFEST_FILE
 from contract.settings import Settings, read_settings
 from contract.store.tables import Tables
-from pipelines.keeping.database import copied
-from pipelines.keeping.manifest import (
+from pipelines.runtime import cli
+from pipelines.runtime.console import count, summary, working
+from pipelines.runtime.keeping.database import copied
+from pipelines.runtime.keeping.manifest import (
     ARTIFACTS,
     DATABASE,
     MANIFEST,
@@ -30,16 +32,14 @@ from pipelines.keeping.manifest import (
     BackupManifest,
     SavedTable,
 )
-from pipelines.keeping.places import Place, StoredFile, behind_server
-from pipelines.keeping.registered import (
+from pipelines.runtime.keeping.places import Place, StoredFile, behind_server
+from pipelines.runtime.keeping.registered import (
     RegisteredPackage,
     experiment_locations,
     ledger_mark,
     registered,
 )
-from pipelines.keeping.table_copies import files_of, pinned, saved, use_cases
-from pipelines.runtime import cli
-from pipelines.runtime.console import count, summary, working
+from pipelines.runtime.keeping.table_copies import files_of, pinned, saved, use_cases
 
 TRIES = 3  # of a table whose files are replaced and removed meanwhile
 

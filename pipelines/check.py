@@ -11,10 +11,10 @@ from contract.errors import BadInput, FourcycleError, Refused, Unavailable
 from contract.settings import read_settings
 from contract.use_case.loader import load_use_case
 from contract.use_case.model import UseCase
-from pipelines.checking import source_columns
-from pipelines.checking.finding import CheckFinding, error, warning
-from pipelines.checking.registry import check_file, check_rows, stop_at_errors
 from pipelines.data.delivery import tell_refused
+from pipelines.proposing.checking import source_columns
+from pipelines.proposing.checking.finding import CheckFinding, error, warning
+from pipelines.proposing.checking.registry import check_file, check_rows, stop_at_errors
 from pipelines.runtime import cli
 from pipelines.runtime.console import console, count
 from pipelines.sources.first_rows import FirstRows, first_rows, reads_whole

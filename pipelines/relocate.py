@@ -14,10 +14,10 @@ from contract.addresses import SQLITE
 from contract.errors import BadInput
 from contract.settings import Settings, read_settings
 from contract.store.locks import store_lock
-from pipelines.keeping.database import engine_of
-from pipelines.keeping.relocation import foreign_homes, packages, replace_in
 from pipelines.runtime import cli
 from pipelines.runtime.console import count, summary
+from pipelines.runtime.keeping.database import engine_of
+from pipelines.runtime.keeping.relocation import foreign_homes, packages, replace_in
 from tracking.locations import ARTIFACTS, local_folder
 
 FromOption = Annotated[

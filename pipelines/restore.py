@@ -17,18 +17,18 @@ from contract.addresses import SQLITE, sqlite_file
 from contract.errors import BadInput, Refused
 from contract.settings import Settings, read_settings
 from contract.store.locks import store_lock
-from pipelines.keeping.database import check_empty, closed, engine_of, load_dump
-from pipelines.keeping.manifest import (
+from pipelines.runtime import cli
+from pipelines.runtime.console import count, summary, working
+from pipelines.runtime.keeping.database import check_empty, closed, engine_of, load_dump
+from pipelines.runtime.keeping.manifest import (
     ARTIFACTS,
     DATABASE,
     TABLES,
     BackupManifest,
     read_manifest,
 )
-from pipelines.keeping.places import SERVED, Place, behind_server
-from pipelines.keeping.relocation import replace_in
-from pipelines.runtime import cli
-from pipelines.runtime.console import count, summary, working
+from pipelines.runtime.keeping.places import SERVED, Place, behind_server
+from pipelines.runtime.keeping.relocation import replace_in
 from tracking.locations import ARTIFACTS as BESIDE_DATABASE
 from tracking.locations import local_folder
 

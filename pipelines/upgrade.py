@@ -19,10 +19,10 @@ from contract.store.feedback import feedback_schema
 from contract.store.locks import store_lock
 from contract.store.predictions import predictions_schema
 from contract.store.tables import Tables
-from pipelines.keeping.database import engine_of
-from pipelines.keeping.table_copies import saved, use_cases
 from pipelines.runtime import cli
 from pipelines.runtime.console import summary
+from pipelines.runtime.keeping.database import engine_of
+from pipelines.runtime.keeping.table_copies import saved, use_cases
 from tracking.schema import migrate, revision
 
 # Columns of ours whose types follow from no use case; of the others the first writer decides.

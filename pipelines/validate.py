@@ -29,12 +29,12 @@ from pipelines.data.delivery import (
     taken_told,
 )
 from pipelines.data.expectations import row_rules, table_rules
+from pipelines.data.profiling.notes import ColumnNote, page
+from pipelines.data.profiling.strange_values import strange
 from pipelines.data.raw_table import known_rows, late_duplicates, quarantine_schema, valid_rows
 from pipelines.data.validated import Validated
 from pipelines.ingest import STEP as INGEST
 from pipelines.ingest import Ingested
-from pipelines.profiling.notes import ColumnNote, page
-from pipelines.profiling.strange_values import strange
 from pipelines.runtime import cli
 from pipelines.runtime.code_hash import code_hash
 from pipelines.runtime.console import console, count, working

@@ -30,11 +30,11 @@ from monitoring.report.evidently_pages import EvidentlyPage, answers_page, input
 from monitoring.windows.window import WindowRequest
 from pipelines.data.expectations import Rule
 from pipelines.data.gx_report import check
+from pipelines.data.profiling.notes import ColumnNote
+from pipelines.data.profiling.notes import page as notes_page
 from pipelines.data.validated import Validated
 from pipelines.model.model_card import model_card
 from pipelines.model.results import Evaluated, Figure, HoldoutSlice, Trained
-from pipelines.profiling.notes import ColumnNote
-from pipelines.profiling.notes import page as notes_page
 from pipelines.registry.description import front_page
 from pipelines.registry.move_runs import _note as entry_page
 from pipelines.release.decision import GateDecision

@@ -1,7 +1,7 @@
 """What a validation leaves behind for the steps after it."""
 
 from contract.store.tables import TableVersion
-from pipelines.profiling.notes import ColumnNote, short
+from pipelines.data.profiling.notes import ColumnNote, short
 from pipelines.runtime.console import count
 from pipelines.runtime.step import Result
 

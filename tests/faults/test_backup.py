@@ -19,7 +19,6 @@ from contract.settings import read_settings
 from contract.store.ledger import ever_champion
 from contract.use_case.loader import load_use_case
 from pipelines.backup import backup
-from pipelines.keeping.manifest import BackupManifest
 from pipelines.main import Outcome
 from pipelines.registry.fetch import fetch
 from pipelines.registry.move import settle
@@ -27,6 +26,7 @@ from pipelines.registry.versions import Version
 from pipelines.reproduce import reproduce
 from pipelines.restore import restore
 from pipelines.runtime.code_hash import PROJECT
+from pipelines.runtime.keeping.manifest import BackupManifest
 from pipelines.runtime.workspace import Workspace, connected
 from tests.support.rounds import FULL, rounds
 from tests.support.store import Store

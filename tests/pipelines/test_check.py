@@ -8,8 +8,8 @@ import pytest
 
 from contract.errors import BadInput, Unavailable
 from pipelines.check import main
-from pipelines.checking.declared_expectations import expectation_names
 from pipelines.main import main as whole_pipeline
+from pipelines.proposing.checking.declared_expectations import expectation_names
 from pipelines.replaying.service_process import free_port
 from tests.conftest import MADE, deliver, made_rows
 

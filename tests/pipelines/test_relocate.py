@@ -12,10 +12,10 @@ from monitoring.monitor import monitor
 from monitoring.windows.window import WindowRequest
 from pipelines.data.rehearsal import Rehearsal
 from pipelines.ingest import ingest
-from pipelines.keeping.database import engine_of
-from pipelines.keeping.relocation import locations
 from pipelines.main import Outcome
 from pipelines.relocate import relocate
+from pipelines.runtime.keeping.database import engine_of
+from pipelines.runtime.keeping.relocation import locations
 from pipelines.runtime.step import find_finished
 from pipelines.runtime.workspace import open_releases, open_workspace
 from pipelines.validate import STEP as VALIDATE

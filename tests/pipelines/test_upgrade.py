@@ -18,10 +18,10 @@ from contract.use_case.loader import load_use_case
 from monitoring.monitor import monitor
 from monitoring.windows.window import WindowRequest
 from pipelines.backup import backup
-from pipelines.keeping.manifest import MANIFEST, read_manifest
-from pipelines.keeping.places import Place
 from pipelines.registry.move import settle
 from pipelines.registry.versions import champion_of
+from pipelines.runtime.keeping.manifest import MANIFEST, read_manifest
+from pipelines.runtime.keeping.places import Place
 from pipelines.runtime.workspace import Workspace, connected
 from pipelines.split import split
 from pipelines.upgrade import upgrade

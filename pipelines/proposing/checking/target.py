@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from contract.use_case.model import ColumnType, UseCase
-from pipelines.checking.finding import CheckFinding, error
+from pipelines.proposing.checking.finding import CheckFinding, error
 
 # What a value of the file has to be, by the type of the column that it stands for.
 VALUES: dict[ColumnType, tuple[type, ...]] = {

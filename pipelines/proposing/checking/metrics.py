@@ -7,7 +7,7 @@ import numpy as np
 from contract.statistics.metrics import Scored, metrics_for
 from contract.use_case.loader import nearest
 from contract.use_case.model import UseCase
-from pipelines.checking.finding import CheckFinding, error
+from pipelines.proposing.checking.finding import CheckFinding, error
 
 
 def check(use_case: UseCase) -> Iterator[CheckFinding]:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from contract.use_case.loader import nearest
 from contract.use_case.model import UseCase
-from pipelines.checking.finding import CheckFinding, error
+from pipelines.proposing.checking.finding import CheckFinding, error
 
 
 def check(use_case: UseCase) -> Iterator[CheckFinding]:

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 
 from contract.errors import BadInput, Unavailable
 from contract.use_case.model import UseCase
-from pipelines.checking import (
+from pipelines.proposing.checking import (
     classes,
     declared_expectations,
     estimator,
@@ -16,7 +16,7 @@ from pipelines.checking import (
     source_columns,
     target,
 )
-from pipelines.checking.finding import CheckFinding
+from pipelines.proposing.checking.finding import CheckFinding
 from pipelines.sources.first_rows import FirstRows
 
 OF_THE_FILE: tuple[Callable[[UseCase], Iterator[CheckFinding]], ...] = (

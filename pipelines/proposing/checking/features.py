@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from contract.use_case.model import UseCase
-from pipelines.checking.finding import CheckFinding, error
+from pipelines.proposing.checking.finding import CheckFinding, error
 
 
 def check(use_case: UseCase) -> Iterator[CheckFinding]:

@@ -8,9 +8,9 @@ from sklearn.base import BaseEstimator
 from contract.errors import BadInput
 from contract.use_case.loader import nearest
 from contract.use_case.model import UseCase
-from pipelines.checking.finding import CheckFinding, error
 from pipelines.model.estimator import build_estimator
 from pipelines.model.refusal import refusal
+from pipelines.proposing.checking.finding import CheckFinding, error
 
 PARAMETERS = "estimator.parameters"
 

@@ -5,7 +5,7 @@ from difflib import get_close_matches
 
 from contract.store.schema import conform
 from contract.use_case.model import UseCase
-from pipelines.checking.finding import CheckFinding, error, warning
+from pipelines.proposing.checking.finding import CheckFinding, error, warning
 from pipelines.sources.first_rows import FirstRows
 
 

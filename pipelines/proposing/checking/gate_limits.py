@@ -8,8 +8,8 @@ import pyarrow as pa
 from contract.statistics.metrics import Scored, defined, metric_values
 from contract.store.schema import conform
 from contract.use_case.model import UseCase
-from pipelines.checking.finding import CheckFinding, warning
 from pipelines.model.baseline import baseline, idle_limits
+from pipelines.proposing.checking.finding import CheckFinding, warning
 from pipelines.sources.first_rows import FirstRows
 
 ENOUGH_LABELS = 20

@@ -15,7 +15,7 @@ from deltalake import DeltaTable
 
 from contract.names import TableName
 from contract.store.tables import Tables
-from pipelines.keeping.places import Place
+from pipelines.runtime.keeping.places import Place
 
 LOG = "_delta_log/"
 LAST_CHECKPOINT = f"{LOG}_last_checkpoint"

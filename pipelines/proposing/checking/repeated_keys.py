@@ -7,7 +7,7 @@ import numpy as np
 from contract.store.fingerprint import row_hashes
 from contract.store.schema import conform
 from contract.use_case.model import UseCase
-from pipelines.checking.finding import CheckFinding, warning
+from pipelines.proposing.checking.finding import CheckFinding, warning
 from pipelines.sources.first_rows import FirstRows
 
 

@@ -9,8 +9,8 @@ import pytest
 
 from contract.store import upkeep
 from contract.store.tables import Tables
-from pipelines.keeping.places import Place
-from pipelines.keeping.table_copies import files_of, pinned
+from pipelines.runtime.keeping.places import Place
+from pipelines.runtime.keeping.table_copies import files_of, pinned
 
 
 @pytest.fixture

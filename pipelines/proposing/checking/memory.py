@@ -9,10 +9,10 @@ import pyarrow.compute as pc
 
 from contract.errors import BadInput, Refused
 from contract.use_case.model import UseCase
-from pipelines.checking.finding import CheckFinding, warning
 from pipelines.model.estimator import build_estimator
 from pipelines.model.preprocess import is_sparse, matrix_widths
 from pipelines.model.refusal import check_rows
+from pipelines.proposing.checking.finding import CheckFinding, warning
 from pipelines.sources.first_rows import FirstRows
 
 BYTES = 8  # of a cell, float64

@@ -7,7 +7,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from contract.errors import BadInput, Refused
-from pipelines.keeping.places import Place, StoredFile
+from pipelines.runtime.keeping.places import Place, StoredFile
 
 MANIFEST = "backup.json"
 FORMAT = 1

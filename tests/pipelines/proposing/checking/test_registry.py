@@ -14,9 +14,9 @@ from contract.errors import BadInput
 from contract.use_case.loader import parse_use_case
 from contract.use_case.model import UseCase
 from pipelines.check import check
-from pipelines.checking import memory
-from pipelines.checking.memory import expected_values
-from pipelines.checking.registry import check_rows, stop_at_errors
+from pipelines.proposing.checking import memory
+from pipelines.proposing.checking.memory import expected_values
+from pipelines.proposing.checking.registry import check_rows, stop_at_errors
 from pipelines.sources.first_rows import FirstRows, first_rows
 from tests.conftest import MADE, deliver, made_rows
 

@@ -6,8 +6,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from contract.use_case.model import UseCase
-from pipelines.checking.finding import CheckFinding, error, warning
-from pipelines.checking.target import positive
+from pipelines.proposing.checking.finding import CheckFinding, error, warning
+from pipelines.proposing.checking.target import positive
 from pipelines.sources.first_rows import FirstRows
 
 SHOWN = 10

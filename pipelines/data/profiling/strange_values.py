@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from contract.use_case.model import UseCase
-from pipelines.profiling.notes import ColumnNote
+from pipelines.data.profiling.notes import ColumnNote
 
 # What people write where a number is missing: 99, -999, 9999 ...
 SENTINELS = [sign * (10**digits - 1) for digits in range(2, 10) for sign in (-1, 1)]

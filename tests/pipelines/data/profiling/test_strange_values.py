@@ -8,8 +8,8 @@ import pyarrow as pa
 import pytest
 
 from contract.use_case.model import Column
-from pipelines.profiling.notes import ColumnNote, page, short
-from pipelines.profiling.strange_values import strange
+from pipelines.data.profiling.notes import ColumnNote, page, short
+from pipelines.data.profiling.strange_values import strange
 from tests.conftest import made_use_case
 
 NUMBERS = [0.5, 1.5, 40.0, 12.0]

@@ -1,0 +1,1 @@
+"""Making a use case: what is wrong with one, before any work."""
