@@ -26,6 +26,17 @@ SIGNED = sign(ONE.private, *SAID)
         (ONE.public, SIGNED[4:], SAID, "of something else"),
         (ONE.public, "no base64!", SAID, "of something else"),
     ],
+    ids=[  # the keys are others in every process
+        "signed",
+        "by one of two keys",
+        "nobody asks",
+        "unsigned",
+        "by another key",
+        "of another version",
+        "of other parts",
+        "cut",
+        "no base64",
+    ],
 )
 def test_what_counts_as_signed(keys: str, signature: str, said: tuple[str, ...], why: str) -> None:
     found = unsigned(keys, signature, *said)
@@ -40,7 +51,11 @@ def test_a_key_may_be_a_file(tmp_path: Path) -> None:
     assert unsigned(str(public), sign(str(private), *SAID), *SAID) == ""
 
 
-@pytest.mark.parametrize("key", ["nowhere.pem", "-----BEGIN PRIVATE KEY-----\nAAAA", ONE.public])
+@pytest.mark.parametrize(
+    "key",
+    ["nowhere.pem", "-----BEGIN PRIVATE KEY-----\nAAAA", ONE.public],
+    ids=["no file", "no key", "a public one"],
+)
 def test_a_key_that_is_none_is_said_without_it(key: str) -> None:
     with pytest.raises(BadInput, match="FOURCYCLE_SIGN_KEY holds no private key") as failed:
         sign(key, *SAID)
@@ -48,7 +63,11 @@ def test_a_key_that_is_none_is_said_without_it(key: str) -> None:
     assert failed.value.__cause__ is None
 
 
-@pytest.mark.parametrize("key", ["nowhere.pem", ONE.private, ONE.public.replace("M", "?")])
+@pytest.mark.parametrize(
+    "key",
+    ["nowhere.pem", ONE.private, ONE.public.replace("M", "?")],
+    ids=["no file", "a private one", "damaged"],
+)
 def test_a_public_key_that_is_none_is_said(key: str) -> None:
     with pytest.raises(BadInput, match="FOURCYCLE_VERIFY_KEY holds no public key"):
         unsigned(key, SIGNED, *SAID)
