@@ -84,10 +84,14 @@ def _typed(values: Sequence[Any], kinds: set[str], where: str) -> pa.Array:
         missing = [v is None or (isinstance(v, Decimal) and v.is_nan()) for v in values]
         return pa.array([None if m else Decimal(v) for m, v in zip(missing, values, strict=True)])
     if kinds == {"int", "float"} and any(isinstance(v, int) and abs(v) > EXACT for v in values):
-        if any(isinstance(v, float) and not v.is_integer() for v in values):
+        if any(isinstance(v, float) and not _is_int64(v) for v in values):
             raise _inexact(where)
         return pa.array([None if v is None else int(v) for v in values], pa.int64())
     return pa.array(values, from_pandas="float" in kinds)
+
+
+def _is_int64(number: float) -> bool:
+    return number.is_integer() and -MOST <= number < MOST
 
 
 def _joined(chunks: list[pa.Array], where: str) -> pa.ChunkedArray:
@@ -169,6 +173,6 @@ def _mixed(where: str, one: str, other: str, row: int) -> BadInput:
 
 def _inexact(where: str) -> BadInput:
     return BadInput(
-        f"{where} mixes whole numbers above 2^53 with numbers that have a fraction, which no "
-        "column holds exactly; make them one kind where they come from."
+        f"{where} mixes whole numbers above 2^53 with numbers that have a fraction or are beyond "
+        "64 bits, which no column holds exactly; make them one kind where they come from."
     )

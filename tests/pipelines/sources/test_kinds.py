@@ -176,6 +176,17 @@ def test_files_that_mean_different_things_are_named(home: Path) -> None:
     said = r"column 'id' is int64 in \S+a.parquet and string in \S+b.parquet; write it alike"
     with pytest.raises(BadInput, match=said):
         read_source(declared(home, parquet=str(home / "rows")))
+    pq.write_table(pa.table({"id": pa.array([2**64 - 1], pa.uint64())}), home / "rows/b.parquet")
+    with pytest.raises(BadInput, match=r"column 'id' of \S+b.parquet: .* beyond 64 bits"):
+        read_source(declared(home, parquet=str(home / "rows")))
+
+
+@pytest.mark.parametrize("said", ["0x10", "inf", "nan", "1_0"])
+def test_a_folder_says_a_number_as_a_cell_does(home: Path, said: str) -> None:
+    (home / "rows" / f"size={said}").mkdir(parents=True)
+    pq.write_table(TABLE.drop_columns(["size"]), home / "rows" / f"size={said}" / "a.parquet")
+    with pytest.raises(BadInput, match=f"The folder size={said} .* of the declared type number"):
+        read_source(declared(home, parquet=str(home / "rows")))
 
 
 @pytest.mark.parametrize(
