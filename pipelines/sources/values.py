@@ -4,6 +4,7 @@ Nothing is rounded and nothing becomes text that was none. Errors name column an
 stands there.
 """
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
@@ -45,6 +46,12 @@ def table(names: Sequence[str], batches: Iterable[Sequence[Sequence[Any]]], wher
         first += len(columns[0]) if columns else 0
     joined = [_joined(c, f"{where}: column {n!r}") for n, c in zip(names, parts, strict=True)]
     return pa.table(joined, names=list(names))
+
+
+def without_values(message: str) -> str:
+    """What a database says of a value that it can't read, with signs of omission for the value."""
+    line = message.strip().partition("\n")[0]
+    return re.sub(r"(?<!\w)-?\d[\d.e+-]*(?!\w)", "…", re.sub(r"(['\"]).*\1", "'…'", line))
 
 
 def _array(values: Sequence[Any], where: str, first: int) -> pa.Array:
