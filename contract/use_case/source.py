@@ -171,8 +171,7 @@ class Source(Section):
     def _is_a_time(cls, every: str | None) -> str | None:
         if every is not None and not EXPECTED.fullmatch(every):
             raise ValueError(
-                f"a whole number of {', '.join(EXPECTED_UNITS)}s is needed, e.g. '1 day', found "
-                f"{every!r}"
+                "a whole number of minutes, hours, days or weeks is needed, e.g. '36 hours'"
             )
         return every
 
