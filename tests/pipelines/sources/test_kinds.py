@@ -218,6 +218,7 @@ def test_what_is_no_table_is_refused_by_what_it_is(
     [
         ({"parquet": "{home}/empty"}, "no .parquet or .parq or .pq file in the folder"),
         ({"csv": "{home}/none/*.csv"}, "no file is named like"),
+        ({"csv": "{home}/[z-a]*.csv"}, "is no glob: what stands in brackets"),
         ({"json": "gs://bucket/a.jsonl"}, "a path or an s3:// address is needed"),
         ({"parquet": "{home}/delta"}, "is a Delta table"),
         ({"delta": {"path": "{home}/delta", "version": 7}}, "no version 7; newest: 0"),
