@@ -8,7 +8,7 @@ import pyarrow.compute as pc
 
 from contract.errors import BadInput
 from contract.store.cells import EXACT, CellReader, reader_of
-from contract.store.text_columns import MOMENT, localise, read_numbers, read_texts
+from contract.store.text_columns import MOMENT, bounded, localise, read_numbers, read_texts
 from contract.use_case.local_time import PER_SECOND
 from contract.use_case.model import UseCase
 
@@ -20,6 +20,15 @@ TYPES: dict[str, pa.DataType] = {
     "timestamp": MOMENT,
 }
 
+
+# What a value of a fitting type may be that its column does not hold.
+INEXACT: dict[str, str] = dict.fromkeys(TYPES, "") | {
+    "integer": " with a fraction, or beyond 64 bits; deliver whole numbers, or declare a number",
+    "number": " beyond 2^53, whose last digits a number loses; declare the column as integer, or "
+    "as string where it is a name",
+    "timestamp": " with times finer than a microsecond, or beyond the years 1 to 9999; round them "
+    "where they come from",
+}
 
 # Metadata of a field whose values no table holds: the reason, in words for people.
 MISFIT = b"misfit"
@@ -65,7 +74,7 @@ def conform(rows: pa.Table, use_case: UseCase) -> ConformedRows:
             columns[name] = _cast(values, reader_of(use_case, column))
         except (Misfit, pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
             columns[name] = values
-            found = f"{column.type} expected, found {values.type}"
+            found = f"{column.type} expected, found {values.type}{INEXACT[column.type]}"
             retyped[name] = str(error) if isinstance(error, Misfit) else found
     return ConformedRows(pa.table(columns), missing, retyped)
 
@@ -129,8 +138,6 @@ def _moments(values: pa.ChunkedArray, reader: CellReader) -> pa.ChunkedArray:
     """Times as moments; one that the clock skips or shows twice is null if that is no value here,
     so that validation sets its row apart."""
     kind, unit, zone = values.type, reader.column.unit, reader.zone
-    if pa.types.is_timestamp(kind) and kind.tz is not None:
-        return values.cast(MOMENT)
     if _is_number(kind) and unit not in PER_SECOND:
         raise Misfit(
             f"timestamp expected, found {kind}; if times are numbers (Unix time), declare "
@@ -138,6 +145,8 @@ def _moments(values: pa.ChunkedArray, reader: CellReader) -> pa.ChunkedArray:
         )
     if _is_number(kind):
         found = [read_numbers(part, unit) for part in values.chunks]
+    elif pa.types.is_timestamp(kind) and kind.tz is not None:
+        found = [bounded(part) for part in values.cast(MOMENT).chunks]
     elif pa.types.is_timestamp(kind) or pa.types.is_date(kind):
         found = [localise(part, zone) for part in values.chunks]
     elif _is_text(kind):

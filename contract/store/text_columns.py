@@ -21,11 +21,13 @@ LOCAL = pa.timestamp("us")
 MOMENT = pa.timestamp("us", tz="UTC")
 WHOLE = r"[+-]?\d{1,18}"
 LOCAL_ISO = r"\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d(\.\d{1,6})?)?)?"
-MOMENT_ISO = r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d(\.\d{1,6})?)?(Z|[+-]\d\d(:?\d\d)?)"
+MOMENT_ISO = r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d(\.\d{1,6})?)?(Z|[+-]\d\d(:?[0-5]\d)?)"
 # Arrow knows the rules of clocks from 1970 on, and no rule that begins after 2037.
 KNOWN_CLOCKS = (datetime(1970, 1, 2), datetime(2037, 1, 1))
 YEARS = (-62_135_596_800, 253_402_300_800)  # seconds after 1970: the years 1 to 9999
-FIRST_YEAR = datetime(1, 1, 2)
+# Times beyond these are read one by one, for their moment may lie in the year 0 or 10000.
+FIRST_DAY, LAST_DAY = datetime(1, 1, 2), datetime(9999, 12, 31)
+BEYOND = "timestamp expected, found one beyond the years 1 to 9999"
 
 
 @dataclass(frozen=True)
@@ -57,9 +59,14 @@ def localise(times: pa.Array, zone: ZoneInfo) -> ReadColumn:
         try:
             return localised(time, zone)
         except OverflowError:
-            raise BadCell("timestamp expected, found one beyond the years 1 to 9999") from None
+            raise BadCell(BEYOND) from None
 
     return _with_the_rest(_placed(naive, zone), naive, one)
+
+
+def bounded(moments: pa.Array) -> ReadColumn:
+    """Moments, (n_rows,), as they are; unreadable are those of no year from 1 to 9999."""
+    return _with_the_rest(_within_years(moments), moments, lambda moment: moment)
 
 
 def read_numbers(numbers: pa.Array, unit: str) -> ReadColumn:
@@ -88,9 +95,9 @@ def _with_the_rest(values: pa.Array, given: pa.Array, one: Any) -> ReadColumn:
     encoded = given.take(pa.array(rows)).dictionary_encode()
     read: list[Any] = []
     why: dict[int, ValueError] = {}
-    for code, cell in enumerate(encoded.dictionary.to_pylist()):
+    for code, cell in enumerate(encoded.dictionary):
         try:
-            read.append(one(cell))
+            read.append(one(_plain(cell)))
         except (BadCell, NotOneMoment) as error:
             read.append(None)
             why[code] = error
@@ -99,6 +106,13 @@ def _with_the_rest(values: pa.Array, given: pa.Array, one: Any) -> ReadColumn:
             (unplaced if isinstance(reason, NotOneMoment) else unreadable)[row] = str(reason)
     rest = pa.array(read, values.type).take(encoded.indices)
     return ReadColumn(pc.replace_with_mask(values, left, rest), unreadable, unplaced)
+
+
+def _plain(cell: pa.Scalar) -> Any:
+    try:
+        return cell.as_py()
+    except OverflowError:  # databases write an endless time as the year 294247
+        raise BadCell(BEYOND) from None
 
 
 def _usual(texts: pa.Array, reader: CellReader) -> pa.Array:
@@ -128,7 +142,7 @@ def _moments(texts: pa.Array, reader: CellReader) -> pa.Array:
         moments = _matching(texts, MOMENT_ISO).cast(MOMENT)
     except pa.ArrowInvalid:  # one of them is no day of the calendar
         return pa.nulls(len(texts), MOMENT)
-    return pc.coalesce(_placed(local, reader.zone), _after(moments, FIRST_YEAR))
+    return pc.coalesce(_placed(local, reader.zone), _within_years(moments))
 
 
 def _counted(numbers: pa.Array, unit: str) -> pa.Array:
@@ -160,7 +174,7 @@ def _truth(texts: pa.Array, reader: CellReader) -> pa.Array:
 def _placed(times: pa.Array, zone: ZoneInfo) -> pa.Array:
     """Local times as moments; null where that needs a closer look."""
     if zone.key == "UTC":
-        return _after(times.cast(MOMENT), FIRST_YEAR)
+        return _within_years(times.cast(MOMENT))
     first, last = (pa.scalar(time, LOCAL) for time in KNOWN_CLOCKS)
     known = pc.and_(pc.greater_equal(times, first), pc.less(times, last))
     times = pc.if_else(known, times, pa.scalar(None, LOCAL))
@@ -171,9 +185,11 @@ def _placed(times: pa.Array, zone: ZoneInfo) -> pa.Array:
     return pc.if_else(pc.equal(early, late), early, pa.scalar(None, MOMENT))
 
 
-def _after(moments: pa.Array, first: datetime) -> pa.Array:
-    later = pc.greater_equal(moments.cast(LOCAL), pa.scalar(first, LOCAL))
-    return pc.if_else(later, moments, pa.scalar(None, MOMENT))
+def _within_years(moments: pa.Array) -> pa.Array:
+    times = moments.cast(LOCAL)
+    first, last = (pa.scalar(day, LOCAL) for day in (FIRST_DAY, LAST_DAY))
+    inside = pc.and_(pc.greater_equal(times, first), pc.less(times, last))
+    return pc.if_else(inside, moments, pa.scalar(None, MOMENT))
 
 
 def _matching(texts: pa.Array, pattern: str) -> pa.Array:

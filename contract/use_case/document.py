@@ -15,6 +15,8 @@ from contract.errors import BadInput
 
 KEY = "[key]"  # what pydantic calls the name of a member, where that is wrong
 MOST_NODES = 1_000_000  # thousands of columns have some ten thousand
+DEPTH = 100
+MERGE = "tag:yaml.org,2002:merge"
 Place = tuple[str, ...]
 
 MENDS = {  # by a part of what PyYAML says
@@ -117,15 +119,22 @@ class _Loader(yaml.SafeLoader):
 
     def construct_object(self, node: yaml.Node, deep: bool = False) -> Any:
         try:
-            return super().construct_object(node, deep=deep)
+            value = super().construct_object(node, deep=deep)
         except ValueError:  # 2013-02-30
             said = f"{node.value} is neither a day nor a number; quote it where a text is meant"
             raise _Wrong(None, None, said, node.start_mark) from None
+        if isinstance(value, str) and any("\ud800" <= sign <= "\udfff" for sign in value):
+            # As JSON writes signs beyond its 16 bits, of which YAML reads each half by itself.
+            said = "half a sign stands there (\\ud800 to \\udfff); write the sign itself"
+            raise _Wrong(None, None, said, node.start_mark)
+        return value
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         """YAML keeps the last of two values of one key."""
         lines: dict[object, int] = {}
         for key_node, _ in node.value:
+            if key_node.tag == MERGE:  # <<: *name, whose members others may stand beside
+                continue
             key, mark = self.construct_object(key_node, deep=True), key_node.start_mark
             if not isinstance(key, Hashable):
                 said = "a list or a mapping can't be a key; quote it where a text is meant"

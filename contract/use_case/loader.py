@@ -96,7 +96,12 @@ def _anchor(use_case: UseCase, folder: Path) -> UseCase:
 
 
 def _absolute(path: str, folder: Path) -> str:
-    return path if "://" in path else str(folder / Path(path).expanduser())
+    try:
+        return path if "://" in path else str(folder / Path(path).expanduser())
+    except RuntimeError:  # of the user ~name
+        raise BadInput(
+            f"source: no home folder of {Path(path).parts[0]} is known; write the whole path."
+        ) from None
 
 
 def _not_of_files(raw: dict[str, Any]) -> Iterator[str]:

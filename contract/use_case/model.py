@@ -323,6 +323,8 @@ class UseCase(Section):
     @field_validator("keys")
     @classmethod
     def _stand_beside_ours(cls, keys: tuple[str, ...]) -> tuple[str, ...]:
+        if twice := next((key for key in keys if keys.count(key) > 1), None):
+            raise ValueError(f"{twice!r} stands twice")
         taken = [k for k in keys if k.lower() in PREDICTION_COLUMNS | FEEDBACK_COLUMNS]
         if taken:
             raise ValueError(

@@ -72,11 +72,20 @@ class CsvFormat(Section):
             ) from None
         return codecs.lookup(encoding).name
 
+    @field_validator("delimiter")
+    @classmethod
+    def _is_ascii(cls, sign: str) -> str:
+        if not sign.isascii():
+            raise ValueError("a sign of ASCII is needed; write the file with another one")
+        return sign
+
     @field_validator("timestamp_format")
     @classmethod
     def _reads_what_it_writes(cls, form: str | None) -> str | None:
         if form and "%Z" in form:
             raise ValueError("%Z reads a name and keeps no offset; write times with %z")
+        if form and ("%p" in form) != ("%I" in form):  # Python reads 05:00 PM by %H:%M %p as 05:00
+            raise ValueError("%I and %p, the hours of half a day and which half, need each other")
         moment = datetime(2013, 11, 28, 17, 45, 59, tzinfo=UTC)
         try:
             same = form is None or (
@@ -162,8 +171,7 @@ class Source(Section):
     def _is_a_time(cls, every: str | None) -> str | None:
         if every is not None and not EXPECTED.fullmatch(every):
             raise ValueError(
-                f"a whole number of {', '.join(EXPECTED_UNITS)}s is needed, e.g. '1 day', found "
-                f"{every!r}"
+                "a whole number of minutes, hours, days or weeks is needed, e.g. '36 hours'"
             )
         return every
 

@@ -56,6 +56,8 @@ def fit_pipeline(
             extra["sample_weight"] = weight
         estimator.fit(matrix, target, **extra)
     except ValueError as error:  # of numpy and scikit-learn, about the data or the parameters
+        if use_case.estimator.own:  # its message may hold what stood in a row
+            raise
         raise Refused(
             f"{use_case.estimator.path} can't be fitted to {len(features):,} rows: {error}"
         ) from error

@@ -9,6 +9,7 @@ import io
 import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from itertools import chain
 from typing import TextIO
 
 import pyarrow as pa
@@ -26,6 +27,7 @@ from pipelines.sources.parts import read_files, wanted
 from pipelines.sources.proposals import proposal
 
 BLOCK_BYTES = 16 * 2**20  # a field can't be longer
+BYTE_ORDER_MARK = "\ufeff"
 DELIMITERS = (";", "\t", "|", ",")
 
 
@@ -96,6 +98,7 @@ def text_batches(path: str, form: CsvFormat) -> Iterator[pa.RecordBatch]:
 
     try:
         last: pa.RecordBatch | None = None
+        quotes = False
         for last in pyarrow.csv.open_csv(
             stream(path, "csv"),
             read_options=pyarrow.csv.ReadOptions(block_size=BLOCK_BYTES, encoding=form.encoding),
@@ -110,7 +113,9 @@ def text_batches(path: str, form: CsvFormat) -> Iterator[pa.RecordBatch]:
             ),
         ):
             yield last
-        _check_end(path, form, last)
+            quotes = quotes or _holds_quotes(last)
+        if quotes or _may_lack_a_quote(form, last):
+            _check_quotes(path, form)
     except UnicodeError as error:
         raise _undecoded(path, form) from error
     except OSError as error:
@@ -140,11 +145,21 @@ def head(path: str, form: CsvFormat) -> list[str]:
     return names
 
 
-def _check_end(path: str, form: CsvFormat, last: pa.RecordBatch | None) -> None:
-    """BadInput where the last field has an opening quote alone, and holds the rest of the file."""
+def _holds_quotes(rows: pa.RecordBatch) -> bool:
+    """Whether a quote stands in any cell: a doubled one is fine, Arrow keeps others and drops what
+    is around them."""
+    texts = (column.buffers()[2] for column in rows.columns)
+    return any(text is not None and b'"' in text.to_pybytes() for text in texts)
+
+
+def _may_lack_a_quote(form: CsvFormat, last: pa.RecordBatch | None) -> bool:
+    """Whether the last field may have an opening quote alone, and hold the rest of the file."""
     end = str(last.column(last.num_columns - 1)[-1].as_py()) if last and last.num_rows else ""
-    if not {form.delimiter, "\n", "\r"}.intersection(end):
-        return
+    return bool({form.delimiter, "\n", "\r"}.intersection(end))
+
+
+def _check_quotes(path: str, form: CsvFormat) -> None:
+    """BadInput where a quoted field has no end, or goes on after it."""
     with _lines(path, form, strict=True) as rows:
         for _ in rows:
             pass
@@ -171,8 +186,7 @@ def _lines(
     """The rows that are not empty, names first, each with the number of its first line."""
     try:
         with stream(path, "csv") as content:
-            encoding = "utf-8-sig" if form.encoding == "utf-8" else form.encoding
-            yield _numbered(io.TextIOWrapper(content, encoding, newline=""), form, strict)
+            yield _numbered(io.TextIOWrapper(content, form.encoding, newline=""), form, strict)
     except UnicodeError as error:
         raise _undecoded(path, form) from error
     except (OSError, csv.Error) as error:
@@ -181,12 +195,21 @@ def _lines(
 
 def _numbered(text: TextIO, form: CsvFormat, strict: bool) -> Iterator[tuple[list[str], int]]:
     csv.field_size_limit(BLOCK_BYTES)
-    reader = csv.reader(text, delimiter=form.delimiter, strict=strict)
+    lines = chain([next(text, "").removeprefix(BYTE_ORDER_MARK)], text)
+    reader = csv.reader(lines, delimiter=form.delimiter, strict=strict)
     line = 1
-    for fields in reader:
-        if fields:
-            yield fields, line
-        line = reader.line_num + 1
+    try:
+        for fields in reader:
+            if fields:
+                yield fields, line
+            line = reader.line_num + 1
+    except csv.Error as error:
+        if "expected after" not in str(error):
+            raise
+        raise csv.Error(
+            f"in line {line} a quoted field goes on after its quote; a quote inside of a field is "
+            'written twice (""), not with a backslash.'
+        ) from None
 
 
 def _ragged(path: str, form: CsvFormat, n_names: int) -> BadInput:

@@ -4,6 +4,7 @@ import pyarrow as pa
 
 from contract.errors import BadInput, Unavailable
 from pipelines.sources.newer import Mark, Newer
+from pipelines.sources.values import without_values
 
 
 def read(file: str, query: str, newer: Newer | None = None) -> pa.Table:
@@ -15,11 +16,10 @@ def read(file: str, query: str, newer: Newer | None = None) -> pa.Table:
             "source.sql.url: duckdb:// needs the Python package duckdb, which is not installed: "
             "pip install 'fourcycle[sources]'."
         ) from None
-    query = query.strip().rstrip(";")
     given: list[Mark] = []
     if newer:
         name = '"' + newer.column.replace('"', '""') + '"'
-        query = f"SELECT * FROM ({query}) AS newer WHERE {name} >= ? OR {name} IS NULL"  # noqa: S608
+        query = f"SELECT * FROM ({query}\n) AS newer WHERE {name} >= ? OR {name} IS NULL"  # noqa: S608
         given = [newer.than]
     try:
         with duckdb.connect(file, read_only=True) as connection:
@@ -29,5 +29,7 @@ def read(file: str, query: str, newer: Newer | None = None) -> pa.Table:
             return answer.to_arrow_table()
     except duckdb.IOException as error:  # another process writes to it, or it is no DuckDB file
         raise Unavailable(f"source.sql: {file} can't be opened now: {error}") from None
+    except (duckdb.DataError, duckdb.InvalidInputException) as error:
+        raise BadInput(f"source.sql.query failed: {without_values(str(error))}") from None
     except duckdb.Error as error:
         raise BadInput(f"source.sql.query failed: {error}") from None

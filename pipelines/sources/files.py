@@ -131,7 +131,12 @@ def _paths(filesystem: pyarrow.fs.FileSystem, path: str, kind: str, where: str) 
         asked = f"no {' or '.join(ENDINGS[kind])} file in the folder {path}; a glob takes others"
     elif re.search(r"[*?\[]", path):
         base = path[: re.search(r"[*?\[]", path).start()].rpartition("/")[0]  # type: ignore[union-attr]
-        pattern = re.compile(_as_regex(path), re.DOTALL)
+        try:
+            pattern = re.compile(_as_regex(path), re.DOTALL)
+        except re.error:  # [z-a]
+            raise BadInput(
+                f"{where}: {path} is no glob: what stands in brackets is no range of signs."
+            ) from None
         found = [name for name in _below(filesystem, base or "/") if pattern.fullmatch(name)]
         asked = f"no file is named like {path}"
     else:

@@ -1,5 +1,8 @@
 """Rows that come as a pandas frame, as an arrow table: exactly, or with why not."""
 
+from collections.abc import Iterator
+from datetime import date, datetime
+
 import pandas as pd
 import pyarrow as pa
 
@@ -32,7 +35,10 @@ def _array(values: pd.Series) -> pa.Array:
             ".dt.start_time or .array.left"
         )
     try:
-        return pa.array(values, from_pandas=True)
+        array = pa.array(values, from_pandas=True)
+        if values.dtype == object and pa.types.is_temporal(array.type):
+            _check_times(values)
+        return array
     except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError):
         raise Misfit(_mixture(values)) from None
     except OverflowError:
@@ -44,20 +50,40 @@ def _array(values: pd.Series) -> pa.Array:
         ) from None
 
 
+def _check_times(values: pd.Series) -> None:
+    """Arrow takes a time without a zone beside one with a zone for UTC, and of times beside a date
+    the day alone, and cuts what is finer than a microsecond."""
+    if len({kind for _, kind in _kinds(values)}) > 1:
+        raise Misfit(_mixture(values))
+    fine = (row for row, value in enumerate(values) if getattr(value, "nanosecond", 0))
+    if (row := next(fine, None)) is not None:
+        raise Misfit(f"row {row}: found a time finer than a microsecond; round it in the loader")
+
+
+def _kinds(values: pd.Series) -> Iterator[tuple[int, str]]:
+    """The row and the kind of each value that is not missing."""
+    for row, value in enumerate(values):
+        if not (pd.api.types.is_scalar(value) and pd.isna(value)):
+            yield row, _kind(value)
+
+
+def _kind(value: object) -> str:
+    if isinstance(value, datetime):
+        return "a time with a zone" if value.tzinfo else "a time without a zone"
+    return "a date" if isinstance(value, date) else type(value).__name__
+
+
 def _mixture(values: pd.Series) -> str:
     """What a column of several types holds, with the first row of the second."""
-    kinds = [
-        (row, type(value).__name__)
-        for row, value in enumerate(values)
-        if not (pd.api.types.is_scalar(value) and pd.isna(value))
-    ]
+    kinds = list(_kinds(values))
     first = kinds[0][1] if kinds else str(values.dtype)
     row, other = next(((row, kind) for row, kind in kinds if kind != first), (0, ""))
     if not other:
         return f"found {first}, which no table holds"
+    codes = ": 02134 and 2134 may be one code or two" if "str" in (first, other) else ""
     return (
         f"found {first}, and in row {row} {other}; one type is needed, which the loader must "
-        "choose: 02134 and 2134 may be one code or two"
+        f"choose{codes}"
     )
 
 

@@ -6,8 +6,10 @@ from collections.abc import Callable, Mapping, Sequence
 import pyarrow as pa
 
 from contract.errors import BadInput
+from contract.store.cells import BadCell, CellReader
 from contract.store.schema import TYPES, arrow_schema, conform, notes_of, with_notes
 from contract.use_case.model import UseCase
+from contract.use_case.source import CsvFormat
 from pipelines.sources.files import SourceFile, find
 from pipelines.sources.newer import Newer
 
@@ -55,11 +57,14 @@ def _typed(name: str, value: str | None, use_case: UseCase, path: str) -> pa.Sca
     if value is None or kind == "string":
         return pa.scalar(value, pa.string())
     try:
+        if column and kind in ("number", "integer"):  # Arrow would read 0x10 and inf, too
+            cells = CellReader(column, CsvFormat(), use_case.zone)
+            return pa.scalar(cells.read(value), TYPES[kind])
         if kind == "timestamp":  # with a zone or without, as it stands
             zoned = re.search(r"(Z|[+-]\d\d:?\d\d)$", value) is not None and ":" in value
             return pa.array([value]).cast(pa.timestamp("us", "UTC" if zoned else None))[0]
         return pa.array([value]).cast(TYPES[kind])[0]
-    except pa.ArrowInvalid:
+    except (pa.ArrowInvalid, BadCell):
         raise BadInput(
             f"The folder {name}={value} of {path} does not say a value of the declared type {kind}."
         ) from None
@@ -91,7 +96,7 @@ def _one_table(parts: Mapping[str, pa.Table], use_case: UseCase, where: str) -> 
     try:
         return with_notes(pa.concat_tables(tables.values(), promote_options="permissive"), notes)
     except (pa.ArrowInvalid, pa.ArrowTypeError):
-        raise _different(tables, where) from None
+        raise _different(tables, use_case, where) from None
 
 
 def _conformed(rows: pa.Table, use_case: UseCase) -> pa.Table:
@@ -102,7 +107,7 @@ def _conformed(rows: pa.Table, use_case: UseCase) -> pa.Table:
     return table
 
 
-def _different(tables: Mapping[str, pa.Table], where: str) -> BadInput:
+def _different(tables: Mapping[str, pa.Table], use_case: UseCase, where: str) -> BadInput:
     found: dict[str, tuple[pa.DataType, str]] = {}
     for path, rows in tables.items():
         for field in rows.schema:
@@ -112,6 +117,9 @@ def _different(tables: Mapping[str, pa.Table], where: str) -> BadInput:
                     f"{where}: column {field.name!r} is {kind} in {other} and {field.type} in "
                     f"{path}; write it alike in every file."
                 )
+    for path, rows in tables.items():  # of one kind, and a value too wide for what holds all others
+        for name, why in conform(rows, use_case).retyped.items():
+            return BadInput(f"{where}: column {name!r} of {path}: {why}.")
     raise AssertionError("the files differ")
 
 

@@ -11,7 +11,7 @@ import sys
 import tempfile
 import traceback
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -38,7 +38,8 @@ def load(use_case: UseCase) -> pa.Table | pd.DataFrame:
     """What the function answers, with every column that it has."""
     reference, folder = str(use_case.source.python), Path(use_case.source.folder).absolute()
     module_name, _colon, function = reference.partition(":")
-    with _beside(folder):
+    # What it prints is no part of what the command answers to a program (--json yes).
+    with _beside(folder), redirect_stdout(sys.stderr):
         loader = _loader(reference, module_name, function, folder)
         frame = _attempt(reference, folder, loader)
     if not isinstance(frame, pa.Table | pd.DataFrame):

@@ -38,7 +38,7 @@ def read(use_case: UseCase, newer: Newer | None = None) -> pa.Table:
     url = _url(sql.url)
     if url.get_backend_name() == "duckdb":
         file = _file(url.database, use_case.source.folder, "DuckDB")
-        return duckdb.read(file, sql.query, newer)
+        return duckdb.read(file, _alone(sql.query), newer)
     with _connected(url, use_case.source.folder) as connection:
         rows, _, _ = _answer(connection, use_case, newer)
     return rows
@@ -62,10 +62,10 @@ def _answer(
     """The wanted columns of the answer, in batches from the database to Arrow; at most so many
     rows where that is asked. The names of all columns, and whether rows are left."""
     from sqlalchemy import text
-    from sqlalchemy.exc import SQLAlchemyError
+    from sqlalchemy.exc import DataError, SQLAlchemyError
 
     sql = use_case.source.sql or Sql(url="", query="")
-    plain = text(re.sub(r":", r"\\:", sql.query.strip().rstrip(";")))  # a colon is no parameter
+    plain = text(re.sub(r":", r"\\:", _alone(sql.query)))  # a colon is no parameter
     options = {"yield_per": most or BATCH_ROWS}
     try:
         answer = connection.execute(_since(plain, newer, connection), execution_options=options)
@@ -83,9 +83,16 @@ def _answer(
         message = str(getattr(error, "orig", None) or error).partition(" with text ")[0].strip()
         if getattr(error, "connection_invalidated", False):
             raise Unavailable(f"source.sql: the database went away: {message}") from None
+        if isinstance(error, DataError):
+            message = values.without_values(message)
         raise BadInput(f"source.sql.query failed: {message}") from None
     native = connection.dialect.supports_native_boolean
     return (table if native else _with_booleans(table, use_case)), names, more
+
+
+def _alone(query: str) -> str:
+    """The statement without its semicolon, and the comments after it: it may stand in brackets."""
+    return re.sub(r";[;\s]*(--[^\n'\"]*\s*)*$", "", query.strip())
 
 
 def _since(query: Any, newer: Newer | None, connection: "Connection") -> Any:
@@ -103,7 +110,7 @@ def _since(query: Any, newer: Newer | None, connection: "Connection") -> Any:
     since: ColumnElement[Any] = column(newer.column)
     return (
         select(text("*"))
-        .select_from(text(f"({query.text}) AS newer"))
+        .select_from(text(f"({query.text}\n) AS newer"))
         .where(or_(since >= bindparam("newest", newer.than), since.is_(None)))
     )
 

@@ -4,6 +4,7 @@ Nothing is rounded and nothing becomes text that was none. Errors name column an
 stands there.
 """
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
@@ -47,6 +48,12 @@ def table(names: Sequence[str], batches: Iterable[Sequence[Sequence[Any]]], wher
     return pa.table(joined, names=list(names))
 
 
+def without_values(message: str) -> str:
+    """What a database says of a value that it can't read, with signs of omission for the value."""
+    line = message.strip().partition("\n")[0]
+    return re.sub(r"(?<!\w)-?\d[\d.e+-]*(?!\w)", "…", re.sub(r"(['\"]).*\1", "'…'", line))
+
+
 def _array(values: Sequence[Any], where: str, first: int) -> pa.Array:
     """One batch of a column; `first` is the number of its first row."""
     kinds = {_kind(one) for one in _one_of_each(values)}
@@ -84,10 +91,14 @@ def _typed(values: Sequence[Any], kinds: set[str], where: str) -> pa.Array:
         missing = [v is None or (isinstance(v, Decimal) and v.is_nan()) for v in values]
         return pa.array([None if m else Decimal(v) for m, v in zip(missing, values, strict=True)])
     if kinds == {"int", "float"} and any(isinstance(v, int) and abs(v) > EXACT for v in values):
-        if any(isinstance(v, float) and not v.is_integer() for v in values):
+        if any(isinstance(v, float) and not _is_int64(v) for v in values):
             raise _inexact(where)
         return pa.array([None if v is None else int(v) for v in values], pa.int64())
     return pa.array(values, from_pandas="float" in kinds)
+
+
+def _is_int64(number: float) -> bool:
+    return number.is_integer() and -MOST <= number < MOST
 
 
 def _joined(chunks: list[pa.Array], where: str) -> pa.ChunkedArray:
@@ -169,6 +180,6 @@ def _mixed(where: str, one: str, other: str, row: int) -> BadInput:
 
 def _inexact(where: str) -> BadInput:
     return BadInput(
-        f"{where} mixes whole numbers above 2^53 with numbers that have a fraction, which no "
-        "column holds exactly; make them one kind where they come from."
+        f"{where} mixes whole numbers above 2^53 with numbers that have a fraction or are beyond "
+        "64 bits, which no column holds exactly; make them one kind where they come from."
     )

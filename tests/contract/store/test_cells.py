@@ -81,6 +81,8 @@ def test_a_cell_has_its_value(cells: CellReader, text: str, value: object) -> No
         (reader("timestamp"), "20240101", "timestamp expected, found text"),
         (reader("timestamp"), "2024-01-01T00:00:00.1234567", "timestamp expected, found text"),
         (reader("timestamp"), "0001-01-01T00:00+14:00", "timestamp expected, found text"),
+        (reader("timestamp"), "9999-12-31T23:00-05:00", "timestamp expected, found text"),
+        (reader("timestamp"), "2024-01-01T00:00+05:75", "timestamp expected, found text"),
         (reader("timestamp", unit="ns"), "1700000000000000001", "timestamp expected, found text"),
         (reader("timestamp", unit="s"), "9" * 30, "timestamp expected, found text"),
     ],
@@ -91,6 +93,7 @@ def test_what_is_no_value_is_refused_without_its_text(
     with pytest.raises(BadCell, match=said) as refused:
         cells.read(text)
     assert text not in str(refused.value)
+    assert set(read_texts(pa.array([text]), cells).unreadable) == {0}
 
 
 @pytest.mark.parametrize("text", ["2024-03-10T02:30", "2024-11-03 01:30:00", "2060-11-07T01:30"])

@@ -21,6 +21,17 @@ CASES = [
     ("boolean", pa.array([1]), False),
     ("timestamp", pa.array([0], pa.timestamp("ns")), True),
     ("timestamp", pa.array(["yesterday"]), False),
+    # The years 10000 and 0; databases write an endless time as the largest number.
+    *(
+        ("timestamp", pa.array([beyond], pa.timestamp("us", zone)), False)
+        for beyond in (253_402_300_800_000_000, -62_135_596_800_000_001, 2**63 - 1)
+        for zone in (None, "UTC")
+    ),
+    *(
+        ("timestamp", pa.array([edge], pa.timestamp("us", zone)), True)
+        for edge in (253_402_300_799_999_999, -62_135_596_800_000_000)
+        for zone in (None, "UTC")
+    ),
 ]
 
 

@@ -25,6 +25,8 @@ ODD: dict[str, tuple[bytes, str]] = {
     "an alias": (b"title: *star\n", r"line 1 .*undefined alias.*quote it"),
     "a tag": (b"title: !important x\n", r"line 1 .*quote it"),
     "two documents": (b"a: 1\n---\nb: 2\n", r"line 2 .*a second one"),
+    "half a sign": (b'a: 1\ntitle: "\\ud83d\\udc27"\n', r"line 2: half a sign .* the sign itself"),
+    "half a sign in a name": (b'"\\ud83d": 1\n', r"line 1: half a sign"),
     "no such day": (b"a: 1\nday: 2013-02-30\n", r"line 2: 2013-02-30 is neither a day nor"),
     "nested brackets": (b"a: " + b"[" * 5000, r"too deep in each other"),
     "closed nested brackets": (b"a: " + b"[" * 5000 + b"]" * 5000, r"too deep in each other"),
@@ -47,6 +49,8 @@ WRONG: list[tuple[str, str, str]] = [
         r"title: .*YAML reads 12:30 as a number; quote it: '12:30'",
     ),
     ("title: Made rows", "title: ~", r"title: .*YAML reads ~ as nothing; quote it: '~'"),
+    ("keys: [id]", "keys: [id, id]", r"keys: 'id' stands twice"),
+    ("{csv: rows.csv}", "{csv: ~nobody-at-all/rows.csv}", r"source: no home .* ~nobody-at-all"),
     ("event_time: moment", "event_time: id", r"event_time: a timestamp .*id is declared integer"),
     *(
         ("task: binary", f"task: binary\ntime_zone: {zone}", f"time_zone: no zone.*; {hint}")
@@ -68,6 +72,14 @@ def test_a_file_that_is_no_use_case_is_told_by_its_place(
     with pytest.raises(BadInput, match=f"(?s)odd.yaml.*{said}") as found:
         load_use_case(str(home / "odd.yaml"))
     assert found.value.__cause__ is None
+
+
+def test_what_is_alike_may_be_said_once() -> None:
+    said = "  size: &like {type: number, nullable: true}\n  other: {<<: *like, min: 0}\n"
+    said += "  more:\n    <<: *like\n    nullable: false\n"
+    columns = read_document("columns:\n" + said, "made.yaml").values["columns"]
+    assert columns["other"] == {"type": "number", "nullable": True, "min": 0}
+    assert columns["more"] == {"type": "number", "nullable": False}
 
 
 @pytest.mark.parametrize(("right", "wrong", "said"), WRONG)

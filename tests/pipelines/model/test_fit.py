@@ -7,6 +7,7 @@ import pytest
 
 from contract.errors import BadInput, Refused
 from contract.store.frames import feature_frame, feature_table
+from contract.unforeseen import sentence
 from contract.use_case.loader import parse_use_case
 from contract.use_case.model import UseCase
 from pipelines.model.baseline import baseline
@@ -14,7 +15,7 @@ from pipelines.model.fit import fit_pipeline
 from pipelines.model.fitted import score, weights
 from serving.protocols.openapi_rows import row_schema
 from serving.requests.columns import check, transpose
-from tests.support.compiled import DECLARED, N_ROWS, TARGETS, answers, made
+from tests.support.compiled import DECLARED, N_ROWS, TARGETS, allowing, answers, fitted, made
 
 
 def weighed(task: str, path: str, column: str = "{type: number, min: 0}") -> UseCase:
@@ -68,6 +69,18 @@ def test_rows_that_weigh_nothing_are_refused() -> None:
     frame = feature_frame(feature_table(made(), case), case)
     with pytest.raises(Refused, match="weight: mass is zero in all of 400 rows"):
         fit_pipeline(case, {}, frame, answers("binary", made()), np.zeros(N_ROWS))
+
+
+def test_what_a_class_of_ones_own_says_of_a_row_is_for_its_trace(home: Path) -> None:
+    (home / "mine.py").write_text(
+        "from sklearn.linear_model import Ridge\nclass Mine(Ridge):\n"
+        "    def fit(self, X, y):\n        raise ValueError(f'4711 {X[0]}')\n"
+    )
+    case = allowing("regression", "mine:Mine", {})
+    source = case.source.model_copy(update={"folder": str(home)})
+    with pytest.raises(ValueError, match="4711") as failed:
+        fitted(case.model_copy(update={"source": source}), {})
+    assert "4711" not in sentence(failed.value)
 
 
 def test_callers_may_leave_the_weight_out() -> None:

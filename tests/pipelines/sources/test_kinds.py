@@ -4,8 +4,10 @@ import bz2
 import gzip
 import json
 import pickle
+import re
 import sqlite3
 from collections.abc import Callable
+from contextlib import closing
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -22,6 +24,7 @@ from sqlalchemy import create_engine, text
 from contract.errors import BadInput, Unavailable
 from contract.store.schema import conform
 from contract.use_case.model import Column, UseCase
+from pipelines.sources.newer import Newer
 from pipelines.sources.registry import read_source
 from tests.support.sources import reading
 
@@ -176,6 +179,17 @@ def test_files_that_mean_different_things_are_named(home: Path) -> None:
     said = r"column 'id' is int64 in \S+a.parquet and string in \S+b.parquet; write it alike"
     with pytest.raises(BadInput, match=said):
         read_source(declared(home, parquet=str(home / "rows")))
+    pq.write_table(pa.table({"id": pa.array([2**64 - 1], pa.uint64())}), home / "rows/b.parquet")
+    with pytest.raises(BadInput, match=r"column 'id' of \S+b.parquet: .* beyond 64 bits"):
+        read_source(declared(home, parquet=str(home / "rows")))
+
+
+@pytest.mark.parametrize("said", ["0x10", "inf", "nan", "1_0"])
+def test_a_folder_says_a_number_as_a_cell_does(home: Path, said: str) -> None:
+    (home / "rows" / f"size={said}").mkdir(parents=True)
+    pq.write_table(TABLE.drop_columns(["size"]), home / "rows" / f"size={said}" / "a.parquet")
+    with pytest.raises(BadInput, match=f"The folder size={said} .* of the declared type number"):
+        read_source(declared(home, parquet=str(home / "rows")))
 
 
 @pytest.mark.parametrize(
@@ -204,6 +218,7 @@ def test_what_is_no_table_is_refused_by_what_it_is(
     [
         ({"parquet": "{home}/empty"}, "no .parquet or .parq or .pq file in the folder"),
         ({"csv": "{home}/none/*.csv"}, "no file is named like"),
+        ({"csv": "{home}/[z-a]*.csv"}, "is no glob: what stands in brackets"),
         ({"json": "gs://bucket/a.jsonl"}, "a path or an s3:// address is needed"),
         ({"parquet": "{home}/delta"}, "is a Delta table"),
         ({"delta": {"path": "{home}/delta", "version": 7}}, "no version 7; newest: 0"),
@@ -361,6 +376,36 @@ def test_a_duckdb_file_is_read_only(home: Path) -> None:
             read_source(declared(home, sql=sql | {"query": query}))
     with pytest.raises(BadInput, match="no DuckDB file at"):
         read_source(declared(home, sql=sql | {"url": "duckdb:///none.duckdb"}))
+
+
+@pytest.mark.parametrize(
+    ("cast", "said"),
+    [
+        ("'4711 Smith'::int", "string '…' to INT32|for type integer: '…'"),
+        ("'47112'::smallint", "string '…' to INT16|value '…' is out of range for type smallint"),
+    ],
+)
+def test_a_value_that_a_query_can_t_read_is_not_repeated(
+    home: Path, postgresql: str, cast: str, said: str
+) -> None:
+    duckdb.connect(f"{home}/empty.duckdb").close()
+    for url in (postgresql, f"duckdb:///{home}/empty.duckdb"):
+        source = {"url": url, "query": f"SELECT 1 AS id, {cast} AS size"}
+        with pytest.raises(BadInput, match=f"source.sql.query failed: .*({said})") as refused:
+            read_source(declared(home, sql=source))
+        assert not re.search("4711|Smith", str(refused.value))
+
+
+def test_a_query_may_end_in_a_comment(home: Path) -> None:
+    duckdb.connect(f"{home}/empty.duckdb").close()
+    with closing(sqlite3.connect(home / "empty.db")):
+        pass
+    for url in (f"sqlite:///{home}/empty.db", f"duckdb:///{home}/empty.duckdb"):
+        for end in ("-- all of them", ";", ";\n-- all of them\n-- and more", "; -- all"):
+            source = {"url": url, "query": f"SELECT 1 AS id, '; --' AS zip {end}"}
+            use_case = declared(home, sql=source, since="id")
+            for newer in (None, Newer("id", 1)):
+                assert read_source(use_case, newer).to_pylist() == [{"id": 1, "zip": "; --"}]
 
 
 def test_a_missing_driver_is_named_with_what_to_install(home: Path) -> None:

@@ -195,6 +195,29 @@ def test_a_frame_is_read_exactly(
         ),
         ("timestamp", "['yesterday']", "row 0: timestamp expected, found text"),
         ("timestamp", "[datetime(2024, 3, 10, 2, 30)]", "row 0: the clock of America/New_York"),
+        (
+            "timestamp",
+            "pd.Series([datetime(2024, 1, 1, tzinfo=UTC), datetime(2024, 1, 1)], dtype=object)",
+            "found a time with a zone, and in row 1 a time without a zone; one type is needed",
+        ),
+        (
+            "timestamp",
+            "pd.Series([date(2024, 1, 1), None, datetime(2024, 1, 1, 5)], dtype=object)",
+            "found a date, and in row 2 a time without a zone; one type is needed",
+        ),
+        (
+            "timestamp",
+            "pd.Series([pd.Timestamp('2024-01-01T00:00:00.000000001')], dtype=object)",
+            "row 0: found a time finer than a microsecond",
+        ),
+        ("timestamp", "pd.array([10**12], 'Int64').astype('M8[s]')", "row 0: .* the years 1 to"),
+        (
+            "timestamp",
+            "pd.to_datetime(['2024-01-01T00:00:00.000000001'])",
+            r"timestamp\[ns\] with times finer than a microsecond",
+        ),
+        ("number", "[2**53 + 1]", "int64 beyond 2.53, whose last digits a number loses"),
+        ("integer", "[2.5]", "double with a fraction"),
     ],
 )
 def test_what_is_not_exact_is_refused_by_name(

@@ -68,3 +68,15 @@ def test_what_a_loader_can_t_import_is_named(home: Path) -> None:
     (home / "wanting.py").write_text("import nothing_of_that_name\n")
     with pytest.raises(BadInput, match="can't be loaded: no module 'nothing_of_that_name'"):
         python.read(reading(home, python="wanting:load"))
+
+
+def test_what_a_loader_prints_is_no_answer_of_the_command(
+    home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (home / "talking.py").write_text(
+        "import pandas as pd\nprint('4711')\n"
+        "def load():\n    print('4712')\n    return pd.DataFrame({'id': [1]})\n"
+    )
+    assert python.read(reading(home, python="talking:load")).to_pylist() == [{"id": 1}]
+    said = capsys.readouterr()
+    assert (said.out, said.err) == ("", "4711\n4712\n")

@@ -45,6 +45,8 @@ REFUSED: list[tuple[list[list[Any]], str]] = [
     ([[MOMENT], [datetime(2024, 3, 1)]], "a time without a zone in row 2"),
     ([[BIG, 2.5]], "above 2\\^53"),
     ([[BIG], [2.5]], "above 2\\^53"),
+    ([[BIG, 1e300]], "above 2\\^53"),
+    ([[BIG, math.inf]], "above 2\\^53"),
     ([[None, b"\\x00"]], "of kind bytes in row 2"),
     ([[{"a": 1}]], "of kind dict in row 1"),
     ([[timedelta(1)]], "of kind timedelta in row 1"),
