@@ -16,7 +16,7 @@ from contract.store.schema import conform
 from contract.store.tables import BROUGHT, COLLECTED, CONTENT_HASH, Tables, TableVersion
 from contract.use_case.loader import load_use_case
 from pipelines.data.delivery import refusal_told, refuse_delivery
-from pipelines.data.raw_table import known_rows, late_duplicates, raw_schema
+from pipelines.data.raw_table import known_rows, last_delivery, late_duplicates, raw_schema
 from pipelines.data.rehearsal import (
     Rehearsal,
     RowsMultipleOption,
@@ -142,7 +142,7 @@ def _take_in(workspace: Workspace, rows: pa.Table, n_read: int, collected: bool 
     earlier = _known(workspace)
     new = first & ~np.isin(hashes, earlier.column(ROW_HASH).to_numpy())
     raw = _append(tables, _only(rows, new), hashes[new], earlier, collected)
-    last = max(earlier.column(DELIVERY).to_pylist(), default=0)
+    last = last_delivery(earlier)
     ingested = Ingested(
         raw=raw,
         rows_read=n_read,
@@ -188,7 +188,7 @@ def _append(
     n_rows = earlier.num_rows + rows.num_rows
     if not rows.num_rows:
         return TableVersion("raw", tables.version("raw"), n_rows, total)
-    delivery = max(earlier.column(DELIVERY).to_pylist(), default=0) + 1
+    delivery = last_delivery(earlier) + 1
     rows = rows.append_column(ROW_HASH, pa.array(hashes))
     rows = rows.append_column(DELIVERY, pa.repeat(pa.scalar(delivery, pa.int64()), rows.num_rows))
     brought = {BROUGHT: str(delivery), COLLECTED: "yes" if collected else "no"}

@@ -31,7 +31,13 @@ from pipelines.data.delivery import (
 from pipelines.data.expectations import row_rules, table_rules
 from pipelines.data.profiling.notes import ColumnNote, page
 from pipelines.data.profiling.strange_values import strange
-from pipelines.data.raw_table import known_rows, late_duplicates, quarantine_schema, valid_rows
+from pipelines.data.raw_table import (
+    known_rows,
+    last_delivery,
+    late_duplicates,
+    quarantine_schema,
+    valid_rows,
+)
 from pipelines.data.validated import Validated
 from pipelines.ingest import STEP as INGEST
 from pipelines.ingest import Ingested
@@ -110,7 +116,7 @@ def _validate(workspace: Workspace, raw: TableVersion) -> Validated:
     validated = Validated(
         raw=raw,
         quarantine=quarantine,
-        delivery=max(rows.column(DELIVERY).to_pylist(), default=0),
+        delivery=last_delivery(rows),
         rows_checked=fresh.num_rows,
         rows_quarantined=n_quarantined,
         expectations_passed=sum(f.passed for f in findings),

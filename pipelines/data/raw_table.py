@@ -2,6 +2,7 @@
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from contract.errors import BadInput
 from contract.names import DELIVERY, REASONS, ROW_HASH
@@ -26,6 +27,11 @@ def quarantine_schema(use_case: UseCase) -> pa.Schema:
 def known_rows(tables: Tables, version: int | None = None) -> pa.Table:
     """Hash and delivery of every row of `raw`."""
     return tables.read("raw", version, columns=[ROW_HASH, DELIVERY])
+
+
+def last_delivery(rows: pa.Table) -> int:
+    """The number of the newest delivery among rows of `raw`; 0 without any."""
+    return pc.max(rows.column(DELIVERY)).as_py() or 0
 
 
 def late_duplicates(tables: Tables, use_case: UseCase, version: int, after: int) -> pa.Table:
