@@ -19,7 +19,9 @@ def read(file: str, query: str, newer: Newer | None = None) -> pa.Table:
     given: list[Mark] = []
     if newer:
         name = '"' + newer.column.replace('"', '""') + '"'
-        query = f"SELECT * FROM ({query}\n) AS newer WHERE {name} >= ? OR {name} IS NULL"  # noqa: S608
+        # As text, which is how the mark was found: an enum has an order of its own.
+        value = f"{name}::VARCHAR" if isinstance(newer.than, str) else name
+        query = f"SELECT * FROM ({query}\n) AS newer WHERE {value} >= ? OR {name} IS NULL"  # noqa: S608
         given = [newer.than]
     try:
         with duckdb.connect(file, read_only=True) as connection:

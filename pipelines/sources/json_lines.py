@@ -2,6 +2,7 @@
 
 import codecs
 import io
+import json
 from collections.abc import Iterator
 from itertools import islice
 from typing import Any
@@ -52,9 +53,21 @@ def members(lines: pa.NativeFile, where: str) -> Iterator[dict[str, Any]]:
         if not text.strip():
             continue
         try:
-            yield decode(text)
-        except msgspec.DecodeError:
+            row = decode(text)
+            # The decoder keeps the last of two members of one name.
+            many = text.count(b'":') + text.count(b'" :') > len(row)
+            twice = _twice(text) if many else ""
+        except (msgspec.DecodeError, RecursionError):
             raise BadInput(
                 f"{where}, line {number}: one JSON object in UTF-8 is needed in each line, with "
-                "finite numbers."
+                "finite numbers, and not too deep."
             ) from None
+        if twice:
+            raise BadInput(f"{where}, line {number}: the member {twice!r} stands twice.")
+        yield row
+
+
+def _twice(line: bytes) -> str:
+    """The first name that two members of the object have; "" where it has none."""
+    names = [name for name, _ in json.loads(line, object_pairs_hook=list)]
+    return next((name for at, name in enumerate(names) if name in names[:at]), "")

@@ -72,7 +72,15 @@ def newest(rows: pa.Table, column: str) -> Mark | None:
         values = values.cast(
             pa.timestamp("us", values.type.tz), safe=False
         )  # rounded down: earlier
-    found = pc.max(values).as_py() if not pa.types.is_null(values.type) else None
+    try:
+        found = pc.max(values).as_py() if not pa.types.is_null(values.type) else None
+    except OverflowError:
+        raise BadInput(
+            f"source.since: the column {column!r} holds a time beyond the years 1 to 9999, after "
+            "which nothing is new; leave it out, or make it null where it comes from."
+        ) from None
+    except pa.ArrowNotImplementedError:
+        found = False  # the type has no order
     if isinstance(found, Decimal) and found == found.to_integral_value():
         found = int(found)
     if found is not None and (isinstance(found, bool) or not isinstance(found, Mark)):

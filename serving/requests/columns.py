@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
-from contract.store.cells import EXACT, INT64, moment_of
+from contract.store.cells import EXACT, INT64, ISO, moment_of
 from contract.use_case.event_time import FLAG, judgeable
 from contract.use_case.loader import nearest
 from contract.use_case.local_time import PER_SECOND, NotOneMoment, localised
@@ -179,7 +179,10 @@ def _timestamp(value: Any, unit: str, zone: ZoneInfo) -> datetime | None:
             return moment_of(value, unit) if counts else None
         if not isinstance(value, datetime):
             # A day of a Parquet file is its midnight, as a day in a text is.
-            value = datetime.fromisoformat(str(value) if isinstance(value, date) else value)
+            text = str(value) if isinstance(value, date) else value
+            if not ISO.fullmatch(text):  # Python reads more, and cuts nanoseconds
+                return None
+            value = datetime.fromisoformat(text)
         return localised(value, zone)
     except NotOneMoment:
         raise

@@ -272,6 +272,8 @@ def test_two_columns_of_one_name_are_refused_where_they_are_wanted(home: Path, k
         (b'{"id": "\\ud800"}\n', "line 1: one JSON object in UTF-8"),
         (b'{"id": [1]}\n', "of kind list in row 1"),
         ('{"id": 1}'.encode("utf-16"), "line 1: .*UTF-8"),
+        (b'{"id": 1}\n{"zip": "a", "zip" : 1}\n', "line 2: the member 'zip' stands twice"),
+        (b'{"id": 1, "more": ' + b"[" * 9000 + b"]" * 9000 + b"}", "line 1: one JSON object"),
     ],
 )
 def test_a_line_that_is_no_row_is_named(home: Path, lines: bytes, said: str) -> None:
@@ -281,7 +283,8 @@ def test_a_line_that_is_no_row_is_named(home: Path, lines: bytes, said: str) -> 
 
 
 def test_a_member_that_no_line_has_is_a_missing_column(home: Path) -> None:
-    (home / "rows.jsonl").write_bytes(b'\xef\xbb\xbf{"id": 1, "more": {"a": []}}\n{"zip": null}\n')
+    lines = b'\xef\xbb\xbf{"id": 1, "more": {"id": [], "b": "\\":"}}\n{"zip": null}\n'
+    (home / "rows.jsonl").write_bytes(lines)
     assert read_source(declared(home, json=str(home / "rows.jsonl"))).to_pydict() == {
         "id": [1, None],
         "zip": [None, None],
@@ -394,6 +397,15 @@ def test_a_value_that_a_query_can_t_read_is_not_repeated(
         with pytest.raises(BadInput, match=f"source.sql.query failed: .*({said})") as refused:
             read_source(declared(home, sql=source))
         assert not re.search("4711|Smith", str(refused.value))
+
+
+def test_an_enum_of_duckdb_is_compared_as_text(home: Path) -> None:
+    with duckdb.connect(f"{home}/shop.duckdb") as database:
+        database.execute("create type e as enum ('a', 'c', 'b'); create table t (id int, zip e)")
+        database.execute("insert into t values (1, 'a'), (2, 'b'), (3, 'c'), (4, null)")
+    source = {"url": f"duckdb:///{home}/shop.duckdb", "query": "SELECT * FROM t"}
+    rows = read_source(declared(home, sql=source, since="zip"), Newer("zip", "b"))
+    assert rows.column("id").to_pylist() == [2, 3, 4]
 
 
 def test_a_query_may_end_in_a_comment(home: Path) -> None:

@@ -140,6 +140,11 @@ def test_the_column_must_be_there_and_have_an_order() -> None:
         newest(rows, "chnged")
     with pytest.raises(BadInput, match="'odd' holds bool; times, dates"):
         newest(rows, "odd")
+    with pytest.raises(BadInput, match="'odd' holds halffloat; times, dates"):
+        newest(pa.table({"odd": pa.array([np.float16(1)])}), "odd")
+    endless = pa.array([2**63 - 1], pa.timestamp("us"))  # as DuckDB writes one
+    with pytest.raises(BadInput, match="'until' holds a time beyond the years 1 to 9999"):
+        newest(pa.table({"until": endless}), "until")
 
 
 def test_rows_that_validation_took_out_again_are_read_again(home: Path) -> None:

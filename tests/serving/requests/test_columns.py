@@ -119,6 +119,12 @@ def test_keys_and_event_time_are_read_and_no_features(typed: UseCase) -> None:
         ("2024-01-01", "s", datetime(2024, 1, 1, 5, tzinfo=UTC)),
         ("2024-03-10T02:30", "", "the clock of America/New_York skips this time or shows it twice"),
         ("2024-11-03T01:30", "", "the clock of America/New_York skips this time or shows it twice"),
+        *(
+            (sent, "", "timestamp expected, found text")
+            for sent in ("20240101", "2024-W01-1", "2024-01-01x10:00", "2024-01-01T00:00+05:75")
+        ),
+        ("2024-01-01T00:00:00.1234567", "", "timestamp expected, found text"),
+        ("2024-01-01T00:00:00.1234560Z", "", datetime(2024, 1, 1, 0, 0, 0, 123456, tzinfo=UTC)),
         (1700000000, "", "timestamp expected, found number"),
         (1e300, "s", "timestamp expected, found number"),
         (True, "s", "timestamp expected, found boolean"),
