@@ -63,7 +63,10 @@ def _reading(tables: Mapping[str, DeltaTable]) -> Iterator[None]:
     except Exception as error:  # the engine raises nothing more special
         if not REMOVED.search(str(error)):
             raise
-        named = ", ".join(f"{name} version {table.version()}" for name, table in tables.items())
+        named = ", ".join(
+            f"{table.table_uri.rstrip('/').rpartition('/')[2]} version {table.version()}"
+            for table in tables.values()
+        )
         raise FilesRemoved(
             f"Files of {named} were removed while they were read, by forget or maintain; run again."
         ) from error

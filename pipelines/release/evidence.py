@@ -15,6 +15,7 @@ from contract.errors import Refused, Unavailable
 from contract.names import ROW_HASH
 from contract.statistics.metrics import Scored, metric_values
 from contract.store.fingerprint import content_hash, row_hashes
+from contract.store.sql import FilesRemoved
 from contract.store.tables import Tables
 from contract.use_case.model import UseCase
 from pipelines.model.baseline import baseline
@@ -66,9 +67,11 @@ class EvidenceCollector:
         """The work's value; None where it failed."""
         try:
             return work()
-        except Unavailable:
-            raise  # says nothing about the version: try again later
-        except Exception as error:  # deltalake raises bare ones for a file that is gone or damaged
+        except Exception as error:  # deltalake raises bare ones for a file that is damaged
+            away = isinstance(error, Unavailable)
+            if away and not isinstance(error, FilesRemoved):
+                raise  # says nothing about the version: try again later
+            # Of a version of a table, files that were removed do not come back.
             reason = str(error).partition("\n")[0][:LONGEST_PROBLEM]
             self.problems.append(f"{what}: {reason or type(error).__name__}")
             return None

@@ -82,6 +82,6 @@ def test_a_query_over_a_removed_version_names_it(
 ) -> None:
     opened = tables.open("predictions")
     replace(tables, "predictions")
-    with pytest.raises(FilesRemoved, match=r"t version 1"):
+    with pytest.raises(FilesRemoved, match=r"predictions version 1"):
         read(tables, opened)
     assert read(tables, tables.open("predictions"))

@@ -59,4 +59,4 @@ def test_nobody_else_downloads_a_package() -> None:
         for path in (PROJECT / "pipelines").rglob("*.py")
         if "download_artifacts" in path.read_text(encoding="utf-8")
     }
-    assert loading == {"fetch", "fitted", "package"}
+    assert loading == {"fitted", "package"}

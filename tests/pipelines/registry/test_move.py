@@ -26,6 +26,7 @@ from pipelines.registry.stages import set_stage
 from pipelines.registry.versions import read_snapshot, tag
 from pipelines.runtime.workspace import Workspace
 from tests.conftest import settle as settle_in
+from tests.support.stores import relocated
 from tests.support.versions import check, make, now, register, releases
 
 
@@ -49,6 +50,7 @@ def template(empty_store: Path, tmp_path_factory: pytest.TempPathFactory) -> Pat
 @pytest.fixture
 def three(home: Path, template: Path) -> Workspace:
     shutil.copytree(template, home, dirs_exist_ok=True)
+    relocated(home)
     return releases(home)
 
 

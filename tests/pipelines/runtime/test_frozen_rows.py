@@ -59,7 +59,7 @@ def test_what_is_not_there_is_away_and_not_damaged(
 ) -> None:
     (file,) = (home / "made/training").glob("*.parquet")
     file.unlink()
-    with pytest.raises(Exception, match="not found") as raised:
+    with pytest.raises(Exception, match="were removed") as raised:
         read_frozen(tables, training)
     assert not isinstance(raised.value, Refused)
 

@@ -43,7 +43,7 @@ def test_a_duration_is_a_number_and_a_unit(home: Path, every: str, right: timede
 
 @pytest.mark.parametrize("wrong", ["1d", "0 days", "1.5 days", "-1 day", "1 month", "day"])
 def test_another_duration_is_refused_with_an_example(home: Path, wrong: str) -> None:
-    with pytest.raises(Exception, match=r"expect_every: .*e\.g\. '1 day', found"):
+    with pytest.raises(Exception, match=r"expect_every: .*e\.g\. '36 hours', found"):
         expecting(home, wrong)
 
 
