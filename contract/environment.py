@@ -5,31 +5,35 @@ Pure: what a setting names is not opened here; whoever uses it says what is wron
 
 import re
 from collections.abc import Callable, Iterator, Mapping
-from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from contract.addresses import SERVERS, check_tables, check_tracking, scheme_of
 from contract.errors import BadInput
-
-if TYPE_CHECKING:
-    from contract.settings import Settings
 
 S3 = re.compile(r"s3a?://[^/\s]+(/.*)?")
 REMOTE = re.compile(r"[a-z0-9+]+:/", re.I)  # what begins like an address is no folder
 USER, PASSWORD = "MLFLOW_TRACKING_USERNAME", "MLFLOW_TRACKING_PASSWORD"
 KEY_ID, KEY = "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"
 ENDPOINTS = ("AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3", "MLFLOW_S3_ENDPOINT_URL")
-LOCAL = ("log_spool", "serve_cache", "serve_code")
 
 
-def troubles(settings: "Settings", environment: Mapping[str, str]) -> list[str]:
-    """A sentence for each thing that is wrong; none shows a password or a key."""
-    found = [*_refusal(check_tracking, settings.tracking_uri), *_root(settings.root)]
-    found = found or [*_refusal(check_tables, settings.table_root)]
-    found += _folders(settings)
-    if scheme_of(settings.tracking_uri) in SERVERS:
+def troubles(
+    tracking_uri: str,
+    root: str,
+    table_root: str,
+    folders: Mapping[str, str],
+    environment: Mapping[str, str],
+) -> list[str]:
+    """A sentence for each thing that is wrong; none shows a password or a key.
+
+    `root` is what was asked for, `table_root` what it means; `folders` are by their settings.
+    """
+    found = [*_refusal(check_tracking, tracking_uri), *_root(root)]
+    found = found or [*_refusal(check_tables, table_root)]
+    found += _local(folders)
+    if scheme_of(tracking_uri) in SERVERS:
         found += _pair(environment, USER, PASSWORD, "of a user of MLflow's server")
-    if S3.fullmatch(settings.root):
+    if S3.fullmatch(root):
         found += _pair(environment, KEY_ID, KEY, "of S3")
         found += _endpoints(environment)
     return found
@@ -50,13 +54,10 @@ def _root(root: str) -> Iterator[str]:
         )
 
 
-def _folders(settings: "Settings") -> Iterator[str]:
-    for name in LOCAL:
-        if REMOTE.match(path := getattr(settings, name)):
-            yield (
-                f"FOURCYCLE_{name.upper()}: {path!r} is no folder; a folder on a disk of this "
-                "host is needed."
-            )
+def _local(folders: Mapping[str, str]) -> Iterator[str]:
+    for name, path in folders.items():
+        if REMOTE.match(path):
+            yield f"{name}: {path!r} is no folder; a folder on a disk of this host is needed."
 
 
 def _pair(environment: Mapping[str, str], first: str, second: str, what: str) -> Iterator[str]:

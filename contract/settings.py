@@ -17,6 +17,8 @@ from contract.errors import BadInput
 SHOWN = 60  # characters
 CODE_FOLDER = "FOURCYCLE_SERVE_CODE"  # set for the processes that a service or a check starts
 
+LOCAL = ("log_spool", "serve_cache", "serve_code")  # folders of this host
+
 LogSync = Literal["fsync", "os", "off"]
 LogFullPolicy = Literal["serve", "reject"]
 Follow = Literal["ledger", "alias"]
@@ -258,7 +260,9 @@ def read_settings(root: str = "") -> Settings:
         found = [_trouble(problem) for problem in error.errors()]
         unusable = {str(problem["loc"][0]) for problem in error.errors()}
         settings = _without(unusable, given)
-    if found := found + troubles(settings, os.environ):
+    addresses = (settings.tracking_uri, settings.root, settings.table_root)
+    folders = {f"FOURCYCLE_{name.upper()}": getattr(settings, name) for name in LOCAL}
+    if found := found + troubles(*addresses, folders, os.environ):
         many = f"{len(found)} settings can't be used:\n" if len(found) > 1 else ""
         raise BadInput(many + "\n".join(found))
     return settings
