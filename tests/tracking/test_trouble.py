@@ -142,7 +142,7 @@ def test_what_was_deleted_meanwhile_is_told(
 POSTGRESQL = {
     'could not extend file "base/16384/16397": No space left on device': "has no room left",
     "cannot execute INSERT in a read-only transaction": "takes no writes",
-    'invalid page in block 7 of relation "base/16384/16397"': "is damaged or lies on a disk that fails",
+    "invalid page in block 7 of relation base/16384": "is damaged or lies on a disk that fails",
     "sorry, too many clients already": "takes no more connections",
 }
 
