@@ -11,14 +11,14 @@ from mlflow import MlflowClient
 from contract.names import ARCHIVED, CHALLENGER, CHAMPION, PREVIOUS, PRODUCTION, STAGING
 from pipelines.registry.move import settle
 from tests.faults.test_moves import answer, promoter, tell
-from tests.support.rounds import FULL, rounds
+from tests.support.rounds import FULL
 from tests.support.stores import new_database
 from tests.support.tracking import give_rights, sign_in, signed_in_server
 from tests.support.versions import check, now, register, releases_on
 
 NAME = "made"
 PEOPLE = ("ann", "bob", "cem", "dee")
-ROUNDS = rounds(few=1, full=20)
+ROUNDS = 20
 HANDS = 6  # changes by hand while the promoters of a round are at work
 
 
