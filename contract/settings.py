@@ -5,16 +5,19 @@ import hashlib
 import os
 import re
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import AliasChoices, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from contract.addresses import SQLITE, check_tables, check_tracking, sqlite_address, sqlite_file
+from contract.addresses import SQLITE, sqlite_address, sqlite_file
+from contract.environment import troubles
 from contract.errors import BadInput
 
 SHOWN = 60  # characters
 CODE_FOLDER = "FOURCYCLE_SERVE_CODE"  # set for the processes that a service or a check starts
+
+LOCAL = ("log_spool", "serve_cache", "serve_code")  # folders of this host
 
 LogSync = Literal["fsync", "os", "off"]
 LogFullPolicy = Literal["serve", "reject"]
@@ -245,15 +248,36 @@ def _folder_name(address: str) -> str:
 
 
 def read_settings(root: str = "") -> Settings:
-    """Settings of this process; `root` given on the command line wins over the environment."""
+    """Settings of this process; `root` given on the command line wins over the environment.
+
+    BadInput names everything that is wrong with them at once.
+    """
+    given: dict[str, Any] = {"root": root} if root else {}
+    found: list[str] = []
     try:
-        settings = Settings()
+        settings = Settings(**given)
     except ValidationError as error:
-        problems = "; ".join(
-            f"{'.'.join(str(part) for part in e['loc'])}: {e['msg']}" for e in error.errors()
-        )
-        raise BadInput(f"The environment holds unusable settings: {problems}.") from error
-    settings = settings.model_copy(update={"root": root}) if root else settings
-    check_tracking(settings.tracking_uri)
-    check_tables(settings.table_root)
+        found = [_trouble(problem) for problem in error.errors()]
+        unusable = {str(problem["loc"][0]) for problem in error.errors()}
+        settings = _without(unusable, given)
+    addresses = (settings.tracking_uri, settings.root, settings.table_root)
+    folders = {f"FOURCYCLE_{name.upper()}": getattr(settings, name) for name in LOCAL}
+    if found := found + troubles(*addresses, folders, os.environ):
+        many = f"{len(found)} settings can't be used:\n" if len(found) > 1 else ""
+        raise BadInput(many + "\n".join(found))
     return settings
+
+
+def _without(unusable: set[str], given: dict[str, Any]) -> Settings:
+    """What the environment says but for some names, in whose place the defaults stand."""
+    fields = Settings.model_fields
+    defaults = {name: fields[name].default for name in fields if name in unusable}
+    return Settings(**given | defaults)
+
+
+def _trouble(problem: Any) -> str:
+    """What pydantic found wrong with a setting; a secret takes any text, so none is shown."""
+    name = str(problem["loc"][0])
+    variable = name if name.isupper() else f"FOURCYCLE_{name.upper()}"
+    wanted = problem["msg"][:1].lower() + problem["msg"][1:]
+    return f"{variable}: {wanted}, found {problem['input']!r}."

@@ -5,12 +5,16 @@ deadline.
 """
 
 import re
+import sqlite3
+from contextlib import closing
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 from contract.addresses import DATABASES, without_password
 from contract.errors import BadInput
 from contract.settings import read_settings
+from tracking.trouble import store_trouble
 from tracking.waiting import options_of, patient, was_away
 
 # What a database says that is there; waiting mends none of it.
@@ -33,6 +37,20 @@ def await_database(uri: str, wait_s: float) -> None:
 def ask_database(uri: str) -> None:
     """Unavailable where a database does not answer at once, BadInput as in `await_database`."""
     _connect_once(uri, wait_s=0)
+
+
+def ask_sqlite(file: Path) -> None:
+    """Unavailable where a sqlite file that is there can't be read; none is made.
+
+    MLflow tries again for more than an hour where it can't be opened.
+    """
+    if not file.exists():
+        return
+    try:
+        with closing(sqlite3.connect(file)) as connection:
+            connection.execute("SELECT count(*) FROM sqlite_master")
+    except sqlite3.DatabaseError as error:
+        raise store_trouble(error) or error from error
 
 
 def _connect_once(uri: str, wait_s: float) -> None:

@@ -9,10 +9,10 @@ import mlflow
 from mlflow import MlflowClient, MlflowException
 from mlflow.entities import Experiment, LifecycleStage
 
-from contract.addresses import DATABASES, SERVERS, SQLITE, scheme_of
+from contract.addresses import DATABASES, SERVERS, SQLITE, scheme_of, sqlite_file
 from contract.settings import Settings
 from contract.store.locks import store_lock
-from tracking.database import ask_database, await_database
+from tracking.database import ask_database, ask_sqlite, await_database
 from tracking.locations import ARTIFACTS, check_location
 from tracking.server import await_server, did_not_answer
 from tracking.tags import KIND_TAG
@@ -58,6 +58,8 @@ def client_of(settings: Settings) -> MlflowClient:
     error of ours where another release has made it.
     """
     uri = settings.store_uri
+    if uri.startswith(SQLITE):
+        ask_sqlite(sqlite_file(uri))
     # Else a server's client prints links between the lines of what is asked for as JSON.
     os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
     mlflow.set_tracking_uri(uri)

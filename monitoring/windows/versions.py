@@ -21,6 +21,7 @@ from monitoring.windows.reference import Reference, load
 from tracking.packages import download
 from tracking.store import experiment, is_absent
 from tracking.tags import PACKAGE_TAG
+from tracking.trouble import store_trouble
 
 PARTS = (MANIFEST_FILE, USE_CASE_FILE, REFERENCE_DIR)  # of a package, that monitoring reads
 
@@ -43,7 +44,11 @@ def asking() -> Iterator[None]:
     try:
         yield
     except mlflow.MlflowException as error:
-        raise Unavailable(f"MLflow did not answer: {error.error_code}.") from error
+        raise _trouble(error) from error
+
+
+def _trouble(error: mlflow.MlflowException) -> Unavailable:
+    return store_trouble(error) or Unavailable(f"MLflow did not answer: {error.error_code}.")
 
 
 def monitoring_experiment(client: MlflowClient, settings: Settings, name: str) -> str:
@@ -79,7 +84,7 @@ def read_served(client: MlflowClient, today: UseCase, version: str) -> ServedMod
             reference = load(Path(into) / REFERENCE_DIR)
     except mlflow.MlflowException as error:
         if not is_absent(error):
-            raise Unavailable(f"MLflow did not answer: {error.error_code}.") from error
+            raise _trouble(error) from error
         return ServedModel(version, today, None, registered=False)
     except (Refused, OSError) as error:  # the package lacks a file, or is not what was registered
         logger.warning("version %s is not judged: %s", version, error)

@@ -54,8 +54,11 @@ def _unforeseen(error: Exception) -> tuple[str, int]:
     from mlflow import MlflowException
 
     from tracking.store import is_away
+    from tracking.trouble import store_trouble
     from tracking.who import denied
 
+    if trouble := store_trouble(error):
+        return str(trouble), trouble.exit_code
     if is_away(error):
         away = "The tracking store stopped answering while the command ran; try again later."
         return away, Unavailable.exit_code

@@ -7,6 +7,7 @@ from tenacity import RetryError, Retrying, retry_if_exception, stop_after_delay,
 
 from contract.errors import Unavailable
 from tracking.store import is_away
+from tracking.trouble import store_trouble
 from tracking.waiting import PAUSE_S
 
 T = TypeVar("T")
@@ -23,4 +24,5 @@ def retry_while_away(work: Callable[[], T], wait_s: float) -> T:
         return attempts(work)
     except RetryError as error:
         cause = error.last_attempt.exception()
-        raise Unavailable(f"The tracking store was away for {wait_s:g} s.") from cause
+        away = Unavailable(f"The tracking store was away for {wait_s:g} s.")
+        raise (store_trouble(cause) if cause else None) or away from cause

@@ -49,7 +49,7 @@ def test_the_example_says_what_the_settings_say() -> None:
 
 def test_an_unusable_value_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FOURCYCLE_SERVE_PORT", "http")
-    with pytest.raises(BadInput, match="serve_port"):
+    with pytest.raises(BadInput, match="FOURCYCLE_SERVE_PORT"):
         read_settings()
 
 

@@ -11,6 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 
+import psycopg
 import pytest
 from mlflow import MlflowClient
 
@@ -176,4 +177,30 @@ def test_a_database_that_stays_away_leaves_no_half_promotion(
     finally:
         database.start()
     assert now(workspace).champion == "1"
+    check(workspace)
+
+
+# What a server says whose disk is full, said by the server itself.
+FULL_DISK = """
+CREATE FUNCTION full_disk() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+RAISE EXCEPTION 'could not extend file "base/1": No space left on device' USING ERRCODE = '53100';
+END $$;
+CREATE TRIGGER full_disk BEFORE INSERT OR UPDATE ON registered_model_aliases
+FOR EACH ROW EXECUTE FUNCTION full_disk();
+"""
+ROOM = "DROP FUNCTION full_disk CASCADE"
+
+
+def test_a_full_database_leaves_no_half_promotion(database: Database, home: Path) -> None:
+    workspace = releases_on(database.uri, home, "full", wait_s=0.5)
+    make(workspace, "promote", register(workspace))
+    version = register(workspace)
+    with psycopg.connect(database.uri, autocommit=True) as server:
+        server.execute(FULL_DISK)
+        try:
+            with pytest.raises(Unavailable, match=r"has no room left .*No space left on device"):
+                make(workspace, "promote", version, "1")
+        finally:
+            server.execute(ROOM)
+    assert now(workspace).champion == version  # the ledger held it: the next command finishes it
     check(workspace)

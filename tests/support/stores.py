@@ -4,6 +4,10 @@ import shutil
 import tarfile
 from pathlib import Path
 
+import psycopg
+from psycopg.sql import SQL, Identifier
+from sqlalchemy import make_url
+
 from contract.settings import Settings, read_settings
 from pipelines.relocate import relocate
 from tests.support.project import PROJECT
@@ -34,6 +38,13 @@ def settings_of(folder: Path) -> Settings:
     """Settings by which store and tables are in the folder."""
     store = {"tracking_uri": f"sqlite:///{folder}/mlflow.db", "root": str(folder / "data")}
     return read_settings().model_copy(update=store)
+
+
+def new_database(server: str, name: str) -> str:
+    """The address of a new, empty database of a PostgreSQL server."""
+    with psycopg.connect(server, autocommit=True) as connection:
+        connection.execute(SQL("CREATE DATABASE {}").format(Identifier(name)))
+    return make_url(server).set(database=name).render_as_string(hide_password=False)
 
 
 def copy_store(source: Path, folder: Path) -> None:

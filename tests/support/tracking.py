@@ -3,10 +3,12 @@
 import os
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import IO
 
 import httpx
 import pytest
@@ -20,50 +22,64 @@ LIGHT = {"MLFLOW_DISABLE_TELEMETRY": "true", "MLFLOW_SERVER_ENABLE_JOB_EXECUTION
 
 
 PASSWORD = "a long enough word of {}"  # of each user
-RIGHTS = "NO_PERMISSIONS"  # of everybody on what another has made, until an admin gives more
+# Nobody has a right on what another has made until an admin gives it. Without the cache each
+# request pays for the hash of a password.
 AUTH = """[mlflow]
-default_permission = {rights}
-database_uri = sqlite:///{folder}/auth.db
+default_permission = NO_PERMISSIONS
+database_uri = {database}
 admin_username = admin
 admin_password = {password}
 authorization_function = mlflow.server.auth:authenticate_request_basic_auth
 auth_cache_ttl_seconds = 600
-"""  # without the cache each request pays for the hash of a password
+"""
 
 
 @contextmanager
-def signed_in_server(folder: Path, users: Sequence[str], rights: str = RIGHTS) -> Iterator[str]:
-    """A server that asks for a password and knows these users, on a sqlite store in the folder."""
+def signed_in_server(
+    folder: Path,
+    users: Sequence[str],
+    store: str = "",
+    known: str = "",
+    options: Sequence[str] = (),
+) -> Iterator[str]:
+    """A server that asks for a password and knows these users.
+
+    Runs are in `store` and users in `known`, two databases; empty: sqlite files in the folder.
+    """
     file = folder / "auth.ini"
-    admin = ("admin", PASSWORD.format("admin"))
-    file.write_text(AUTH.format(rights=rights, folder=folder, password=admin[1]))
+    database = known or f"sqlite:///{folder}/auth.db"
+    filled = AUTH.format(database=database, password=PASSWORD.format("admin"))
+    file.write_text(filled.replace("%", "%%"))  # of an ini file, where %( begins a reference
     settings = {"MLFLOW_AUTH_CONFIG_PATH": str(file), "MLFLOW_FLASK_SERVER_SECRET_KEY": "key"}
-    store = f"sqlite:///{folder}/mlflow.db"
-    with tracking_server(store, folder, ["--app-name", "basic-auth"], settings) as address:
+    options = ["--app-name", "basic-auth", *options]
+    store = store or f"sqlite:///{folder}/mlflow.db"
+    with tracking_server(store, folder, options, settings) as address:
         for user in users:
-            made = httpx.post(
-                f"{address}/api/2.0/mlflow/users/create",
-                json={"username": user, "password": PASSWORD.format(user)},
-                auth=admin,
-            )
-            made.raise_for_status()
+            as_admin(address, "2.0/mlflow/users/create", user, password=PASSWORD.format(user))
         yield address
 
 
-def give_rights(address: str, user: str, use_case: str) -> None:
-    """Let a user work with what others have made of a use case, as docs/releases.md asks."""
+def as_admin(address: str, route: str, user: str, **what: str) -> None:
+    """Let the admin do something for a user."""
+    httpx.post(
+        f"{address}/api/{route}",
+        json={"username": user, **what},
+        auth=("admin", PASSWORD.format("admin")),
+    ).raise_for_status()
+
+
+def give_rights(
+    address: str, user: str, use_case: str, on_runs: str = "EDIT", on_model: str = "MANAGE"
+) -> None:
+    """Let a user work with what others have made of a use case, as docs/team.md asks."""
     with pytest.MonkeyPatch.context() as patch:
         sign_in(patch, address, "admin")
         client = MlflowClient(address, address)
         found = client.search_experiments(filter_string=f"name LIKE '{use_case}/%'")
-    wanted = [("experiment", str(each.experiment_id), "EDIT") for each in found]
-    for kind, name, right in [*wanted, ("registered_model", use_case, "MANAGE")]:
-        given = {"resource_type": kind, "resource_id": name, "permission": right}
-        httpx.post(
-            f"{address}/api/3.0/mlflow/users/permissions/grant",
-            json={"username": user, **given},
-            auth=("admin", PASSWORD.format("admin")),
-        ).raise_for_status()
+    wanted = [("experiment", str(each.experiment_id), on_runs) for each in found]
+    for kind, name, right in [*wanted, ("registered_model", use_case, on_model)]:
+        route = "3.0/mlflow/users/permissions/grant"
+        as_admin(address, route, user, resource_type=kind, resource_id=name, permission=right)
 
 
 def sign_in(patch: pytest.MonkeyPatch, address: str, user: str, password_of: str = "") -> None:
@@ -79,25 +95,35 @@ def tracking_server(
 ) -> Iterator[str]:
     """The address of a server in front of a store, with its artifacts in the folder."""
     port = free_port()
-    command = [str(Path(sys.executable).with_name("mlflow")), "server", "--workers", "1", *options]
+    command = [str(Path(sys.executable).with_name("mlflow")), "server", "--workers", "1"]
     command += ["--backend-store-uri", store, "--artifacts-destination", str(folder / "artifacts")]
-    process = subprocess.Popen(
-        [*command, "--host", "127.0.0.1", "--port", str(port)],
-        cwd=folder,
-        env=os.environ | LIGHT | dict(settings),
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
-    address = f"http://127.0.0.1:{port}"
-    try:
-        with httpx.Client(transport=httpx.HTTPTransport(retries=0)) as client:
-            for _ in range(300):
-                try:
-                    if client.get(f"{address}/health").status_code == httpx.codes.OK:
-                        break
-                except httpx.TransportError:
-                    time.sleep(0.2)
-        yield address
-    finally:
-        process.terminate()
-        process.wait(timeout=30)
+    with tempfile.TemporaryFile("w+") as said:
+        process = subprocess.Popen(
+            [*command, "--host", "127.0.0.1", "--port", str(port), *options],  # the last one counts
+            cwd=folder,
+            env=os.environ | LIGHT | dict(settings),
+            stdout=said,
+            stderr=said,
+        )
+        address = f"http://127.0.0.1:{port}"
+        try:
+            _await(process, address, said)
+            yield address
+        finally:
+            process.terminate()
+            process.wait(timeout=30)
+
+
+def _await(process: "subprocess.Popen[bytes]", address: str, said: IO[str]) -> None:
+    """Until it answers; what it said where it ends instead."""
+    with httpx.Client(transport=httpx.HTTPTransport(retries=0)) as client:
+        for _ in range(600):
+            try:
+                if client.get(f"{address}/health").status_code == httpx.codes.OK:
+                    return
+            except httpx.TransportError:
+                if process.poll() is not None:
+                    break
+                time.sleep(0.2)
+    said.seek(0)
+    raise AssertionError(f"the tracking server did not start: {said.read()[-4000:]}")
