@@ -23,6 +23,7 @@ from pipelines import forget, main, maintain, promote, reproduce, retrain, rollb
 from pipelines.package import frozen
 from tests.conftest import deliver, made_rows
 from tests.support import monitored as made
+from tests.support.rounds import FULL
 from tests.support.service import Service, running, until
 from tests.support.store import Store
 from tests.support.stores import new_database
@@ -133,6 +134,7 @@ def shipped(tables: Tables, name: TableName, rows: pd.DataFrame) -> bool:
     return sorted(tables.read(name, columns=["id"]).column("id").to_pylist()) == sorted(rows["id"])
 
 
+@pytest.mark.skipif(not FULL, reason="make faults: the whole loop takes minutes")
 def test_a_team_goes_once_round_the_loop(team: Team, capsys: pytest.CaptureFixture[str]) -> None:
     # Bob, who is no admin, trains what nobody has made before.
     team.now("bob")
