@@ -154,7 +154,7 @@ def test_mlflow_away_in_the_middle_is_said_and_is_for_later(
         if line.startswith("judging"):
             (home / "mlflow.db").write_bytes(b"no database any more" * 1000)
 
-    with pytest.raises(Unavailable, match="MLflow did not answer") as raised:
+    with pytest.raises(Unavailable, match="store is damaged") as raised:
         monitor(use_case, read_settings(str(home / "data")), WindowRequest(), say=spoil)
     assert raised.value.exit_code == 3
 
