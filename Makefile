@@ -27,8 +27,8 @@ help:  ## This list
 
 # An environment that was moved is built anew: "moved" is no file, so what needs it is never up to date.
 $(INSTALLED): requirements.lock pyproject.toml scripts/setup $(shell sh scripts/moved)
-moved: ;
 	@sh scripts/setup
+moved: ;
 
 run: train  ## Data to a served and monitored model, then a summary
 	@python -m pipelines.turn --use-case '$(USE_CASE)'

@@ -1,5 +1,6 @@
-"""A project whose folder was moved has an environment whose commands are dead: make notices."""
+"""When make builds the environment: there is none, the lock is newer, or its folder was moved."""
 
+import os
 import shutil
 import subprocess
 from pathlib import Path
@@ -30,6 +31,16 @@ def planned(project: Path) -> str:
     command = ["make", "--dry-run", "lint"]
     done = subprocess.run(command, cwd=project, capture_output=True, text=True, check=True)
     return done.stdout
+
+
+def test_a_fresh_clone_has_one_built(project: Path) -> None:
+    shutil.rmtree(project / ".venv")
+    assert planned(project).startswith("sh scripts/setup\n")
+
+
+def test_a_newer_lock_has_it_built_anew(project: Path) -> None:
+    os.utime(project / ".venv/.installed", (0, 0))
+    assert planned(project).startswith("sh scripts/setup\n")
 
 
 def test_an_environment_in_its_place_is_kept(project: Path) -> None:
