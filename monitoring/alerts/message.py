@@ -93,17 +93,25 @@ def compose(
     )
 
 
-def rehearsal(use_case: UseCase, id_: str, report: str, decided: str) -> Message:
-    """A test message, to try the channels."""
+def of_no_version(use_case: UseCase, **said: Any) -> Message:
+    """A message about no window of a version; `said` are the fields that are left."""
     return Message(
-        id=id_,
-        kind="test",
         use_case=use_case.name,
         title=use_case.title,
         owner=use_case.owner,
         version=NO_VERSION,
         window=NO_VERSION,
         revision=1,
+        **said,
+    )
+
+
+def rehearsal(use_case: UseCase, id_: str, report: str, decided: str) -> Message:
+    """A test message, to try the channels."""
+    return of_no_version(
+        use_case,
+        id=id_,
+        kind="test",
         state="TEST",
         signals=(),
         reasons=("This is a test of the alert channels. Nothing has happened.",),

@@ -6,7 +6,7 @@ from datetime import datetime
 
 from contract.store.tables import Tables
 from contract.use_case.model import UseCase
-from monitoring.alerts.message import NO_VERSION, Message
+from monitoring.alerts.message import Message, of_no_version
 from monitoring.alerts.policy import Kind
 
 # What stands now, from the tables alone; None: it can't be said, so nothing opens or closes.
@@ -48,15 +48,10 @@ def worded(
     """The message; `run_id` is that of its own run, `report` a whole address."""
     alarm = kind == "alarm"
     steps = notice.kind.next_steps if alarm else ("Nothing needs to be done.",)
-    return Message(
+    return of_no_version(
+        use_case,
         id=f"alert-{run_id}",
         kind=kind,
-        use_case=use_case.name,
-        title=use_case.title,
-        owner=use_case.owner,
-        version=NO_VERSION,
-        window=NO_VERSION,
-        revision=1,
         state=notice.kind.wrong if alarm else notice.kind.well,
         signals=(notice.kind.name,),
         reasons=notice.reasons if alarm else (notice.kind.recovered,),

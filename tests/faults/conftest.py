@@ -7,7 +7,7 @@ import pytest
 
 from tests.support.shop import Case, Shop
 from tests.support.small import SMALL, client_of, register, save_model
-from tests.support.store import Store
+from tests.support.store import Store, running_store
 
 
 @pytest.fixture(scope="session")
@@ -28,9 +28,5 @@ def case(shop: Shop, home: Path) -> Case:
 @pytest.fixture
 def store(home: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Store]:
     """Running, and known to this process too."""
-    store = Store(home / "store")
-    for name, value in store.environment.items():
-        monkeypatch.setenv(name, value)
-    store.start()
-    yield store
-    store.kill()
+    with running_store(home / "store", monkeypatch) as store:
+        yield store

@@ -1,12 +1,8 @@
 """Races and crashes of moves on a real registry: one champion, one Production, no half move."""
 
-import os
-import subprocess
-import sys
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -21,44 +17,14 @@ from pipelines.registry import move as moves
 from pipelines.registry.move import settle
 from pipelines.registry.sync import reconcile
 from pipelines.registry.versions import read_snapshot
-from pipelines.runtime.code_hash import PROJECT
 from pipelines.runtime.workspace import Workspace
+from tests.support.promoters import answer, promoter, race
 from tests.support.rounds import rounds
 from tests.support.versions import check, make, now, register, releases
 
 PROMOTERS = 3
 ROUNDS = rounds(few=5, full=50)
 EACH = rounds(few=3, full=1)  # every third write, or every one
-
-
-@contextmanager
-def promoter(home: Path) -> Iterator["subprocess.Popen[str]"]:
-    """A process that promotes what it is told to; it has imported everything when it is given."""
-    environment = os.environ | {"PYTHONPATH": str(PROJECT)}
-    process = subprocess.Popen(
-        [sys.executable, "-m", "tests.faults.promoter"],
-        cwd=home,
-        env=environment,
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    with process:
-        yield process
-        assert process.stdin is not None
-        process.stdin.close()
-        assert process.wait(timeout=60) == 0
-
-
-def tell(process: "subprocess.Popen[str]", line: str) -> None:
-    assert process.stdin is not None
-    process.stdin.write(line + "\n")
-    process.stdin.flush()
-
-
-def answer(process: "subprocess.Popen[str]") -> str:
-    assert process.stdout is not None
-    return process.stdout.readline().strip()
 
 
 def test_of_three_promoters_at_once_one_wins_and_the_others_are_told(
@@ -69,16 +35,7 @@ def test_of_three_promoters_at_once_one_wins_and_the_others_are_told(
         rivals = [stack.enter_context(promoter(home)) for _ in range(PROMOTERS)]
         assert [answer(rival) for rival in rivals] == ["ready"] * PROMOTERS
         for _ in range(ROUNDS):
-            champion = now(workspace).champion
-            versions = [register(workspace) for _ in rivals]
-            for rival, version in zip(rivals, versions, strict=True):
-                tell(rival, f"{version} {champion or '-'}")
-            said = dict(zip(versions, [answer(rival) for rival in rivals], strict=True))
-            (winner,) = (version for version, line in said.items() if line == "promoted")
-            told = [line for version, line in said.items() if version != winner]
-            assert all(f"the champion is now version {winner}" in line for line in told), said
-            assert now(workspace).champion == winner
-            check(workspace)
+            race(workspace, rivals)
     snapshot = read_snapshot(workspace)
     assert snapshot is not None
     assert list(snapshot.observed.stages.values()).count(PRODUCTION) == 1

@@ -10,11 +10,11 @@ from mlflow import MlflowClient
 
 from contract.names import ARCHIVED, CHALLENGER, CHAMPION, PREVIOUS, PRODUCTION, STAGING
 from pipelines.registry.move import settle
-from tests.faults.test_moves import answer, promoter, tell
+from tests.support.promoters import answer, promoter, race
 from tests.support.rounds import FULL
 from tests.support.stores import new_database
 from tests.support.tracking import give_rights, sign_in, signed_in_server
-from tests.support.versions import check, now, register, releases_on
+from tests.support.versions import register, releases_on
 
 NAME = "made"
 PEOPLE = ("ann", "bob", "cem", "dee")
@@ -50,6 +50,11 @@ def test_of_four_promoters_at_once_one_wins_whatever_hands_do(
     old = [register(workspace)]
     for person in PEOPLE:
         give_rights(address, person, NAME)
+
+    def hands(versions: list[str]) -> None:
+        for _ in range(HANDS):
+            by_hand(workspace.client, [*old, *versions], chance)
+
     with ExitStack() as stack:
         rivals = []
         for person in PEOPLE:
@@ -58,19 +63,7 @@ def test_of_four_promoters_at_once_one_wins_whatever_hands_do(
         sign_in(monkeypatch, address, "admin")
         assert [answer(rival) for rival in rivals] == ["ready"] * len(PEOPLE)
         for _ in range(ROUNDS):
-            champion = now(workspace).champion
-            versions = [register(workspace) for _ in rivals]
-            for rival, version in zip(rivals, versions, strict=True):
-                tell(rival, f"{version} {champion or '-'}")
-            for _ in range(HANDS):
-                by_hand(workspace.client, [*old, *versions], chance)
-            said = dict(zip(versions, [answer(rival) for rival in rivals], strict=True))
-            (winner,) = (version for version, line in said.items() if line == "promoted")
-            told = [line for version, line in said.items() if version != winner]
-            assert all(f"the champion is now version {winner}" in line for line in told), said
-            assert now(workspace).champion == winner
-            check(workspace)
-            old += versions
+            old += race(workspace, rivals, hands)
     made = [entry.move for entry in settle(workspace)]
     assert made.count("promote") == ROUNDS
     assert "external" in made

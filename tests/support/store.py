@@ -2,8 +2,11 @@
 
 import subprocess
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
+import pytest
 from pyarrow import fs
 
 from pipelines.replaying.service_process import free_port
@@ -74,3 +77,14 @@ class Store:
         """Away, at once."""
         self._process.kill()
         self._process.wait()
+
+
+@contextmanager
+def running_store(folder: Path, patch: pytest.MonkeyPatch) -> Iterator[Store]:
+    """A store that runs, known to this process and to those that it starts."""
+    store = Store(folder)
+    for name, value in store.environment.items():
+        patch.setenv(name, value)
+    store.start()
+    yield store
+    store.kill()

@@ -25,7 +25,7 @@ from tests.conftest import deliver, made_rows
 from tests.support import monitored as made
 from tests.support.rounds import FULL
 from tests.support.service import Service, running, until
-from tests.support.store import Store
+from tests.support.store import Store, running_store
 from tests.support.stores import new_database
 from tests.support.tracking import give_rights, sign_in, signed_in_server
 from tests.support.turned import DAYS, FILE, N_ROWS, declared, watch
@@ -43,12 +43,8 @@ def databases(postgresql: str) -> tuple[str, str]:
 @pytest.fixture
 def store(home: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Store]:
     """S3 for the tables and the artifacts, known to every process that is started here."""
-    found = Store(home / "store")
-    for name, value in found.environment.items():
-        monkeypatch.setenv(name, value)
-    found.start()
-    yield found
-    found.kill()
+    with running_store(home / "store", monkeypatch) as found:
+        yield found
 
 
 @pytest.fixture
