@@ -79,7 +79,7 @@ def _beats_baseline(comparison: Comparison | None) -> GateFinding:
     if comparison is None:
         return GateFinding(False, "there is no champion yet, and no comparison with the baseline")
     good, sentence = _shown(comparison, "the baseline", 0.0)
-    return GateFinding(good, f"there is no champion yet: {sentence}")
+    return GateFinding(good, f"there is no champion yet; {sentence}")
 
 
 def _better(gates: Gates, champion: Champion, allow_breaking: bool) -> Iterator[GateFinding]:

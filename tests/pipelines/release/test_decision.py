@@ -101,7 +101,7 @@ def test_the_first_version_must_beat_the_baseline_and_reach_the_limits() -> None
     decision = decide(GATES, FIRST)
     assert decision.passed, decision.reasons
     assert decision.reasons[0] == (
-        "there is no champion yet: accuracy 0.8000 against 0.6000 of the baseline: difference "
+        "there is no champion yet; accuracy 0.8000 against 0.6000 of the baseline: difference "
         "+0.2000, lower bound +0.1000, above +0 is required"
     )
     assert decision.warnings == ()
@@ -126,7 +126,7 @@ def test_who_says_no_to_everything_does_not_pass_where_nearly_all_is_no() -> Non
     )
     decision = decide(use_case.gates, evidence)
     assert decision.reasons == (
-        "there is no champion yet: accuracy 0.9983 against 0.9983 of the baseline: difference "
+        "there is no champion yet; accuracy 0.9983 against 0.9983 of the baseline: difference "
         "+0.0000, lower bound +0.0000, above +0 is required",
         "5 holdout rows of 'True', the rarest class; at least 10 are required",
     )
