@@ -38,7 +38,7 @@ estimator:
 """
 
 
-@pytest.mark.skipif(not FULL, reason="a whole pipeline: with FOURCYCLE_FAULT_ROUNDS=full")
+@pytest.mark.skipif(not FULL, reason="make faults: a whole pipeline and a service")
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 def test_it_reaches_production_and_stops_where_its_code_is_gone(home: Path) -> None:
     (home / "my_model.py").write_text(CODE)
