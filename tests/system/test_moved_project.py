@@ -35,12 +35,12 @@ def planned(project: Path) -> str:
 
 def test_a_fresh_clone_has_one_built(project: Path) -> None:
     shutil.rmtree(project / ".venv")
-    assert planned(project).startswith("sh scripts/setup\n")
+    assert "scripts/setup" in planned(project)
 
 
 def test_a_newer_lock_has_it_built_anew(project: Path) -> None:
     os.utime(project / ".venv/.installed", (0, 0))
-    assert planned(project).startswith("sh scripts/setup\n")
+    assert "scripts/setup" in planned(project)
 
 
 def test_an_environment_in_its_place_is_kept(project: Path) -> None:
