@@ -19,7 +19,7 @@ export MLFLOW_DISABLE_TELEMETRY := true
 export DO_NOT_TRACK := 1
 export GX_ANALYTICS_ENABLED := false
 
-.PHONY: help run check train serve monitor replay ui test docs-check faults soak tables lint bench lock clean
+.PHONY: help run check train serve monitor replay ui test docs-check faults soak tables lint bench ci-report lock clean
 
 help:  ## This list
 	@echo 'make <target> [USE_CASE=flights] [PORT=...]'
@@ -56,6 +56,10 @@ ui: $(INSTALLED)  ## MLflow's user interface (127.0.0.1:5000; PORT=)
 
 test: lint  ## Lint, types and every test
 	@OMP_NUM_THREADS=1 pytest -n 2
+
+ci-report: $(INSTALLED)  ## What this change does to the model, as a comment (BASE=origin/main, SAMPLE=, PR=)
+	@python -m pipelines.ci_report --use-case '$(USE_CASE)' --base '$(or $(BASE),origin/main)' \
+		--sample '$(SAMPLE)' --pull-request '$(PR)'
 
 docs-check: $(INSTALLED)  ## Every command of the documents, also those that take minutes
 	@FOURCYCLE_DOCS=full OMP_NUM_THREADS=1 pytest -v -rs tests/system/test_docs.py

@@ -22,8 +22,8 @@ from pipelines.data.validated import Validated
 from pipelines.evaluate import evaluate
 from pipelines.gate import AllowBreakingOption, Gated, gate
 from pipelines.ingest import Ingested, ingest
-from pipelines.model.results import Evaluated
-from pipelines.package import package
+from pipelines.model.results import Evaluated, Trained
+from pipelines.package import Packaged, package
 from pipelines.promote import conclude
 from pipelines.register import Registered, register
 from pipelines.registry.versions import Version
@@ -60,6 +60,45 @@ def pipeline(
         return after_ingest(workspace, ingest(workspace, rehearsal), tune, allow_breaking)
 
 
+@dataclass(frozen=True)
+class Candidate:
+    """What the model cycle made: a measured package that no registry knows yet."""
+
+    validated: Validated
+    trained: Trained
+    evaluated: Evaluated
+    packaged: Packaged
+    done: dict[str, Done[Any]]
+
+
+def make_candidate(
+    workspace: Workspace,
+    ingested: Done[Ingested],
+    tune: int = 0,
+    among: Sequence[TableVersion] = (),
+) -> Candidate:
+    """The steps from validation to packaging."""
+    validated = validate(workspace, ingested.result)
+    divided = split(workspace, validated.result, among)
+    trained = train(workspace, divided.result, tune)
+    evaluated = evaluate(workspace, trained.result)
+    packaged = package(workspace, trained.result)
+    return Candidate(
+        validated.result,
+        trained.result,
+        evaluated.result,
+        packaged.result,
+        {
+            "ingest": ingested,
+            "validate": validated,
+            "split": divided,
+            "train": trained,
+            "evaluate": evaluated,
+            "package": packaged,
+        },
+    )
+
+
 def after_ingest(
     workspace: Workspace,
     ingested: Done[Ingested],
@@ -73,14 +112,10 @@ def after_ingest(
     `among` are the tables whose keys may take part, all where there is none; `because` are tags
     that say on the version why it was made.
     """
-    done: dict[str, Done[Any]] = {"ingest": ingested}
-    validated = done["validate"] = validate(workspace, ingested.result)
-    divided = done["split"] = split(workspace, validated.result, among)
-    trained = done["train"] = train(workspace, divided.result, tune)
-    evaluated = done["evaluate"] = evaluate(workspace, trained.result)
-    packaged = done["package"] = package(workspace, trained.result)
+    candidate = make_candidate(workspace, ingested, tune, among)
+    done, validated, evaluated = candidate.done, candidate.validated, candidate.evaluated
     registered = done["register"] = register(
-        workspace, validated.result, trained.result, evaluated.result, packaged.result, because
+        workspace, validated, candidate.trained, evaluated, candidate.packaged, because
     )
     version = Version.read(workspace, registered.result.version)
     gated = done["gate"] = gate(workspace, version, allow_breaking, reuse=True)
@@ -89,8 +124,8 @@ def after_ingest(
         done["promote"] = concluded.promoted
     outcome = Outcome(
         ingested=ingested.result,
-        validated=validated.result,
-        evaluated=evaluated.result,
+        validated=validated,
+        evaluated=evaluated,
         registered=registered.result,
         gated=gated.result,
         conclusion=concluded.sentence,

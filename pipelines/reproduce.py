@@ -10,7 +10,6 @@ import platform
 import subprocess
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -18,7 +17,6 @@ import mlflow
 
 from contract.errors import BadInput, Refused
 from contract.names import USE_CASE_FILE, experiment
-from contract.processes import run_to_end
 from contract.store.tables import CONTENT_HASH, TableVersion
 from contract.use_case.loader import parse_frozen
 from pipelines.gate import VersionOption
@@ -26,8 +24,9 @@ from pipelines.model.results import Trained
 from pipelines.registry.fetch import fetch
 from pipelines.registry.versions import Version, champion_of
 from pipelines.runtime import cli
-from pipelines.runtime.code_hash import PROJECT, code_hash
+from pipelines.runtime.code_hash import code_hash
 from pipelines.runtime.console import console, summary
+from pipelines.runtime.git_commit import checkout
 from pipelines.runtime.step import Done, Result, Step, execute, load_result, lock_hash
 from pipelines.runtime.workspace import Workspace, open_workspace
 from pipelines.split import SplitMade
@@ -147,21 +146,6 @@ def _code_differences(workspace: Workspace, trained: Trained) -> Iterator[str]:
             yield f"{OWN_CLASS_TAG}: was {trained.code_hash}, is {found}"
 
 
-@contextmanager
-def _checkout(revision: str) -> Iterator[Path]:
-    """The project at a commit, in a work tree of its own that is removed again."""
-    git = ["git", "-C", str(PROJECT), "worktree"]
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name) / "project"
-        added = run_to_end([*git, "add", "--detach", str(folder), revision])
-        if added.code:
-            raise Refused(f"Commit {revision} can't be checked out: {added.reason}")
-        try:
-            yield folder
-        finally:
-            subprocess.run([*git, "remove", "--force", str(folder)], check=True)
-
-
 def _by_its_commit(use_case: str, workspace: Workspace, version: Version, env: str) -> None:
     """Run this step by MLflow at the version's commit; Refused when that did not reproduce it."""
     revision = version.tags.get(GIT_COMMIT_TAG, "")
@@ -172,7 +156,7 @@ def _by_its_commit(use_case: str, workspace: Workspace, version: Version, env: s
             f"{version.tags.get(GIT_DIRTY_TAG)})."
         )
     console().print(f"The code has changed since; training by commit {revision[:12]} ({env}).")
-    with _checkout(revision) as folder:
+    with checkout(revision) as folder:
         command = ["mlflow", "run", str(folder), "-e", "reproduce", "--env-manager", env]
         command += ["--experiment-name", experiment(workspace.use_case.name, "training")]
         parameters = {

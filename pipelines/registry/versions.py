@@ -28,6 +28,7 @@ class Version:
     run_id: str
     source: str
     tags: dict[str, str] = field(default_factory=dict)
+    card: str = ""  # the description
 
     @property
     def train_run(self) -> str:
@@ -43,6 +44,7 @@ class Version:
             str(entity.run_id),
             str(entity.source),
             dict(entity.tags),
+            str(entity.description or ""),
         )
 
     @classmethod

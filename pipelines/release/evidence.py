@@ -5,7 +5,7 @@ holdout that the version was registered with. What fails becomes a problem, whic
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
 import numpy as np
@@ -83,11 +83,13 @@ def gather(
     version: Version,
     champion: Version | None,
     validation: str | None,
+    their_tables: Tables | None = None,
 ) -> GateEvidence:
     """Measure a version, and the champion beside it where there is one.
 
-    `validation` is how the validation of its data came out, in words; None where none is known.
-    What fails here or failed before under the same `attempt` is among the problems.
+    `their_tables` hold what the champion was trained on, where that is another root than the
+    workspace's. `validation` is how the validation of its data came out, in words; None where none
+    is known. What fails here or failed before under the same `attempt` is among the problems.
     """
     tables, me = workspace.tables, f"version {version.version}"
     loaded = attempt(f"{me} can't be served", lambda: load(workspace, version))
@@ -117,7 +119,14 @@ def gather(
         size_mb=loaded.size_mb if loaded else None,
         opponent=_alone(attempt, mine, trivial)
         if champion is None
-        else _meet(attempt, workspace, champion, rows, loaded, mine),
+        else _meet(
+            attempt,
+            replace(workspace, tables=their_tables or tables),
+            champion,
+            rows,
+            loaded,
+            mine,
+        ),
         problems=tuple(attempt.problems),  # last: what came before may have added some
     )
 

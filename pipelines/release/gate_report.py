@@ -44,8 +44,15 @@ def page(gates: Gates, evidence: GateEvidence, decision: GateDecision) -> str:
     word = "passed" if decision.passed else "refused"
     parts = [
         f"# Version {evidence.version}: {word}",
-        "\n".join(f"- {plain(reason)}" for reason in decision.reasons),
+        *sections(gates, evidence, decision),
+        "The whole evidence: artifact `gate/evidence.json`.",
     ]
+    return "\n\n".join(parts) + "\n"
+
+
+def sections(gates: Gates, evidence: GateEvidence, decision: GateDecision) -> list[str]:
+    """The reasons, then the numbers, in Markdown."""
+    parts = ["\n".join(f"- {plain(reason)}" for reason in decision.reasons)]
     if decision.warnings:
         warned = "\n".join(f"- {plain(warning)}" for warning in decision.warnings)
         parts.append(f"## Warnings\n\n{warned}")
@@ -59,8 +66,7 @@ def page(gates: Gates, evidence: GateEvidence, decision: GateDecision) -> str:
         ]
         head = ("metric", "value", "baseline")
         parts.append("## On the holdout, as packaged\n\n" + markdown_table(head, rows))
-    parts.append("The whole evidence: artifact `gate/evidence.json`.")
-    return "\n\n".join(parts) + "\n"
+    return parts
 
 
 def slice_table(

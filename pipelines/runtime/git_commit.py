@@ -1,5 +1,12 @@
 """Which code this is: the git commit, and whether the work tree differs from it."""
 
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from contract.errors import Refused
 from contract.processes import run_to_end
 from pipelines.runtime.code_hash import PROJECT
 
@@ -22,3 +29,18 @@ def _git(*arguments: str) -> str | None:
     except OSError:  # no git, or no answer in time
         return None
     return done.output.strip() if done.code == 0 else None
+
+
+@contextmanager
+def checkout(revision: str) -> Iterator[Path]:
+    """The project at a commit, in a work tree of its own that is removed again."""
+    git = ["git", "-C", str(PROJECT), "worktree"]
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name) / "project"
+        added = run_to_end([*git, "add", "--detach", str(folder), revision])
+        if added.code:
+            raise Refused(f"Commit {revision} can't be checked out: {added.reason}")
+        try:
+            yield folder
+        finally:
+            subprocess.run([*git, "remove", "--force", str(folder)], check=True)
