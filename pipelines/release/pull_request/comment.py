@@ -1,5 +1,6 @@
 """The comment on a pull request: what a change does to the model, in GitHub's Markdown."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -171,8 +172,7 @@ def _code(text: str) -> str:
 
 def _fenced(difference: str) -> str:
     """A block that no line of its own can end."""
-    longest = max((len(run) for run in difference.split() if set(run) == {"`"}), default=0)
-    fence = "`" * max(3, longest + 1)
+    fence = "`" * max(3, 1 + max(map(len, re.findall("`+", difference)), default=0))
     return f"{fence}diff\n{difference}\n{fence}"
 
 
