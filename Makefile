@@ -3,9 +3,13 @@
 SHELL := /bin/sh
 
 USE_CASE ?= flights
+export REASON ?= asked for by hand
 PORT ?=
 BENCH ?= pipeline
-MLFLOW_TRACKING_URI ?= sqlite:///mlflow.db
+# Also where it is set to nothing, as CI sets a secret that a fork does not have.
+ifeq ($(strip $(MLFLOW_TRACKING_URI)),)
+MLFLOW_TRACKING_URI := sqlite:///mlflow.db
+endif
 
 VENV := .venv
 INSTALLED := $(VENV)/.installed
@@ -19,7 +23,8 @@ export MLFLOW_DISABLE_TELEMETRY := true
 export DO_NOT_TRACK := 1
 export GX_ANALYTICS_ENABLED := false
 
-.PHONY: help run check train serve monitor replay ui test docs-check faults soak tables lint bench ci-report lock clean
+.PHONY: help run check train serve monitor replay ui test docs-check faults soak tables lint bench ci-report release rollback debian dist publish audit images \
+	images-push lock clean
 
 help:  ## This list
 	@echo 'make <target> [USE_CASE=flights] [PORT=...]'
@@ -57,9 +62,15 @@ ui: $(INSTALLED)  ## MLflow's user interface (127.0.0.1:5000; PORT=)
 test: lint  ## Lint, types and every test
 	@OMP_NUM_THREADS=1 pytest -n 2
 
-ci-report: $(INSTALLED)  ## What this change does to the model, as a comment (BASE=origin/main, SAMPLE=, PR=)
+ci-report: $(INSTALLED)  ## What a change does to the model, as a comment (BASE=origin/main, SAMPLE=, PR=)
 	@python -m pipelines.ci_report --use-case '$(USE_CASE)' --base '$(or $(BASE),origin/main)' \
 		--sample '$(SAMPLE)' --pull-request '$(PR)'
+
+release: $(INSTALLED)  ## In CI: promote what waits, for whoever let the deployment through
+	@python -m pipelines.ci_release --use-case '$(USE_CASE)'
+
+rollback: $(INSTALLED)  ## Back to the version before (REASON=)
+	@python -m pipelines.rollback --use-case '$(USE_CASE)' --reason "$$REASON"
 
 docs-check: $(INSTALLED)  ## Every command of the documents, also those that take minutes
 	@FOURCYCLE_DOCS=full OMP_NUM_THREADS=1 pytest -v -rs tests/system/test_docs.py
@@ -82,9 +93,33 @@ tables: $(INSTALLED)  ## Made tables of 2 million rows, 300 columns, 60 classes:
 bench: $(INSTALLED)  ## Measure: BENCH=pipeline, serving, overload, logging, scorer, gate, monitoring, detectors
 	@python -m 'benchmarks.$(BENCH)'
 
+debian:  ## Programs that tests drive: a browser, a load generator, ... (Debian, root)
+	@sh scripts/debian
+
+dist: $(INSTALLED)  ## A wheel, and the notes of CHANGELOG.md about TAG=v1.2.3, in build/dist
+	@sh scripts/dist '$(TAG)'
+
+publish:  ## A release page on GitHub from what dist and audit made (TAG=v1.2.3)
+	@gh release create '$(TAG)' --verify-tag --title '$(TAG)' --notes-file build/dist/notes.md \
+		build/dist/*.whl build/sbom.json
+
+audit: $(INSTALLED)  ## What is locked, as a CycloneDX SBOM, and known holes in it, in build/
+	@mkdir -p build
+	@sh scripts/tool audit cyclonedx-py requirements requirements.lock --pyproject pyproject.toml -o build/sbom.json
+	@sh scripts/tool audit pip-audit --disable-pip --require-hashes -r requirements.lock -f json -o build/audit.json
+
+images:  ## Build the three images, fourcycle-serving, -jobs and -tracking
+	@for image in serving jobs tracking; do \
+		docker build -f docker/$$image.Dockerfile -t fourcycle-$$image . || exit 1; done
+
+images-push:  ## Push them as IMAGES=registry/owner/name, -serving ... with TAG=; their digests for CI
+	@sh scripts/push '$(IMAGES)' '$(TAG)'
+
 lock: $(INSTALLED)  ## Resolve pyproject.toml anew into requirements.lock
 	@uv pip compile --quiet --upgrade --universal --generate-hashes --extra dev --no-emit-index-url \
 		--no-emit-find-links --python-version 3.11 pyproject.toml -o requirements.lock
+	@for set in scripts/tools/*.in; do uv pip compile --quiet --upgrade --universal --generate-hashes \
+		--no-emit-index-url --no-emit-find-links --python-version 3.11 $$set -o $${set%.in}.lock; done
 
 clean:  ## Remove caches; ALL=yes also removes runs, models and tables
 	@find . -path './$(VENV)' -prune -o -name __pycache__ -type d -exec rm -rf {} +

@@ -42,7 +42,6 @@ from pipelines.runtime.workspace import Workspace, connected
 LOCK = "requirements.lock"
 CANDIDATE = "of this change"
 JOB_SUMMARY = "GITHUB_STEP_SUMMARY"  # a file whose Markdown GitHub shows beside the job
-ASKED = ("GITHUB_TOKEN", "GITHUB_REPOSITORY")
 
 BaseOption = Annotated[str, typer.Option(help="The branch that the change wants to join.")]
 OutputOption = Annotated[str, typer.Option(help="File that the comment is written to.")]
@@ -178,14 +177,9 @@ def _git(*words: str) -> str:
 
 def _publish(number: str, use_case: str, text: str) -> str:
     """Comment on the pull request; the comment's address."""
-    token, repository = (os.environ.get(name, "") for name in ASKED)
-    if not (token and repository):
-        raise BadInput(f"To comment on a pull request {' and '.join(ASKED)} must be set.")
     if not number.isdigit():
         raise BadInput(f"pull_request: the number of a pull request is needed, found {number!r}.")
-    api = os.environ.get("GITHUB_API_URL") or "https://api.github.com"
-    thread = github.PullRequest(api, token, repository, int(number))
-    return github.publish(thread, marker(use_case), text)
+    return github.comment_on(github.Repository.of_job(), int(number), marker(use_case), text)
 
 
 def main(

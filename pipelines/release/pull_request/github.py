@@ -1,6 +1,8 @@
-"""One comment on a pull request by GitHub's REST interface: written once, then updated."""
+"""GitHub by its REST interface: one comment on a pull request, and who let a deployment through."""
 
+import os
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,49 +12,74 @@ from contract.errors import BadInput, Unavailable
 
 TIMEOUT_S = 30
 PER_PAGE = 100
+TOKEN, REPOSITORY, API = "GITHUB_TOKEN", "GITHUB_REPOSITORY", "GITHUB_API_URL"
+PUBLIC_API = "https://api.github.com"
 
 
 @dataclass(frozen=True)
-class PullRequest:
-    """Where to comment, and the token that allows it."""
+class Repository:
+    """A repository and the token by which it is asked."""
 
     api: str
     token: str
-    repository: str  # owner/name
-    number: int
+    name: str  # owner/name
+
+    @classmethod
+    def of_job(cls) -> "Repository":
+        """The one whose workflow runs this; BadInput where none does."""
+        token, name = (os.environ.get(variable, "") for variable in (TOKEN, REPOSITORY))
+        if not (token and name):
+            raise BadInput(f"To speak to GitHub {TOKEN} and {REPOSITORY} must be set.")
+        return cls(os.environ.get(API) or PUBLIC_API, token, name)
 
 
-def publish(pull_request: PullRequest, mark: str, text: str) -> str:
+def comment_on(repository: Repository, number: int, mark: str, text: str) -> str:
     """Write the comment that begins with `mark`, over an older one; its address.
 
     Unavailable where GitHub does not answer, BadInput where it refuses.
     """
-    repository, number = pull_request.repository, pull_request.number
+    thread = f"/repos/{repository.name}/issues/{number}/comments"
+    with _asking(repository, "pull-requests: write") as client:
+        older = next((c for c in _comments(client, thread) if c["body"].startswith(mark)), None)
+        if older:
+            path = f"/repos/{repository.name}/issues/comments/{older['id']}"
+            answer = client.patch(path, json={"body": text})
+        else:
+            answer = client.post(thread, json={"body": text})
+        answer.raise_for_status()
+    return str(answer.json().get("html_url", ""))
+
+
+def approver_of(repository: Repository, run: str) -> str:
+    """Who let the deployment of a workflow's run through last; "" where nobody was asked.
+
+    Unavailable where GitHub does not answer, BadInput where it refuses.
+    """
+    with _asking(repository, "actions: read") as client:
+        answer = client.get(f"/repos/{repository.name}/actions/runs/{run}/approvals")
+        answer.raise_for_status()
+    given = [a["user"]["login"] for a in answer.json() if a["state"] == "approved"]
+    return str(given[-1]) if given else ""
+
+
+@contextmanager
+def _asking(repository: Repository, permission: str) -> Iterator[httpx.Client]:
+    """A client whose failures are sentences; `permission` is what the token needs."""
     headers = {
-        "Authorization": f"Bearer {pull_request.token}",
+        "Authorization": f"Bearer {repository.token}",
         "Accept": "application/vnd.github+json",
     }
-    thread = f"/repos/{repository}/issues/{number}/comments"
     try:
-        with httpx.Client(base_url=pull_request.api, headers=headers, timeout=TIMEOUT_S) as client:
-            older = next((c for c in _comments(client, thread) if c["body"].startswith(mark)), None)
-            if older:
-                path = f"/repos/{repository}/issues/comments/{older['id']}"
-                answer = client.patch(path, json={"body": text})
-            else:
-                answer = client.post(thread, json={"body": text})
-            answer.raise_for_status()
+        with httpx.Client(base_url=repository.api, headers=headers, timeout=TIMEOUT_S) as client:
+            yield client
     except httpx.HTTPStatusError as error:
-        code = error.response.status_code
+        code, path = error.response.status_code, error.request.url.path
         raise BadInput(
-            f"GitHub answers {code} to the comment on pull request {number}; GITHUB_TOKEN needs "
-            "the permission pull-requests: write."
+            f"GitHub answers {code} to {path}; {TOKEN} needs the permission {permission}."
         ) from error
     except httpx.HTTPError as error:
-        raise Unavailable(
-            f"GitHub ({pull_request.api}) does not answer: {type(error).__name__}."
-        ) from error
-    return str(answer.json().get("html_url", ""))
+        away = f"GitHub ({repository.api}) does not answer: {type(error).__name__}."
+        raise Unavailable(away) from error
 
 
 def _comments(client: httpx.Client, thread: str) -> Iterator[dict[str, Any]]:

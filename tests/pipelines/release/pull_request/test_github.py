@@ -8,7 +8,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 
 from contract.errors import BadInput, Unavailable
-from pipelines.release.pull_request.github import PER_PAGE, PullRequest, publish
+from pipelines.release.pull_request.github import PER_PAGE, Repository, comment_on
 
 MARK = "<!-- fourcycle: made -->"
 
@@ -60,10 +60,10 @@ def api() -> Iterator[str]:
 def test_the_second_report_replaces_the_first_and_no_other_comment(api: str) -> None:
     others = [{"id": i, "body": f"remark {i}"} for i in range(PER_PAGE + 5)]
     Comments.kept = [dict(other) for other in others]
-    where = PullRequest(api, "right", "we/ours", 7)
-    assert publish(where, MARK, f"{MARK} first") == "address"
-    publish(where, MARK, f"{MARK} second")
-    publish(where, "<!-- fourcycle: other -->", "<!-- fourcycle: other --> of its own")
+    ours = Repository(api, "right", "we/ours")
+    assert comment_on(ours, 7, MARK, f"{MARK} first") == "address"
+    comment_on(ours, 7, MARK, f"{MARK} second")
+    comment_on(ours, 7, "<!-- fourcycle: other -->", "<!-- fourcycle: other --> of its own")
     bodies = [comment["body"] for comment in Comments.kept]
     expected = [other["body"] for other in others]
     assert bodies == [*expected, f"{MARK} second", "<!-- fourcycle: other --> of its own"]
@@ -71,10 +71,10 @@ def test_the_second_report_replaces_the_first_and_no_other_comment(api: str) -> 
 
 def test_a_token_that_may_not_comment_is_told_so_without_being_shown(api: str) -> None:
     with pytest.raises(BadInput, match=r"403.*pull-requests: write") as refused:
-        publish(PullRequest(api, "wrong", "we/ours", 7), MARK, MARK)
+        comment_on(Repository(api, "wrong", "we/ours"), 7, MARK, MARK)
     assert "wrong" not in str(refused.value)
 
 
 def test_nobody_answers() -> None:
     with pytest.raises(Unavailable, match="does not answer"):
-        publish(PullRequest("http://127.0.0.1:9", "right", "we/ours", 7), MARK, MARK)
+        comment_on(Repository("http://127.0.0.1:9", "right", "we/ours"), 7, MARK, MARK)
