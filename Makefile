@@ -23,8 +23,7 @@ export MLFLOW_DISABLE_TELEMETRY := true
 export DO_NOT_TRACK := 1
 export GX_ANALYTICS_ENABLED := false
 
-.PHONY: help run check train serve monitor replay ui test docs-check faults soak tables lint bench ci-report release rollback debian dist publish audit images \
-	images-push lock clean
+.PHONY: help run check train serve monitor replay ui test docs-check faults soak tables lint bench ci-report release rollback debian dist publish audit images images-push lock clean
 
 help:  ## This list
 	@echo 'make <target> [USE_CASE=flights] [PORT=...]'

@@ -45,7 +45,7 @@ def page(gates: Gates, evidence: GateEvidence, decision: GateDecision) -> str:
     parts = [
         f"# Version {evidence.version}: {word}",
         *sections(gates, evidence, decision),
-        "The whole evidence: artifact `gate/evidence.json`.",
+        "The whole evidence: artifact `gate/evidence.json`; the resamples: `gate/difference.png`.",
     ]
     return "\n\n".join(parts) + "\n"
 
@@ -107,7 +107,7 @@ def _against(
     ]
     title = f"## Against champion version {champion.version}, on {count(evidence.rows or 0)} rows"
     n_resamples = count(len(comparison.drawn))
-    note = f"Paired bootstrap, {n_resamples} resamples: artifact `gate/difference.png`."
+    note = f"Paired bootstrap, {n_resamples} resamples."
     parts = [f"{title}\n\n{markdown_table(('', comparison.metric), rows)}\n\n{note}"]
     if comparison.slices:
         head, lines = slice_table(gates, comparison)

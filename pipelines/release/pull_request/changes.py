@@ -68,5 +68,5 @@ def card_difference(before: str, now: str) -> str:
 
     Written without the head that names files.
     """
-    old, new = (card.partition(f"\n{LINEAGE}")[0].splitlines() for card in (before, now))
+    old, new = (card.partition(f"\n{LINEAGE}")[0].split("\n") for card in (before, now))
     return "\n".join(list(unified_diff(old, new, lineterm="", n=1))[2:])
