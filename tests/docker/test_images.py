@@ -1,13 +1,16 @@
 """The images: linted, made of folders that exist, without an open port or a known password."""
 
+import json
 import re
 import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 from compose_spec import PyCompose
+from pydantic import SecretStr
 
 from contract.settings import Settings
 from pipelines.runtime.code_hash import PROJECT, import_closure
@@ -61,8 +64,13 @@ def test_an_image_holds_the_rooms_that_its_command_imports(image: str, module: s
     assert needed <= copied(DOCKER / f"{image}.Dockerfile") & ROOMS
 
 
+def merged(text: str) -> str:
+    """YAML with `<<` and anchors written out, which this reading of the specification lacks."""
+    return yaml.safe_dump(yaml.safe_load(text), sort_keys=False)
+
+
 def test_compose_follows_the_specification(compose: dict[str, Any]) -> None:
-    parsed = PyCompose.from_yaml((DOCKER / "compose.yaml").read_text(encoding="utf-8"))
+    parsed = PyCompose.from_yaml(merged((DOCKER / "compose.yaml").read_text(encoding="utf-8")))
     assert set(parsed.service_names()) == set(compose["services"])
 
 
@@ -74,7 +82,7 @@ def test_the_specification_is_checked_not_skipped(right: str, wrong: str) -> Non
     text = (DOCKER / "compose.yaml").read_text(encoding="utf-8")
     assert right in text
     with pytest.raises(ValueError, match=wrong.rsplit(": ", maxsplit=1)[-1].strip(":")):
-        PyCompose.from_yaml(text.replace(right, wrong))
+        PyCompose.from_yaml(merged(text.replace(right, wrong)))
 
 
 def test_compose_names_what_it_declares(compose: dict[str, Any]) -> None:
@@ -110,7 +118,81 @@ def test_passwords_have_no_default(compose: dict[str, Any]) -> None:
                 assert re.match(r"^\$\{[A-Z_]+:\?", value), name
 
 
-def test_the_jobs_get_every_setting_of_alerts(compose: dict[str, Any]) -> None:
-    wanted = {f"FOURCYCLE_{n.upper()}" for n in Settings.model_fields if n.startswith("alert_")}
-    given = compose["services"]["jobs"]["environment"]
-    assert {name: given[name] for name in wanted} == dict.fromkeys(wanted)
+# Settings that compose decides itself, since they are about the container and not about the host.
+OF_THE_CONTAINER = {
+    "tracking_uri": "http://tracking:5000",
+    "serve_host": "0.0.0.0",  # of the container's network, which this host can't reach
+    "serve_port": 8080,
+    "schedule_port": 8081,
+}
+# Settings that one kind of process alone reads; all others are for both.
+JOBS = ("actor", "sign_key", "alert_", "schedule_")
+SERVING = ("serve_", "log_", "ship_")
+BOTH = ("serve_code", "log_secret", "log_spool")
+VARIABLES = {"tracking_uri": "MLFLOW_TRACKING_URI", "mlflow_user": "MLFLOW_TRACKING_USERNAME"}
+ASK = """
+import json
+from pydantic import SecretStr
+from contract.settings import Settings
+plain = lambda value: value.get_secret_value() if isinstance(value, SecretStr) else value
+print(json.dumps({name: plain(value) for name, value in Settings()}))
+"""
+
+
+def told(compose: dict[str, Any], service: str, env_file: dict[str, str]) -> dict[str, str]:
+    """The environment of a service's process, as compose makes it of the image's and of .env."""
+    dockerfile = compose["services"][service]["build"]["dockerfile"]
+    lines = (PROJECT / dockerfile).read_text(encoding="utf-8").replace("\\\n", " ")
+    environment = dict(
+        re.findall(r"([A-Z_]+)=(\S+)", "".join(re.findall(r"^ENV .+$", lines, re.M)))
+    )
+    for name, value in compose["services"][service]["environment"].items():
+        if value is None:
+            environment |= {name: env_file[name]} if name in env_file else {}
+        else:
+            environment[name] = re.sub(
+                r"\$\{(\w+):-([^}]*)\}", lambda m: env_file.get(m[1]) or m[2], str(value)
+            )
+    return environment
+
+
+def other(name: str, default: Any) -> str:
+    """A value that a setting takes and that is not its default."""
+    kinds = {"log_sync": "os", "log_full": "reject", "serve_follow": "alias"}
+    kinds |= {"alert_smtp_tls": "required", "alert_webhook_secret": f"whsec_{'A' * 32}"}
+    if name in kinds:
+        return kinds[name]
+    if isinstance(default, SecretStr):
+        return f"secret of {name}"
+    if isinstance(default, bool):
+        return str(not default)
+    return str(default + 1) if isinstance(default, int | float) else f"/{name}"
+
+
+@pytest.mark.parametrize(
+    ("service", "kind"), [("jobs", JOBS), ("schedule", JOBS), ("serving", SERVING)]
+)
+def test_every_setting_of_env_reaches_the_process_that_reads_it(
+    compose: dict[str, Any], service: str, kind: tuple[str, ...], tmp_path: Path
+) -> None:
+    fields = Settings.model_fields
+    given = {name: other(name, info.default) for name, info in fields.items()}
+    env_file = {VARIABLES.get(n, f"FOURCYCLE_{n.upper()}"): value for n, value in given.items()}
+    process = subprocess.run(
+        [sys.executable, "-c", ASK],
+        env={"PYTHONPATH": str(PROJECT)} | told(compose, service, env_file),
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert process.returncode == 0, process.stderr
+    seen = json.loads(process.stdout)
+    foreign = tuple(set(JOBS + SERVING) - set(kind))
+    for name in fields:
+        if name in OF_THE_CONTAINER and (name == "tracking_uri" or name.startswith(kind)):
+            assert seen[name] == OF_THE_CONTAINER[name]
+        elif name in BOTH or not name.startswith(foreign):
+            assert str(seen[name]) == given[name], name
+        else:
+            assert str(seen[name]) != given[name], f"{name} is none of {service}'s business"
