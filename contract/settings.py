@@ -161,8 +161,11 @@ class Settings(BaseSettings):
         default=30.0, gt=0, description="How long one receiver is tried for one alert, seconds"
     )
 
+    schedule_host: str = Field(
+        default="127.0.0.1", description="Address at which the scheduler shows its health"
+    )
     schedule_port: int = Field(
-        default=8081, ge=0, le=65535, description="Port of the scheduler's health on 127.0.0.1"
+        default=8081, ge=0, le=65535, description="Port of the scheduler's health"
     )
 
     feedback_deadline_h: float = Field(

@@ -101,7 +101,7 @@ def main(
     with store.held(jobs):
         scheduler = Scheduler.open(context, store, jobs)
         if not job and not cli.flag(once):
-            with served(scheduler.look, listen) as address:
+            with served(scheduler.look, settings.schedule_host, listen) as address:
                 say(declared.name, f"{', '.join(jobs)} scheduled; how they are: {address}")
                 asyncio.run(_until_stopped(scheduler, keep(scheduler)))
             return

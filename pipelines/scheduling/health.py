@@ -20,7 +20,6 @@ from contract.errors import BadInput
 from contract.use_case.model import Job, UseCase
 from pipelines.scheduling.due import JobState, first_due, next_try
 
-HOST = "127.0.0.1"
 NEVER_RAN = "never ran"
 
 
@@ -142,8 +141,8 @@ def as_metrics(report: Health) -> bytes:
 
 
 @contextmanager
-def served(look: Callable[[], Health], port: int) -> Iterator[str]:
-    """Serve what `look` answers on a port of this host while the block runs; the address."""
+def served(look: Callable[[], Health], host: str, port: int) -> Iterator[str]:
+    """Serve what `look` answers while the block runs; the address."""
 
     class HealthHandler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
@@ -169,14 +168,14 @@ def served(look: Callable[[], Health], port: int) -> Iterator[str]:
             """Nothing: probes ask every few seconds."""
 
     try:
-        server = ThreadingHTTPServer((HOST, port), HealthHandler)
+        server = ThreadingHTTPServer((host, port), HealthHandler)
     except OSError as error:
         raise BadInput(
-            f"http://{HOST}:{port} can't be served ({error.strerror}); --port names another."
+            f"http://{host}:{port} can't be served ({error.strerror}); --port names another."
         ) from error
     threading.Thread(target=server.serve_forever, daemon=True).start()
     try:
-        yield f"http://{HOST}:{server.server_port}"
+        yield f"http://{host}:{server.server_port}"
     finally:
         server.shutdown()
         server.server_close()

@@ -28,7 +28,8 @@ def declared() -> dict[str, str]:
 
 
 def asked_by_compose() -> set[str]:
-    text = (PROJECT / "docker/compose.yaml").read_text(encoding="utf-8")
+    files = sorted((PROJECT / "docker").glob("compose*.yaml"))
+    text = "".join(file.read_text(encoding="utf-8") for file in files)
     return set(re.findall(r"\$\{([A-Z_]+)", text))
 
 

@@ -123,6 +123,7 @@ OF_THE_CONTAINER = {
     "tracking_uri": "http://tracking:5000",
     "serve_host": "0.0.0.0",  # of the container's network, which this host can't reach
     "serve_port": 8080,
+    "schedule_host": "0.0.0.0",
     "schedule_port": 8081,
 }
 # Settings that one kind of process alone reads; all others are for both.

@@ -14,6 +14,7 @@ from typing import Any
 import httpx
 import pytest
 import yaml
+from compose_spec import PyCompose
 
 from pipelines.main import Outcome
 from pipelines.replaying.service_process import free_port
@@ -55,6 +56,16 @@ def test_every_alert_says_what_is_wrong_and_where_to_look() -> None:
         assert alert["labels"]["severity"] in ("page", "ticket")
         assert alert["annotations"]["summary"]
         assert (PROJECT / alert["annotations"]["look"]).is_file()
+
+
+def test_what_watches_is_described_as_compose_wants_it() -> None:
+    text = (PROJECT / "docker/compose.watch.yaml").read_text(encoding="utf-8")
+    for found in yaml.safe_load(text)["services"].values():
+        assert [port for port in found["ports"] if not port.startswith("127.0.0.1:")] == []
+        for volume in found["volumes"]:
+            place = volume.partition(":")[0]
+            assert not place.startswith(".") or (PROJECT / "docker" / place).is_dir()
+    assert set(PyCompose.from_yaml(text).service_names()) == {"prometheus", "grafana"}
 
 
 def test_the_hosts_are_those_of_compose() -> None:
