@@ -60,7 +60,7 @@ def _today(use_case: UseCase) -> Days | None:
 def send(workspace: Workspace, address: str, version: Version, rows: pa.Table) -> TrafficSent:
     """Ask for one row by /predict, and for the traffic by /invocations, where it is not logged."""
     use_case = workspace.use_case
-    example = workspace.tables.read("holdout", order_by=use_case.keys).slice(0, 1)
+    example = workspace.tables.read("holdout", order_by=use_case.row_keys).slice(0, 1)
     with httpx.Client(base_url=address, timeout=60) as client:
         asked = {"rows": request_rows(example, use_case)}
         answer = checked(client.post("/predict", json=asked))
