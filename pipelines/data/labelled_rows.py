@@ -21,8 +21,8 @@ def rows_sql(traffic: Traffic, use_case: UseCase) -> str:
     chosen = (
         f"SELECT {keys}{time}l.label AS {quoted(use_case.target)}, "
         f"{inputs_sql(traffic, use_case.features, use_case)}, row_number() OVER (PARTITION BY "
-        f"{row_sql(use_case)} ORDER BY p.logged_time DESC, p.prediction_id DESC) AS {nth} {traffic.source} "
-        f"AND l.label IS NOT NULL AND {named_sql(use_case)}"
+        f"{row_sql(use_case)} ORDER BY p.logged_time DESC, p.prediction_id DESC) AS {nth} "
+        f"{traffic.source} AND l.label IS NOT NULL AND {named_sql(use_case)}"
     )
     names = ", ".join(map(quoted, use_case.columns))
     return f"SELECT {names} FROM ({chosen}) WHERE {nth} = 1"  # noqa: S608, quoted names

@@ -75,8 +75,9 @@ class Subject:
         for name, value in values.items():
             column = quoted(name)
             if self.by_cells and table in LOGGED:
-                if name in self.pseudonymiser.dropped or (column := self._logged(name)) is None:
-                    continue
+                if name not in self.inputs and name != self.time:
+                    continue  # the target, which an answer does not hold
+                column = f"inputs[{literal(name)}]" if name in self.inputs else "event_time"
             if value is None:
                 terms.append(f"{column} IS NULL")
             elif table == "feedback_quarantine":
@@ -86,12 +87,6 @@ class Subject:
             else:
                 terms.append(f"{column} = {as_sql(value)}")
         return " AND ".join(terms) or "false"
-
-    def _logged(self, name: str) -> str | None:
-        """SQL: what an answer holds of a column; None where that is nothing."""
-        if name in self.inputs:
-            return f"inputs[{literal(name)}]"
-        return "event_time" if name == self.time else None
 
     def prediction_ids(self, tables: Tables) -> list[str]:
         """Ids of its predictions."""

@@ -128,7 +128,8 @@ def test_who_says_no_to_everything_does_not_pass_where_nearly_all_is_no() -> Non
     assert decision.reasons == (
         "there is no champion yet; accuracy 0.9983 against 0.9983 of the baseline: difference "
         "+0.0000, lower bound +0.0000, above +0 is required",
-        "5 holdout rows of 'True', the rarest class; at least 10 are required (gates.min_class_rows)",
+        "5 holdout rows of 'True', the rarest class; at least 10 are required "
+        "(gates.min_class_rows)",
     )
     assert decision.warnings == (
         "gates.minimum: accuracy 0.9 asks nothing of a model: the baseline, one answer for every "
@@ -312,7 +313,8 @@ def broken(draw: st.DrawFn) -> GateEvidence:
 
 
 def test_every_field_of_the_evidence_can_be_broken() -> None:
-    assert {field.name for field in fields(GateEvidence)} - {"version", "over_baseline"} == set(BROKEN)
+    asked = {field.name for field in fields(GateEvidence)} - {"version", "over_baseline"}
+    assert asked == set(BROKEN)
 
 
 @settings(max_examples=400, deadline=None)
