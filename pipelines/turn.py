@@ -59,24 +59,29 @@ def traffic_of(workspace: Workspace, holdout: pa.Table) -> tuple[pa.Table, Days]
         _, rows = newest_valid(workspace)
         return drawn(within(rows, days, use_case), TRAFFIC_ROWS), days
     rows = holdout.slice(0, TRAFFIC_ROWS)
-    if not use_case.event_time:  # they are asked today
-        return rows, Days(*running_window(datetime.now(UTC), use_case))
+    return rows, days_of(use_case, rows)
+
+
+def days_of(use_case: UseCase, rows: pa.Table) -> Days:
+    """The days in which answers to these rows stand."""
+    if not use_case.event_time:  # the window that still runs: they are asked today
+        return Days(*running_window(datetime.now(UTC), use_case))
     ends = pc.min_max(rows.column(use_case.event_time)).as_py()
     first, last = (ends[end].astimezone(use_case.zone).date() for end in ("min", "max"))
-    return rows, Days(first, last + timedelta(days=1))
+    return Days(first, last + timedelta(days=1))
 
 
-def send(
-    workspace: Workspace, address: str, version: Version, example: pa.Table, rows: pa.Table
-) -> TrafficSent:
-    """Ask for one row by /predict, and for the traffic by /invocations, where it is not logged."""
-    use_case = workspace.use_case
+def send(workspace: Workspace, address: str, version: Version, rows: pa.Table) -> TrafficSent:
+    """Ask for the first row by /predict, and for the others by /invocations, where it is not
+    logged."""
+    use_case, example = workspace.use_case, rows.slice(0, 1)
     with httpx.Client(base_url=address, timeout=60) as client:
         asked = {"rows": request_rows(example, use_case)}
         answer = checked(client.post("/predict", json=asked))
-    missing = unanswered(workspace, rows, version.version)
+    others = rows.slice(1)
+    missing = unanswered(workspace, others, version.version)
     post_rows(address, use_case, missing)
-    return TrafficSent(answer.json(), rows.num_rows, rows.num_rows - missing.num_rows)
+    return TrafficSent(answer.json(), rows.num_rows, others.num_rows - missing.num_rows)
 
 
 def watch(use_case: str, root: str, days: Days) -> dict[str, Any]:
@@ -106,7 +111,7 @@ def main(use_case: cli.UseCaseOption = "flights", root: cli.RootOption = "") -> 
         rows, days = traffic_of(made_with, holdout)
         answering = service(use_case, root, free_port(), version.version)
         with working("starting the service"), answering as address:
-            sent = send(made_with, address, version, holdout.slice(0, 1), rows)
+            sent = send(made_with, address, version, rows)
         facts = _facts(workspace, version, validated, sent)
     with working("comparing the traffic with the reference"):
         report = watch(use_case, root, days)
