@@ -72,7 +72,8 @@ lint: $(INSTALLED)  ## Lint, format and types only
 soak: $(INSTALLED)  ## Ten minutes of load with promotions: nothing may grow
 	@python -m benchmarks.soak
 
-tables: $(INSTALLED)  ## Made tables of 2 million rows, 300 columns, 60 classes: time and memory of each step
+tables: $(INSTALLED)  ## Strangers' tables beside scikit-learn; made ones of 2 million rows, 300 columns, 60 classes
+	@python -m benchmarks.strangers
 	@FOURCYCLE_TABLES=full python -m benchmarks.tables
 
 bench: $(INSTALLED)  ## Measure: BENCH=pipeline, serving, overload, logging, scorer, gate, monitoring, detectors
