@@ -37,11 +37,11 @@ from contract.settings import read_settings
 from contract.use_case.loader import load_use_case
 from monitoring.monitor import monitor
 from monitoring.windows.window import WindowRequest
-from pipelines.registry.versions import Version, champion_of
+from pipelines.registry.versions import Version, challenger_of, champion_of
 from pipelines.replaying.service_process import checked, free_port, request_rows, service
 from pipelines.runtime.workspace import Workspace, connected
 from pipelines.turn import days_of, evaluate_run, holdout_of
-from tracking.tags import table_version_tag
+from tracking.tags import GATE_REASONS_TAG, table_version_tag
 
 PROJECT = Path(__file__).resolve().parent.parent
 LOCK = PROJECT / "benchmarks" / "strangers.lock"
@@ -339,11 +339,21 @@ def command(*arguments: str) -> float:
     return time.monotonic() - started
 
 
+def refused(workspace: Workspace) -> str:
+    """What the gate said of a version that did not reach Production."""
+    challenger = challenger_of(workspace)
+    assert challenger, "nothing was registered"
+    return challenger.tags[GATE_REASONS_TAG].replace("|", "/")
+
+
 def measured(stranger: Stranger, packages: Path) -> list[str]:
     """One table from an empty home to a watched version; cells of a row of Markdown."""
     with tempfile.TemporaryDirectory(prefix="a stranger's ") as home, chdir(home):
         path = write(stranger, packages, Path(home))
         seconds = command("-m", "pipelines.main", "--use-case", str(path))
+        workspace = connected(load_use_case(str(path)), read_settings(), "training")
+        if champion_of(workspace) is None:
+            return [stranger.name, stranger.task, refused(workspace), "refused"]
         lived = live(path)
         seconds += command("-m", "pipelines.turn", "--use-case", str(path))
         size = (Path(home) / f"{stranger.name}.csv").read_bytes().count(b"\n") - 1
@@ -381,6 +391,9 @@ def main(
         wrong = 0
         for stranger in (s for s in STRANGERS if s.name.startswith(only)):
             row = measured(stranger, Path(packages or folder))
+            if row[-1] == "refused":
+                print(f"\n{row[0]} ({row[1]}) ends with the gate's answer: {row[2]}\n", flush=True)
+                continue
             wrong += row[5] != "yes"
             print("|", " | ".join(row), "|", flush=True)
     raise typer.Exit(int(wrong > 0))
