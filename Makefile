@@ -42,8 +42,8 @@ check: $(INSTALLED)  ## Say at once all that is wrong with a use case, before an
 
 # Of a use case given by path, the file's name stands for the experiment: my/flights.yaml -> flights.
 train: $(INSTALLED)  ## The pipeline alone: ingest to registered, gated version
-	@mlflow run . --env-manager local --experiment-name '$(basename $(notdir $(USE_CASE)))/training' \
-		-P 'use_case=$(USE_CASE)'
+	@name=$$(basename '$(USE_CASE)' .yaml); mlflow run . --env-manager local \
+		--experiment-name "$$name/training" -P 'use_case=$(USE_CASE)'
 
 serve: $(INSTALLED)  ## Answer over HTTP with the champion (127.0.0.1:8080; PORT=)
 	@python -m serving --use-case '$(USE_CASE)' $(if $(PORT),--port '$(PORT)')
@@ -86,7 +86,8 @@ lint: $(INSTALLED)  ## Lint, format and types only
 soak: $(INSTALLED)  ## Ten minutes of load with promotions: nothing may grow
 	@python -m benchmarks.soak
 
-tables: $(INSTALLED)  ## Made tables of 2 million rows, 300 columns, 60 classes: time and memory of each step
+tables: $(INSTALLED)  ## Strangers' tables beside scikit-learn; made ones of 2 million rows, 300 columns, 60 classes
+	@python -m benchmarks.strangers
 	@FOURCYCLE_TABLES=full python -m benchmarks.tables
 
 bench: $(INSTALLED)  ## Measure: BENCH=pipeline, serving, overload, logging, scorer, gate, monitoring, detectors
