@@ -38,8 +38,8 @@ check: $(INSTALLED)  ## Say at once all that is wrong with a use case, before an
 
 # Of a use case given by path, the file's name stands for the experiment: my/flights.yaml -> flights.
 train: $(INSTALLED)  ## The pipeline alone: ingest to registered, gated version
-	@mlflow run . --env-manager local --experiment-name '$(basename $(notdir $(USE_CASE)))/training' \
-		-P 'use_case=$(USE_CASE)'
+	@name=$$(basename '$(USE_CASE)' .yaml); mlflow run . --env-manager local \
+		--experiment-name "$$name/training" -P 'use_case=$(USE_CASE)'
 
 serve: $(INSTALLED)  ## Answer over HTTP with the champion (127.0.0.1:8080; PORT=)
 	@python -m serving --use-case '$(USE_CASE)' $(if $(PORT),--port '$(PORT)')

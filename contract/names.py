@@ -58,9 +58,12 @@ HTTP = "http"
 FORM = "form"  # of the status page; it tries the service, so nothing is judged by it
 
 ROW_HASH = "_row_hash"  # int64, hash of the declared columns of one row
+ROW_KEY = "_row_key"  # string, SHA-256 of the cells of a row whose use case has no keys
+ROW_NUMBER = "_row_number"  # int64, which of the equal rows of one reading it is: 1, 2, ...
 DELIVERY = "_delivery"  # int64, which ingest brought the row: 1, 2, ...
 REASONS = "_reasons"  # list of strings, the expectations that a quarantined row failed
-ROW_COLUMNS = frozenset({ROW_HASH, DELIVERY, REASONS})  # beside all columns of the use case
+# Beside all columns of the use case.
+ROW_COLUMNS = frozenset({ROW_HASH, ROW_KEY, ROW_NUMBER, DELIVERY, REASONS})
 
 # Of a registered version: the SHA-256 of its package's manifest.
 PACKAGE_TAG = "package_digest"

@@ -8,13 +8,16 @@ import mlflow
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from contract.errors import BadInput
-from contract.names import DELIVERY, ROW_HASH
+from contract.names import DELIVERY, ROW_HASH, ROW_NUMBER
 from contract.store.fingerprint import RowHashes, content_hash, row_hashes
+from contract.store.row_keys import named
 from contract.store.schema import conform
 from contract.store.tables import BROUGHT, COLLECTED, CONTENT_HASH, Tables, TableVersion
 from contract.use_case.loader import load_use_case
+from contract.use_case.model import UseCase
 from pipelines.data.delivery import refusal_told, refuse_delivery
 from pipelines.data.raw_table import known_rows, last_delivery, late_duplicates, raw_schema
 from pipelines.data.rehearsal import (
@@ -40,6 +43,7 @@ class Ingested(Result):
     rows_read: int
     rows_new: int
     rows_late_duplicate: int
+    rows_equal: int = 0  # equal to an earlier one of this reading and kept: there are no keys
     rows_repeated: int = 0  # given more than once in this delivery, the first of each not counted
     collected: bool = True  # from the source, and not from labelled answers
     read_until: str = ""  # the newest of what `source.since` names; "" where all is read again
@@ -48,6 +52,8 @@ class Ingested(Result):
         read = f"{count(self.rows_read)} rows read"
         if self.rows_repeated:
             read += f", {count(self.rows_repeated)} of them given twice and dropped"
+        if self.rows_equal:
+            read += f", {count(self.rows_equal)} of them equal to another and kept"
         if not self.rows_new:
             return f"{read}, nothing new: raw stays version {self.raw.version}"
         late = f", {count(self.rows_late_duplicate)} of a known key" * bool(
@@ -90,7 +96,7 @@ def ingest_labelled(workspace: Workspace, labelled: TableVersion) -> Done[Ingest
 def _ingest_labelled(workspace: Workspace, labelled: TableVersion) -> Ingested:
     use_case, tables = workspace.use_case, workspace.tables
     rows = tables.read("labelled", labelled.version, columns=list(use_case.columns))
-    if use_case.source.late_duplicates == "replace":
+    if use_case.source.late_duplicates == "replace" or not use_case.keys:
         return _take_in(workspace, rows, rows.num_rows, collected=False)
     keys = list(use_case.keys)
     raw = tables.read("raw", columns=[*keys, ROW_HASH])
@@ -136,6 +142,7 @@ def _read_until(workspace: Workspace) -> str:
 def _take_in(workspace: Workspace, rows: pa.Table, n_read: int, collected: bool = True) -> Ingested:
     """Append the rows that `raw` does not hold, each once, as one delivery."""
     use_case, tables = workspace.use_case, workspace.tables
+    rows = named(rows, use_case)
     hashes = row_hashes(rows)
     first = np.zeros(len(hashes), dtype=bool)
     first[np.unique(hashes, return_index=True)[1]] = True
@@ -148,6 +155,7 @@ def _take_in(workspace: Workspace, rows: pa.Table, n_read: int, collected: bool 
         rows_read=n_read,
         rows_new=int(new.sum()),
         rows_late_duplicate=late_duplicates(tables, use_case, raw.version, last).num_rows,
+        rows_equal=_repeats(rows, use_case),
         rows_repeated=int((~first).sum()),
         collected=collected,
     )
@@ -155,6 +163,10 @@ def _take_in(workspace: Workspace, rows: pa.Table, n_read: int, collected: bool 
     mlflow.log_metrics({name: getattr(ingested, name) for name in figures})
     log_input(tables, raw, "raw")
     return ingested
+
+
+def _repeats(rows: pa.Table, use_case: UseCase) -> int:
+    return 0 if use_case.keys else int(pc.sum(pc.greater(rows.column(ROW_NUMBER), 1)).as_py() or 0)
 
 
 def _only(rows: pa.Table, chosen: npt.NDArray[np.bool_]) -> pa.Table:

@@ -12,7 +12,7 @@ from rich.markup import escape
 
 from contract.addresses import without_password
 from contract.markdown import plain
-from contract.names import experiment
+from contract.names import PRODUCTION, experiment
 from contract.store.tables import TableVersion
 from contract.use_case.loader import load_use_case
 from pipelines.check import check_first
@@ -27,7 +27,7 @@ from pipelines.package import package
 from pipelines.promote import conclude
 from pipelines.register import Registered, register
 from pipelines.registry.versions import Version
-from pipelines.runtime import cli
+from pipelines.runtime import cli, next_steps
 from pipelines.runtime.child_process import GATE_REFUSED
 from pipelines.runtime.console import console, count, summary
 from pipelines.runtime.step import Done, step_run
@@ -45,6 +45,7 @@ class Outcome:
     ingested: Ingested
     validated: Validated
     evaluated: Evaluated
+    evaluate_run: str
     registered: Registered
     gated: Gated
     conclusion: str
@@ -91,6 +92,7 @@ def after_ingest(
         ingested=ingested.result,
         validated=validated.result,
         evaluated=evaluated.result,
+        evaluate_run=evaluated.run_id,
         registered=registered.result,
         gated=gated.result,
         conclusion=concluded.sentence,
@@ -131,8 +133,10 @@ def as_document(outcome: Outcome) -> dict[str, object]:
     }
 
 
-def report(workspace: Workspace, outcome: Outcome, seconds: float) -> None:
-    """The end of the pipeline for a person."""
+def report(
+    workspace: Workspace, outcome: Outcome, seconds: float, use_case: str, rehearsed: bool
+) -> None:
+    """The end of the pipeline for a person. `use_case` is how it was named."""
     version = Version.read(workspace, outcome.registered.version)
     slowest = max(outcome.seconds, key=lambda name: outcome.seconds[name])
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024**2
@@ -151,11 +155,15 @@ def report(workspace: Workspace, outcome: Outcome, seconds: float) -> None:
         f"peak memory {peak:.2f} GiB",
     }
     where = experiment(workspace.use_case.name, "training")
-    summary(
-        f"{workspace.use_case.title}",
-        facts,
-        {f"compare runs in experiment {where}": "make ui", "answer over HTTP": "make serve"},
+    facts |= next_steps.errors_plot(
+        workspace.use_case, workspace.settings, workspace.experiment_id, outcome.evaluate_run
     )
+    look = {f"compare runs in experiment {where}": "make ui"}
+    if rehearsed:
+        look["the same with all rows"] = next_steps.make("run", use_case)
+    elif version.stage == PRODUCTION:
+        look["answer over HTTP"] = next_steps.make("serve", use_case)
+    summary(f"{workspace.use_case.title}", facts, look)
 
 
 def main(
@@ -184,7 +192,8 @@ def main(
             f"{without_password(workspace.settings.tracking_uri)}"
         )
         outcome = pipeline(workspace, rehearsal, trials, allowed)
-        report(workspace, outcome, time.monotonic() - started)
+        took = time.monotonic() - started
+        report(workspace, outcome, took, use_case, rehearsal != Rehearsal())
         if wants_json:
             print(json.dumps(as_document(outcome), indent=2))
 

@@ -106,7 +106,7 @@ def _split(workspace: Workspace, validated: Validated, among: Sequence[TableVers
 def _of_keys(
     rows: pa.Table, tables: Tables, use_case: UseCase, among: Sequence[TableVersion]
 ) -> pa.Table:
-    keys = list(use_case.keys)
+    keys = list(use_case.row_keys)
     hashes = [row_hashes(tables.read(t.table, t.version, columns=keys)) for t in among]
     wanted = np.isin(row_hashes(rows.select(keys)), np.concatenate(hashes))
     return rows.filter(pa.array(wanted))
@@ -152,7 +152,7 @@ def _by_group(rows: pa.Table, how: GroupSplit) -> tuple[Mask, Mask]:
 
 
 def _at_random(rows: pa.Table, use_case: UseCase, how: RandomSplit) -> tuple[Mask, Mask]:
-    holdout = _drawn(rows.select(use_case.keys), how.seed) < how.holdout_share
+    holdout = _drawn(rows.select(use_case.row_keys), how.seed) < how.holdout_share
     return ~holdout, holdout
 
 

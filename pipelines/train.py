@@ -153,7 +153,7 @@ def read_rows(tables: Tables, use_case: UseCase, table: TableVersion) -> pa.Tabl
     Refused where they are not the rows that were written.
     """
     time = [use_case.event_time] if use_case.event_time else []
-    return read_frozen(tables, table, [*time, *use_case.keys])
+    return read_frozen(tables, table, [*time, *use_case.row_keys])
 
 
 def prediction_hash(scored: Scored) -> str:

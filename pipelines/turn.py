@@ -1,34 +1,36 @@
 """One turn of the whole loop: serve the champion, send it real rows, watch what it answered.
 
-The traffic is the labelled rows that follow the holdout, which nothing was trained on; a use case
-without event times sends its holdout.
+The traffic is the month of labelled rows that follows the holdout, where the use case says when its
+holdout ends; else the holdout's own rows in their order, which nothing was trained on either.
 """
 
 import json
 import sys
 import time
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import httpx
 import pyarrow as pa
+import pyarrow.compute as pc
 
-from contract.errors import BadInput, Refused
+from contract.errors import BadInput, FourcycleError, Refused
 from contract.processes import run_to_end
 from contract.use_case.model import TimeSplit, UseCase
 from monitoring.windows.declared import period
 from monitoring.windows.versions import read_served
 from pipelines.data.after_holdout import Days, drawn, unanswered, within
 from pipelines.data.validated import Validated
-from pipelines.registry.versions import Version, champion_of
+from pipelines.gate import PASSED
+from pipelines.registry.versions import Version, challenger_of, champion_of
 from pipelines.replaying.service_process import checked, free_port, post_rows, request_rows, service
-from pipelines.runtime import cli
+from pipelines.runtime import cli, next_steps
 from pipelines.runtime.console import count, summary, working
 from pipelines.runtime.workspace import Workspace, open_workspace
 from pipelines.scheduling.due import running_window
 from pipelines.validate import newest_valid
-from tracking.tags import EVALUATE_RUN_TAG
+from tracking.tags import EVALUATE_RUN_TAG, GATE_REASONS_TAG, GATE_TAG, table_version_tag
 
 TRAFFIC_ROWS = 2000
 
@@ -50,17 +52,25 @@ def month_after_holdout(use_case: UseCase) -> Days | None:
     return None
 
 
-def _today(use_case: UseCase) -> Days | None:
-    """The window that still runs, where rows have the time at which they are asked."""
-    if use_case.event_time:
-        return None
-    return Days(*running_window(datetime.now(UTC), use_case))
+def traffic_of(workspace: Workspace, holdout: pa.Table) -> tuple[pa.Table, Days]:
+    """The rows to send, at most 2,000, and the days in which their answers will stand."""
+    use_case = workspace.use_case
+    if days := month_after_holdout(use_case):
+        _, rows = newest_valid(workspace)
+        return drawn(within(rows, days, use_case), TRAFFIC_ROWS), days
+    rows = holdout.slice(0, TRAFFIC_ROWS)
+    if not use_case.event_time:  # they are asked today
+        return rows, Days(*running_window(datetime.now(UTC), use_case))
+    ends = pc.min_max(rows.column(use_case.event_time)).as_py()
+    first, last = (ends[end].astimezone(use_case.zone).date() for end in ("min", "max"))
+    return rows, Days(first, last + timedelta(days=1))
 
 
-def send(workspace: Workspace, address: str, version: Version, rows: pa.Table) -> TrafficSent:
+def send(
+    workspace: Workspace, address: str, version: Version, example: pa.Table, rows: pa.Table
+) -> TrafficSent:
     """Ask for one row by /predict, and for the traffic by /invocations, where it is not logged."""
     use_case = workspace.use_case
-    example = workspace.tables.read("holdout", order_by=use_case.keys).slice(0, 1)
     with httpx.Client(base_url=address, timeout=60) as client:
         asked = {"rows": request_rows(example, use_case)}
         answer = checked(client.post("/predict", json=asked))
@@ -69,12 +79,11 @@ def send(workspace: Workspace, address: str, version: Version, rows: pa.Table) -
     return TrafficSent(answer.json(), rows.num_rows, rows.num_rows - missing.num_rows)
 
 
-def watch(use_case: str, root: str, days: Days | None) -> dict[str, Any]:
+def watch(use_case: str, root: str, days: Days) -> dict[str, Any]:
     """Run the monitoring command on these days; its JSON summary."""
     command = [sys.executable, "-m", "monitoring", "--use-case", use_case, "--json", "yes"]
     command += ["--root", root] if root else []
-    if days:
-        command += ["--from", days.start.isoformat(), "--until", days.end.isoformat()]
+    command += ["--from", days.start.isoformat(), "--until", days.end.isoformat()]
     monitoring = run_to_end(command, show_errors=True)
     if monitoring.code:
         raise Refused(f"Monitoring ended with exit code {monitoring.code}.")
@@ -88,26 +97,48 @@ def main(use_case: cli.UseCaseOption = "flights", root: cli.RootOption = "") -> 
     with open_workspace(use_case, root) as workspace:
         version = champion_of(workspace)
         if version is None:
-            raise BadInput(f"{use_case} has no version in Production; make train comes first.")
-        validated, rows = newest_valid(workspace)
-        # A retrained version has another holdout than the file declares.
-        made_with = read_served(workspace.client, workspace.use_case, version.version).use_case
-        days = month_after_holdout(made_with)
-        rows = drawn(within(rows, days, workspace.use_case) if days else rows, TRAFFIC_ROWS)
+            raise _not_live(workspace, use_case)
+        validated, _ = newest_valid(workspace)
+        # The champion may be older than the file: other columns, and, retrained, another holdout.
+        served = read_served(workspace.client, workspace.use_case, version.version)
+        made_with = replace(workspace, use_case=served.use_case)
+        holdout = holdout_of(made_with, version)
+        rows, days = traffic_of(made_with, holdout)
         answering = service(use_case, root, free_port(), version.version)
         with working("starting the service"), answering as address:
-            sent = send(workspace, address, version, rows)
+            sent = send(made_with, address, version, holdout.slice(0, 1), rows)
         facts = _facts(workspace, version, validated, sent)
     with working("comparing the traffic with the reference"):
-        report = watch(use_case, root, days or _today(workspace.use_case))
+        report = watch(use_case, root, days)
     facts["drift report"] = _drift(report)
     facts["took"] = f"{time.monotonic() - started:.1f} s"
     look = {
         "runs, models and reports in the browser": "make ui",
-        "answer over HTTP": "make serve",
-        "tables and columns": f"python -m pipelines.datasets --use-case {use_case}",
+        "answer over HTTP": next_steps.make("serve", use_case),
+        "tables and columns": next_steps.python("pipelines.datasets", use_case),
     }
     summary(f"Fourcycle · {workspace.use_case.title}", facts, look)
+
+
+def holdout_of(workspace: Workspace, version: Version) -> pa.Table:
+    """The rows that a version was measured on, in the order of time and key."""
+    use_case, at = workspace.use_case, int(version.tags[table_version_tag("holdout")])
+    time = [use_case.event_time] if use_case.event_time else []
+    return workspace.tables.read("holdout", at, order_by=[*time, *use_case.row_keys])
+
+
+def _not_live(workspace: Workspace, use_case: str) -> FourcycleError:
+    """Why there is nothing to serve: what the gate said, or that nothing was trained."""
+    newest = challenger_of(workspace)
+    if newest is None or not (reasons := newest.tags.get(GATE_REASONS_TAG)):
+        first = next_steps.make("train", use_case)
+        return BadInput(f"{use_case} has no version in Production; {first} comes first.")
+    if newest.tags.get(GATE_TAG) == PASSED:
+        return Refused(f"Version {newest.version} passed the gate and waits for an approval.")
+    return Refused(
+        f"{use_case} has no version in Production, for the gate refused version {newest.version}: "
+        f"{reasons}. Change what it names in the file, then {next_steps.make('run', use_case)}"
+    )
 
 
 def _facts(
@@ -123,6 +154,7 @@ def _facts(
         for name in names[:4]
     ]
     fresh = "answered now" if sent.already < sent.rows else "answered before, not sent again"
+    run = evaluate_run(workspace, version)
     return {
         "rows read": count(validated.raw.rows),
         "rows quarantined": count(validated.quarantine.rows),
@@ -131,6 +163,9 @@ def _facts(
         "version": f"{version.version} of {workspace.model_name}, stage {version.stage}",
         "prediction": json.dumps(sent.example)[:400],
         "traffic": f"{count(sent.rows)} rows {fresh}",
+        **next_steps.errors_plot(
+            workspace.use_case, workspace.settings, workspace.experiment_id, run
+        ),
     }
 
 

@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 from pydantic import (
     Field,
     StringConstraints,
+    field_serializer,
     field_validator,
     model_validator,
 )
@@ -18,6 +19,7 @@ from contract.names import (
     FEEDBACK_COLUMNS,
     PREDICTION_COLUMNS,
     ROW_COLUMNS,
+    ROW_KEY,
 )
 from contract.use_case.estimator import Encoding, Estimator, Scalar
 from contract.use_case.section import Section
@@ -27,6 +29,8 @@ ColumnType = Literal["string", "integer", "number", "boolean", "timestamp"]
 Task = Literal["binary", "multiclass", "regression"]
 Logged = Literal["keep", "hash", "drop"]
 # Type and encoding of the columns whose rarer values may share one code.
+# In place of names of keys: a row is named by the hash of its cells; docs/row-hash.md.
+BY_ROW_HASH = "row_hash"
 LIMITED = {("string", None), ("string", "one-hot"), ("string", "ordinal")}
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_-]{0,62}$")]
 
@@ -144,6 +148,11 @@ class Gates(Section):
     slice_min_rows: int = Field(default=200, ge=2)
     max_latency_ms: float = Field(default=50, gt=0, allow_inf_nan=False)
     max_size_mb: float = Field(default=200, gt=0, allow_inf_nan=False)
+
+    @property
+    def limited(self) -> bool:
+        """Whether a metric has an absolute limit; without one the baseline stands in its place."""
+        return bool(self.minimum or self.maximum)
 
 
 Signal = Literal["columns", "prediction", "label", "performance", "schema"]
@@ -286,7 +295,7 @@ class UseCase(Section):
     owner: str = ""
     task: Task
     source: Source
-    keys: tuple[str, ...] = Field(min_length=1)
+    keys: tuple[str, ...]
     event_time: str | None = None
     time_zone: str = "UTC"
     target: str
@@ -320,6 +329,22 @@ class UseCase(Section):
             seen[name.lower()] = repr(name)
         return columns
 
+    @field_validator("keys", mode="before")
+    @classmethod
+    def _are_columns_or_the_word(cls, keys: object) -> object:
+        if keys == BY_ROW_HASH:
+            return ()
+        if isinstance(keys, str) or keys in ([], ()):
+            raise ValueError(
+                f"a list of columns is needed, e.g. [id], or {BY_ROW_HASH} where no column tells "
+                "rows apart"
+            )
+        return keys
+
+    @field_serializer("keys")
+    def _as_declared(self, keys: tuple[str, ...]) -> tuple[str, ...] | str:
+        return keys or BY_ROW_HASH
+
     @field_validator("keys")
     @classmethod
     def _stand_beside_ours(cls, keys: tuple[str, ...]) -> tuple[str, ...]:
@@ -350,6 +375,14 @@ class UseCase(Section):
         group = self.split.column if isinstance(self.split, GroupSplit) else None
         apart = {*self.keys, self.event_time, self.target, self.weight, group}
         return tuple(name for name in self.columns if name not in apart)
+
+    @property
+    def row_keys(self) -> tuple[str, ...]:
+        """Columns of our tables by which a row is known again: the keys, or the hash of its cells.
+
+        Requests, answers and labels know the keys alone: there may be none.
+        """
+        return self.keys or (ROW_KEY,)
 
     @property
     def zone(self) -> ZoneInfo:
@@ -401,6 +434,15 @@ class UseCase(Section):
             raise ValueError(f"weight: {self.weight!r} must declare a min of 0 or more")
         if self.weight in (*self.keys, self.event_time, self.target):
             raise ValueError(f"weight: {self.weight!r} is key, event time or target already")
+        return self
+
+    @model_validator(mode="after")
+    def _what_is_replaced_has_a_key(self) -> Self:
+        if not self.keys and self.source.late_duplicates == "replace":
+            raise ValueError(
+                "source.late_duplicates: replace needs keys; a row named by the hash of its cells "
+                "never arrives again with other cells"
+            )
         return self
 
     @model_validator(mode="after")

@@ -8,7 +8,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from contract.errors import Refused
-from contract.store.tables import quoted
+from contract.store.fingerprint import row_hashes
+from contract.store.tables import Tables, quoted
 from contract.use_case.model import UseCase
 from monitoring.windows.window import in_earnest, literal
 from pipelines.data.days import local_midnight
@@ -44,9 +45,12 @@ def drawn(rows: pa.Table, wanted: int) -> pa.Table:
 def unanswered(workspace: Workspace, rows: pa.Table, version: str = "") -> pa.Table:
     """The rows whose keys no answer in `predictions` has: none of this version, or of any.
 
-    What a person tried in the form is no answer.
+    Without keys, those whose inputs no answer was given to. What a person tried in the form is no
+    answer.
     """
     use_case, tables = workspace.use_case, workspace.tables
+    if not use_case.keys:
+        return _without_answer(tables, use_case, rows, version)
     if hidden := [key for key in use_case.keys if use_case.columns[key].logged != "keep"]:
         raise Refused(
             f"The log does not hold {', '.join(hidden)} as sent, so it can't be told which rows "
@@ -54,16 +58,41 @@ def unanswered(workspace: Workspace, rows: pa.Table, version: str = "") -> pa.Ta
         )
     if not tables.exists("predictions"):
         return rows
-    time = {str(use_case.event_time): "event_time"} if use_case.event_time else {}
+    time = _time(use_case)
     names = {key: key for key in use_case.keys} | time
     same = ", ".join(f"{quoted(theirs)} AS {quoted(ours)}" for ours, theirs in names.items())
-    opened = tables.open("predictions")
-    terms = [*in_earnest(opened), *([f"p.version = {literal(version)}"] if version else [])]
-    answered = tables.query(
-        f"SELECT DISTINCT {same} FROM p WHERE {' AND '.join(['true', *terms])}",  # noqa: S608
-        p=opened,
-    )
+    answered = _answered(tables, same, version)
     keys = rows.select(list(names))
     places = keys.append_column("", pa.array(range(rows.num_rows)))
     left = places.join(answered.cast(keys.schema), list(names), join_type="left anti")
     return rows.take(left.column("").sort())
+
+
+def _without_answer(tables: Tables, use_case: UseCase, rows: pa.Table, version: str) -> pa.Table:
+    """By the inputs that the log holds as sent: rows that are equal in them are one row."""
+    names = [name for name in use_case.features if use_case.columns[name].logged == "keep"]
+    if not tables.exists("predictions"):
+        return rows
+    inputs = pa.schema(tables.open("predictions").schema().to_arrow()).field("inputs").type
+    if not names or not {field.name for field in inputs}.issuperset(names):
+        return rows  # of the answers there are, none was given to these inputs
+    told = {name: f"p.inputs[{literal(name)}]" for name in names}
+    told |= {ours: f"p.{theirs}" for ours, theirs in _time(use_case).items()}
+    same = ", ".join(f"{sql} AS {quoted(ours)}" for ours, sql in told.items())
+    asked = rows.select(list(told))
+    answered = _answered(tables, same, version).cast(asked.schema)
+    known = np.isin(row_hashes(asked), row_hashes(answered))
+    return rows.filter(pa.array(~known))
+
+
+def _answered(tables: Tables, what: str, version: str) -> pa.Table:
+    opened = tables.open("predictions")
+    terms = [*in_earnest(opened), *([f"p.version = {literal(version)}"] if version else [])]
+    return tables.query(
+        f"SELECT DISTINCT {what} FROM p WHERE {' AND '.join(['true', *terms])}",  # noqa: S608
+        p=opened,
+    )
+
+
+def _time(use_case: UseCase) -> dict[str, str]:
+    return {use_case.event_time: "event_time"} if use_case.event_time else {}

@@ -48,9 +48,10 @@ def structure(use_case: UseCase) -> list[Rule]:
 def row_rules(use_case: UseCase) -> list[Rule]:
     """What every single row must fulfil; a row that does not goes to quarantine."""
     keys: dict[str, object] = {"column_list": list(use_case.keys)}
+    rules: list[Rule] = []
     if len(use_case.keys) > 1:
         rules = [Rule("ExpectCompoundColumnsToBeUnique", "row", arguments=keys)]
-    else:
+    elif use_case.keys:
         unique = {"column": use_case.keys[0]}
         rules = [Rule("ExpectColumnValuesToBeUnique", "row", arguments=unique)]
     for name, column in use_case.columns.items():

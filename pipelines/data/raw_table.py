@@ -7,6 +7,7 @@ import pyarrow.compute as pc
 from contract.errors import BadInput
 from contract.names import DELIVERY, REASONS, ROW_HASH
 from contract.store.fingerprint import altered, row_hashes
+from contract.store.row_keys import own_fields
 from contract.store.schema import arrow_schema
 from contract.store.tables import Tables, TableVersion, quoted, unlike
 from contract.use_case.model import UseCase
@@ -14,8 +15,9 @@ from pipelines.runtime.frozen_rows import check_hashes, damaged, unharmed
 
 
 def raw_schema(use_case: UseCase) -> pa.Schema:
-    """Columns of `raw`: the declared ones, the row's hash and the number of its delivery."""
-    schema = arrow_schema(use_case)
+    """Columns of `raw`: the declared ones, what names a row without keys, the row's hash and the
+    number of its delivery."""
+    schema = pa.schema([*arrow_schema(use_case), *own_fields(use_case)])
     return schema.append(pa.field(ROW_HASH, pa.int64())).append(pa.field(DELIVERY, pa.int64()))
 
 
@@ -35,7 +37,12 @@ def last_delivery(rows: pa.Table) -> int:
 
 
 def late_duplicates(tables: Tables, use_case: UseCase, version: int, after: int) -> pa.Table:
-    """Hashes of rows delivered after delivery `after` whose key an earlier delivery brought."""
+    """Hashes of rows delivered after delivery `after` whose key an earlier delivery brought.
+
+    None without keys: a row that is the hash of its cells never comes with other cells.
+    """
+    if not use_case.keys:
+        return pa.table({ROW_HASH: pa.array([], pa.int64())})
     same_key = " AND ".join(f"o.{quoted(k)} = n.{quoted(k)}" for k in use_case.keys)
     return tables.query(
         f"SELECT n.{ROW_HASH} FROM t n LEFT SEMI JOIN t o "  # noqa: S608, quoted names
@@ -80,10 +87,10 @@ def valid_rows(
 
     Where the use case says `late_duplicates: replace`, the newest valid row of a key stands.
     """
-    names = ", ".join(map(quoted, [*use_case.columns, ROW_HASH]))
-    keys = ", ".join(map(quoted, use_case.keys))
+    names = ", ".join(map(quoted, [n for n in raw_schema(use_case).names if n != DELIVERY]))
+    keys = ", ".join(map(quoted, use_case.row_keys))
     time = [use_case.event_time] if use_case.event_time else []
-    order = ", ".join(map(quoted, [*time, *use_case.keys]))
+    order = ", ".join(map(quoted, [*time, *use_case.row_keys]))
     nth = quoted(unlike("nth", use_case.columns))
     inner = (
         f"SELECT t.* FROM t LEFT ANTI JOIN q "  # noqa: S608, quoted names

@@ -49,6 +49,8 @@ def rehearse(rows: pa.Table, use_case: UseCase, rehearsal: Rehearsal) -> pa.Tabl
     if 0 < rehearsal.sample < rows.num_rows:
         chosen = np.random.default_rng(SEED).choice(rows.num_rows, rehearsal.sample, replace=False)
         rows = rows.take(pa.array(np.sort(chosen)))
+    if not use_case.keys:
+        return pa.concat_tables([rows] * rehearsal.rows_multiple)  # equal rows are numbered
     key = use_case.keys[0]
     unusable = key not in rows.column_names or not rows.column(key).drop_null()
     if rehearsal.rows_multiple == 1 or unusable:

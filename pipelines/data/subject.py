@@ -1,5 +1,10 @@
-"""A subject of data: which rows of each table are about it, as conditions in SQL."""
+"""A subject of data: which rows of each table are about it, as conditions in SQL.
 
+With keys it is named by some of them. Without, by all cells of its row: those of columns that are
+not given are null.
+"""
+
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -23,10 +28,17 @@ IDS_AT_ONCE = 1000
 
 @dataclass(frozen=True)
 class Subject:
-    """Values of key columns that name it, and how the log spells them."""
+    """Values of columns that name it, and how the log spells them.
+
+    `inputs` are the columns among them that stand within `inputs` of an answer, `time` the one that
+    an answer has as its event time; what an answer holds of none of them (the target) is not asked.
+    """
 
     values: Mapping[str, Any]
     pseudonymiser: Pseudonymiser
+    by_cells: bool = False
+    inputs: frozenset[str] = frozenset()
+    time: str | None = None
 
     @property
     def unlogged(self) -> list[str]:
@@ -57,16 +69,24 @@ class Subject:
         return [self._condition(table, covered), plain]
 
     def _condition(self, table: TableName, values: Mapping[str, Any]) -> str:
+        if self.by_cells and table in ("feedback", "feedback_quarantine"):
+            return "false"  # labels of rows without keys name predictions
         terms = []
         for name, value in values.items():
             column = quoted(name)
-            if table == "feedback_quarantine":
+            if self.by_cells and table in LOGGED:
+                if name not in self.inputs and name != self.time:
+                    continue  # the target, which an answer does not hold
+                column = f"inputs[{literal(name)}]" if name in self.inputs else "event_time"
+            if value is None:
+                terms.append(f"{column} IS NULL")
+            elif table == "feedback_quarantine":
                 terms.append(f"{column} = {literal(str(value))}")
             elif table in LOGGED and name in self.hashed:  # of whichever type the column is
                 terms.append(f"CAST({column} AS VARCHAR) = CAST({as_sql(value)} AS VARCHAR)")
             else:
                 terms.append(f"{column} = {as_sql(value)}")
-        return " AND ".join(terms)
+        return " AND ".join(terms) or "false"
 
     def prediction_ids(self, tables: Tables) -> list[str]:
         """Ids of its predictions."""
@@ -80,24 +100,62 @@ class Subject:
 
 def read_subject(text: str, use_case: UseCase, pseudonymiser: Pseudonymiser) -> Subject:
     """The subject that `value` or `column=value,column=value` names; BadInput if that is none."""
-    parts = [part.partition("=") for part in text.split(",")]
-    keys = list(use_case.keys)
-    given = {name.strip(): value.strip() for name, sign, value in parts if sign}
+    keys = list(use_case.keys or use_case.columns)
+    given = _given(text)
     if not given.keys() & set(keys) and text and len(keys) == 1:
         given = {keys[0]: text}
     strange = next((name for name in given if name not in keys), "")
     if strange or not given:
         hint = f" {nearest(strange, keys)}" if strange else ""
         raise BadInput(f"key: column=value of {', '.join(keys)} is needed.{hint}")
-    values = {}
-    for name, value in given.items():
+    values = {name: _read(name, value, use_case) for name, value in given.items()}
+    if use_case.keys:
+        if empty := next((name for name, value in values.items() if value is None), None):
+            raise BadInput(f"key: {empty} has no value; one is needed.")
+        return Subject(values, pseudonymiser)
+    return _by_cells(values, use_case, pseudonymiser)
+
+
+def _given(text: str) -> dict[str, str]:
+    """Cells as text, of `column=value,column=value` or of an object of JSON."""
+    if text.lstrip().startswith("{"):
         try:
-            values[name] = reader_of(use_case, use_case.columns[name]).read(value)
-        except (BadCell, NotOneMoment) as error:
-            raise BadInput(f"key: {name}: {error}.") from None
-        if values[name] is None:
-            raise BadInput(f"key: {name} has no value; one is needed.")
-    return Subject(values, pseudonymiser)
+            told = json.loads(text)
+        except ValueError as error:
+            raise BadInput(f"key: an object of JSON can't be read: {error}.") from None
+        return {name: _spelled(value) for name, value in told.items()}
+    parts = [part.partition("=") for part in text.split(",")]
+    return {name.strip(): value.strip() for name, sign, value in parts if sign}
+
+
+def _spelled(value: Any) -> str:
+    return value if isinstance(value, str) else "" if value is None else json.dumps(value)
+
+
+def _read(name: str, text: str, use_case: UseCase) -> Any:
+    try:
+        return reader_of(use_case, use_case.columns[name]).read(text)
+    except (BadCell, NotOneMoment) as error:
+        raise BadInput(f"key: {name}: {error}.") from None
+
+
+def _by_cells(
+    values: Mapping[str, Any], use_case: UseCase, pseudonymiser: Pseudonymiser
+) -> Subject:
+    """The subject of a row without keys; BadInput where a cell is not given that can't be null."""
+    left_out = [
+        name
+        for name, column in use_case.columns.items()
+        if name not in values and not (column.nullable or name == use_case.target)
+    ]
+    if left_out:
+        raise BadInput(
+            f"key: rows of {use_case.name!r} have no keys, so all cells name one; "
+            f"{', '.join(left_out)} is missing."
+        )
+    cells = {name: values.get(name) for name in use_case.columns}
+    inputs = frozenset(use_case.features)
+    return Subject(cells, pseudonymiser, True, inputs, use_case.event_time)
 
 
 def by_ids(ids: Sequence[str]) -> list[str]:

@@ -4,7 +4,7 @@ Everything is a pure function of frozen values. What is unknown (None, NaN, infi
 """
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from contract.use_case.model import Gates
@@ -54,7 +54,7 @@ def decide(gates: Gates, evidence: GateEvidence, allow_breaking: bool = False) -
 
 def _findings(gates: Gates, evidence: GateEvidence, allow_breaking: bool) -> Iterator[GateFinding]:
     yield from _against(gates, evidence.opponent, allow_breaking)
-    yield from _limits(gates, evidence.figures, evidence.baseline)
+    yield from _limits(gates, evidence)
     yield from _data(gates, evidence)
     yield from _scorer(gates, evidence)
     yield from _origin(evidence)
@@ -65,7 +65,7 @@ def _against(
 ) -> Iterator[GateFinding]:
     match opponent:
         case NoChampion():
-            yield _beats_baseline(opponent.comparison)
+            yield _beats_baseline(opponent.comparison, "there is no champion yet")
         case Champion():
             yield from _better(gates, opponent, allow_breaking)
             yield _not_trained_on(f"champion version {opponent.version}", opponent.trained_on)
@@ -74,12 +74,12 @@ def _against(
             yield GateFinding(False, "it is not known whether there is a champion")
 
 
-def _beats_baseline(comparison: Comparison | None) -> GateFinding:
-    """Without a champion a version must be shown to know more than a constant answer."""
+def _beats_baseline(comparison: Comparison | None, why: str) -> GateFinding:
+    """Without a champion or a limit a version must be shown to know more than a constant answer."""
     if comparison is None:
-        return GateFinding(False, "there is no champion yet, and no comparison with the baseline")
+        return GateFinding(False, f"{why}, and no comparison with the baseline")
     good, sentence = _shown(comparison, "the baseline", 0.0)
-    return GateFinding(good, f"there is no champion yet; {sentence}")
+    return GateFinding(good, f"{why}; {sentence}")
 
 
 def _better(gates: Gates, champion: Champion, allow_breaking: bool) -> Iterator[GateFinding]:
@@ -151,15 +151,15 @@ def _compatible(champion: Champion, allow_breaking: bool) -> GateFinding:
     return GateFinding(allow_breaking, f"breaks callers: {'; '.join(champion.breaks)} ({word})")
 
 
-def _limits(
-    gates: Gates, figures: Mapping[str, float] | None, baseline: Mapping[str, float] | None
-) -> Iterator[GateFinding]:
-    if not gates.minimum and not gates.maximum:
-        yield GateFinding(False, "the use case declares no gates.minimum or gates.maximum")
+def _limits(gates: Gates, evidence: GateEvidence) -> Iterator[GateFinding]:
+    if not gates.limited and not isinstance(evidence.opponent, NoChampion):
+        # Each version may be worse than the last by the margin: somewhere that must end.
+        yield _beats_baseline(evidence.over_baseline, "no absolute limit is declared")
+    figures = evidence.figures
     if not figures:
         yield GateFinding(False, "the packaged model was not measured on the holdout")
         return
-    if not baseline:
+    if not evidence.baseline:
         yield GateFinding(False, "the baseline was not measured on the holdout")
     for name, limit in gates.minimum.items():
         value = figures.get(name, math.nan)
@@ -176,7 +176,9 @@ def _data(gates: Gates, evidence: GateEvidence) -> Iterator[GateFinding]:
     if rows is None or rows < gates.min_rows:
         n_rows = "none" if rows is None else f"{rows:,}"
         yield GateFinding(
-            False, f"too few holdout rows: {n_rows}, at least {gates.min_rows} are required"
+            False,
+            f"too few holdout rows: {n_rows}, at least {gates.min_rows} are required (a larger "
+            "split.holdout_share, or gates.min_rows where fewer are enough for you to decide by)",
         )
     else:
         yield GateFinding(True, f"{rows:,} holdout rows")
@@ -198,7 +200,7 @@ def _rarest(gates: Gates, rarest: NoClasses | RarestClass | None) -> GateFinding
             return GateFinding(
                 rows >= gates.min_class_rows,
                 f"{rows:,} holdout rows of {name!r}, the rarest class; at least "
-                f"{gates.min_class_rows} are required",
+                f"{gates.min_class_rows} are required (gates.min_class_rows)",
             )
         case _:
             return GateFinding(False, "it is not known how many holdout rows each class has")

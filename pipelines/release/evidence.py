@@ -12,7 +12,7 @@ import numpy as np
 import pyarrow as pa
 
 from contract.errors import Refused, Unavailable
-from contract.names import ROW_HASH
+from contract.names import ROW_COLUMNS, ROW_HASH
 from contract.statistics.metrics import Scored, metric_values
 from contract.store.fingerprint import content_hash, row_hashes
 from contract.store.sql import FilesRemoved
@@ -115,24 +115,25 @@ def gather(
         baseline=metric_values(mine.case, trivial) if mine and trivial else None,
         latency=mine.latency if mine else None,
         size_mb=loaded.size_mb if loaded else None,
-        opponent=_alone(attempt, mine, trivial)
+        opponent=NoChampion(_over_baseline(attempt, mine, trivial))
         if champion is None
         else _meet(attempt, workspace, champion, rows, loaded, mine),
+        over_baseline=None
+        if champion is None or workspace.use_case.gates.limited
+        else _over_baseline(attempt, mine, trivial),
         problems=tuple(attempt.problems),  # last: what came before may have added some
     )
 
 
-def _alone(
+def _over_baseline(
     attempt: EvidenceCollector, mine: MeasuredPackage | None, trivial: Scored | None
-) -> NoChampion:
-    """The version beside the baseline, where there is no champion."""
+) -> Comparison | None:
+    """The version beside the baseline, where there is no champion or no absolute limit."""
     if mine is None or trivial is None:
-        return NoChampion(None)
+        return None
     what = "it can't be compared with the baseline"
     # A constant that never answers the positive class has no precision: it counts as none.
-    return NoChampion(
-        attempt(what, lambda: compare(mine.case, mine.scored, trivial, {}, undefined=0.0))
-    )
+    return attempt(what, lambda: compare(mine.case, mine.scored, trivial, {}, undefined=0.0))
 
 
 def _baseline(tables: Tables, version: Version, mine: MeasuredPackage) -> Scored:
@@ -185,15 +186,17 @@ def trained_on(tables: Tables, version: Version, rows: pa.Table, keys: tuple[str
     """How many of the rows stand in the version's training table, by content or by key.
 
     By key too: a column declared since, or a label corrected since, changes the content of a row
-    that the version has seen all the same.
+    that the version has seen all the same. Without keys, by all columns that both tables have.
     """
     at = int(required_tag(version, table_version_tag("training")))
-    training = tables.read("training", at, columns=[ROW_HASH, *keys])
+    there = {field.name for field in tables.open("training", at).schema().fields}
+    names = list(keys) or sorted(there.intersection(rows.column_names) - ROW_COLUMNS)
+    training = tables.read("training", at, columns=[ROW_HASH, *names])
     hashes = training.column(ROW_HASH).to_numpy()
     if content_hash(hashes) != required_tag(version, table_hash_tag("training")):
         raise Refused(f"table training@{at} does not hold the rows that it was trained on")
     same_row = np.isin(rows.column(ROW_HASH).to_numpy(), hashes)
-    mine, theirs = (row_hashes(table.select(list(keys))) for table in (rows, training))
+    mine, theirs = (row_hashes(table.select(names)) for table in (rows, training))
     return int((same_row | np.isin(mine, theirs)).sum())
 
 

@@ -71,6 +71,7 @@ class GateEvidence:
     `holdout_hash` is of the rows as they were read, `registered_hash` what the version was
     registered with; `trained_on` counts the holdout's rows in its training table. `figures` and
     `baseline` are metrics on the holdout, of the version and of the constant answer.
+    `over_baseline` sets the two side by side where a champion is there and no limit is declared.
     """
 
     version: str
@@ -87,3 +88,4 @@ class GateEvidence:
     latency: Latency | None
     size_mb: float | None
     opponent: NoChampion | Champion | None
+    over_baseline: Comparison | None = None

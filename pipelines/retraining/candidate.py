@@ -73,7 +73,7 @@ def champion_tables(workspace: Workspace, champion: Version) -> ChampionTables:
         if table_version_tag(name) not in tags:
             raise Refused(f"Version {champion.version} does not say which {name} table it is of.")
         version, total = int(tags[table_version_tag(name)]), tags[table_hash_tag(name)]
-        key = workspace.use_case.keys[0]
+        key = workspace.use_case.row_keys[0]
         rows = workspace.tables.read(name, version, columns=[key]).num_rows
         return TableVersion(name, version, rows, total)
 

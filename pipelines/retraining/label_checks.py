@@ -19,8 +19,8 @@ from contract.use_case.model import TimeSplit, UseCase
 from monitoring.measures.bins import Cells, Counts, number_cells, word_cells
 from monitoring.measures.distance import distance
 from monitoring.windows.declared import period
-from monitoring.windows.window import QUARTER, counting
-from pipelines.data.labelled_rows import named_sql, rows_sql
+from monitoring.windows.window import QUARTER, counting, literal
+from pipelines.data.labelled_rows import named_sql, row_sql, rows_sql
 from pipelines.data.traffic import Traffic, read_traffic
 from pipelines.retraining.policy import LabelledAnswers, LabelledWindow, least_holdout
 
@@ -82,20 +82,23 @@ def _counts(
     A row that was asked several times counts once, with a label where one of the answers has one.
     """
     rows_sql(traffic, use_case)  # refuses a log that does not hold what rows need
-    keys = {quoted(key): f"key{n}" for n, key in enumerate(use_case.keys)}  # ours stand beside
-    of_p = ", ".join(f"p.{key}" for key in keys)
+    told = _told_by(use_case)
+    named = {name: f"key{n}" for n, name in enumerate(told)}  # ours stand beside
+    asked = "".join(f"{sql} AS {named[name]}, " for name, sql in told.items())
     answers = (
-        f"SELECT {', '.join(f'p.{key} AS {ours}' for key, ours in keys.items())}, {QUARTER} AS at, "
-        f"l.label, l.key_id, row_number() OVER (PARTITION BY {of_p} "
+        f"SELECT {asked}{QUARTER} AS at, "
+        f"l.label, l.key_id, row_number() OVER (PARTITION BY {row_sql(use_case)} "
         "ORDER BY l.label IS NULL, p.logged_time DESC, p.prediction_id DESC) AS nth "
         f"{traffic.source} AND {named_sql(use_case)}"
     )
     champion_rows = " UNION ALL ".join(
-        f"SELECT {', '.join(f'{key} AS {ours}' for key, ours in keys.items())}, '{name}' AS seen "  # noqa: S608
+        f"SELECT {', '.join(f'{quoted(n)} AS {ours}' for n, ours in named.items())}, '{name}' AS seen "  # noqa: S608, E501
         f"FROM {name}"
         for name in ("training", "holdout")
     )
-    same = " AND ".join(f"a.{ours} = k.{ours}" for ours in keys.values())
+    each = ", ".join(named.values())
+    champion_rows = f"SELECT {each}, max(seen) AS seen FROM ({champion_rows}) GROUP BY {each}"  # noqa: S608
+    same = " AND ".join(f"a.{ours} IS NOT DISTINCT FROM k.{ours}" for ours in named.values())
     counts = tables.query(
         "SELECT at, label, key_id, seen, count(*) AS n "  # noqa: S608
         f"FROM ({answers}) a LEFT JOIN ({champion_rows}) k ON {same} "
@@ -110,6 +113,15 @@ def _counts(
     every = use_case.monitoring.every
     first = {day: period(day, every)[0] for day in days.unique()}
     return frame.assign(window=days.map(first))
+
+
+def _told_by(use_case: UseCase) -> dict[str, str]:
+    """Columns that say whether the champion knows the row of a prediction `p`, each as SQL of it:
+    the keys, or without keys all inputs and the label."""
+    if use_case.keys:
+        return {key: f"p.{quoted(key)}" for key in use_case.keys}
+    inputs = {name: f"p.inputs[{literal(name)}]" for name in use_case.features}
+    return {**inputs, use_case.target: "l.label"}
 
 
 def _holdout(counts: pd.DataFrame, use_case: UseCase) -> LabelledWindow | None:

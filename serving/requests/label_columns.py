@@ -86,4 +86,5 @@ def _check_row(row: int, label: dict[str, Any], use_case: UseCase, now: datetime
 
 def _nameless(row: int, use_case: UseCase) -> Problem:
     why = ", and not both" if use_case.label_keys else ": the log leaves out a key"
+    why = why if use_case.keys else ": rows have no keys by which a label could name them"
     return Problem("bad_cell", f"{names_a_row(use_case)} is needed{why}.", row)

@@ -297,6 +297,6 @@ def test_a_version_that_says_no_to_everything_is_refused(home: Path) -> None:
     assert gated.reasons == (
         "there is no champion yet; accuracy 0.9984 against 0.9984 of the baseline: difference "
         "+0.0000, lower bound +0.0000, above +0 is required",
-        "1 holdout rows of 'True', the rarest class; at least 10 are required",
+        "1 holdout rows of 'True', the rarest class; at least 10 are required (gates.min_class_rows)",
     )
     assert "one answer for every row, reaches 0.9984" in gated.line()

@@ -17,8 +17,6 @@ ENOUGH_LABELS = 20
 
 def check(use_case: UseCase, first: FirstRows) -> Iterator[CheckFinding]:
     """Limits that a model which learned nothing would keep, on the first rows."""
-    if not use_case.gates.minimum and not use_case.gates.maximum:
-        yield warning("gates: neither minimum nor maximum is declared, and the gate will refuse")
     conformed = conform(first.table, use_case)
     if use_case.target in (*conformed.missing, *conformed.retyped):
         return

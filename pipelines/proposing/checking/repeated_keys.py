@@ -15,7 +15,7 @@ def check(use_case: UseCase, first: FirstRows) -> Iterator[CheckFinding]:
     """How many rows share their key with another, and how many have none."""
     keys = list(use_case.keys)
     conformed = conform(first.table, use_case)
-    if {*conformed.missing, *conformed.retyped} & set(keys) or not first.table.num_rows:
+    if not keys or {*conformed.missing, *conformed.retyped} & set(keys) or not first.table.num_rows:
         return
     told = conformed.table.select(keys)
     _, inverse, counts = np.unique(row_hashes(told), return_inverse=True, return_counts=True)

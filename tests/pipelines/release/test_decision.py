@@ -128,7 +128,8 @@ def test_who_says_no_to_everything_does_not_pass_where_nearly_all_is_no() -> Non
     assert decision.reasons == (
         "there is no champion yet; accuracy 0.9983 against 0.9983 of the baseline: difference "
         "+0.0000, lower bound +0.0000, above +0 is required",
-        "5 holdout rows of 'True', the rarest class; at least 10 are required",
+        "5 holdout rows of 'True', the rarest class; at least 10 are required "
+        "(gates.min_class_rows)",
     )
     assert decision.warnings == (
         "gates.minimum: accuracy 0.9 asks nothing of a model: the baseline, one answer for every "
@@ -232,8 +233,28 @@ def test_a_breaking_change_is_allowed_by_hand_alone_and_recorded() -> None:
     assert not decide(GATES, against(comparison=None), True).passed  # unreadable is no break
 
 
-def test_without_declared_limits_nothing_passes() -> None:
-    assert not decide(GATES.model_copy(update={"minimum": {}, "maximum": {}}), GOOD).passed
+UNLIMITED = GATES.model_copy(update={"minimum": {}, "maximum": {}})
+
+
+def test_without_declared_limits_the_first_version_passes_by_the_lower_bound_alone() -> None:
+    passed = decide(UNLIMITED, FIRST)
+    assert passed.passed, passed.reasons
+    assert "lower bound +0.1000, above +0 is required" in passed.reasons[0]
+    even = replace(EQUAL, champion=0.6, difference=Difference(0.2, 0.0, 0.3, 0.05))
+    assert not decide(UNLIMITED, replace(FIRST, opponent=NoChampion(even))).passed
+
+
+def test_without_declared_limits_a_later_version_must_beat_the_baseline_too() -> None:
+    """The margin of each version would add up without an end otherwise."""
+    assert decide(UNLIMITED, GOOD).reasons == (
+        "no absolute limit is declared, and no comparison with the baseline",
+    )
+    over = replace(EQUAL, champion=0.6, difference=Difference(0.2, 0.1, 0.3, 0.05))
+    assert decide(UNLIMITED, replace(GOOD, over_baseline=over)).passed
+    level = replace(over, difference=Difference(0.2, -0.01, 0.3, 0.05))
+    refused = decide(UNLIMITED, replace(GOOD, over_baseline=level))
+    assert not refused.passed
+    assert refused.reasons[0].startswith("no absolute limit is declared; accuracy 0.8000 against")
 
 
 def test_a_regression_needs_no_classes() -> None:
@@ -292,7 +313,8 @@ def broken(draw: st.DrawFn) -> GateEvidence:
 
 
 def test_every_field_of_the_evidence_can_be_broken() -> None:
-    assert {field.name for field in fields(GateEvidence)} - {"version"} == set(BROKEN)
+    asked = {field.name for field in fields(GateEvidence)} - {"version", "over_baseline"}
+    assert asked == set(BROKEN)
 
 
 @settings(max_examples=400, deadline=None)

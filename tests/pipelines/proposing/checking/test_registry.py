@@ -131,7 +131,6 @@ WARNINGS: dict[str, tuple[Mapping[str, object], str]] = {
         "gates.minimum: roc_auc 0.5 asks nothing of a model: the baseline, one answer for every "
         "row, reaches 0.5000 on the first 200 labelled rows",
     ),
-    "no limits": ({"gates": {}}, "gates: neither minimum nor maximum is declared"),
     "repeated keys": ({"keys": ["group"]}, "keys: 200 of the first 200 rows share group with"),
 }
 
