@@ -14,6 +14,7 @@ from rich.markup import escape
 
 from contract.errors import BadInput
 from contract.use_case.loader import load_use_case, nearest
+from contract.use_case.model import BY_ROW_HASH
 from pipelines.check import check, say_warnings
 from pipelines.proposing.document import document
 from pipelines.proposing.proposal import Proposal
@@ -111,7 +112,7 @@ def _tell(proposal: Proposal, path: Path, data: str) -> None:
     facts = {
         "rows": count(proposal.rows),
         "task": f"{problem.task.task.value} of {problem.target}, by {problem.task.metric.value}",
-        "keys": ", ".join(problem.keys.value),
+        "keys": ", ".join(problem.keys.value) or BY_ROW_HASH,
         "event time": moment or "none",
         "split": str(problem.split.how.value["by"]),
         "features": f"{len(problem.features)} of {len(problem.features) + len(problem.left_out)}",

@@ -5,9 +5,9 @@ from typing import Any
 
 import yaml
 
+from contract.use_case.model import BY_ROW_HASH
 from contract.use_case.source import CsvFormat
 from pipelines.proposing.inferred import LeftOut
-from pipelines.proposing.problem.keys import ROW_HASH
 from pipelines.proposing.proposal import Problem, Proposal
 from pipelines.proposing.question import Question
 
@@ -95,7 +95,7 @@ def _changed(form: CsvFormat) -> dict[str, Any]:
 
 def _problem(problem: Problem) -> list[str]:
     keys, time = problem.keys, problem.time
-    named: Any = ROW_HASH if keys.value == (ROW_HASH,) else list(keys.value)
+    named: Any = list(keys.value) or BY_ROW_HASH
     lines = [_line("keys", named, keys.reason)]
     if time.column.value:
         lines.append(_line("event_time", time.column.value, time.column.reason))

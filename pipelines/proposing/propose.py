@@ -21,7 +21,7 @@ from pipelines.proposing.problem.amounts import amounts_of
 from pipelines.proposing.problem.estimator import estimator_of
 from pipelines.proposing.problem.event_time import event_time_of
 from pipelines.proposing.problem.features import features_of, without_leaks
-from pipelines.proposing.problem.keys import ROW_HASH, keys_of
+from pipelines.proposing.problem.keys import keys_of
 from pipelines.proposing.problem.split import split_of
 from pipelines.proposing.problem.task import task_of
 from pipelines.proposing.proposal import Problem, Proposal
@@ -112,8 +112,7 @@ def _problem(seen: Seen, target: str, answers: Answers) -> Problem:
 
 
 def _written(seen: Seen, problem: Problem, raw: RawColumns, typed: TypedColumns) -> Proposal:
-    names = [n for n in problem.declared if n != ROW_HASH or n in seen]
-    columns = {name: declared(seen[name]) for name in names}
+    columns = {name: declared(seen[name]) for name in problem.declared}
     moment = problem.time.column.value
     clock = seen[moment].typed.clock if moment else None
     form = typed.form.model_copy(update={"timestamp_format": clock and clock.form.value})

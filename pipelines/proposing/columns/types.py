@@ -15,7 +15,7 @@ from contract.store.cells import SPACES, TRUTH, CellReader
 from contract.store.text_columns import read_texts
 from contract.use_case.model import Column, ColumnType
 from contract.use_case.source import CsvFormat
-from pipelines.proposing.inferred import Inferred
+from pipelines.proposing.inferred import Certainty, Inferred
 from pipelines.proposing.question import Answers
 from pipelines.proposing.writing.clock_form import ClockForm, clock_form
 from pipelines.sources.proposals import MISSING_WORDS
@@ -144,7 +144,7 @@ def _times(
 
 def as_text(name: str, cells: pa.ChunkedArray, notes: tuple[str, ...], why: str = "") -> ReadCells:
     """The column as it stands."""
-    sure = "likely" if notes else "sure"
+    sure: Certainty = "likely" if notes else "sure"
     return ReadCells(TypedColumn(name, Inferred("string", why, sure), cells, notes=notes))
 
 

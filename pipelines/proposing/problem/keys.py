@@ -11,14 +11,13 @@ from pipelines.proposing.columns.facts import SeenColumn
 from pipelines.proposing.columns.left_out import is_identifier, is_personal
 from pipelines.proposing.inferred import Inferred
 
-ROW_HASH = "row_hash"
 MOST_SIGNS = 40  # of a text that is a name and no sentence
 TAKEN = PREDICTION_COLUMNS | FEEDBACK_COLUMNS
 Keys = tuple[str, ...]
 
 
 def keys_of(columns: Sequence[SeenColumn], target: str, event_time: str | None) -> Inferred[Keys]:
-    """The keys; `(row_hash,)` where no column names a row."""
+    """The keys; none where only its cells name a row."""
     fit = [
         c for c in columns if c.name != target and c.name.lower() not in TAKEN and c.distinct > 1
     ]
@@ -34,14 +33,15 @@ def keys_of(columns: Sequence[SeenColumn], target: str, event_time: str | None) 
         return Inferred((texts[0].name,), "another text in every row", "likely")
     if event_time and (found := _with_time(fit, event_time)):
         return found
-    return Inferred((ROW_HASH,), "no column or pair names a row, so its cells together do")
+    return Inferred((), "no column or pair names a row, so its cells together do")
 
 
 def _is_name(column: SeenColumn) -> bool:
     if column.kind != "string" or is_personal(column):
         return False
     texts = column.counts.field("values")
-    return max(map(len, texts.slice(0, 1000).to_pylist())) <= MOST_SIGNS
+    longest: int = max(map(len, texts.slice(0, 1000).to_pylist()))
+    return longest <= MOST_SIGNS
 
 
 def _with_time(fit: Sequence[SeenColumn], event_time: str) -> Inferred[Keys] | None:

@@ -6,7 +6,7 @@ from typing import Any
 
 from pipelines.proposing.columns.facts import SeenColumn
 from pipelines.proposing.columns.left_out import is_entity, is_identifier
-from pipelines.proposing.inferred import Inferred
+from pipelines.proposing.inferred import Certainty, Inferred
 from pipelines.proposing.question import Answers, Question
 
 SMALL_ROWS = 1000
@@ -46,7 +46,7 @@ def split_of(
     answer = answers.get(question.name)
     chosen = answer or question.assumed
     why = "as answered" if answer else f"several rows share a {chosen}"
-    sure = "sure" if answer else "a guess"
+    sure: Certainty = "sure" if answer else "a guess"
     if chosen == RANDOM:
         return ProposedSplit(Inferred(random, why, sure), None, (question,))
     by_group = {"by": "group", "column": chosen, "holdout_share": share, "seed": 0}
@@ -71,8 +71,9 @@ def _question(groups: Sequence[SeenColumn]) -> Question:
     return Question(
         "split",
         f"split: {', '.join(names)} comes again: {first.rows:,} rows share {first.distinct:,} "
-        f"values of {first.name}. If the model will meet others, whole groups belong on one side of "
-        f"the split ({' or '.join(names)}); if it will meet the same ones again, draw rows (random)",
+        f"values of {first.name}. If the model will meet others, whole groups belong on one side "
+        f"of the split ({' or '.join(names)}); if it will meet the same ones again, draw rows "
+        "(random)",
         names[0],
         (*names, RANDOM),
     )
