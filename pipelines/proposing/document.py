@@ -39,10 +39,26 @@ def document(proposal: Proposal, name: str, place: str, kind: str, left: Sequenc
 
 def scalar(value: Any) -> str:
     """A value as YAML writes it on one line, quoted where that is needed."""
-    written = yaml.safe_dump(
-        [value], default_flow_style=True, allow_unicode=True, width=float("inf"), sort_keys=False
+    written = yaml.dump(
+        [value],
+        Dumper=_Dumper,
+        default_flow_style=True,
+        allow_unicode=True,
+        width=float("inf"),
+        sort_keys=False,
     )
     return str(written)[1:-2]
+
+
+class _Dumper(yaml.SafeDumper):
+    """Writes a line break and other signs that can't be seen as escapes, so on one line."""
+
+    def represent_str(self, data: str) -> yaml.ScalarNode:
+        style = None if data.isprintable() else '"'
+        return self.represent_scalar("tag:yaml.org,2002:str", data, style=style)
+
+
+_Dumper.add_representer(str, _Dumper.represent_str)
 
 
 def comment(text: str) -> str:

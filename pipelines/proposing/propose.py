@@ -56,9 +56,16 @@ def propose(raw: RawColumns, target: str, answers: dict[str, str], ask: Ask) -> 
     problem = settled(infer, answers, ask)
     problem = replace(problem, left_out=(*unfit, *problem.left_out))
     if not problem.features:
-        why = "; ".join(f"{left.name}: {left.why}" for left in problem.left_out[:5])
-        raise BadInput(f"data: no column is left to predict {target} from ({why}).")
+        raise BadInput(f"data: no column is left to predict {target} from: {_used_up(problem)}.")
     return _written(seen, problem, raw, typed)
+
+
+def _used_up(problem: Problem) -> str:
+    """What every column is, where none is a feature."""
+    apart = [
+        f"{name} is its key or its time" for name in problem.declared if name != problem.target
+    ]
+    return "; ".join([*apart, *(f"{left.name}: {left.why}" for left in problem.left_out[:5])])
 
 
 def _check_target(raw: RawColumns, target: str) -> None:

@@ -127,8 +127,8 @@ def _times(
         clock = clock_form(name, cut, answers.get("timestamp_format", "")) or clock
     declared = form.model_copy(update={"timestamp_format": clock.form.value})
     found = _read(name, cells, Column(type="timestamp"), declared, clock.form.why)
-    if found is None:
-        return None
+    if found is None or found.others:
+        return found
     naive = (
         not all(OFFSET.fullmatch(text) for text in probe)
         if not clock.form.value

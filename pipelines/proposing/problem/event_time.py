@@ -60,7 +60,7 @@ def _which(fit: Sequence[SeenColumn]) -> Question:
     names = tuple(c.name for c in fit)
     return Question(
         "event_time",
-        f"event_time: several columns are times that every row has ({ends}). Which is the moment "
+        f"several columns are times that every row has ({ends}). Which is the moment "
         "at which a prediction is asked for? The others are left out",
         names[0],
         (*names, NONE),
@@ -75,7 +75,7 @@ def _zone(column: SeenColumn, answers: Answers) -> tuple[Inferred[str], Question
     first = f"{column.ends[0]:%Y-%m-%d %H:%M}"
     question = Question(
         "time_zone",
-        f"time_zone: {column.name} holds times without an offset, first {first}. By which "
+        f"{column.name} holds times without an offset, first {first}. By which "
         "clock were they written, e.g. Europe/Berlin, America/New_York or UTC?",
         "UTC",
         wrong=_unknown,

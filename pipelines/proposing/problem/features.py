@@ -30,7 +30,7 @@ def without_leaks(
     named = "; ".join(f"{leak.name}: {leak.why}" for leak in suspected)
     question = Question(
         "leakage",
-        f"columns: some know {target} nearly by themselves ({named}). Is such a column known when "
+        f"some columns know {target} nearly by themselves ({named}). Is such a column known when "
         "a prediction is asked for (keep), or only with the answer or after it (leave out)?",
         LEAVE_OUT,
         (LEAVE_OUT, KEEP),

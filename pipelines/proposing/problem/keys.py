@@ -7,6 +7,7 @@ import pyarrow as pa
 
 from contract.names import FEEDBACK_COLUMNS, PREDICTION_COLUMNS
 from contract.store.fingerprint import row_hashes
+from pipelines.proposing.columns.declared import MOST_CATEGORIES
 from pipelines.proposing.columns.facts import SeenColumn
 from pipelines.proposing.columns.left_out import is_identifier, is_personal
 from pipelines.proposing.inferred import Inferred
@@ -36,6 +37,14 @@ def keys_of(columns: Sequence[SeenColumn], target: str, event_time: str | None) 
     return Inferred((), "no column or pair names a row, so its cells together do")
 
 
+def _names_somebody(column: SeenColumn) -> bool:
+    """Whether it is an identifier, or a text of many values: a few are a feature, and no key."""
+    if column.kind not in ("integer", "string"):
+        return False
+    many = column.kind == "string" and column.distinct > MOST_CATEGORIES
+    return many or is_identifier(column.name)
+
+
 def _is_name(column: SeenColumn) -> bool:
     if column.kind != "string" or is_personal(column):
         return False
@@ -50,9 +59,7 @@ def _with_time(fit: Sequence[SeenColumn], event_time: str) -> Inferred[Keys] | N
         return None
     if time.unique:
         return Inferred((event_time,), "another moment in every row", "likely")
-    partners = [
-        c for c in fit if c.name != event_time and c.nulls == 0 and c.kind in ("integer", "string")
-    ]
+    partners = [c for c in fit if c.name != event_time and not c.nulls and _names_somebody(c)]
     # Identifiers first, then texts of many values.
     partners.sort(key=lambda c: (not is_identifier(c.name), c.kind != "string", -c.distinct))
     for partner in partners[:3]:

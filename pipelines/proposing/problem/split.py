@@ -70,10 +70,10 @@ def _question(groups: Sequence[SeenColumn]) -> Question:
     first = groups[0]
     return Question(
         "split",
-        f"split: {', '.join(names)} comes again: {first.rows:,} rows share {first.distinct:,} "
+        f"{', '.join(names)} comes again: {first.rows:,} rows share {first.distinct:,} "
         f"values of {first.name}. If the model will meet others, whole groups belong on one side "
         f"of the split ({' or '.join(names)}); if it will meet the same ones again, draw rows "
-        "(random)",
+        "(random). Which?",
         names[0],
         (*names, RANDOM),
     )

@@ -77,9 +77,15 @@ def _binary(target: SeenColumn) -> ProposedTask:
     return ProposedTask(
         Inferred("binary", f"{target.name} has two values"),
         metric,
-        Inferred(positive, f"the rarer one, {rows:,} rows ({share:.1%}); not {common!r}", "likely"),
+        Inferred(
+            positive, f"the rarer one, {rows:,} rows ({share:.1%}); not {_said(common)}", "likely"
+        ),
         notes=_rare_classes(target),
     )
+
+
+def _said(value: object) -> str:
+    return str(value).lower() if isinstance(value, bool) else repr(value)
 
 
 def _multiclass(target: SeenColumn, why: str, sure: bool = True) -> ProposedTask:
@@ -105,7 +111,7 @@ def _either(target: SeenColumn, answers: Answers) -> ProposedTask:
     assumed = "multiclass" if rarest >= CLASS_ROWS else "regression"
     question = Question(
         "task",
-        f"task: {target.name} holds {target.distinct} different whole numbers ({whole}{many}; the "
+        f"{target.name} holds {target.distinct} different whole numbers ({whole}{many}; the "
         f"rarest in {rarest:,} rows). Are they classes (multiclass) or a number (regression)?",
         assumed,
         ("multiclass", "regression"),

@@ -104,7 +104,7 @@ def _null_words(
     among = ", ".join(name for name, found in typed.items() if found.nulls)
     question = Question(
         "null_values",
-        f"source.csv.null_values: {', '.join(map(repr, words))} stands among the values of "
+        f"{', '.join(map(repr, words))} stands among the values of "
         f"{among}, and in columns of text, too: {where}. Does it mean a missing value in the whole "
         "file, or is it a text (then the first are columns of text)?",
         missing,

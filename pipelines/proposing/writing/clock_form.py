@@ -44,7 +44,7 @@ def clock_form(name: str, cells: Sequence[str], answer: str = "") -> ClockForm |
     read = " or ".join(f"{_told(example, f)} ({f})" for f in fitting)
     question = Question(
         "timestamp_format",
-        f"source.csv.timestamp_format: {name} holds times like {example}, and no day above 12 "
+        f"{name} holds times like {example}, and no day above 12 "
         f"tells day from month. Is that {read}?",
         form,
         tuple(fitting),

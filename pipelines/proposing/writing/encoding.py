@@ -65,8 +65,7 @@ def _asked(words: list[bytes]) -> tuple[Inferred[str], Question]:
     said = "; ".join(f"{name} reads {', '.join(map(repr, r))}" for name, r in fitting.items())
     question = Question(
         "encoding",
-        f"source.csv.encoding: the file is not UTF-8. {said}: which one is right? Any encoding of "
-        "Python's may be named",
+        f"the file is not UTF-8. {said}: which one is right? Any encoding of Python's may be named",
         assumed,
         wrong=_unknown,
     )

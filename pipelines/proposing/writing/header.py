@@ -73,7 +73,7 @@ def _questions(names: Sequence[str], folded: Counter[str]) -> list[Question]:
         return []
     places = [str(at + 1) for at, name in enumerate(names) if name in twice]
     text = (
-        f"columns: {', '.join(map(repr, twice))} stand more than once in the first line (columns "
+        f"{', '.join(map(repr, twice))} stand more than once in the first line (columns "
         f"{', '.join(places)}). Rename them in the file and begin anew, or leave all of them out"
     )
     return [Question("duplicates", text, "leave out", ("leave out",))]

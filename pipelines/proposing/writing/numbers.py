@@ -70,7 +70,7 @@ def _decimal_comma(texts: list[str], example: str) -> NumberForm:
     why = f"a number is written {example}"
     grouped = next((t for t in texts if re.match(GROUPED.format(sign=r"\."), t)), "")
     thousands = Inferred(".", f"a number is written {grouped}") if grouped else Inferred(None, "")
-    return NumberForm(Inferred(",", why), thousands or _spaced(texts))
+    return NumberForm(Inferred(",", why), thousands if grouped else _spaced(texts))
 
 
 def _without_commas(texts: list[str]) -> NumberForm:
@@ -91,7 +91,7 @@ def _either(column: str, example: str, answer: str) -> NumberForm:
     whole = example.replace(",", "")
     question = Question(
         "comma",
-        f"source.csv: {column} holds numbers like {example}. Does the comma stand between "
+        f"{column} holds numbers like {example}. Does the comma stand between "
         f"thousands ({whole}; thousands: ',') or before decimals ({example.replace(',', '.')}; "
         "decimal: ',')?",
         thousands,
