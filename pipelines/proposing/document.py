@@ -8,7 +8,7 @@ import yaml
 from contract.use_case.model import BY_ROW_HASH
 from contract.use_case.source import CsvFormat
 from pipelines.proposing.inferred import LeftOut
-from pipelines.proposing.proposal import Problem, Proposal
+from pipelines.proposing.proposal import Proposal, ProposedProblem
 from pipelines.proposing.question import Question
 
 HEAD = """\
@@ -109,7 +109,7 @@ def _changed(form: CsvFormat) -> dict[str, Any]:
     return {k: v for k, v in given.items() if getattr(form, k) != getattr(usual, k)}
 
 
-def _problem(problem: Problem) -> list[str]:
+def _problem(problem: ProposedProblem) -> list[str]:
     keys, time = problem.keys, problem.time
     named: Any = list(keys.value) or BY_ROW_HASH
     lines = [_line("keys", named, keys.reason)]

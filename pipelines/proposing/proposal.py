@@ -14,7 +14,7 @@ from pipelines.proposing.question import Question
 
 
 @dataclass(frozen=True)
-class Problem:
+class ProposedProblem:
     """What is predicted, how rows are told apart and divided; columns that are no features."""
 
     target: str
@@ -39,7 +39,7 @@ class Proposal:
     """The whole of it; `columns` are declarations by name, `notes` what is strange about them."""
 
     rows: int
-    problem: Problem
+    problem: ProposedProblem
     columns: Mapping[str, Inferred[dict[str, Any]]]
     notes: Mapping[str, tuple[str, ...]]
     form: CsvFormat

@@ -24,7 +24,7 @@ from pipelines.proposing.problem.features import features_of, without_leaks
 from pipelines.proposing.problem.keys import keys_of
 from pipelines.proposing.problem.split import split_of
 from pipelines.proposing.problem.task import task_of
-from pipelines.proposing.proposal import Problem, Proposal
+from pipelines.proposing.proposal import Proposal, ProposedProblem
 from pipelines.proposing.question import Answers, Ask, settled
 from pipelines.proposing.writing.cells import TypedColumns, typed_texts
 from pipelines.proposing.writing.texts import RawColumns
@@ -46,10 +46,13 @@ def propose(raw: RawColumns, target: str, answers: dict[str, str], ask: Ask) -> 
     def suspected(classifies: bool, names: tuple[str, ...]) -> list[Leak]:
         return leaks(seen[target], [seen[name] for name in names], classifies)
 
-    def infer(given: Answers) -> Problem:
+    def infer(given: Answers) -> ProposedProblem:
         found = _problem(seen, target, given)
         leaking = suspected(found.task.classifies, found.features)
         features, left_out, asked = without_leaks(found.features, leaking, target, given)
+        left_out = tuple(
+            replace(left, declaration=_as_declared(seen[left.name])) for left in left_out
+        )
         left_out, asked = (*found.left_out, *left_out), (*found.questions, *asked)
         return replace(found, features=features, left_out=left_out, questions=asked)
 
@@ -60,7 +63,11 @@ def propose(raw: RawColumns, target: str, answers: dict[str, str], ask: Ask) -> 
     return _written(seen, problem, raw, typed)
 
 
-def _used_up(problem: Problem) -> str:
+def _as_declared(column: SeenColumn) -> str:
+    return f"{{type: {column.kind}{', nullable: true' if column.nulls else ''}}}"
+
+
+def _used_up(problem: ProposedProblem) -> str:
     """What every column is, where none is a feature."""
     apart = [
         f"{name} is its key or its time" for name in problem.declared if name != problem.target
@@ -104,7 +111,7 @@ def _classes(column: TypedColumn, is_target: bool) -> TypedColumn:
     return replace(column, type=Inferred("integer", why), values=column.values.cast(pa.int64()))
 
 
-def _problem(seen: Seen, target: str, answers: Answers) -> Problem:
+def _problem(seen: Seen, target: str, answers: Answers) -> ProposedProblem:
     """All but what a first look at single columns shows."""
     task = task_of(seen[target], answers)
     columns = list(seen.values())
@@ -115,10 +122,12 @@ def _problem(seen: Seen, target: str, answers: Answers) -> Problem:
     apart = (*keys.value, moment, split.group, target)
     features, left_out = features_of(seen, apart)
     asked = (*task.questions, *time.questions, *split.questions)
-    return Problem(target, task, time, keys, split, features, left_out, asked)
+    return ProposedProblem(target, task, time, keys, split, features, left_out, asked)
 
 
-def _written(seen: Seen, problem: Problem, raw: RawColumns, typed: TypedColumns) -> Proposal:
+def _written(
+    seen: Seen, problem: ProposedProblem, raw: RawColumns, typed: TypedColumns
+) -> Proposal:
     columns = {name: declared(seen[name]) for name in problem.declared}
     moment = problem.time.column.value
     clock = seen[moment].typed.clock if moment else None
@@ -144,7 +153,7 @@ def _written(seen: Seen, problem: Problem, raw: RawColumns, typed: TypedColumns)
 
 
 def _notes(
-    seen: Seen, columns: Mapping[str, Inferred[dict[str, object]]], problem: Problem
+    seen: Seen, columns: Mapping[str, Inferred[dict[str, object]]], problem: ProposedProblem
 ) -> dict[str, tuple[str, ...]]:
     """What people should look at, by column."""
     kinds = {name: Column.model_validate(found.value) for name, found in columns.items()}

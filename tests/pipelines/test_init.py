@@ -195,6 +195,18 @@ def test_a_leak_is_kept_where_a_person_says_so(home: Path) -> None:
     assert "churned" in proposed(home).features
 
 
+def test_what_looks_strange_stands_at_its_column(
+    home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    colours = [" red", "red", "blue"] * (N_ROWS // 3)
+    assert propose(home, table(size=[*X[2:], -999, -999], colour=colours)) == {}
+    written = (home / "use_cases/t.yaml").read_text(encoding="utf-8")
+    said = capsys.readouterr().err
+    for note in ("size: -999 in 2 rows, apart from all others", "colour: spellings that differ"):
+        assert f"look: {note}" in said.replace("all other values", "all others")
+        assert f"# look: {note.partition(': ')[2][:12]}" in written
+
+
 def test_a_file_that_is_there_is_kept(home: Path) -> None:
     (home / "t.csv").write_text(table(), encoding="utf-8")
     main("t.csv", target="y", output="mine/a b.yaml", name="other")

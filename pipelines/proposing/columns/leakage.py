@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 
 from pipelines.proposing.columns.facts import SeenColumn
 
-MOST_ROWS = 20_000
+MOST_ROWS, MOST_CELLS = 20_000, 1_000_000
 ENOUGH_ROWS = 50
 AUC_LIMIT, R2_LIMIT = 0.99, 0.98
 FOLDS = 3
@@ -34,8 +34,9 @@ def leaks(target: SeenColumn, columns: Iterable[SeenColumn], classifies: bool) -
     labelled = pc.indices_nonzero(pc.invert(empty))
     random = np.random.default_rng(0)
     rows = labelled.to_numpy()
-    if len(rows) > MOST_ROWS:
-        rows = np.sort(random.choice(rows, MOST_ROWS, replace=False))
+    most = max(ENOUGH_ROWS, min(MOST_ROWS, MOST_CELLS // max(1, len(columns))))
+    if len(rows) > most:
+        rows = np.sort(random.choice(rows, most, replace=False))
     label = _numbers(target.typed.values.take(pa.array(rows)), codes=classifies)
     found = []
     for column in columns:

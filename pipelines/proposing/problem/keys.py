@@ -71,4 +71,5 @@ def _with_time(fit: Sequence[SeenColumn], event_time: str) -> Inferred[Keys] | N
 
 def _unique(one: SeenColumn, other: SeenColumn) -> bool:
     rows = pa.table({"a": one.typed.values, "b": other.typed.values})
-    return len(np.unique(row_hashes(rows))) == rows.num_rows
+    n_different: int = len(np.unique(row_hashes(rows)))
+    return n_different == len(one.typed.values)

@@ -112,7 +112,8 @@ def _either(target: SeenColumn, answers: Answers) -> ProposedTask:
     question = Question(
         "task",
         f"{target.name} holds {target.distinct} different whole numbers ({whole}{many}; the "
-        f"rarest in {rarest:,} rows). Are they classes (multiclass) or a number (regression)?",
+        f"rarest in {rarest:,} rows). Are they classes (multiclass) or a number (regression)? "
+        "Estimator and metric go with it",
         assumed,
         ("multiclass", "regression"),
     )

@@ -1,5 +1,7 @@
 """Cells of a file: types by the reader of ingest, words for missing values and for truth."""
 
+from collections.abc import Mapping, Sequence
+
 import pyarrow as pa
 import pytest
 
@@ -7,9 +9,9 @@ from contract.use_case.source import CsvFormat
 from pipelines.proposing.writing.cells import TypedColumns, typed_texts
 
 
-def read(answers: dict[str, str] | None = None, **columns: list[str | None]) -> TypedColumns:
+def read(columns: Mapping[str, Sequence[str | None]], **answers: str) -> TypedColumns:
     texts = {name: pa.chunked_array([pa.array(v, pa.string())]) for name, v in columns.items()}
-    return typed_texts(texts, CsvFormat(), answers or {})
+    return typed_texts(texts, CsvFormat(), answers)
 
 
 @pytest.mark.parametrize(
@@ -33,7 +35,7 @@ def read(answers: dict[str, str] | None = None, **columns: list[str | None]) -> 
     ],
 )
 def test_a_type(cells: list[str | None], kind: str) -> None:
-    assert read(a=cells).columns["a"].type.value == kind
+    assert read({"a": cells}).columns["a"].type.value == kind
 
 
 @pytest.mark.parametrize(
@@ -49,12 +51,12 @@ def test_a_type(cells: list[str | None], kind: str) -> None:
 def test_words_for_missing_values(
     columns: dict[str, list[str | None]], words: tuple[str, ...], asked: bool
 ) -> None:
-    found = read(**columns)
+    found = read(columns)
     assert (found.form.null_values, bool(found.questions)) == (words, asked)
 
 
 def test_a_word_that_is_a_text_makes_its_column_one() -> None:
-    found = read({"null_values": "text"}, a=["1", "NA"], b=["x", "NA"])
+    found = read({"a": ["1", "NA"], "b": ["x", "NA"]}, null_values="text")
     assert found.columns["a"].type.value == "string"
     assert found.form.null_values == ()
     assert "'NA' in 1 rows" in found.columns["b"].notes[0]
@@ -64,11 +66,11 @@ def test_a_cell_far_down_decides_as_one_at_the_top() -> None:
     rows = 30_000
     cells = [str(n) for n in range(rows)]
     cells[rows - 7] = "far"
-    found = read(a=cells).columns["a"]
+    found = read({"a": cells}).columns["a"]
     assert found.type.value == "string"
     assert "'far'" in found.notes[0]
 
 
 def test_words_for_truth_are_declared() -> None:
-    form = read(a=["Y", "N"], b=["yes", "no"]).form
+    form = read({"a": ["Y", "N"], "b": ["yes", "no"]}).form
     assert (form.true_values, form.false_values) == (("Y", "yes"), ("N", "no"))
