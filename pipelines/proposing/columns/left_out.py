@@ -58,6 +58,7 @@ def why_left_out(column: SeenColumn) -> LeftOut | None:
         return None
     personal = ", personal: true" if is_personal(column) else ""
     nullable = ", nullable: true" if column.nulls else ""
+    why = "; ".join([why, *column.typed.notes])
     return LeftOut(column.name, why, f"{{type: {column.kind}{nullable}{personal}}}")
 
 

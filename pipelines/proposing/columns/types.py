@@ -5,7 +5,7 @@ A leading zero, or more digits than 18, show a code, which is a text.
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from zoneinfo import ZoneInfo
 
 import pyarrow as pa
@@ -13,6 +13,7 @@ import pyarrow.compute as pc
 
 from contract.store.cells import SPACES, TRUTH, CellReader
 from contract.store.text_columns import read_texts
+from contract.use_case.local_time import PER_SECOND
 from contract.use_case.model import Column, ColumnType
 from contract.use_case.source import CsvFormat
 from pipelines.proposing.inferred import Certainty, Inferred
@@ -29,11 +30,18 @@ WHOLE = r"^\s*[+-]?\d{1,18}\s*$"
 OFFSET = re.compile(r".*\d[T ]\d\d:?\d\d.*(Z|[+-]\d\d(:?\d\d)?)\s*")
 BIG_DAY = r"^\s*(1[3-9]|2\d|3[01])[./-]|^\s*\d{1,2}[./-](1[3-9]|2\d|3[01])[./-]"
 CODE = re.compile(r"(^|[_\W])(zip|postal|postcode|plz|code)(code)?s?($|[_\W])", re.I)
+AMOUNT = re.compile(r"\s*[^\w\s]?\s*[+-]?\d[\d.,']*\s*([^\w\s]|[A-Za-z]{1,3})?\s*")
+TIME_NAME = re.compile(r"(^|[_\W])(ts|time|timestamp|date|datetime|at|epoch|unix)($|[_\W])", re.I)
+# The years 2001 to 2065 as numbers since 1970, and what they count.
+UNIX_TIMES = {
+    unit: (10**9 * per_second, 3 * 10**9 * per_second) for unit, per_second in PER_SECOND.items()
+}
 MOSTLY = 0.9
 PROBE_TIMES = 200
 MOST_OTHERS = 50  # different texts in a column of numbers; of more it is a column of texts
 MOST_ROWS = 20_000  # of them that are looked at in one part of a column
 SHOWN = 3
+ISO_CLOCK = ClockForm(Inferred(None, ""))
 UTC = ZoneInfo("UTC")  # the clock counts later; whether a cell is a time does not depend on it
 
 
@@ -111,7 +119,22 @@ def _whole(name: str, cells: pa.ChunkedArray, form: CsvFormat) -> ReadCells | No
     dotted = pc.match_substring_regex(cells, rf"\d{re.escape(form.decimal)}|[eE]")
     if pc.any(dotted).as_py():
         return None
-    return _read(name, cells, Column(type="integer"), form, "")
+    found = _read(name, cells, Column(type="integer"), form, "")
+    return _unix_times(name, cells, form, found) if found and TIME_NAME.search(name) else found
+
+
+def _unix_times(
+    name: str, cells: pa.ChunkedArray, form: CsvFormat, found: ReadCells
+) -> ReadCells | None:
+    """The column as times where its numbers are those of this century."""
+    ends = pc.min_max(found.column.values)
+    low, high = ends["min"].as_py(), ends["max"].as_py()
+    for unit, (first, last) in UNIX_TIMES.items():
+        if low is not None and first <= low <= high < last:
+            column = Column(type="timestamp", unit=unit)
+            timed = _read(name, cells, column, form, f"numbers of {unit} since 1970")
+            return timed and replace(timed, column=replace(timed.column, clock=ISO_CLOCK))
+    return found
 
 
 def _times(
@@ -177,13 +200,20 @@ def _read(
 
 
 def _nearly_numbers(probe: Sequence[str], form: CsvFormat) -> tuple[str, ...]:
-    """A note where most texts are numbers, and others are not."""
+    """A note where most texts are numbers, or would be if they were written otherwise."""
     pattern = CellReader(Column(type="number"), form, UTC).number_pattern
     others = [text for text in probe if not pattern.fullmatch(text.strip())]
-    if not probe or not 0 < len(others) <= len(probe) * (1 - MOSTLY):
+    if not others:
         return ()
     shown = ", ".join(map(repr, others[:SHOWN]))
-    return (f"most cells are numbers, but not e.g. {shown}: mend them or declare null_values",)
+    if len(others) <= len(probe) * (1 - MOSTLY):
+        return (f"most cells are numbers, but not e.g. {shown}: mend them or declare null_values",)
+    if all(map(AMOUNT.fullmatch, probe)):
+        return (
+            f"its numbers are written {shown}, unlike the rest of the file, so they are texts "
+            "here: write them alike, without other signs",
+        )
+    return ()
 
 
 def _any(cells: pa.ChunkedArray, pattern: str) -> bool:

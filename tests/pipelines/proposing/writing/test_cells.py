@@ -71,6 +71,23 @@ def test_a_cell_far_down_decides_as_one_at_the_top() -> None:
     assert "'far'" in found.notes[0]
 
 
+def test_numbers_are_times_where_name_and_century_say_so() -> None:
+    numbers = {"sold_at": ["1700000000", "1700000060"], "price": ["1700000000", "1700000060"]}
+    columns = read(numbers | {"time_ms": ["1700000000000"], "time": ["17", "18"]}).columns
+    told = {name: (c.type.value, c.unit) for name, c in columns.items()}
+    assert told == {
+        "sold_at": ("timestamp", "s"),
+        "price": ("integer", ""),
+        "time_ms": ("timestamp", "ms"),
+        "time": ("integer", ""),
+    }
+
+
+@pytest.mark.parametrize("cells", [["€1.20", "€3"], ["1,20 €", "3 €"], ["12 kg", "3 kg"]])
+def test_numbers_with_signs_around_are_told(cells: list[str]) -> None:
+    assert "unlike the rest of the file" in read({"a": cells}).columns["a"].notes[0]
+
+
 def test_words_for_truth_are_declared() -> None:
     form = read({"a": ["Y", "N"], "b": ["yes", "no"]}).form
     assert (form.true_values, form.false_values) == (("Y", "yes"), ("N", "no"))
