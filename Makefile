@@ -23,7 +23,7 @@ export MLFLOW_DISABLE_TELEMETRY := true
 export DO_NOT_TRACK := 1
 export GX_ANALYTICS_ENABLED := false
 
-.PHONY: help run check train serve monitor replay ui test docs-check faults soak tables lint bench ci-report release rollback debian dist publish audit images images-push lock clean
+.PHONY: help run init check train serve monitor replay ui test ci-report release rollback docs-check faults lint soak tables bench debian dist publish audit images images-push lock clean
 
 help:  ## This list
 	@echo 'make <target> [USE_CASE=flights] [PORT=...]'
@@ -36,6 +36,9 @@ moved: ;
 
 run: train  ## Data to a served and monitored model, then a summary
 	@python -m pipelines.turn --use-case '$(USE_CASE)'
+
+init: $(INSTALLED)  ## Propose a use case from a table: DATA=sales.csv TARGET=sold
+	@python -m pipelines.init --data '$(DATA)' --target '$(TARGET)'
 
 check: $(INSTALLED)  ## Say at once all that is wrong with a use case, before any work
 	@python -m pipelines.check --use-case '$(USE_CASE)'

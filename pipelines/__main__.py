@@ -16,7 +16,7 @@ from pipelines.runtime import cli
 
 CYCLES = {
     "All four cycles": ("main", "turn"),
-    "Data cycle": ("check", "ingest", "validate", "split", "datasets"),
+    "Data cycle": ("init", "check", "ingest", "validate", "split", "datasets"),
     "Model cycle": ("train", "evaluate", "package", "register", "reproduce"),
     "Development cycle": ("gate", "promote", "reject", "rollback", "sign", "history"),
     "Operations cycle": (
@@ -40,6 +40,8 @@ CYCLES = {
 }
 SERVICES = {"serve": "serving.__main__", "monitor": "monitoring.__main__"}
 HELP = """Fourcycle: the four cycles of machine learning operations on MLflow.
+
+fourcycle init sales.csv --target sold: write a use case for a table of yours.
 
 fourcycle check --use-case penguins: say what is wrong with it, before any work.
 

@@ -34,8 +34,23 @@ def parse_use_case(text: str, name: str, folder: Path) -> UseCase:
     """
     document = read_document(text, name)
     raw = document.values
+    _refuse_open_questions(raw, name)
     of_files = [*_not_of_files(raw), *_units_of_time(raw), *_misread(document)]
     return _validated(document, name, folder, of_files)
+
+
+def _refuse_open_questions(raw: dict[str, Any], name: str) -> None:
+    """BadInput where `init` asked what nobody has answered yet; without lines it asks nothing."""
+    asked = raw.pop("ask", None)
+    if not asked:
+        return
+    questions = asked.items() if isinstance(asked, dict) else enumerate(asked, 1)
+    lines = "".join(f"\n  - {at}: {said}" if said else f"\n  - {at}" for at, said in questions)
+    raise BadInput(
+        f"{name} asks what only you can answer: mend the lines of each question, then delete it "
+        f"from `ask`, or write the file anew by fourcycle init … --overwrite yes --answers "
+        f"'{'; '.join(f'{at}=…' for at, _ in questions)}':{lines}"
+    )
 
 
 def parse_frozen(text: str, folder: Path) -> UseCase:

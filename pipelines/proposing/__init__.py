@@ -1,1 +1,1 @@
-"""Making a use case: what is wrong with one, before any work."""
+"""A use case proposed from a table: what its rows show, with reasons, and what only people know."""

@@ -133,7 +133,7 @@ def text_batches(path: str, form: CsvFormat) -> Iterator[pa.RecordBatch]:
 
 def head(path: str, form: CsvFormat) -> list[str]:
     """The names of the first line; BadInput where it has none, or one twice."""
-    with _lines(path, form) as rows:
+    with lines(path, form) as rows:
         names, _ = next(rows, ([], 0))
     if not any(names):
         raise BadInput(f"source: {path} is empty; a line of names is needed.")
@@ -160,7 +160,7 @@ def _may_lack_a_quote(form: CsvFormat, last: pa.RecordBatch | None) -> bool:
 
 def _check_quotes(path: str, form: CsvFormat) -> None:
     """BadInput where a quoted field has no end, or goes on after it."""
-    with _lines(path, form, strict=True) as rows:
+    with lines(path, form, strict=True) as rows:
         for _ in rows:
             pass
 
@@ -171,7 +171,7 @@ def _is_row(row: int) -> Callable[[int, list[str]], bool]:
 
 def _line(path: str, form: CsvFormat, wanted: Callable[[int, list[str]], bool]) -> int:
     """The line where the first wanted row begins; fields may hold line breaks."""
-    with _lines(path, form) as rows:
+    with lines(path, form) as rows:
         next(rows, None)
         for number, (fields, line) in enumerate(rows):
             if wanted(number, fields):
@@ -180,7 +180,7 @@ def _line(path: str, form: CsvFormat, wanted: Callable[[int, list[str]], bool]) 
 
 
 @contextmanager
-def _lines(
+def lines(
     path: str, form: CsvFormat, strict: bool = False
 ) -> Iterator[Iterator[tuple[list[str], int]]]:
     """The rows that are not empty, names first, each with the number of its first line."""
@@ -195,8 +195,8 @@ def _lines(
 
 def _numbered(text: TextIO, form: CsvFormat, strict: bool) -> Iterator[tuple[list[str], int]]:
     csv.field_size_limit(BLOCK_BYTES)
-    lines = chain([next(text, "").removeprefix(BYTE_ORDER_MARK)], text)
-    reader = csv.reader(lines, delimiter=form.delimiter, strict=strict)
+    all_lines = chain([next(text, "").removeprefix(BYTE_ORDER_MARK)], text)
+    reader = csv.reader(all_lines, delimiter=form.delimiter, strict=strict)
     line = 1
     try:
         for fields in reader:

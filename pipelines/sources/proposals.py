@@ -5,6 +5,9 @@ from collections.abc import Mapping
 from contract.store.cells import PERCENT, BadCell, CellReader
 from contract.use_case.local_time import NotOneMoment
 
+MISSING_WORDS = ("NA", "N/A", "n/a", "#N/A", "null", "NULL", "nan", "NaN", "None", "-", "?", ".")
+DAYS = ("%d.%m.%Y", "%d/%m/%Y", "%m/%d/%Y", "%d-%m-%Y", "%m-%d-%Y", "%Y/%m/%d", "%Y%m%d")
+CLOCKS = ("", " %H:%M", " %H:%M:%S", " %I:%M %p", " %I:%M:%S %p")
 MEANT: tuple[tuple[str, Mapping[str, object]], ...] = (
     ("numbers are written 1,5", {"decimal": ","}),
     ("numbers are written 1,234.5", {"thousands": ","}),
@@ -16,14 +19,11 @@ MEANT: tuple[tuple[str, Mapping[str, object]], ...] = (
     ("Yes and No are meant", {"true_values": ("Yes",), "false_values": ("No",)}),
     ("1 is true and 0 is false", {"true_values": ("1",), "false_values": ("0",)}),
     ("Y is true and N is false", {"true_values": ("Y",), "false_values": ("N",)}),
-    *(
-        (f"{word} means no value", {"null_values": (word,)})
-        for word in ("NA", "N/A", "n/a", "#N/A", "null", "NULL", "nan", "NaN", "None", "-", "?")
-    ),
+    *((f"{word} means no value", {"null_values": (word,)}) for word in MISSING_WORDS),
     *(
         ("times are written so", {"timestamp_format": day + clock})
-        for day in ("%d.%m.%Y", "%d/%m/%Y", "%m/%d/%Y", "%Y/%m/%d", "%Y%m%d")
-        for clock in ("", " %H:%M", " %H:%M:%S")
+        for day in DAYS
+        for clock in CLOCKS
     ),
 )
 

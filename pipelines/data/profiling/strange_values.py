@@ -4,12 +4,12 @@ Computed over Arrow columns by its own kernels: seconds for millions of rows.
 """
 
 import json
-from collections.abc import Iterator
+from collections.abc import Container, Iterator, Mapping
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from contract.use_case.model import UseCase
+from contract.use_case.model import Column, UseCase
 from pipelines.data.profiling.notes import ColumnNote
 
 # What people write where a number is missing: 99, -999, 9999 ...
@@ -28,9 +28,16 @@ def strange(rows: pa.Table, use_case: UseCase) -> list[ColumnNote]:
 
     Values of a personal column are never told.
     """
+    return strange_columns(rows, use_case.columns, use_case.keys)
+
+
+def strange_columns(
+    rows: pa.Table, columns: Mapping[str, Column], keys: Container[str]
+) -> list[ColumnNote]:
+    """The same of columns that no use case declares yet."""
     found: list[ColumnNote] = []
-    for name, column in use_case.columns.items():
-        if name in use_case.keys or name not in rows.column_names:
+    for name, column in columns.items():
+        if name in keys or name not in rows.column_names:
             continue
         values = rows.column(name).drop_null()
         if not len(values):

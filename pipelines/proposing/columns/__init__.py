@@ -1,0 +1,1 @@
+"""What each column is: its type, categories and bounds, and why some are left out."""

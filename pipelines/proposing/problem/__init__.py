@@ -1,0 +1,1 @@
+"""What is to be predicted, and how: task, keys, event time, split, estimator, amounts."""

@@ -1,0 +1,1 @@
+"""How a file is written: its kind, encoding, delimiter, names, and what its cells mean."""

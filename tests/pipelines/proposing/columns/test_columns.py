@@ -1,0 +1,72 @@
+"""What is left out and why, what is declared, and which columns know the target too well."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from pipelines.proposing.columns.declared import declared
+from pipelines.proposing.columns.leakage import leaks
+from pipelines.proposing.columns.left_out import why_left_out
+from tests.pipelines.proposing.problem.test_problem import HOURS, NOISE, N, column
+
+
+@pytest.mark.parametrize(
+    ("name", "values", "why"),
+    [
+        ("x", NOISE, ""),
+        ("x", [1] * N, "the same value"),
+        ("x", [1, None] * 50, ""),  # whether it is there says something
+        ("at", HOURS, "a moment in time"),
+        ("mail", [f"a{n % 30}@example.org" for n in range(N)], "personal"),
+        ("phone", [f"+49 30 12345{n % 40}" for n in range(N)], "personal"),
+        ("tags", ["['a', 'b']", "[]"] * 50, "lists"),
+        ("said", [f"this is all that person {n} had to say" for n in range(N)], "free text"),
+        ("name", [f"n{n}" for n in range(N)], "different texts"),
+        ("city", ["Rome", "Bern"] * 50, ""),
+        ("order_id", [n * 3 for n in range(N)], "identifies"),
+        ("nth", [*range(N)], "counts the rows"),
+        ("amount", [n * 3 for n in range(N)], ""),
+    ],
+)
+def test_a_column_is_left_out_with_its_reason(name: str, values: list[Any], why: str) -> None:
+    found = why_left_out(column(name, values))
+    assert (why in found.why) if found and why else found is None and not why
+
+
+def test_a_personal_column_that_is_left_out_would_be_declared_so() -> None:
+    found = why_left_out(column("mail", ["a@example.org", "b@example.org"] * 50))
+    assert found
+    assert found.declaration == "{type: string, personal: true}"
+
+
+@pytest.mark.parametrize(
+    ("values", "declaration"),
+    [
+        ([1.5, None], {"type": "number", "nullable": True, "min": 0}),
+        ([-1, 2], {"type": "integer"}),
+        (
+            ["b", "a", "b"] * 5,
+            {"type": "string", "categories": ["b", "a"], "unseen": "allow"},
+        ),
+        (["a"] * 9 + ["b"], {"type": "string"}),  # one of a value may be a slip
+        ([f"t{n % 21}" for n in range(210)], {"type": "string"}),
+    ],
+)
+def test_a_declaration(values: list[Any], declaration: dict[str, Any]) -> None:
+    assert declared(column("x", values)).value == declaration
+
+
+def test_a_column_that_knows_the_target_is_found() -> None:
+    random = np.random.default_rng(0)
+    y = random.integers(0, 2, N).tolist()
+    noisy = column("noisy", (np.array(y) + random.normal(size=N)).tolist())
+    told = column("told", [f"c{v}" for v in y])
+    assert [leak.name for leak in leaks(column("y", y), [noisy, told], True)] == ["told"]
+    cost = random.normal(size=1000)
+    logged = column("logged", np.exp(cost).tolist())
+    found = leaks(column("cost", cost.tolist()), [logged], False)
+    assert [leak.name for leak in found] == ["logged"]
+    empty = [None if n % 3 else n for n in range(N)]
+    late = column("late", [None if v is None else NOISE[v] for v in empty])
+    assert "empty exactly" in leaks(column("y", empty), [late], False)[0].why
