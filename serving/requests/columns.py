@@ -45,8 +45,9 @@ class CheckedColumns(msgspec.Struct, frozen=True):
 
 
 def optional(use_case: UseCase) -> dict[str, Column]:
-    """Keys, event time and weight: accepted beside the features, and nullable here."""
-    names = [*use_case.keys, *filter(None, (use_case.event_time, use_case.weight))]
+    """Keys, event time and weight that are no inputs: accepted beside them, and nullable here."""
+    beside = (*use_case.keys, use_case.event_time, use_case.weight)
+    names = [name for name in beside if name and name not in use_case.inputs]
     return {n: use_case.columns[n].model_copy(update={"nullable": True}) for n in names}
 
 
@@ -67,7 +68,7 @@ def bounded(n_rows: int, max_rows: int) -> None:
 def check(sent: SentColumns, use_case: UseCase) -> CheckedColumns:
     """Check every cell against the use case; a Problem at the first that does not fit."""
     extra, zone = optional(use_case), use_case.zone
-    declared = {n: use_case.columns[n] for n in use_case.features} | extra
+    declared = {n: use_case.columns[n] for n in use_case.inputs} | extra
     for name, values in sent.columns.items():
         if name not in declared:
             row = next(i for i, value in enumerate(values) if value is not MISSING)
@@ -83,7 +84,7 @@ def check(sent: SentColumns, use_case: UseCase) -> CheckedColumns:
         columns[name] = [cell(value, row, name, column, zone) for row, value in enumerate(values)]
         _flag(columns[name], name, column, flags)
     return CheckedColumns(
-        {name: columns[name] for name in use_case.features},
+        {name: columns[name] for name in use_case.inputs},
         {key: columns[key] for key in use_case.keys},
         columns[use_case.event_time] if use_case.event_time else [None] * sent.n_rows,
         flags,

@@ -101,7 +101,7 @@ class Shadow:
 
 
 def _columns(rows: pa.Table, challenger: ServedVersion) -> dict[str, list[Any]]:
-    """The challenger's features; an error where the rows do not hold one as it was sent."""
+    """What the challenger reads; an error where the rows do not hold one as it was sent."""
     if hidden := altered(challenger.use_case):
         raise ValueError(f"the log does not hold {', '.join(hidden)} as sent")
     inputs = rows.column("inputs")
