@@ -122,9 +122,7 @@ def _add_scorer(
         mlflow.log_dict(written.parity.record(), f"{SCORER_DIR}/{PARITY_FILE}")
     mlflow.set_tag(SCORER_TAG, written.not_compiled or "compiled")
     if written.not_compiled:
-        return deriving(
-            pipeline_scorer(model, workspace.use_case), workspace.use_case
-        ), written.not_compiled
+        return deriving(pipeline_scorer(model, use_case), use_case), written.not_compiled
     return deriving(load_scorer(folder), use_case), ""
 
 

@@ -80,7 +80,8 @@ def told(use_case: UseCase) -> Iterator[tuple[str, str]]:
                 mode="json", include=set(declared.arguments), exclude={"encode"}
             )
             how = "".join(f", {key} {value}" for key, value in said.items())
-            yield name, f"{declared.function} of {' and '.join(declared.of)}{how}"
+            why = f"; {declared.description}" if declared.description else ""
+            yield name, f"{declared.function} of {' and '.join(declared.of)}{how}{why}"
 
 
 def mistakes(use_case: UseCase, hint: Callable[[str, list[str]], str]) -> Iterator[str]:
@@ -133,7 +134,8 @@ def _misfits(
         if name not in declared.arguments:
             yield f"{name}: is missing, e.g. {function.example}"
     if function.one_of_these and not declared.arguments & {*function.one_of_these}:
-        yield f"function: a {called} needs {', '.join(function.one_of_these)}; e.g. {function.example}"
+        needed = ", ".join(function.one_of_these)
+        yield f"function: a {called} needs one of {needed}; e.g. {function.example}"
     yield from _misread(declared, types[0])
 
 

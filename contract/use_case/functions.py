@@ -1,8 +1,8 @@
 """The functions that derive columns, and the parts of a time: pure, one row at a time.
 
 They see the plain values that a caller sends and that a table holds. Null in, null out; a result
-that is no finite number is null, and -0.0 is 0.0. What a word means here never changes, for versions
-were trained by it: another meaning is another word.
+that is no finite number is null, and -0.0 is 0.0. What a word means here never changes, for
+versions were trained by it: another meaning is another word.
 """
 
 import math
