@@ -6,6 +6,7 @@ Deterministic: the same rows, code, parameters and libraries give bit-identical 
 import hashlib
 import json
 import platform
+from datetime import datetime
 from importlib.metadata import distributions
 from pathlib import Path
 from typing import Annotated, Any
@@ -134,6 +135,7 @@ def example(use_case: UseCase, rows: pa.Table) -> pd.DataFrame:
     few = input_frame(rows.slice(0, EXAMPLE_ROWS), use_case)
     for name in of_persons(use_case).intersection(use_case.inputs):
         value = stand_in(use_case.columns[name])
+        value = value.isoformat() if isinstance(value, datetime) else value
         few[name] = pd.Series([value] * len(few), few.index, few[name].dtype)
     return few
 

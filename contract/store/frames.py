@@ -6,7 +6,7 @@ import pandas as pd
 import pyarrow as pa
 
 from contract.errors import Refused
-from contract.store.features import feature_rows
+from contract.store.features import feature_rows, plain_values
 from contract.store.schema import TYPES
 from contract.use_case.model import Column, UseCase
 
@@ -20,8 +20,19 @@ def feature_frame(rows: pa.Table, use_case: UseCase) -> pd.DataFrame:
 
 
 def input_frame(rows: pa.Table, use_case: UseCase) -> pd.DataFrame:
-    """What a caller sends, (n_rows, n_inputs), in the same dtypes; times are aware, in UTC."""
-    return _frame(rows, {name: use_case.columns[name] for name in use_case.inputs})
+    """What a caller of the logged model sends, (n_rows, n_inputs), in the same dtypes.
+
+    Times are texts with their offset: MLflow's own type for them holds none.
+    """
+    declared = {name: use_case.columns[name] for name in use_case.inputs}
+    times = {
+        name: [None if time is None else time.isoformat() for time in plain_values(values)]
+        for name in declared
+        if pa.types.is_timestamp((values := rows.column(name)).type)
+    }
+    return _frame(rows, declared).assign(
+        **{name: pd.Series(texts, dtype=object) for name, texts in times.items()}
+    )
 
 
 def framed(features: pa.Table, use_case: UseCase) -> pd.DataFrame:

@@ -26,7 +26,7 @@ MLFLOW_TYPES = {
     "integer": DataType.long,
     "number": DataType.double,
     "boolean": DataType.boolean,
-    "timestamp": DataType.datetime,
+    "timestamp": DataType.string,  # MLflow's datetime knows no offset
 }
 
 

@@ -38,12 +38,25 @@ class DerivedFeatures(TransformerMixin, BaseEstimator):  # type: ignore[misc]
     def transform(self, sent: pd.DataFrame) -> pd.DataFrame:
         """The features, (n_rows, n_features); Refused where a column does not fit."""
         use_case = parse_frozen(self.declared, Path())
-        rows = conform(pa.Table.from_pandas(sent, preserve_index=False), use_case)
+        rows = conform(pa.Table.from_pandas(_typed(sent, use_case), preserve_index=False), use_case)
         wrong = {name: f"{name}: {why}" for name, why in rows.retyped.items()}
         wrong |= {name: f"{name} is missing" for name in rows.missing}
         if found := [wrong[name] for name in use_case.inputs if name in wrong]:
             raise Refused(f"The rows do not fit what the model reads: {'; '.join(found)}.")
         return feature_frame(rows.table, use_case)
+
+
+def _typed(sent: pd.DataFrame, use_case: UseCase) -> pd.DataFrame:
+    """The frame with nullable booleans as such, for which MLflow's type is a float."""
+    booleans = {
+        name: sent[name].map({0.0: False, 1.0: True}).astype(object)
+        for name in use_case.inputs
+        if use_case.columns[name].type == "boolean"
+        and name in sent
+        and sent[name].dtype.kind == "f"
+        and sent[name].dropna().isin([0, 1]).all()
+    }
+    return sent.assign(**booleans)
 
 
 def answering(model: Pipeline, use_case: UseCase) -> Pipeline:

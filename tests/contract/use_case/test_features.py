@@ -201,6 +201,8 @@ def test_wrong_parts_are_told_by_their_place(columns: dict[str, Any], said: str)
 
 def reference(name: str) -> str:
     """A table of docs/features.md as it follows from the code."""
+    head: tuple[str, ...]
+    rows: list[tuple[str, ...]]
     if name == "parts":
         rows = [(f"`{n}`", str(p.low), str(p.high), p.says) for n, p in PARTS.items()]
         head = ("part", "from", "to", "what it is")

@@ -17,6 +17,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sklearn.pipeline import Pipeline
 
+from contract.errors import Refused
 from contract.store.features import feature_rows
 from contract.store.frames import feature_frame, input_frame
 from contract.store.predictions import INPUT
@@ -105,7 +106,7 @@ VALUES: Mapping[str, st.SearchStrategy[Any]] = {
 ROWS = st.lists(st.fixed_dictionaries(dict(VALUES)), min_size=1, max_size=4)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)  # too long for Hypothesis to show
 class Made:
     """A fitted use case, its package and the rows that it was made of."""
 
@@ -274,10 +275,20 @@ def test_the_logged_model_takes_what_callers_send_and_ours_takes_its_step_off(ma
 def test_a_naive_time_in_a_frame_is_read_by_the_clock_of_the_zone(made: Made) -> None:
     step = answering(made.model, made.case).steps[0][1]
     sent = input_frame(made.rows.slice(0, 2), made.case)
-    local = sent.assign(
-        ordered=sent["ordered"].dt.tz_convert("America/New_York").dt.tz_localize(None)
-    )
-    pd.testing.assert_frame_equal(step.transform(local), step.transform(sent))
+    moments = pd.to_datetime(sent["ordered"])
+    local = moments.dt.tz_convert("America/New_York").dt.tz_localize(None)
+    for same in (moments, local, local.map(str)):
+        found = step.transform(sent.assign(ordered=same))
+        pd.testing.assert_frame_equal(found, step.transform(sent))
+
+
+def test_a_frame_that_does_not_fit_is_refused_by_its_column(made: Made) -> None:
+    step = answering(made.model, made.case).steps[0][1]
+    sent = input_frame(made.rows, made.case)
+    with pytest.raises(Refused, match="gift: boolean expected, found double"):
+        step.transform(sent.assign(gift=0.5))
+    with pytest.raises(Refused, match="note is missing"):
+        step.transform(sent.drop(columns="note"))
 
 
 def test_the_reference_holds_what_the_model_sees(made: Made, tmp_path: Path) -> None:
