@@ -3,7 +3,7 @@
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, time
 from typing import Any, Final, NoReturn
 from zoneinfo import ZoneInfo
 
@@ -175,15 +175,15 @@ def _integer(value: Any) -> int | None:
 
 def _timestamp(value: Any, unit: str, zone: ZoneInfo) -> datetime | None:
     try:
+        if isinstance(value, str):  # Python reads more, and cuts nanoseconds
+            return localised(datetime.fromisoformat(value), zone) if ISO.fullmatch(value) else None
         if isinstance(value, int | float):
             counts = unit in PER_SECOND and not isinstance(value, bool)
             return moment_of(value, unit) if counts else None
-        if not isinstance(value, datetime):
-            # A day of a Parquet file is its midnight, as a day in a text is.
-            text = str(value) if isinstance(value, date) else value
-            if not ISO.fullmatch(text):  # Python reads more, and cuts nanoseconds
-                return None
-            value = datetime.fromisoformat(text)
+        if not isinstance(value, date):
+            return None
+        if not isinstance(value, datetime):  # a day of a Parquet file is its midnight
+            value = datetime.combine(value, time())
         return localised(value, zone)
     except NotOneMoment:
         raise
