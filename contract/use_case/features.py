@@ -31,9 +31,14 @@ class FeatureDerivation:
         """All of the columns, and those that derive from them."""
         known = dict(columns)
         for source, parts in self.parts:
-            local = [_local(moment, self.zone) for moment in known[source]]
+            local = _local_times(known[source], self.zone)
+            whole = None not in local
             for name, part in parts:
-                known[name] = [None if time is None else part(time) for time in local]
+                known[name] = (
+                    list(map(part, local))
+                    if whole
+                    else [None if time is None else part(time) for time in local]
+                )
         for name, sources, function in self.derived:
             known[name] = list(map(function, *(known[source] for source in sources)))
         return known
@@ -172,11 +177,11 @@ def _with_sources(use_case: UseCase, name: str) -> set[str]:
     return found
 
 
-def _local(moment: datetime | None, zone: ZoneInfo) -> datetime | None:
-    """The local time of a moment, which is always one; None beyond the years 1 and 9999."""
-    if moment is None:
-        return None
+def _local_times(moments: Sequence[datetime | None], zone: ZoneInfo) -> list[Any]:
+    """The local time of each moment, which is always one; None beyond the years 1 and 9999."""
     try:
-        return moment.astimezone(zone)
+        return [None if moment is None else moment.astimezone(zone) for moment in moments]
     except OverflowError:
-        return None
+        if len(moments) == 1:
+            return [None]
+        return [_local_times([moment], zone)[0] for moment in moments]

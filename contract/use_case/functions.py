@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import pairwise
+from operator import attrgetter
 from typing import Any, Literal
 
 from contract.use_case.derived import Derived
@@ -41,16 +42,16 @@ class TimePart:
 
 
 PARTS: Mapping[str, TimePart] = {
-    "year": TimePart(lambda t: t.year, 1, 9999, "year"),
+    "year": TimePart(attrgetter("year"), 1, 9999, "year"),
     "quarter": TimePart(lambda t: (t.month + 2) // 3, 1, 4, "quarter of the year"),
-    "month": TimePart(lambda t: t.month, 1, 12, "month"),
+    "month": TimePart(attrgetter("month"), 1, 12, "month"),
     "week": TimePart(lambda t: t.isocalendar().week, 1, 53, "week of the year (ISO 8601)"),
     "day_of_year": TimePart(lambda t: t.timetuple().tm_yday, 1, 366, "day of the year"),
-    "day_of_month": TimePart(lambda t: t.day, 1, 31, "day of the month"),
+    "day_of_month": TimePart(attrgetter("day"), 1, 31, "day of the month"),
     "day_of_week": TimePart(datetime.weekday, 0, 6, "day of the week, Monday is 0"),
-    "hour": TimePart(lambda t: t.hour, 0, 23, "hour"),
-    "minute": TimePart(lambda t: t.minute, 0, 59, "minute"),
-    "second": TimePart(lambda t: t.second, 0, 59, "second, without its fraction"),
+    "hour": TimePart(attrgetter("hour"), 0, 23, "hour"),
+    "minute": TimePart(attrgetter("minute"), 0, 59, "minute"),
+    "second": TimePart(attrgetter("second"), 0, 59, "second, without its fraction"),
 }
 
 

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, time
+from datetime import UTC, date, datetime, time
 from typing import Any, Final, NoReturn
 from zoneinfo import ZoneInfo
 
@@ -132,8 +132,8 @@ def _flag(values: list[Any], name: str, column: Column, flags: list[list[str]]) 
 
 def flag_times(checked: CheckedColumns, use_case: UseCase, now: datetime) -> None:
     """Note rows whose event time can't be judged now; they are answered all the same."""
-    for row, time in enumerate(checked.event_time):
-        if time is not None and not judgeable(time, now):
+    for row, moment in enumerate(checked.event_time):
+        if moment is not None and not judgeable(moment, now):
             checked.flags[row].append(f"{FLAG}:{use_case.event_time}")
 
 
@@ -175,8 +175,11 @@ def _integer(value: Any) -> int | None:
 
 def _timestamp(value: Any, unit: str, zone: ZoneInfo) -> datetime | None:
     try:
-        if isinstance(value, str):  # Python reads more, and cuts nanoseconds
-            return localised(datetime.fromisoformat(value), zone) if ISO.fullmatch(value) else None
+        if isinstance(value, str):
+            if not ISO.fullmatch(value):  # Python reads more, and cuts nanoseconds
+                return None
+            moment = datetime.fromisoformat(value)
+            return moment if moment.tzinfo is UTC else localised(moment, zone)
         if isinstance(value, int | float):
             counts = unit in PER_SECOND and not isinstance(value, bool)
             return moment_of(value, unit) if counts else None
