@@ -160,7 +160,8 @@ def reference_inputs(use_case: UseCase, features: pd.DataFrame) -> pd.DataFrame:
 
 def _watched(use_case: UseCase, features: pd.DataFrame) -> pd.DataFrame:
     """The features that the log holds as sent and that are of no person."""
-    return features[[name for name in use_case.features if name not in of_persons(use_case)]]
+    hidden = of_persons(use_case)
+    return features[[name for name in use_case.features if name not in hidden]]
 
 
 def _kept(n_rows: int, n_columns: int) -> npt.NDArray[np.int64]:

@@ -4,7 +4,7 @@ The one definition that training, serving, batches and monitoring share. It take
 values, one list (n_rows,) for each column, None is null and a time is an aware datetime.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -47,9 +47,7 @@ class FeatureDerivation:
 def derivation(use_case: UseCase, wanted: Sequence[str] | None = None) -> FeatureDerivation | None:
     """What computes the `wanted` features, all of them if None; None where nothing is computed."""
     names = use_case.features if wanted is None else wanted
-    needed = set[str]()
-    for name in names:
-        needed |= _with_sources(use_case, name)
+    needed = _with_sources(use_case, names)
     parts = tuple(
         (source, tuple((name, PARTS[part].of) for name, part in found))
         for source, column in use_case.columns.items()
@@ -69,7 +67,9 @@ def derivation(use_case: UseCase, wanted: Sequence[str] | None = None) -> Featur
 
 def sources(use_case: UseCase, name: str) -> frozenset[str]:
     """The columns, of those that callers send, from which a feature is computed; itself if sent."""
-    return frozenset(_with_sources(use_case, name) & use_case.columns.keys())
+    if name in use_case.columns:
+        return frozenset({name})
+    return frozenset(_with_sources(use_case, [name]) & use_case.columns.keys())
 
 
 def told(use_case: UseCase) -> Iterator[tuple[str, str]]:
@@ -157,9 +157,9 @@ def _misread(declared: Derived, kind: str | None) -> Iterator[str]:
             yield f"one_of: {value!r} is no {kind}, which {declared.of[0]!r} is{quote}"
 
 
-def _with_sources(use_case: UseCase, name: str) -> set[str]:
-    """A column and all that it is computed from."""
-    found, waiting = set[str](), [name]
+def _with_sources(use_case: UseCase, names: Iterable[str]) -> set[str]:
+    """Columns and all that they are computed from."""
+    found, waiting = set[str](), list(names)
     origins = {
         part: source
         for source, column in use_case.columns.items()

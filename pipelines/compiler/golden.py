@@ -38,7 +38,8 @@ def _firsts(holdout: Columns, use_case: UseCase) -> list[list[int]]:
     """First the rows with nulls, then those with categories, columns in declared order."""
     firsts: dict[str, dict[Any, int]] = {}
     categories = [n for n, c in use_case.feature_columns.items() if c.type == "string"]
-    for name in [n for n in use_case.inputs if n not in of_persons(use_case)]:
+    hidden = of_persons(use_case)
+    for name in [n for n in use_case.inputs if n not in hidden]:
         firsts[name] = {}
         for at, value in enumerate(holdout[name]):
             if value is None or name in categories:

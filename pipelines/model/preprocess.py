@@ -102,7 +102,8 @@ def _text_encoder(
                 handle_unknown="infrequent_if_exist", max_categories=limit, sparse_output=sparse
             )
         case "ordinal":
-            declared = [use_case.feature_columns[name].categories for name in names]
+            columns = use_case.feature_columns
+            declared = [columns[name].categories for name in names]
             order: Any = [list(c) for c in declared if c]
             encoder = _ordinal(order if len(order) == len(names) else "auto", limit)
             return encoder if takes_nan(estimator) else _after(encoder, _scaled(estimator))

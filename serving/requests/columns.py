@@ -46,8 +46,8 @@ class CheckedColumns(msgspec.Struct, frozen=True):
 
 def optional(use_case: UseCase) -> dict[str, Column]:
     """Keys, event time and weight that are no inputs: accepted beside them, and nullable here."""
-    beside = (*use_case.keys, use_case.event_time, use_case.weight)
-    names = [name for name in beside if name and name not in use_case.inputs]
+    beside, inputs = (*use_case.keys, use_case.event_time, use_case.weight), use_case.inputs
+    names = [name for name in beside if name and name not in inputs]
     return {n: use_case.columns[n].model_copy(update={"nullable": True}) for n in names}
 
 
