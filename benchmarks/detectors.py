@@ -66,7 +66,7 @@ def evidently_says(on: Stage, window: Drawn) -> tuple[bool, bool]:
     from evidently import DataDefinition, Dataset, Report
     from evidently.presets import DataDriftPreset
 
-    words = [n for n in on.frame if on.use_case.columns[str(n)].type == "string"]
+    words = [n for n in on.frame if on.use_case.feature_columns[str(n)].type == "string"]
     numbers = [n for n in on.frame if n not in words]
     definition = DataDefinition(numerical_columns=numbers, categorical_columns=words)
     sides = [

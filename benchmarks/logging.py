@@ -170,7 +170,7 @@ def answered(use_case: UseCase, features: dict[str, list[Any]], number: int) -> 
 
 def features_of(folder: Path, use_case: UseCase, n_rows: int) -> dict[str, list[Any]]:
     """Real inputs, repeated to the number of rows."""
-    rows = Tables(str(folder / "data"), "flights").read("holdout", columns=use_case.features)
+    rows = Tables(str(folder / "data"), "flights").read("holdout", columns=use_case.inputs)
     repeated = pa.concat_tables([rows] * (n_rows // rows.num_rows + 1)).slice(0, n_rows)
     found: dict[str, list[Any]] = repeated.to_pydict()
     return found

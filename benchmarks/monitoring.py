@@ -18,6 +18,7 @@ import pyarrow as pa
 import typer
 
 from benchmarks.pipeline import PROJECT, command
+from contract.store.features import feature_rows
 from contract.store.predictions import PARTITION, predictions_schema
 from contract.store.schema import TYPES
 from contract.store.tables import Tables
@@ -68,7 +69,7 @@ def log_predictions(root: Path, n_rows: int) -> None:
 
     use_case = load_use_case("flights")
     rows, random = load(), np.random.default_rng(0)
-    kinds = {name: use_case.columns[name].type for name in use_case.features}
+    kinds = {name: use_case.columns[name].type for name in use_case.inputs}
     schema = predictions_schema(kinds, {"flight_id": "string"}, "boolean")
     tables = Tables(str(root), "flights")
     tables.create("predictions", schema, [PARTITION])
@@ -98,10 +99,10 @@ def log_predictions(root: Path, n_rows: int) -> None:
 def frames(folder: Path, root: Path) -> tuple[str, str]:
     """The window and the reference as files, for plain Evidently."""
     use_case = load_use_case("flights")
-    inputs = ", ".join(f"t.inputs['{name}'] AS \"{name}\"" for name in use_case.features)
+    inputs = ", ".join(f"t.inputs['{name}'] AS \"{name}\"" for name in use_case.inputs)
     tables = Tables(str(root), "flights")
     rows = tables.query(f"SELECT {inputs} FROM t", t=tables.open("predictions"))
-    rows.to_pandas().to_parquet(folder / "window.parquet")
+    feature_rows(rows, use_case).to_pandas().to_parquet(folder / "window.parquet")
     reference = next(folder.glob("mlruns/**/model/reference/inputs.parquet"))
     return "window.parquet", str(reference)
 

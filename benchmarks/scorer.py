@@ -33,9 +33,11 @@ def ways(use_case: str, root: str) -> Callable[[int], Ways]:
 
     from contract.names import CHAMPION
     from contract.settings import read_settings
-    from contract.store.frames import feature_frame, feature_table
+    from contract.store.features import plain_values
+    from contract.store.frames import input_frame
     from contract.store.tables import Tables
     from contract.use_case.loader import load_use_case
+    from serving.scoring.scorer import deriving
     from serving.scoring.sklearn_scorer import MODEL_FILE, load_pipeline, pipeline_scorer
     from serving.scoring.version import load_version
     from tracking.store import connect
@@ -45,14 +47,15 @@ def ways(use_case: str, root: str) -> Callable[[int], Ways]:
     address = f"models:/{declared.name}@{CHAMPION}"
     folder = Path(mlflow.artifacts.download_artifacts(address))
     served = load_version(folder, declared.name, CHAMPION)
-    by_pipeline = pipeline_scorer(load_pipeline(folder / MODEL_FILE), served.use_case)
+    case = served.use_case
+    by_pipeline = deriving(pipeline_scorer(load_pipeline(folder / MODEL_FILE), case), case)
     by_mlflow = mlflow.pyfunc.load_model(str(folder))
     holdout = Tables(settings.table_root, declared.name).read("holdout")
 
     def of(n_rows: int) -> Ways:
         rows = holdout.slice(0, n_rows)
-        columns = {name: rows.column(name).to_pylist() for name in served.scorer.features}
-        frame = feature_frame(feature_table(columns, served.use_case), served.use_case)
+        columns = {name: plain_values(rows.column(name)) for name in served.scorer.features}
+        frame = input_frame(rows, served.use_case)
         return {
             "compiled scorer": lambda: served.scorer.score(columns),
             "scikit-learn pipeline": lambda: by_pipeline.score(columns),

@@ -11,6 +11,7 @@ import subprocess
 import tempfile
 from contextlib import ExitStack
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated
 
@@ -57,14 +58,14 @@ def bodies(folder: Path) -> dict[int, Path]:
     """A wrk script for each number of rows; the rows are those of the holdout."""
     use_case = load_use_case("flights")
     rows = Tables(read_settings().table_root, "flights").read(
-        "holdout", columns=use_case.features, order_by=use_case.features[:3]
+        "holdout", columns=use_case.inputs, order_by=use_case.inputs[:3]
     )
     found = {}
     for n_rows in {case.n_rows for case in CASES}:
         data = [list(row.values()) for row in rows.slice(0, n_rows).to_pylist()]
         body = folder / f"{n_rows}.json"
-        split = {"columns": list(use_case.features), "data": data}
-        body.write_text(json.dumps({"dataframe_split": split}))
+        split = {"columns": list(use_case.inputs), "data": data}
+        body.write_text(json.dumps({"dataframe_split": split}, default=datetime.isoformat))
         found[n_rows] = folder / f"{n_rows}.lua"
         found[n_rows].write_text(SCRIPT.format(body=body))
     return found

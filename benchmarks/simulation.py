@@ -14,6 +14,8 @@ import pandas as pd
 import pyarrow as pa
 
 from contract.statistics.metrics import Floats, Scored, metrics_for
+from contract.store.frames import feature_frame
+from contract.store.schema import conform
 from contract.use_case.loader import load_use_case
 from contract.use_case.model import Monitoring, UseCase
 from monitoring.measures.bins import NULL, Cell
@@ -78,8 +80,8 @@ def stage(resamples: int = 200, seed: int = 0) -> Stage:
 
     rows = load().dropna(subset="late")
     rows = rows.sample(FIT_ROWS + HOLDOUT_ROWS + POOL_ROWS, random_state=seed, ignore_index=True)
-    rows = rows.astype(dict.fromkeys(("plane_year", "seats"), float))
-    features, late = rows[list(use_case.features)], rows["late"].to_numpy(dtype=bool)
+    table = conform(pa.Table.from_pandas(rows, preserve_index=False), use_case).table
+    features, late = feature_frame(table, use_case), rows["late"].to_numpy(dtype=bool)
     model = fit_pipeline(use_case, dict(PARAMETERS), features[:FIT_ROWS], late[:FIT_ROWS])
     held = slice(FIT_ROWS, FIT_ROWS + HOLDOUT_ROWS)
     pool = slice(FIT_ROWS + HOLDOUT_ROWS, None)

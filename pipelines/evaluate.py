@@ -13,6 +13,7 @@ import pyarrow as pa
 from contract.errors import FourcycleError
 from contract.statistics.bootstrap import Estimate, estimate
 from contract.statistics.metrics import Metric, Scored, metric_values, metrics_for
+from contract.store.features import column_of
 from contract.use_case.model import UseCase
 from pipelines.model.baseline import baseline
 from pipelines.model.fitted import labels, load_model, score, weights
@@ -37,7 +38,11 @@ SLICE_MAX_VALUES = 50
 NONE = "none"
 
 
-STEP = Step("evaluate", Evaluated, ("columns", "target", "weight", "positive", "evaluation"))
+STEP = Step(
+    "evaluate",
+    Evaluated,
+    ("columns", "derived", "time_zone", "target", "weight", "positive", "evaluation"),
+)
 
 
 def evaluate(workspace: Workspace, trained: Trained) -> Done[Evaluated]:
@@ -116,7 +121,7 @@ def _champion_figures(
 def _slices(use_case: UseCase, rows: pa.Table, scored: Scored) -> "list[HoldoutSlice]":
     slices = []
     for column in use_case.evaluation.slices:
-        values = rows.column(column).to_pandas().astype(str).to_numpy()
+        values = column_of(rows, use_case, column).to_pandas().astype(str).to_numpy()
         names, counts = np.unique(values, return_counts=True)
         for name in names[np.argsort(-counts)][:SLICE_MAX_VALUES]:
             mask = values == name

@@ -19,12 +19,13 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 import pyarrow as pa
-import yaml
 
 from contract.names import REFERENCE_DIR, SCORER_DIR, USE_CASE_FILE
 from contract.package import MANIFEST_FILE, NOT_SEALED
 from contract.statistics.metrics import metric_values
+from contract.store.features import plain_values
 from contract.store.frames import feature_frame
+from contract.use_case.loader import frozen
 from contract.use_case.model import UseCase
 from contract.use_case.pseudonymisation import of_persons
 from monitoring.windows import reference
@@ -36,7 +37,7 @@ from pipelines.runtime.step import Done, Result, Step, execute, latest_run, load
 from pipelines.runtime.workspace import Workspace, open_workspace
 from pipelines.train import STEP as TRAIN
 from pipelines.train import read_rows
-from serving.scoring.scorer import Scorer, load_scorer
+from serving.scoring.scorer import Scorer, deriving, load_scorer
 from serving.scoring.sklearn_scorer import pipeline_scorer
 from serving.scoring.version import PARITY_FILE
 from tracking.tags import SCORER_TAG
@@ -112,17 +113,17 @@ def _add_scorer(
         write_scorer,  # treelite and onnx, which a reused step never needs
     )
 
-    own = trained.own_class
+    own, use_case = trained.own_class, workspace.use_case
     model = load_model(trained.model_uri, own, workspace.code_folder)
     with working(f"compiling, and proving it on {count(holdout.num_rows)} holdout rows"):
-        written = write_scorer(folder, model, workspace.use_case, holdout, own)
+        written = write_scorer(folder, model, use_case, holdout, own)
     if written.parity is not None:
         mlflow.log_metrics(written.parity.figures())
         mlflow.log_dict(written.parity.record(), f"{SCORER_DIR}/{PARITY_FILE}")
     mlflow.set_tag(SCORER_TAG, written.not_compiled or "compiled")
     if written.not_compiled:
-        return pipeline_scorer(model, workspace.use_case), written.not_compiled
-    return load_scorer(folder), ""
+        return deriving(pipeline_scorer(model, use_case), use_case), written.not_compiled
+    return deriving(load_scorer(folder), use_case), ""
 
 
 def add_reference(
@@ -135,7 +136,7 @@ def add_reference(
     travel with a package: such columns are left out.
     """
     inputs = reference_inputs(use_case, feature_frame(training, use_case))
-    columns = {name: holdout.column(name).to_pylist() for name in scorer.features}
+    columns = {name: plain_values(holdout.column(name)) for name in scorer.features}
     scored = answers(scorer, columns, labels(holdout, use_case))
     frame = pd.DataFrame({"label": scored.label, "prediction": scored.prediction})
     if scored.probability is not None:
@@ -159,7 +160,8 @@ def reference_inputs(use_case: UseCase, features: pd.DataFrame) -> pd.DataFrame:
 
 def _watched(use_case: UseCase, features: pd.DataFrame) -> pd.DataFrame:
     """The features that the log holds as sent and that are of no person."""
-    return features[[name for name in use_case.features if name not in of_persons(use_case)]]
+    hidden = of_persons(use_case)
+    return features[[name for name in use_case.features if name not in hidden]]
 
 
 def _kept(n_rows: int, n_columns: int) -> npt.NDArray[np.int64]:
@@ -168,15 +170,6 @@ def _kept(n_rows: int, n_columns: int) -> npt.NDArray[np.int64]:
     if n_rows <= most:
         return np.arange(n_rows)
     return np.sort(np.random.default_rng(SEED).choice(n_rows, most, replace=False))
-
-
-def frozen(use_case: UseCase) -> str:
-    """The use case as YAML that reads back as the same value."""
-    plain = use_case.model_dump(mode="json", exclude_defaults=True)
-    text: str = yaml.safe_dump(plain, sort_keys=False, allow_unicode=True)
-    if "\x85" in text:  # where it stands as it is, PyYAML reads a space
-        text = yaml.safe_dump(plain, sort_keys=False)
-    return text
 
 
 def seal(folder: Path) -> str:

@@ -120,7 +120,8 @@ def _check(batch: pa.RecordBatch, use_case: UseCase, before: int) -> CheckedColu
     """The cells as the service checks them; Refused names the row as counted from the first."""
     check_names(batch.schema.names, use_case.columns)
     row_names = (*use_case.keys, *filter(None, (use_case.event_time,)))
-    names = [name for name in (*use_case.features, *row_names) if name in batch.schema.names]
+    asked = dict.fromkeys((*use_case.inputs, *row_names))
+    names = [name for name in asked if name in batch.schema.names]
     columns = {name: batch.column(name).to_pylist() for name in names}
     try:
         return check(SentColumns(columns, batch.num_rows), use_case)

@@ -6,6 +6,7 @@ Deterministic: the same rows, code, parameters and libraries give bit-identical 
 import hashlib
 import json
 import platform
+from datetime import datetime
 from importlib.metadata import distributions
 from pathlib import Path
 from typing import Annotated, Any
@@ -18,7 +19,7 @@ import typer
 
 from contract.errors import BadInput
 from contract.statistics.metrics import Scored, check_metric, metrics_for
-from contract.store.frames import feature_frame
+from contract.store.frames import feature_frame, input_frame
 from contract.store.tables import Tables, TableVersion
 from contract.use_case.model import UseCase
 from contract.use_case.pseudonymisation import of_persons, stand_in
@@ -35,6 +36,7 @@ from pipelines.runtime.step import Done, Step, execute, latest_run, load_result,
 from pipelines.runtime.workspace import Workspace, open_workspace
 from pipelines.split import STEP as SPLIT
 from pipelines.split import SplitMade
+from serving.scoring.deriving_step import answering
 from serving.scoring.own_code import OwnClass, find_own
 from serving.scoring.trusted_types import TRUSTED_TYPES
 from tracking.tags import (
@@ -55,6 +57,8 @@ STEP = Step(
     Trained,
     (
         "columns",
+        "derived",
+        "time_zone",
         "keys",
         "target",
         "weight",
@@ -99,12 +103,12 @@ def fit(workspace: Workspace, split: SplitMade, tune: int) -> Trained:
     scored = score(model, holdout, use_case)
     check_metric(use_case, metrics_for(use_case, scored))
     logged = mlflow.sklearn.log_model(
-        model,
+        answering(model, use_case),
         name="model",
         serialization_format="skops",
         skops_trusted_types=[*TRUSTED_TYPES, *([own.type_name] if own else [])],
         signature=signature(use_case),
-        input_example=example(use_case, features),
+        input_example=example(use_case, rows),
         pip_requirements=exact_requirements(),
     )
     log_input(tables, split.training, "training")
@@ -126,11 +130,12 @@ def fit(workspace: Workspace, split: SplitMade, tune: int) -> Trained:
     )
 
 
-def example(use_case: UseCase, features: pd.DataFrame) -> pd.DataFrame:
+def example(use_case: UseCase, rows: pa.Table) -> pd.DataFrame:
     """The first rows, for whoever wonders what to send; of persons a stand-in."""
-    few = features.head(EXAMPLE_ROWS).copy()
-    for name in of_persons(use_case):
+    few = input_frame(rows.slice(0, EXAMPLE_ROWS), use_case)
+    for name in of_persons(use_case).intersection(use_case.inputs):
         value = stand_in(use_case.columns[name])
+        value = value.isoformat() if isinstance(value, datetime) else value
         few[name] = pd.Series([value] * len(few), few.index, few[name].dtype)
     return few
 

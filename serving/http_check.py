@@ -97,7 +97,10 @@ def _ask(port: int, served: ServedVersion) -> None:
 
 
 def _post(connection: HTTPConnection, request: GoldenRequest) -> Any:
-    body, headers = json.dumps(request.body), {"Content-Type": JSON_ROWS}
+    body, headers = (
+        json.dumps(request.body, default=datetime.isoformat),
+        {"Content-Type": JSON_ROWS},
+    )
     connection.request("POST", request.path, body, headers)
     answer = connection.getresponse()
     text = answer.read().decode()

@@ -48,6 +48,16 @@ CLAIMED = MANUAL | {"release.unproven": True}
 CELLS = {"source": {"csv": {"path": "cells.csv"}}}
 INTERVAL = {"estimator.search": {"C": {"low": 1, "high": 10}}}
 
+LOG = {"function": "log", "of": "size"}
+DERIVED = {"derived": {"x": LOG}} | MASS
+TEXTUAL = {"function": "length", "of": "group"}
+WAIT = {"function": "difference", "of": ["sent", "moment"], "unit": "s"}
+WAITING = {"derived": {"x": WAIT}, "columns.sent": {"type": "timestamp"}}
+BINNED = {"derived": {"x": {"function": "bins", "of": "size", "edges": [0]}}}
+CONDITION = {"derived": {"x": {"function": "condition", "of": "size", "at_least": 0, "below": 2}}}
+CHOSEN = {"derived": {"x": {"function": "condition", "of": "colour", "one_of": ["red"]}}}
+MISSING = {"derived": {"x": {"function": "condition", "of": "size", "missing": True}}}
+
 EFFECTS = {
     "UseCase.name": Effect("name", "other", see.table_folders),
     "UseCase.title": Effect("title", "Other rows", see.status_page),
@@ -75,6 +85,19 @@ EFFECTS = {
     "Column.out_of_range": Effect("columns.size.out_of_range", "reject", see.request_rows),
     "Column.personal": Effect("columns.colour.personal", True, see.logged),
     "Column.log": Effect("columns.colour.log", "drop", see.logged),
+    "Column.parts": Effect("columns.moment.parts", ["hour"], see.request_rows),
+    "Column.feature": Effect("columns.size.feature", False, see.request_rows),
+    "Derived.function": Effect("derived.x", TEXTUAL, see.derived_values, DERIVED),
+    "Derived.of": Effect("derived.x.of", "mass", see.derived_values, DERIVED),
+    "Derived.description": Effect("derived.x.description", "how large", see.told_features, DERIVED),
+    "Derived.unit": Effect("derived.x.unit", "h", see.derived_values, WAITING),
+    "Derived.edges": Effect("derived.x.edges", [0.5], see.derived_values, BINNED),
+    "Derived.at_least": Effect("derived.x.at_least", 1, see.derived_values, CONDITION),
+    "Derived.below": Effect("derived.x.below", 1, see.derived_values, CONDITION),
+    "Derived.one_of": Effect("derived.x.one_of", ["green"], see.derived_values, CHOSEN),
+    "Derived.missing": Effect("derived.x.missing", False, see.derived_values, MISSING),
+    "Derived.encode": Effect("derived.x.encode", "target", see.encoder, BINNED),
+    "Derived.feature": Effect("derived.x.feature", False, see.derived_values, DERIVED),
     "Source.python": Effect(
         "source.python",
         "loader_of_fields:two",

@@ -36,9 +36,6 @@ def load() -> pd.DataFrame:
             "carrier": flights["carrier"],
             "origin": flights["origin"],
             "destination": flights["dest"],
-            "day_of_week": date.dt.dayofweek,
-            "hour": flights["hour"],
-            "minute": flights["minute"],
             "distance": flights["distance"].astype(float),
         }
     )

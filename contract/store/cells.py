@@ -28,7 +28,9 @@ TRUTH = {"true": True, "false": False}
 USUAL_INTEGER = re.compile(r"-?\d{1,18}", re.ASCII)
 # ISO 8601, extended: a date, or a date and a time to the microsecond at most.
 ISO = re.compile(
-    r"\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d(\.\d{1,6}0*)?)?(Z|[+-]\d\d(:?[0-5]\d)?)?)?", re.ASCII
+    r"\d{4}-\d\d-\d\d"
+    r"(?:[T ]\d\d:\d\d(?::\d\d(?:\.\d{1,6}0*)?)?(?:Z|[+-]\d\d(?::?[0-5]\d)?)?)?",
+    re.ASCII,
 )
 
 

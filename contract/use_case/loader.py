@@ -1,16 +1,19 @@
 """Read a use case from YAML; a wrong file gives every error at once, each with its path."""
 
+import re
 from collections.abc import Iterator, Sequence
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, get_args
 from zoneinfo import ZoneInfo, available_timezones
 
+import yaml
 from pydantic import BaseModel, ValidationError
 
 from contract.errors import BadInput
 from contract.names import USE_CASE_FILE
 from contract.use_case.document import Document, read_document, read_file
+from contract.use_case.features import mistakes
 from contract.use_case.local_time import PER_SECOND
 from contract.use_case.model import UseCase
 from contract.use_case.retired import renewed
@@ -60,6 +63,15 @@ def parse_frozen(text: str, folder: Path) -> UseCase:
     return _validated(renamed, USE_CASE_FILE, folder)
 
 
+def frozen(use_case: UseCase) -> str:
+    """The use case as YAML that reads back as the same value."""
+    plain = use_case.model_dump(mode="json", exclude_defaults=True)
+    text: str = yaml.safe_dump(plain, sort_keys=False, allow_unicode=True)
+    if "\x85" in text:  # where it stands as it is, PyYAML reads a space
+        text = yaml.safe_dump(plain, sort_keys=False)
+    return text
+
+
 def nearest(word: str, known: list[str]) -> str:
     """A hint that names the nearest known word, or all of them when none is near."""
     close = get_close_matches(word, known, n=1)
@@ -73,6 +85,7 @@ def _validated(
     problems = [*problems, *_unknown_columns(raw), *_time_zone(raw)]
     try:
         use_case = UseCase.model_validate(raw)
+        problems = problems or [*mistakes(use_case, nearest)]
     except ValidationError as error:
         problems = [_sentence(e, document) for e in error.errors()] + problems
     except RecursionError:
@@ -147,22 +160,38 @@ def _unknown_columns(raw: dict[str, Any]) -> Iterator[str]:
     places: dict[str, object] = {"event_time": raw.get("event_time"), "target": raw.get("target")}
     places["weight"] = raw.get("weight")
     places |= _numbered("keys", raw.get("keys"))
-    if isinstance(evaluation, dict):
-        places |= _numbered("evaluation.slices", evaluation.get("slices"))
-    if isinstance(monitoring, dict):
-        places |= _numbered("monitoring.slices", monitoring.get("slices"))
-        limits = [n for n in monitoring.get("effect_limits") or () if n != "prediction"]
-        places |= _numbered("monitoring.effect_limits", limits)
     if isinstance(split, dict) and split.get("by") == "group":
         places["split.column"] = split.get("column")
-    for path, name in places.items():
-        if isinstance(name, str) and name not in columns:
-            yield f"{path}: no column {name!r} is declared; {nearest(name, list(columns))}"
+    yield from _strangers(places, list(columns))
+    watched: dict[str, object] = {}
+    if isinstance(evaluation, dict):
+        watched |= _numbered("evaluation.slices", evaluation.get("slices"))
+    if isinstance(monitoring, dict):
+        watched |= _numbered("monitoring.slices", monitoring.get("slices"))
+        limits = [n for n in monitoring.get("effect_limits") or () if n != "prediction"]
+        watched |= _numbered("monitoring.effect_limits", limits)
+    yield from _strangers(watched, [*columns, *_computed(raw, columns)])
     if isinstance(split, dict) and split.get("by") == "time" and not raw.get("event_time"):
         yield "event_time: a split by time needs an event_time column"
     kind = _declared_type(columns, raw.get("event_time"))
     if kind not in (None, "timestamp"):
         yield f"event_time: a timestamp column is needed, {raw['event_time']} is declared {kind}"
+
+
+def _strangers(places: dict[str, object], known: list[str]) -> Iterator[str]:
+    for path, name in places.items():
+        if isinstance(name, str) and name not in known:
+            yield f"{path}: no column {name!r} is declared; {nearest(name, known)}"
+
+
+def _computed(raw: dict[str, Any], columns: dict[Any, Any]) -> Iterator[str]:
+    """Names of parts and derived columns, which may be sliced by and watched like others."""
+    for name, column in columns.items():
+        parts = column.get("parts") if isinstance(column, dict) else None
+        if isinstance(parts, list):
+            yield from (f"{name}_{part}" for part in parts)
+    derived = raw.get("derived")
+    yield from map(str, derived if isinstance(derived, dict) else ())
 
 
 def _declared_type(columns: dict[Any, Any], name: object) -> object:
@@ -214,7 +243,11 @@ def _sentence(error: Any, document: Document) -> str:
     message = error["msg"].removeprefix("Value error, ")
     found = error.get("input")
     plain = isinstance(found, str | int | float | bool)
-    return f"{path}: {message}" + (f", found {found!r}" if plain else "")
+    said = f", found {found!r}" if plain else ""
+    if error["type"] == "literal_error" and isinstance(found, str):
+        close = get_close_matches(found, re.findall(r"'([^']*)'", error["ctx"]["expected"]), n=1)
+        said += f"; did you mean {close[0]!r}?" if close else ""
+    return f"{path}: {message}{said}"
 
 
 def _fields_at(loc: tuple[str | int, ...], full: tuple[str | int, ...]) -> list[str]:

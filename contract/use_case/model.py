@@ -21,7 +21,9 @@ from contract.names import (
     ROW_COLUMNS,
     ROW_KEY,
 )
+from contract.use_case.derived import Derived, Part
 from contract.use_case.estimator import Encoding, Estimator, Scalar
+from contract.use_case.functions import FUNCTIONS, PARTS, bin_names
 from contract.use_case.section import Section
 from contract.use_case.source import CsvFormat, Source
 
@@ -51,6 +53,12 @@ class Column(Section):
     out_of_range: Literal["allow", "reject"] = "allow"
     personal: bool = False
     log: Logged | None = None
+    parts: tuple[Part, ...] = ()
+    feature: bool = True
+
+    def named_parts(self, name: str) -> list[tuple[str, Part]]:
+        """The declared parts of the column, which is called `name`, each with its own name."""
+        return [(f"{name}_{part}", part) for part in self.parts]
 
     @property
     def logged(self) -> Logged:
@@ -69,6 +77,10 @@ class Column(Section):
             raise ValueError(f"min and max belong to a number, this column is {self.type}")
         if self.min is not None and self.max is not None and self.min > self.max:
             raise ValueError(f"min {self.min:g} is above max {self.max:g}")
+        if self.parts and self.type != "timestamp":
+            raise ValueError(f"parts belong to a timestamp column, this one is {self.type}")
+        if twice := next((part for part in self.parts if self.parts.count(part) > 1), None):
+            raise ValueError(f"parts: {twice} stands twice")
         return self
 
 
@@ -302,6 +314,7 @@ class UseCase(Section):
     weight: str | None = None
     positive: Scalar | None = None
     columns: dict[str, Column]
+    derived: dict[str, Derived] = {}
     expectations: tuple[Expectation, ...] = ()
     validation: Validation = Validation()
     split: Split
@@ -369,12 +382,46 @@ class UseCase(Section):
         return name
 
     @property
-    def features(self) -> tuple[str, ...]:
-        """Model inputs, in declared order: every column that is none of the others:
-        no key, time, group, weight or target."""
+    def apart(self) -> frozenset[str]:
+        """Columns that no model sees as they are: keys, event time, target, weight and group."""
         group = self.split.column if isinstance(self.split, GroupSplit) else None
-        apart = {*self.keys, self.event_time, self.target, self.weight, group}
-        return tuple(name for name in self.columns if name not in apart)
+        names = (*self.keys, self.event_time, self.target, self.weight, group)
+        return frozenset(name for name in names if name is not None)
+
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        """Columns that a caller must send, in declared order: those that the model sees as they
+        are, and those from which something is computed."""
+        read = {name for declared in self.derived.values() for name in declared.of}
+        return tuple(
+            name
+            for name, column in self.columns.items()
+            if column.parts or name in read or (column.feature and name not in self.apart)
+        )
+
+    @property
+    def features(self) -> tuple[str, ...]:
+        """What the model sees, in declared order: columns as they were sent, each before its
+        parts, then derived columns. contract.use_case.features computes them."""
+        return tuple(self.feature_columns)
+
+    @property
+    def feature_columns(self) -> dict[str, Column]:
+        """The features, each as a column of its own."""
+        read = {name for declared in self.derived.values() for name in declared.of}
+        found: dict[str, Column] = {}
+        apart, known = self.apart, dict(self.columns)
+        for name, column in self.columns.items():
+            computes = column.type == "timestamp" and (column.parts or name in read)
+            if column.feature and name not in apart and not computes:
+                found[name] = column
+            for own, part in column.named_parts(name):
+                found[own] = known[own] = _part_column(part, name, column)
+        for name, declared in self.derived.items():
+            known[name] = _derived_column(declared, [known[n] for n in declared.of if n in known])
+            if declared.feature:
+                found[name] = known[name]
+        return found
 
     @property
     def row_keys(self) -> tuple[str, ...]:
@@ -406,8 +453,8 @@ class UseCase(Section):
 
     @property
     def log_types(self) -> dict[str, ColumnType]:
-        """Features and keys as the log holds them: a hash is text, what is dropped is not there."""
-        found = {name: self.columns[name] for name in (*self.features, *self.keys)}
+        """Inputs and keys as the log holds them: a hash is text, what is dropped is not there."""
+        found = {name: self.columns[name] for name in (*self.inputs, *self.keys)}
         return {
             name: "string" if column.logged == "hash" else column.type
             for name, column in found.items()
@@ -460,3 +507,39 @@ class UseCase(Section):
         parts = [name.partition(".") for name in ("name", "task", *names)]
         include: dict[str, Any] = {part: {key} if key else True for part, _, key in parts}
         return self.model_dump(mode="json", include=include)
+
+
+def _part_column(part: Part, source: str, column: Column) -> Column:
+    """A part of a time as a column."""
+    counted = PARTS[part]
+    return Column(
+        type="integer",
+        description=f"{counted.says} of {source}",
+        nullable=column.nullable,
+        min=counted.low,
+        max=counted.high,
+        personal=column.personal,
+        log=_logged_of([column]),
+    )
+
+
+def _derived_column(declared: Derived, sources: list[Column]) -> Column:
+    """A derived column as one of its own; of a person where one of its sources is."""
+    function = FUNCTIONS[declared.function]
+    given: ColumnType = function.gives
+    nullable = function.partial or any(column.nullable for column in sources)
+    return Column(
+        type=given,
+        description=declared.description,
+        unit=declared.unit or "",
+        nullable=nullable and declared.missing is None,
+        categories=bin_names(declared) if declared.edges and given == "string" else None,
+        encode=declared.encode if given == "string" else None,
+        personal=any(column.personal for column in sources),
+        log=_logged_of(sources),
+    )
+
+
+def _logged_of(sources: list[Column]) -> Logged:
+    """Whether the log lets it be computed again: only where it holds every source as sent."""
+    return "keep" if all(column.logged == "keep" for column in sources) else "drop"

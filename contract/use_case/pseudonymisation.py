@@ -57,13 +57,16 @@ class Pseudonymiser:
 
 
 def altered(use_case: UseCase) -> Sequence[str]:
-    """Features that the log does not hold as they were sent: nothing can be computed from them."""
-    return [name for name in use_case.features if use_case.columns[name].logged != "keep"]
+    """Inputs that the log does not hold as they were sent, and features that need one of them."""
+    columns = use_case.feature_columns | {n: use_case.columns[n] for n in use_case.inputs}
+    return [name for name, column in columns.items() if column.logged != "keep"]
 
 
 def of_persons(use_case: UseCase) -> frozenset[str]:
-    """Features whose values are some person's: no package that travels holds rows of them."""
-    hidden = {n for n in use_case.features if use_case.columns[n].personal}
+    """Inputs and features whose values are some person's, those that are computed from a personal
+    column among them: no package that travels holds rows of them."""
+    columns = use_case.feature_columns | {n: use_case.columns[n] for n in use_case.inputs}
+    hidden = {name for name, column in columns.items() if column.personal}
     return frozenset(hidden.union(altered(use_case)))
 
 
@@ -81,7 +84,7 @@ def stand_in(column: Column) -> Any:
 
 
 def _loggable(use_case: UseCase) -> tuple[str, ...]:
-    return (*use_case.features, *use_case.keys)
+    return (*use_case.inputs, *use_case.keys)
 
 
 def _text(value: Any) -> str:

@@ -53,8 +53,8 @@ class ColumnSummaries:
 def frozen_columns(reference: Reference, use_case: UseCase) -> ColumnSummaries:
     """The reference's side: cells frozen from training inputs, and from answers on the holdout."""
     features = {
-        name: freeze_column(reference.inputs[name], use_case.columns[name])
-        for name in use_case.features
+        name: freeze_column(reference.inputs[name], column)
+        for name, column in use_case.feature_columns.items()
         if name in reference.inputs
     }
     target = use_case.columns[use_case.target]

@@ -7,6 +7,7 @@ from datetime import datetime
 import pandas as pd
 
 from contract.store.tables import Tables
+from contract.use_case.features import sources
 from contract.use_case.pseudonymisation import altered
 from monitoring.measures.answers import classes_of, score_index
 from monitoring.measures.compare import ColumnSummaries, frozen_columns
@@ -44,8 +45,8 @@ def observe(tables: Tables, window: Window, served: ServedModel) -> ObservedWind
     use_case, reference = served.use_case, served.reference
     reader = WindowReader(tables, use_case, window, served.version)
     schema = reader.schema_problems()
-    absent = {*schema, *altered(use_case)}  # what the log hides on purpose is no finding
-    features = [name for name in use_case.features if name not in absent]
+    absent = frozenset({*schema, *altered(use_case)})  # what the log hides on purpose is no finding
+    features = [name for name in use_case.features if not absent & sources(use_case, name)]
     frozen, score = None, None
     if reference:
         frozen = frozen_columns(reference, use_case)

@@ -90,7 +90,8 @@ def inputs_page(
     from evidently import DataDefinition
     from evidently.presets import DataDriftPreset, DataSummaryPreset
 
-    words = [n for n in columns if use_case.columns[n].type in ("string", "boolean")]
+    declared = use_case.feature_columns
+    words = [n for n in columns if declared[n].type in ("string", "boolean")]
     definition = DataDefinition(
         numerical_columns=[inert(n) for n in columns if n not in words],
         categorical_columns=[inert(n) for n in words],

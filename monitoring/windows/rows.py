@@ -7,10 +7,12 @@ import pandas as pd
 import pyarrow as pa
 from deltalake import DeltaTable
 
+from contract.store.features import feature_rows
 from contract.store.labels import NO_LABELS, labels_sql, shared_keys
 from contract.store.predictions import INPUT
 from contract.store.schema import TYPES
 from contract.store.tables import Tables, quoted
+from contract.use_case.features import sources
 from contract.use_case.model import UseCase
 from contract.use_case.pseudonymisation import altered
 from monitoring.windows.reference import Rows
@@ -32,7 +34,7 @@ class WindowReader:
     version: str
 
     def schema_problems(self) -> dict[str, str]:
-        """Features that the table lacks or holds with another type, in words."""
+        """Inputs that the table lacks or holds with another type, in words."""
         if self.window.table_version is None:
             return {}
         table = self.tables.open("predictions", self.window.table_version)
@@ -40,7 +42,7 @@ class WindowReader:
         inputs = {field.name: field.type for field in schema.field("inputs").type}
         problems = {}
         hidden = altered(self.use_case)
-        for name in (n for n in self.use_case.features if n not in hidden):
+        for name in (n for n in self.use_case.inputs if n not in hidden):
             declared = self.use_case.columns[name].type
             if name not in inputs:
                 problems[name] = f"{name} is missing"
@@ -51,16 +53,18 @@ class WindowReader:
     def stream(self, features: list[str], score: int | None) -> Iterator[pa.Table]:
         """Features (INPUT and their names), event time and score of all rows, part by part.
 
+        They are computed again from what was sent, by the use case of the version.
         `score` is the index of the probability that stands for the prediction; None: it itself.
         """
         if self.window.table_version is None:
             return iter(())
         value = "p.prediction" if score is None else f"p.probability[{score + 1}]"
         sql = (
-            f"SELECT {_inputs(features)}p.event_time, {value} AS {SCORE} "  # noqa: S608
+            f"SELECT {self._sent(features)}p.event_time, {value} AS {SCORE} "  # noqa: S608
             f"FROM predictions p WHERE {self._chosen()}"
         )
-        return self.tables.stream(sql, **self._tables())
+        parts = self.tables.stream(sql, **self._tables())
+        return (self._with_features(part, features) for part in parts)
 
     def sample(self, features: list[str], n_rows: int, wanted: int) -> Rows:
         """About `wanted` of the `n_rows` rows, or all: features, answers, label and its time.
@@ -78,13 +82,28 @@ class WindowReader:
             sides = {name: opened[name] for name in ("predictions", "feedback")}
             labels = labels_sql(shared_keys(sides, self.use_case.keys), chosen)
         sql = (
-            f"SELECT {_inputs(features)}p.prediction, p.probability, l.label, l.label_time "  # noqa: S608
+            f"SELECT {self._sent(features)}p.prediction, p.probability, l.label, l.label_time "  # noqa: S608
             f"FROM predictions p LEFT JOIN ({labels}) l ON l.prediction_id = p.prediction_id "
             f"WHERE {chosen} ORDER BY {HASH}, p.prediction_id"
         )
-        rows: pd.DataFrame = self.tables.query(sql, **opened).to_pandas()
+        found = self._with_features(self.tables.query(sql, **opened), features)
+        rows: pd.DataFrame = found.to_pandas()
         inputs = rows[[f"{INPUT}{name}" for name in features]].set_axis(features, axis="columns")
         return Rows(inputs, rows[list(ANSWER)])
+
+    def _sent(self, features: list[str]) -> str:
+        """SQL of the inputs from which the features are computed, INPUT before their names."""
+        read = frozenset[str]().union(*(sources(self.use_case, name) for name in features))
+        names = [name for name in self.use_case.inputs if name in read]
+        return "".join(f"p.inputs[{literal(n)}] AS {quoted(INPUT + n)}, " for n in names)
+
+    def _with_features(self, rows: pa.Table, features: list[str]) -> pa.Table:
+        """The rows with the features in place of the inputs that they are computed from."""
+        sent = [name for name in rows.column_names if name.startswith(INPUT)]
+        given = rows.select(sent).rename_columns([name.removeprefix(INPUT) for name in sent])
+        made = feature_rows(given, self.use_case, features)
+        kept = {name: rows.column(name) for name in rows.column_names if name not in sent}
+        return pa.table({INPUT + n: made.column(n) for n in features} | kept)
 
     def _tables(self) -> dict[str, DeltaTable]:
         return _opened(self.tables, self.window)
@@ -118,10 +137,6 @@ def _conditions(window: Window) -> list[str]:
     if window.after is None:
         return list(window.where)
     return [*window.where, "p.prediction_id NOT IN (SELECT prediction_id FROM before)"]
-
-
-def _inputs(features: list[str]) -> str:
-    return "".join(f"p.inputs[{literal(n)}] AS {quoted(INPUT + n)}, " for n in features)
 
 
 def _share_of_ids(share: float) -> str:

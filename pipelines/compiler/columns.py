@@ -45,7 +45,7 @@ Column = RawFeature | LookupTable
 
 def features_of(use_case: UseCase) -> list[Column]:
     """The use case's features in declared order, before any encoder."""
-    return [RawFeature(n, use_case.columns[n].type == "string") for n in use_case.features]
+    return [RawFeature(n, c.type == "string") for n, c in use_case.feature_columns.items()]
 
 
 def refused(name: str, step: Any, why: str) -> Refused:

@@ -5,6 +5,7 @@ import json
 import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ import pyarrow as pa
 from sklearn.pipeline import Pipeline
 
 from contract.errors import Refused
+from contract.store.features import feature_rows
 from contract.use_case.model import UseCase
 from pipelines.compiler.columns import Column, RawFeature, features_of, refused
 from pipelines.compiler.encoders.registry import encode
@@ -21,7 +23,7 @@ from pipelines.compiler.golden import golden_rows
 from pipelines.compiler.onnx_graph import GraphBuilder, InputColumn, build_encoders
 from pipelines.compiler.parity import Parity, prove
 from serving.scoring.own_code import OwnClass
-from serving.scoring.scorer import FORMAT, GRAPH_FILE, SCORER_FILE, open_scorer
+from serving.scoring.scorer import FORMAT, GRAPH_FILE, SCORER_FILE, deriving, open_scorer
 from serving.scoring.sklearn_scorer import classes_of, pipeline_scorer
 from serving.scoring.version import GOLDEN_FILE, PARITY_FILE
 
@@ -69,9 +71,10 @@ def write_scorer(
     """
     folder.mkdir()
     pipeline = pipeline_scorer(model, use_case)
-    columns = {name: holdout.column(name).to_pylist() for name in use_case.features}
-    golden = golden_rows(columns, use_case)
-    _write(folder / GOLDEN_FILE, {"columns": golden, **asdict(pipeline.score(golden))})
+    golden = golden_rows(holdout, use_case)
+    answers = deriving(pipeline, use_case).score(golden)
+    _write(folder / GOLDEN_FILE, {"columns": golden, **asdict(answers)})
+    columns = feature_rows(holdout, use_case).to_pydict()
     try:
         if own:  # even where it derives from a known one: it may answer in another way
             name, estimator = model.steps[-1]
@@ -97,7 +100,7 @@ def write_scorer(
 
 def _write(file: Path, value: dict[str, Any]) -> str:
     """Write JSON; its SHA-256."""
-    text = json.dumps(value, allow_nan=False, ensure_ascii=False)
+    text = json.dumps(value, allow_nan=False, ensure_ascii=False, default=datetime.isoformat)
     file.write_text(text, encoding="utf-8")
     return hashlib.sha256(text.encode()).hexdigest()
 

@@ -7,9 +7,10 @@ from typing import Any
 
 import numpy as np
 
+from contract.use_case.features import Columns
 from contract.use_case.model import Column, UseCase
 from serving.scoring.agreement import TOLERANCE, Agreement, compare
-from serving.scoring.scorer import Columns, Scorer
+from serving.scoring.scorer import Scorer
 
 BASE_ROWS = 16  # rows of the holdout in which nulls and unseen categories are put
 SPLITS = 50  # split values of one feature that are tried, spread over all
@@ -86,7 +87,7 @@ Edges = list[tuple[str, Any]]  # a feature and a value that it takes
 
 
 def _edges(use_case: UseCase, thresholds: Mapping[str, list[float]]) -> dict[str, Edges]:
-    columns = {name: use_case.columns[name] for name in use_case.features}
+    columns = use_case.feature_columns
     nullable = [(name, None) for name, column in columns.items() if column.nullable]
     text = [(name, word) for name, c in columns.items() if c.type == "string" for word in _words(c)]
     splits = [

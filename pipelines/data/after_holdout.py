@@ -70,7 +70,7 @@ def unanswered(workspace: Workspace, rows: pa.Table, version: str = "") -> pa.Ta
 
 def _without_answer(tables: Tables, use_case: UseCase, rows: pa.Table, version: str) -> pa.Table:
     """By the inputs that the log holds as sent: rows that are equal in them are one row."""
-    names = [name for name in use_case.features if use_case.columns[name].logged == "keep"]
+    names = [name for name in use_case.inputs if use_case.columns[name].logged == "keep"]
     if not tables.exists("predictions"):
         return rows
     inputs = pa.schema(tables.open("predictions").schema().to_arrow()).field("inputs").type

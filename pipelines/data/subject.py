@@ -154,7 +154,7 @@ def _by_cells(
             f"{', '.join(left_out)} is missing."
         )
     cells = {name: values.get(name) for name in use_case.columns}
-    inputs = frozenset(use_case.features)
+    inputs = frozenset(use_case.inputs)
     return Subject(cells, pseudonymiser, True, inputs, use_case.event_time)
 
 

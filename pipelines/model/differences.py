@@ -9,6 +9,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from contract.statistics.metrics import Scored, defined, metric_values
+from contract.store.features import plain_values
 from contract.store.predictions import INPUT
 from contract.use_case.model import UseCase
 from serving.scoring.scorer import Predictions
@@ -60,7 +61,7 @@ def compare(kept: AnswerDifferences, part: pa.Table, served: ServedVersion) -> N
     part = part.filter(pa.array(whole))
     if not part.num_rows:
         return
-    columns = {name: part.column(INPUT + name).to_pylist() for name in served.scorer.features}
+    columns = {name: plain_values(part.column(INPUT + name)) for name in served.scorer.features}
     answers = served.scorer.score(columns)
     given = part.column("prediction").to_pylist()
     kept.rows += part.num_rows

@@ -43,8 +43,8 @@ def fit_pipeline(
     estimator = build_estimator(use_case, parameters)
     n_values = {
         name: features[name].nunique(dropna=False)
-        for name in use_case.features
-        if use_case.columns[name].type == "string"
+        for name, column in use_case.feature_columns.items()
+        if column.type == "string"
     }
     n_classes = len(np.unique(target)) if use_case.task == "multiclass" else 1
     sparse = is_sparse(use_case, estimator, len(features), n_values, n_classes)

@@ -15,9 +15,10 @@ from sklearn.pipeline import Pipeline
 from contract.errors import Refused
 from contract.statistics.metrics import Floats, Scored
 from contract.store.frames import feature_frame
+from contract.use_case.features import Columns
 from contract.use_case.model import Column, UseCase
 from serving.scoring.own_code import OwnClass, trusted
-from serving.scoring.scorer import Columns, Scorer
+from serving.scoring.scorer import Scorer
 from serving.scoring.sklearn_scorer import MODEL_FILE, classes_of, load_pipeline
 
 MLFLOW_TYPES = {
@@ -25,14 +26,14 @@ MLFLOW_TYPES = {
     "integer": DataType.long,
     "number": DataType.double,
     "boolean": DataType.boolean,
-    "timestamp": DataType.datetime,
+    "timestamp": DataType.string,  # MLflow's datetime knows no offset
 }
 
 
 def signature(use_case: UseCase) -> ModelSignature:
-    """The MLflow signature that derives from the declared columns."""
+    """The MLflow signature that follows from the declared columns: what a caller sends."""
     inputs: list[ColSpec | TensorSpec] = [
-        ColSpec(_type(use_case.columns[n]), n) for n in use_case.features
+        ColSpec(_type(use_case.columns[n]), n) for n in use_case.inputs
     ]
     # A label that is missing in training data is still never missing in an answer.
     answer = ColSpec(MLFLOW_TYPES[use_case.answer_type], "prediction")

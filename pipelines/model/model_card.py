@@ -5,6 +5,7 @@ from math import isnan
 
 from contract.markdown import plain
 from contract.statistics.metrics import SMALLER_IS_BETTER
+from contract.use_case.features import told
 from contract.use_case.model import UseCase
 from pipelines.data.validated import Validated
 from pipelines.model.results import Evaluated, HoldoutSlice, Trained
@@ -26,6 +27,7 @@ def model_card(
         f"# {plain(use_case.title)}\n\n{plain(use_case.description)}",
         _intended(use_case),
         _data(use_case, validated, trained) + _retrained(lineage),
+        _features(use_case),
         _metrics(evaluated),
         _slices(evaluated),
         _limits(use_case),
@@ -62,6 +64,19 @@ def _data(use_case: UseCase, validated: Validated, trained: Trained) -> str:
         f"{validated.expectations_total} expectations passed; "
         f"{count(validated.rows_quarantined)} rows quarantined."
         + (f" A row counts as its {plain(use_case.weight)}." if use_case.weight else "")
+    )
+
+
+def _features(use_case: UseCase) -> str:
+    """What the model sees that nobody sends; nothing where it sees what is sent."""
+    rows = [(plain(name), plain(how)) for name, how in told(use_case)]
+    if not rows:
+        return ""
+    others = [name for name in use_case.features if name in use_case.columns]
+    return (
+        "## Features\n\nComputed from what callers send, by the version's own use case:\n\n"
+        + markdown_table(("feature", "computed as"), rows)
+        + (f"\n\nAs they are sent: {plain(', '.join(others))}." if others else "")
     )
 
 

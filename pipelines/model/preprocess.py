@@ -63,13 +63,13 @@ def build_encoder(
     """
     native = knows_categories(estimator)
     groups: dict[tuple[str, int], list[str]] = {}
-    for name in (n for n in use_case.features if use_case.columns[n].type == "string"):
-        column = use_case.columns[name]
+    features = use_case.feature_columns
+    for name, column in ((n, c) for n, c in features.items() if c.type == "string"):
         kind: str = encoding_of(column, native)
         most = category_limit(estimator) if kind == "native" else MAX_CATEGORIES
         limit = 0 if kind == "target" else column.max_categories or most
         groups.setdefault((kind, limit), []).append(name)
-    numbers = [n for n in use_case.features if use_case.columns[n].type != "string"]
+    numbers = [n for n, column in features.items() if column.type != "string"]
     parts: list[Any] = []
     for (how, limit), names in sorted(groups.items(), key=lambda group: group[0][0] != "native"):
         encoder = _text_encoder(use_case, estimator, how, limit, names, sparse)
@@ -102,7 +102,8 @@ def _text_encoder(
                 handle_unknown="infrequent_if_exist", max_categories=limit, sparse_output=sparse
             )
         case "ordinal":
-            declared = [use_case.columns[name].categories for name in names]
+            columns = use_case.feature_columns
+            declared = [columns[name].categories for name in names]
             order: Any = [list(c) for c in declared if c]
             encoder = _ordinal(order if len(order) == len(names) else "auto", limit)
             return encoder if takes_nan(estimator) else _after(encoder, _scaled(estimator))
@@ -153,10 +154,8 @@ def _after(encoder: Any, then: Any) -> Pipeline:
 def one_number(use_case: UseCase) -> list[str]:
     """Features that any estimator sees as one number each, which it may be constrained in."""
     single = ("ordinal",) if use_case.task == "multiclass" else ("ordinal", "target")
-    columns = use_case.columns
-    return [
-        n for n in use_case.features if columns[n].type != "string" or columns[n].encode in single
-    ]
+    columns = use_case.feature_columns
+    return [n for n, c in columns.items() if c.type != "string" or c.encode in single]
 
 
 def matrix_widths(
@@ -169,8 +168,8 @@ def matrix_widths(
     """
     native = knows_categories(estimator)
     return {
-        name: _width(use_case.columns[name], native, n_values.get(name, 1), n_classes)
-        for name in use_case.features
+        name: _width(column, native, n_values.get(name, 1), n_classes)
+        for name, column in use_case.feature_columns.items()
     }
 
 
@@ -200,7 +199,7 @@ def is_sparse(
     widths = matrix_widths(use_case, estimator, n_values, n_classes)
     dense = n_rows * sum(widths.values()) * 8
     native = knows_categories(estimator)
-    columns = {name: use_case.columns[name] for name in use_case.features}
+    columns = use_case.feature_columns
     hot = [n for n, c in columns.items() if encoding_of(c, native) == "one-hot" and widths[n] > 1]
     if dense <= DENSE_BYTES or not hot:
         return False

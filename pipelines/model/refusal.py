@@ -61,8 +61,7 @@ def _too_many(use_case: UseCase, estimator: Any) -> str:
     if "max_bins" not in estimator.get_params():
         return ""
     most = category_limit(estimator)
-    for name in use_case.features:
-        column = use_case.columns[name]
+    for name, column in use_case.feature_columns.items():
         if column.encode is None and (column.max_categories or 0) > most:
             return (
                 f"tells at most {most} categories apart, and columns.{name} declares "

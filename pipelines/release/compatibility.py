@@ -36,7 +36,7 @@ def incomparable(champion: UseCase, challenger: UseCase) -> str:
     """Why the champion can't answer rows of the challenger's data; "" where it can."""
     if (champion.task, champion.target) != (challenger.task, challenger.target):
         return "it answers another question"
-    for name in champion.features:
+    for name in champion.inputs:
         if name not in challenger.columns:
             return f"it needs column {name}, which is no longer declared"
         old, new = champion.columns[name].type, challenger.columns[name].type
@@ -53,8 +53,8 @@ def _inputs(champion: UseCase, challenger: UseCase) -> Iterator[str]:
         else:
             for what in _narrowed(column, accepted[name]):
                 yield f"column {name}: {what}"
-    for name in challenger.features:
-        if name not in champion.features:
+    for name in challenger.inputs:
+        if name not in champion.inputs:
             yield f"column {name} is needed from now on"
     if _in_order(champion, challenger) != _in_order(challenger, champion):
         yield "the order of the columns changed, which rows sent as plain lists rely on"
@@ -74,14 +74,14 @@ def _records(champion: UseCase, challenger: UseCase) -> Iterator[str]:
 
 
 def _in_order(case: UseCase, other: UseCase) -> list[str]:
-    return [name for name in case.features if name in other.features]
+    return [name for name in case.inputs if name in other.inputs]
 
 
 def _accepted(case: UseCase) -> dict[str, Column]:
-    """Columns that a caller may send: the features, and keys and event time, which may be null."""
+    """Columns that a caller may send: the inputs, and keys and event time, which may be null."""
     time = [case.event_time] if case.event_time else []
     loose = {n: case.columns[n].model_copy(update={"nullable": True}) for n in [*case.keys, *time]}
-    return {name: case.columns[name] for name in case.features} | loose
+    return loose | {name: case.columns[name] for name in case.inputs}
 
 
 def _retyped(old: Column, new: Column) -> bool:

@@ -14,6 +14,7 @@ import pyarrow as pa
 from contract.errors import Refused, Unavailable
 from contract.names import ROW_COLUMNS, ROW_HASH
 from contract.statistics.metrics import Scored, metric_values
+from contract.store.features import column_of
 from contract.store.fingerprint import content_hash, row_hashes
 from contract.store.sql import FilesRemoved
 from contract.store.tables import Tables
@@ -212,7 +213,7 @@ def trained_on(tables: Tables, version: Version, rows: pa.Table, keys: tuple[str
 def groups(case: UseCase, rows: pa.Table) -> Groups:
     """The declared slices: the value of each column on each row, as text."""
     return {
-        name: rows.column(name).to_pandas().astype(str).to_numpy()
+        name: column_of(rows, case, name).to_pandas().astype(str).to_numpy()
         for name in case.evaluation.slices
     }
 

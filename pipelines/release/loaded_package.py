@@ -12,13 +12,15 @@ from contract.errors import Refused
 from contract.names import SCORER_DIR, USE_CASE_FILE
 from contract.package import MANIFEST_FILE
 from contract.statistics.metrics import Scored, metric_values
+from contract.store.features import plain_values
+from contract.use_case.features import Columns
 from contract.use_case.model import UseCase
 from pipelines.model.fitted import answers, labels, weights
 from pipelines.registry.fetch import fetch
 from pipelines.registry.versions import Version
 from pipelines.release.gate_evidence import Latency
 from pipelines.runtime.workspace import Workspace
-from serving.scoring.scorer import GRAPH_FILE, Columns, Scorer
+from serving.scoring.scorer import GRAPH_FILE, Scorer
 from serving.scoring.sklearn_scorer import MODEL_FILE
 from serving.scoring.version import ServedVersion, load_version
 
@@ -81,10 +83,10 @@ def measure(workspace: Workspace, served: ServedVersion, rows: pa.Table) -> Meas
 
 
 def plain(scorer: Scorer, rows: pa.Table) -> Columns:
-    """The scorer's features as plain lists; Refused where the rows lack one."""
+    """What the scorer reads as plain lists; Refused where the rows lack one."""
     if missing := [name for name in scorer.features if name not in rows.column_names]:
         raise Refused(f"the holdout has no column {', '.join(missing)}")
-    return {name: rows.column(name).to_pylist() for name in scorer.features}
+    return {name: plain_values(rows.column(name)) for name in scorer.features}
 
 
 def latency(scorer: Scorer, columns: Columns) -> Latency:

@@ -84,11 +84,15 @@ def checked(answer: httpx.Response) -> httpx.Response:
 
 
 def request_rows(rows: pa.Table, use_case: UseCase) -> list[dict[str, Any]]:
-    """Rows as a client sends them: features, keys and event time, no label."""
-    names = [name for name in use_case.columns if name != use_case.target]
+    """Rows as a client sends them: inputs, keys and event time, no label."""
+    sent = {*use_case.inputs, *use_case.apart} - {use_case.target}
+    names = [name for name in use_case.columns if name in sent]
+    times = [name for name in names if use_case.columns[name].type == "timestamp"]
     plain = rows.select(names).to_pylist()
-    time = use_case.event_time
-    return [row | ({time: row[time].isoformat()} if time else {}) for row in plain]
+    return [
+        row | {name: row[name].isoformat() for name in times if row[name] is not None}
+        for row in plain
+    ]
 
 
 def free_port() -> int:

@@ -120,7 +120,7 @@ def _told_by(use_case: UseCase) -> dict[str, str]:
     the keys, or without keys all inputs and the label."""
     if use_case.keys:
         return {key: f"p.{quoted(key)}" for key in use_case.keys}
-    inputs = {name: f"p.inputs[{literal(name)}]" for name in use_case.features}
+    inputs = {name: f"p.inputs[{literal(name)}]" for name in use_case.inputs}
     return {**inputs, use_case.target: "l.label"}
 
 

@@ -32,7 +32,7 @@ class RecordSchema(msgspec.Struct, frozen=True, array_like=True):
         types = use_case.log_types
         return cls(
             schema_hash(use_case),
-            {name: types[name] for name in use_case.features if name in types},
+            {name: types[name] for name in use_case.inputs if name in types},
             {name: types[name] for name in use_case.keys if name in types},
             use_case.answer_type,
         )

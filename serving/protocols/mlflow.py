@@ -98,7 +98,7 @@ def sent_columns(body: Any, use_case: UseCase) -> SentColumns:
         return _records(body[form], form)
     if form == "inputs" and isinstance(body[form], dict):
         return _by_column(body[form])
-    return _instances(body[form], form, list(use_case.features))
+    return _instances(body[form], form, list(use_case.inputs))
 
 
 def _bad(message: str) -> Problem:

@@ -155,7 +155,7 @@ def model_metadata(served: ServedVersion) -> dict[str, Any]:
         "platform": PLATFORM,
         "inputs": [
             {"name": n, "datatype": datatype(use_case.columns[n]), "shape": [-1]}
-            for n in use_case.features
+            for n in use_case.inputs
         ],
         "outputs": outputs,
     }

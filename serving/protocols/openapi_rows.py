@@ -15,7 +15,7 @@ INSTANT = "2024-01-01T00:00:00Z"
 
 def example_row(use_case: UseCase) -> dict[str, Any]:
     """A row that the service answers: middle of the range, first of the categories."""
-    return {name: example(use_case.columns[name]) for name in use_case.features}
+    return {name: example(use_case.columns[name]) for name in use_case.inputs}
 
 
 def column_schema(column: Column) -> Schema:
@@ -50,11 +50,11 @@ def column_schema(column: Column) -> Schema:
 
 
 def row_schema(use_case: UseCase) -> Schema:
-    """One row as an object: features needed, keys and event time optional."""
-    columns = {n: use_case.columns[n] for n in use_case.features} | optional(use_case)
+    """One row as an object: inputs needed, keys and event time optional."""
+    columns = {n: use_case.columns[n] for n in use_case.inputs} | optional(use_case)
     return {
         "type": "object",
-        "required": list(use_case.features),
+        "required": list(use_case.inputs),
         "properties": {name: column_schema(column) for name, column in columns.items()},
         "additionalProperties": False,
         "examples": [example_row(use_case)],

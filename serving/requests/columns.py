@@ -3,7 +3,7 @@
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import UTC, date, datetime, time
 from typing import Any, Final, NoReturn
 from zoneinfo import ZoneInfo
 
@@ -45,8 +45,9 @@ class CheckedColumns(msgspec.Struct, frozen=True):
 
 
 def optional(use_case: UseCase) -> dict[str, Column]:
-    """Keys, event time and weight: accepted beside the features, and nullable here."""
-    names = [*use_case.keys, *filter(None, (use_case.event_time, use_case.weight))]
+    """Keys, event time and weight that are no inputs: accepted beside them, and nullable here."""
+    beside, inputs = (*use_case.keys, use_case.event_time, use_case.weight), use_case.inputs
+    names = [name for name in beside if name and name not in inputs]
     return {n: use_case.columns[n].model_copy(update={"nullable": True}) for n in names}
 
 
@@ -67,7 +68,7 @@ def bounded(n_rows: int, max_rows: int) -> None:
 def check(sent: SentColumns, use_case: UseCase) -> CheckedColumns:
     """Check every cell against the use case; a Problem at the first that does not fit."""
     extra, zone = optional(use_case), use_case.zone
-    declared = {n: use_case.columns[n] for n in use_case.features} | extra
+    declared = {n: use_case.columns[n] for n in use_case.inputs} | extra
     for name, values in sent.columns.items():
         if name not in declared:
             row = next(i for i, value in enumerate(values) if value is not MISSING)
@@ -83,7 +84,7 @@ def check(sent: SentColumns, use_case: UseCase) -> CheckedColumns:
         columns[name] = [cell(value, row, name, column, zone) for row, value in enumerate(values)]
         _flag(columns[name], name, column, flags)
     return CheckedColumns(
-        {name: columns[name] for name in use_case.features},
+        {name: columns[name] for name in use_case.inputs},
         {key: columns[key] for key in use_case.keys},
         columns[use_case.event_time] if use_case.event_time else [None] * sent.n_rows,
         flags,
@@ -131,8 +132,8 @@ def _flag(values: list[Any], name: str, column: Column, flags: list[list[str]]) 
 
 def flag_times(checked: CheckedColumns, use_case: UseCase, now: datetime) -> None:
     """Note rows whose event time can't be judged now; they are answered all the same."""
-    for row, time in enumerate(checked.event_time):
-        if time is not None and not judgeable(time, now):
+    for row, moment in enumerate(checked.event_time):
+        if moment is not None and not judgeable(moment, now):
             checked.flags[row].append(f"{FLAG}:{use_case.event_time}")
 
 
@@ -174,15 +175,18 @@ def _integer(value: Any) -> int | None:
 
 def _timestamp(value: Any, unit: str, zone: ZoneInfo) -> datetime | None:
     try:
+        if isinstance(value, str):
+            if not ISO.fullmatch(value):  # Python reads more, and cuts nanoseconds
+                return None
+            moment = datetime.fromisoformat(value)
+            return moment if moment.tzinfo is UTC else localised(moment, zone)
         if isinstance(value, int | float):
             counts = unit in PER_SECOND and not isinstance(value, bool)
             return moment_of(value, unit) if counts else None
-        if not isinstance(value, datetime):
-            # A day of a Parquet file is its midnight, as a day in a text is.
-            text = str(value) if isinstance(value, date) else value
-            if not ISO.fullmatch(text):  # Python reads more, and cuts nanoseconds
-                return None
-            value = datetime.fromisoformat(text)
+        if not isinstance(value, date):
+            return None
+        if not isinstance(value, datetime):  # a day of a Parquet file is its midnight
+            value = datetime.combine(value, time())
         return localised(value, zone)
     except NotOneMoment:
         raise

@@ -30,7 +30,7 @@ def csv_columns(body: bytes, use_case: UseCase, max_rows: int) -> SentColumns:
     except (csv.Error, ValueError):
         raise Problem("bad_body", "The body is not valid CSV in UTF-8.") from None
     sent = matrix(rows, names, "The CSV body")
-    declared = {n: use_case.columns[n] for n in use_case.features} | optional(use_case)
+    declared = {n: use_case.columns[n] for n in use_case.inputs} | optional(use_case)
     columns = {
         name: _cells(values, name, reader_of(use_case, declared[name]))
         if name in declared
@@ -67,7 +67,7 @@ def parquet_columns(body: bytes, use_case: UseCase, max_rows: int, max_bytes: in
     import pyarrow.parquet as pq
 
     try:
-        texts = [n for n in use_case.features if use_case.columns[n].type == "string"]
+        texts = [n for n in use_case.inputs if use_case.columns[n].type == "string"]
         file = pq.ParquetFile(pa.BufferReader(body), read_dictionary=texts)
         metadata = file.metadata
         if metadata.num_rows > max_rows:

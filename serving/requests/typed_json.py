@@ -35,12 +35,12 @@ class TypedRows:
     """Rows of one use case, decoded straight into their types."""
 
     def __init__(self, use_case: UseCase) -> None:
-        self._features = use_case.features
+        self._inputs = use_case.inputs
         self._keys, self._event_time = use_case.keys, use_case.event_time
-        self._columns = {n: use_case.columns[n] for n in use_case.features} | optional(use_case)
+        self._columns = {n: use_case.columns[n] for n in use_case.inputs} | optional(use_case)
         self._types = {name: _type(column) for name, column in self._columns.items()}
-        self._optional = [name for name in self._columns if name not in self._features]
-        self._moments = [n for n in self._features if self._columns[n].type == "timestamp"]
+        self._optional = [name for name in self._columns if name not in self._inputs]
+        self._moments = [n for n in self._inputs if self._columns[n].type == "timestamp"]
         self._zone = use_case.zone
         self._able = all(map(_plain, self._columns))
         row = _struct("Row", self._types, self._optional) if self._able else Any
@@ -73,7 +73,7 @@ class TypedRows:
         if decoder is None:
             if len(set(order)) != len(order) or len(self._orders) >= MOST_ORDERS:
                 return None
-            if not set(self._features) <= set(order) <= set(self._columns):
+            if not set(self._inputs) <= set(order) <= set(self._columns):
                 return None
             row = tuple.__class_getitem__(tuple(self._types[name] for name in order))
             decoder = self._orders[order] = msgspec.json.Decoder(list[row])  # type: ignore[valid-type]
@@ -89,11 +89,12 @@ class TypedRows:
             return None
         unset = [None] * n_rows
         others = {name: self._read(name, columns.get(name, unset)) for name in self._optional}
-        features = {name: list(columns[name]) for name in self._features}
+        inputs = {name: list(columns[name]) for name in self._inputs}
         for name in self._moments:
-            features[name] = self._read(name, features[name])
+            inputs[name] = self._read(name, inputs[name])
+        others |= inputs
         return CheckedColumns(
-            features,
+            inputs,
             {key: others[key] for key in self._keys},
             others[self._event_time] if self._event_time else list[datetime | None](unset),
             [[] for _ in unset],
@@ -105,7 +106,9 @@ class TypedRows:
         if self._columns[name].type != "timestamp":
             return list(values)
         column, zone = self._columns[name], self._zone
-        times = [None if value is None else read_value(value, column, zone) for value in values]
+        # Rows of one body often share a time, and reading one costs as much as half a row.
+        known = {value: read_value(value, column, zone) for value in {*values} - {None}}
+        times = [*map(known.get, values)]
         if times.count(None) != values.count(None):
             raise ValueError("a text that is no timestamp")
         return times
@@ -166,7 +169,7 @@ def _type(column: Column) -> Any:
 
 
 def _struct(name: str, types: dict[str, Any], optional: list[str]) -> Any:
-    """A row: features needed, keys and event time optional."""
+    """A row: inputs needed, keys and event time optional."""
     fields: list[Any] = []
     for i, (column, kind) in enumerate(types.items()):
         unset = column in optional

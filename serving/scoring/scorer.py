@@ -6,7 +6,7 @@ matrix to an ONNX graph, which does everything else: encoding, trees or weights,
 
 import json
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
@@ -16,11 +16,12 @@ import numpy as np
 import numpy.typing as npt
 
 from contract.errors import Refused
+from contract.use_case.features import Columns, derivation
+from contract.use_case.model import UseCase
 
 if TYPE_CHECKING:
     from onnxruntime import InferenceSession
 
-Columns = Mapping[str, Sequence[Any]]  # one list for each feature, None is null
 Floats = npt.NDArray[np.float64]
 
 FORMAT = 1  # of scorer.json; that of release 0.2.0 does not say it yet
@@ -41,7 +42,8 @@ class Predictions:
 
 @dataclass(frozen=True, slots=True)
 class Scorer:
-    """Answers rows of `features`; `classes` is empty for a regression.
+    """Answers rows of `features`, as it calls the columns that it reads; `classes` is empty for a
+    regression.
 
     `run` gives probabilities (n_rows, n_classes), or the numbers of a regression (n_rows, 1).
     """
@@ -82,6 +84,18 @@ class Scorer:
         probability = [row for part in parts for row in part.probability or []]
         prediction = [value for part in parts for value in part.prediction]
         return Predictions(prediction, probability if self.classes else None)
+
+
+def deriving(scorer: Scorer, use_case: UseCase) -> Scorer:
+    """The scorer of what callers send, which computes the features that `scorer` answers.
+
+    It itself where nothing is computed.
+    """
+    derive = derivation(use_case)
+    if derive is None:
+        return scorer
+    run = scorer.run
+    return Scorer(use_case.inputs, scorer.classes, lambda columns: run(derive(columns)))
 
 
 @dataclass(frozen=True, slots=True)

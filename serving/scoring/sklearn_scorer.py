@@ -14,10 +14,12 @@ from sklearn.pipeline import Pipeline
 
 from contract.errors import Refused
 from contract.names import SCORER_DIR
-from contract.store.frames import feature_frame, feature_table
+from contract.store.frames import feature_table, framed
+from contract.use_case.features import Columns
 from contract.use_case.model import UseCase
+from serving.scoring.deriving_step import of_features
 from serving.scoring.own_code import OwnClass, trusted
-from serving.scoring.scorer import SCORER_FILE, Columns, Floats, Scorer
+from serving.scoring.scorer import SCORER_FILE, Floats, Scorer
 from serving.scoring.trusted_types import TRUSTED_TYPES
 
 MODEL_FILE = "model.skops"
@@ -42,7 +44,7 @@ def load_pipeline(file: Path, own: tuple[str, ...] = ()) -> Pipeline:
         raise Refused(f"{file.name} can't be trusted or read: {error}") from error
     if not isinstance(model, Pipeline):
         raise Refused(f"{file.name} holds no scikit-learn pipeline, found {type(model).__name__}.")
-    return model
+    return of_features(model)
 
 
 def foreign_types(package: Path) -> list[str]:
@@ -67,7 +69,7 @@ def pipeline_scorer(model: Pipeline, use_case: UseCase) -> Scorer:
 
     def run(columns: Columns) -> Floats:
         given = {name: list(columns[name]) for name in use_case.features}
-        frame = feature_frame(feature_table(given, use_case), use_case)
+        frame = framed(feature_table(given, use_case), use_case)
         answer = model.predict_proba(frame) if use_case.classifies else model.predict(frame)
         return np.asarray(answer, dtype=float).reshape(len(frame), -1)
 

@@ -3,6 +3,7 @@
 import hashlib
 import json
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,13 @@ from contract.use_case.loader import parse_frozen
 from contract.use_case.model import UseCase
 from serving.scoring.agreement import compare
 from serving.scoring.cache import Cache, FetchedVersion
-from serving.scoring.scorer import SCORER_FILE, Predictions, Scorer, load_scorer
+from serving.scoring.scorer import (
+    SCORER_FILE,
+    Predictions,
+    Scorer,
+    deriving,
+    load_scorer,
+)
 
 GOLDEN_FILE = "golden.json"
 PARITY_FILE = "parity.json"
@@ -67,7 +74,8 @@ def load_version(
         if set(scorer.features) != set(use_case.features):
             read, declared = ", ".join(scorer.features), ", ".join(use_case.features)
             raise Refused(f"its scorer reads {read}, and its use case declares {declared}.")
-        return ServedVersion(name, version, digest, use_case, scorer, _golden(folder))
+        golden = _golden(folder, use_case)
+        return ServedVersion(name, version, digest, use_case, deriving(scorer, use_case), golden)
     except (FourcycleError, OSError, ValueError, KeyError, TypeError) as error:
         raise Refused(f"Version {version} of {name} can't be served: {error}") from error
 
@@ -141,9 +149,12 @@ def _not_compiled(folder: Path) -> str | None:
     return None
 
 
-def _golden(folder: Path) -> Golden | None:
+def _golden(folder: Path, use_case: UseCase) -> Golden | None:
     file = folder / SCORER_DIR / GOLDEN_FILE
     if not file.is_file():
         return None
     content = json.loads(file.read_text(encoding="utf-8"))
-    return Golden(content["columns"], Predictions(content["prediction"], content["probability"]))
+    columns: dict[str, list[Any]] = content["columns"]
+    for name in (n for n in columns if use_case.columns[n].type == "timestamp"):
+        columns[name] = [v if v is None else datetime.fromisoformat(v) for v in columns[name]]
+    return Golden(columns, Predictions(content["prediction"], content["probability"]))

@@ -15,6 +15,7 @@ import msgspec
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from contract.store.features import plain_values
 from contract.use_case.pseudonymisation import altered
 from serving.scoring.cache import Cache, FetchedVersion
 from serving.scoring.version import ServedVersion, load_fetched
@@ -101,12 +102,12 @@ class Shadow:
 
 
 def _columns(rows: pa.Table, challenger: ServedVersion) -> dict[str, list[Any]]:
-    """The challenger's features; an error where the rows do not hold one as it was sent."""
+    """What the challenger reads; an error where the rows do not hold one as it was sent."""
     if hidden := altered(challenger.use_case):
         raise ValueError(f"the log does not hold {', '.join(hidden)} as sent")
     inputs = rows.column("inputs")
     return {
-        name: pc.struct_field(inputs, [name]).to_pylist() for name in challenger.scorer.features
+        name: plain_values(pc.struct_field(inputs, [name])) for name in challenger.scorer.features
     }
 
 

@@ -17,13 +17,14 @@ from typer.testing import CliRunner
 from contract.errors import Unavailable
 from contract.settings import read_settings
 from contract.store.tables import Tables
+from contract.use_case.loader import frozen
 from contract.use_case.model import Column, UseCase
 from monitoring.__main__ import main
 from monitoring.monitor import Monitored, monitor
 from monitoring.report.history import read_document
 from monitoring.windows.window import WindowRequest, read_day
 from pipelines.main import Outcome
-from pipelines.package import frozen, seal
+from pipelines.package import seal
 from tests.conftest import MADE, made_use_case
 from tests.support import monitored as made
 from tracking.tags import PACKAGE_TAG

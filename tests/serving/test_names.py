@@ -17,10 +17,10 @@ from sklearn.pipeline import make_pipeline
 
 from contract.names import SCORER_DIR, USE_CASE_FILE
 from contract.store.tables import Tables
-from contract.use_case.loader import parse_use_case
+from contract.use_case.loader import frozen, parse_use_case
 from contract.use_case.model import Column, UseCase
 from pipelines.compiler.compile import write_scorer
-from pipelines.package import frozen, seal
+from pipelines.package import seal
 from serving.http_check import ask
 from serving.log.record import FEEDBACK_FOLDER
 from serving.requests.request import CSV, JSON_ROWS, PARQUET

@@ -11,9 +11,10 @@ from contract.settings import Settings
 from contract.store.feedback import feedback_schema
 from contract.store.predictions import PARTITION, predictions_schema
 from contract.store.tables import Tables
+from contract.use_case.loader import frozen
 from contract.use_case.model import UseCase
 from monitoring.windows.reference import Reference, Rows, freeze
-from pipelines.package import frozen, seal
+from pipelines.package import seal
 from serving.log.record import RecordSchema
 from tracking.store import connect
 from tracking.tags import PACKAGE_TAG

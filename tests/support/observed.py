@@ -22,6 +22,8 @@ from contract.statistics.metrics import Scored, metrics_for
 from contract.store.fingerprint import content_hash, row_hashes
 from contract.store.schema import arrow_schema
 from contract.store.tables import BROUGHT, COLLECTED, Tables, TableVersion
+from contract.use_case.features import derivation, told
+from contract.use_case.loader import frozen
 from contract.use_case.model import UseCase
 from contract.use_case.pseudonymisation import Pseudonymiser
 from contract.use_case.source import Csv
@@ -44,7 +46,7 @@ from pipelines.model.estimator import build_estimator
 from pipelines.model.fitted import signature
 from pipelines.model.preprocess import build_encoder
 from pipelines.model.tune import suggest
-from pipelines.package import frozen, reference_inputs, seal
+from pipelines.package import reference_inputs, seal
 from pipelines.promote import check_approval
 from pipelines.registry.versions import Version
 from pipelines.release import decision, gate_evidence
@@ -266,6 +268,21 @@ def release_check(use_case: UseCase, folder: Path) -> object:
 
 def request_rows(use_case: UseCase, _: Path) -> object:
     return row_schema(use_case)
+
+
+def derived_values(use_case: UseCase, _: Path) -> object:
+    rows = BEFORE.assign(mass=BEFORE["size"].abs() + 1, sent=BEFORE["moment"])
+    rows["sent"] += pd.Timedelta(hours=1)
+    rows.loc[0, "size"] = np.nan
+    derive = derivation(use_case)
+    assert derive is not None
+    table = pa.Table.from_pandas(rows.head(50), preserve_index=False)
+    found = derive({name: table.column(name).to_pylist() for name in derive.reads})
+    return {name: found[name] for name in use_case.features if name in found}
+
+
+def told_features(use_case: UseCase, _: Path) -> object:
+    return list(told(use_case))
 
 
 def status_page(use_case: UseCase, _: Path) -> object:

@@ -6,12 +6,12 @@ from pathlib import Path
 
 from contract.settings import read_settings
 from contract.store.tables import Tables
+from contract.use_case.loader import frozen
 from contract.use_case.model import Monitoring, Retraining, UseCase
 from monitoring.monitor import Monitored, monitor
 from monitoring.windows.window import WindowRequest, read_day
 from pipelines.data.rehearsal import Rehearsal
 from pipelines.main import pipeline
-from pipelines.package import frozen
 from pipelines.runtime.workspace import Workspace, connected, open_workspace
 from tests.conftest import deliver, made_rows, made_use_case
 from tests.support import monitored as made

@@ -13,10 +13,10 @@ def check(use_case: UseCase) -> Iterator[CheckFinding]:
             "columns: no feature is left beside keys, event time, group and target; a model needs "
             "at least one"
         )
-    for name in use_case.features:
-        if use_case.columns[name].type == "timestamp":
+    for name, column in use_case.feature_columns.items():
+        if column.type == "timestamp":
             yield error(
                 f"columns.{name}: a timestamp can't be a feature, for every later moment is new to "
-                "the model; name it as event_time, or let the source give numbers of it, such as "
-                "the hour or the weekday"
+                "the model; declare its parts, such as parts: [day_of_week, hour], name it as "
+                "event_time, or keep it out with feature: false"
             )

@@ -52,8 +52,8 @@ def expected(use_case: UseCase, first: FirstRows) -> tuple[dict[str, int], int]:
     rows, whole = first.table, first.total == first.table.num_rows
     values = {
         name: expected_values(rows.column(name), whole)
-        for name in use_case.features
-        if use_case.columns[name].type == "string" and name in rows.column_names
+        for name, column in use_case.feature_columns.items()
+        if column.type == "string" and name in rows.column_names
     }
     many = use_case.task == "multiclass" and use_case.target in rows.column_names
     return values, expected_values(rows.column(use_case.target), True) if many else 1

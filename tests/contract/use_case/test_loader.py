@@ -6,8 +6,7 @@ import pytest
 from contract.errors import BadInput
 from contract.names import PREDICTION_COLUMNS
 from contract.store.predictions import predictions_schema
-from contract.use_case.loader import load_use_case, parse_frozen, parse_use_case
-from pipelines.package import frozen
+from contract.use_case.loader import frozen, load_use_case, parse_frozen, parse_use_case
 from tests.conftest import MADE, made_use_case
 from tests.support.project import PROJECT
 

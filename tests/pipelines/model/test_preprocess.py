@@ -11,11 +11,10 @@ import skops.io
 
 from contract.errors import BadInput, Refused
 from contract.store.frames import feature_frame, feature_table
-from contract.use_case.loader import parse_frozen, parse_use_case
+from contract.use_case.loader import frozen, parse_frozen, parse_use_case
 from contract.use_case.model import UseCase
 from pipelines.model.estimator import build_estimator
 from pipelines.model.preprocess import build_encoder, is_sparse, matrix_widths
-from pipelines.package import frozen
 from serving.scoring.agreement import compare
 from serving.scoring.scorer import Graph
 from serving.scoring.sklearn_scorer import pipeline_scorer

@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 
 from contract.errors import Refused
+from contract.use_case.features import Columns
 from serving.scoring.agreement import compare
-from serving.scoring.scorer import CHUNK_ROWS, Columns, Floats, Predictions, Scorer
+from serving.scoring.scorer import CHUNK_ROWS, Floats, Predictions, Scorer
 from serving.scoring.version import ServedVersion, check_golden, load_version
 
 

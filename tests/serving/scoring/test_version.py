@@ -12,10 +12,11 @@ import skops.io
 from contract.errors import Refused
 from contract.names import SCORER_DIR, USE_CASE_FILE
 from contract.store.frames import feature_table
+from contract.use_case.loader import frozen
 from contract.use_case.model import Serving, UseCase
 from pipelines.compiler.compile import write_scorer
 from pipelines.model.refusal import refusal
-from pipelines.package import frozen, seal
+from pipelines.package import seal
 from serving.scoring.agreement import compare
 from serving.scoring.scorer import GRAPH_FILE, SCORER_FILE
 from serving.scoring.sklearn_scorer import MODEL_FILE, foreign_types, pipeline_scorer
