@@ -61,7 +61,7 @@ def page(
         use_case=use_case,
         facts=facts,
         trouble=list(trouble),
-        model_url=f"{ui_url.rstrip('/')}/#/models/{quote(served.name)}?workflowType=machine_learning",
+        model_url=f"{ui_url}/#/models/{quote(served.name)}?workflowType=machine_learning",
         fields=[_field(name, use_case.columns[name], example) for name, example in examples],
         asks_key=keys,
         script=Markup(packaged(__package__, SCRIPT_FILE)),  # noqa: S704  # a file of ours
