@@ -13,6 +13,7 @@ import pyarrow as pa
 import typer
 
 from contract.errors import BadInput
+from contract.hints import typed
 from contract.settings import read_settings
 from contract.store.predictions import INPUT
 from contract.use_case.loader import load_use_case
@@ -144,7 +145,7 @@ def main(
     for name, value in result.figures.items():
         given = result.figures_given.get(name)
         facts[name] = f"{value:.4f}" + ("" if given is None else f", given answers {given:.4f}")
-    summary(f"Backtest of version {result.version}", facts, {"compare runs": "make ui"})
+    summary(f"Backtest of version {result.version}", facts, {"compare runs": typed("ui")})
 
 
 if __name__ == "__main__":

@@ -12,6 +12,7 @@ from typing import Annotated, Any
 import typer
 
 from contract.errors import BadInput
+from contract.hints import typed
 from contract.settings import read_settings
 from contract.store.labels import revisions_sql, shared_keys
 from contract.store.ledger import LedgerEntry, champion_at, read_entries
@@ -180,7 +181,7 @@ def main(
     trace = lineage(workspace, prediction_id)
     if cli.flag(as_json):
         print(json.dumps(asdict(trace), indent=2, default=str))
-    summary(f"Lineage of {prediction_id}", facts(trace), {"look at the runs": "make ui"})
+    summary(f"Lineage of {prediction_id}", facts(trace), {"look at the runs": typed("ui")})
 
 
 def facts(trace: Lineage) -> dict[str, str]:

@@ -11,6 +11,7 @@ import mlflow
 from rich.markup import escape
 
 from contract.addresses import without_password
+from contract.hints import typed
 from contract.markdown import plain
 from contract.names import experiment
 from contract.store.tables import TableVersion
@@ -131,8 +132,8 @@ def as_document(outcome: Outcome) -> dict[str, object]:
     }
 
 
-def report(workspace: Workspace, outcome: Outcome, seconds: float) -> None:
-    """The end of the pipeline for a person."""
+def report(workspace: Workspace, outcome: Outcome, seconds: float, use_case: str) -> None:
+    """The end of the pipeline for a person, who called the use case so."""
     version = Version.read(workspace, outcome.registered.version)
     slowest = max(outcome.seconds, key=lambda name: outcome.seconds[name])
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024**2
@@ -154,7 +155,10 @@ def report(workspace: Workspace, outcome: Outcome, seconds: float) -> None:
     summary(
         f"{workspace.use_case.title}",
         facts,
-        {f"compare runs in experiment {where}": "make ui", "answer over HTTP": "make serve"},
+        {
+            f"compare runs in experiment {where}": typed("ui"),
+            "answer over HTTP": typed("serve", use_case),
+        },
     )
 
 
@@ -184,7 +188,7 @@ def main(
             f"{without_password(workspace.settings.tracking_uri)}"
         )
         outcome = pipeline(workspace, rehearsal, trials, allowed)
-        report(workspace, outcome, time.monotonic() - started)
+        report(workspace, outcome, time.monotonic() - started, use_case)
         if wants_json:
             print(json.dumps(as_document(outcome), indent=2))
 

@@ -17,6 +17,7 @@ from pathlib import Path
 import mlflow
 
 from contract.errors import BadInput, Refused
+from contract.hints import typed
 from contract.names import USE_CASE_FILE, experiment
 from contract.processes import run_to_end
 from contract.store.tables import CONTENT_HASH, TableVersion
@@ -210,7 +211,7 @@ def main(
 def _report(result: Reproduced) -> None:
     facts = {"expected": result.expected, "found": result.found}
     facts["differences"] = json.dumps(result.differences) if result.differences else "none"
-    summary(result.line(), facts, {"compare the two runs": "make ui"})
+    summary(result.line(), facts, {"compare the two runs": typed("ui")})
     if not result.identical:
         raise Refused(f"Version {result.version} is not reproduced.")
 

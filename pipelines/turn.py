@@ -15,6 +15,7 @@ import httpx
 import pyarrow as pa
 
 from contract.errors import BadInput, Refused
+from contract.hints import typed
 from contract.processes import run_to_end
 from contract.use_case.model import TimeSplit, UseCase
 from monitoring.windows.declared import period
@@ -88,7 +89,9 @@ def main(use_case: cli.UseCaseOption = "flights", root: cli.RootOption = "") -> 
     with open_workspace(use_case, root) as workspace:
         version = champion_of(workspace)
         if version is None:
-            raise BadInput(f"{use_case} has no version in Production; make train comes first.")
+            raise BadInput(
+                f"{use_case} has no version in Production; first: {typed('main', use_case)}"
+            )
         validated, rows = newest_valid(workspace)
         # A retrained version has another holdout than the file declares.
         made_with = read_served(workspace.client, workspace.use_case, version.version).use_case
@@ -103,9 +106,10 @@ def main(use_case: cli.UseCaseOption = "flights", root: cli.RootOption = "") -> 
     facts["drift report"] = _drift(report)
     facts["took"] = f"{time.monotonic() - started:.1f} s"
     look = {
-        "runs, models and reports in the browser": "make ui",
-        "answer over HTTP": "make serve",
-        "tables and columns": f"python -m pipelines.datasets --use-case {use_case}",
+        "runs, models and reports in the browser": typed("ui"),
+        "answer over HTTP, and a form to try it": typed("serve", use_case),
+        "every move of a version, and why": typed("history", use_case),
+        "tables and columns": typed("datasets", use_case),
     }
     summary(f"Fourcycle · {workspace.use_case.title}", facts, look)
 

@@ -1,4 +1,4 @@
-"""Ui: MLflow's user interface on this store, and the address at which it opens in the right view."""
+"""Ui: MLflow's user interface on this store, and the address at which it opens as it should."""
 
 import os
 import signal

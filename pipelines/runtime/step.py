@@ -20,6 +20,7 @@ from rich.markup import escape
 
 from contract.addresses import SQLITE
 from contract.errors import BadInput
+from contract.hints import typed
 from contract.settings import Settings
 from contract.store.fingerprint import value_hash
 from contract.store.tables import TableVersion
@@ -180,7 +181,7 @@ def latest_run(workspace: Workspace, step: Step[Any], run_id: str = "") -> str:
     if not runs:
         raise BadInput(
             f"No finished run of step {step.name!r} for {workspace.use_case.name!r}; "
-            f"run it first: python -m pipelines.{step.name} --use-case {workspace.use_case.name}"
+            f"run it first: {typed(step.name, workspace.use_case.name)}"
         )
     return str(runs[0].data.tags.get(REUSED_TAG, runs[0].info.run_id))
 
@@ -193,7 +194,7 @@ def load_result(workspace: Workspace, step: Step[R], run_id: str) -> R:
     except (mlflow.MlflowException, OSError, ValueError) as error:
         raise BadInput(
             f"Run {run_id!r} holds no result of step {step.name!r} that can be read ({error}); "
-            f"run the step again: python -m pipelines.{step.name}"
+            f"run the step again: {typed(step.name, workspace.use_case.name)}"
         ) from error
 
 

@@ -38,7 +38,7 @@ def readiness(context: WorkerContext) -> dict[str, Any]:
     if status.draining:
         reasons.insert(0, "The service is stopping.")
     elif status.served is None:
-        reasons.insert(0, nothing_served(status.trouble))
+        reasons.insert(0, nothing_served(status.name, status.trouble))
     return {
         "ready": status.ready,
         "degraded": bool(reasons),

@@ -200,7 +200,7 @@ def _served(view: ServiceView, path: str, response: Response) -> ServedVersion:
     status = view.status()
     served = status.served
     if served is None:
-        raise Problem("not_ready", nothing_served(status.trouble))
+        raise Problem("not_ready", nothing_served(status.name, status.trouble))
     _check_model(path, served)
     response.headers["X-Model-Version"] = served.version
     return served
