@@ -14,6 +14,7 @@ import typer
 
 from contract.errors import BadInput
 from contract.hints import typed
+from contract.markdown import table
 from contract.settings import read_settings
 from contract.store.predictions import INPUT
 from contract.use_case.loader import load_use_case
@@ -112,11 +113,9 @@ def _log(result: Backtested) -> None:
 
 
 def _note(result: Backtested) -> str:
-    lines = [result.line(), "", "| metric | given | would be |", "|---|---|---|"]
-    for name, value in result.figures.items():
-        given = result.figures_given.get(name)
-        lines.append(f"| {name} | {'' if given is None else f'{given:.4f}'} | {value:.4f} |")
-    return "\n".join(lines)
+    given = {name: f"{value:.4f}" for name, value in result.figures_given.items()}
+    rows = [(name, given.get(name, ""), f"{value:.4f}") for name, value in result.figures.items()]
+    return f"{result.line()}\n\n{table(('metric', 'given', 'would be'), rows)}"
 
 
 def main(

@@ -5,7 +5,7 @@ import json
 from mlflow import MlflowClient
 from mlflow.entities import RunTag
 
-from contract.markdown import plain
+from contract.markdown import plain, run_link, table
 from contract.names import experiment as experiment_name
 from contract.store.ledger import LedgerEntry
 from pipelines.registry.description import moment, sentence
@@ -87,5 +87,7 @@ def _note(entry: LedgerEntry) -> str:
         "release check": entry.release_check,
         "champion since": entry.state.champion or "none",
     }
-    lines = [f"| {name} | {plain(value)} |" for name, value in rows.items() if value]
-    return f"{plain(sentence(entry))}\n\n| what | which |\n|---|---|\n" + "\n".join(lines)
+    told = [(name, plain(value)) for name, value in rows.items() if value]
+    if entry.gate_run:
+        told = [(n, run_link(v, entry.gate_run) if n == "gate run" else v) for n, v in told]
+    return f"{plain(sentence(entry))}\n\n{table(('what', 'which'), told)}"
