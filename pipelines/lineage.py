@@ -22,6 +22,7 @@ from pipelines.registry.versions import Version
 from pipelines.runtime import cli
 from pipelines.runtime.console import summary
 from pipelines.runtime.workspace import Workspace, connected
+from tracking.store import search_tagged
 from tracking.tags import (
     DATA_HASH_TAG,
     ESTIMATOR_TAG,
@@ -145,8 +146,8 @@ def _validation_run(workspace: Workspace, raw_hash: str) -> str:
     training = workspace.client.get_experiment_by_name(f"{workspace.use_case.name}/training")
     if not raw_hash or training is None:
         return ""
-    wanted = f"tags.{STEP_TAG} = 'validate' and tags.{DATA_HASH_TAG} = '{raw_hash}'"
-    runs = workspace.client.search_runs([training.experiment_id], wanted, max_results=1)
+    where, step = [training.experiment_id], f"tags.{STEP_TAG} = 'validate'"
+    runs = search_tagged(workspace.client, where, DATA_HASH_TAG, raw_hash, step, max_results=1)
     return str(runs[0].info.run_id) if runs else ""
 
 

@@ -7,7 +7,7 @@ import os
 
 import mlflow
 from mlflow import MlflowClient, MlflowException
-from mlflow.entities import Experiment, LifecycleStage
+from mlflow.entities import Experiment, LifecycleStage, Run
 
 from contract.addresses import DATABASES, SERVERS, SQLITE, scheme_of, sqlite_file
 from contract.markdown import link, plain
@@ -16,8 +16,8 @@ from contract.store.locks import store_lock
 from tracking.database import ask_database, ask_sqlite, await_database
 from tracking.locations import ARTIFACTS, check_location
 from tracking.server import await_server, did_not_answer
-from tracking.tags import KIND_TAG, NOTE_TAG
-from tracking.who import actor_of
+from tracking.tags import KIND_TAG, NOTE_TAG, spellings
+from tracking.who import actor_of, is_denied
 
 # Without the kind, the user interface opens an experiment in its view for language models.
 KIND = "custom_model_development"
@@ -101,6 +101,23 @@ def is_away(error: BaseException) -> bool:
     )
 
 
+def search_tagged(
+    client: MlflowClient,
+    experiment_ids: list[str],
+    tag: str,
+    value: str,
+    others: str,
+    max_results: int = 1000,
+) -> list[Run]:
+    """Runs with this tag for programs, whatever release wrote it, the newest first; `others` is
+    the rest of the filter."""
+    for name in spellings(tag):
+        wanted = f"{others} and tags.`{name}` = '{value}'"
+        if runs := client.search_runs(experiment_ids, wanted, max_results=max_results):
+            return list(runs)
+    return []
+
+
 def holds_files(address: str) -> bool:
     """Whether anything lies at an address of artifacts, be it `runs:/...` or where they are."""
     try:
@@ -123,7 +140,7 @@ def experiment(client: MlflowClient, settings: Settings, name: str) -> str:
     # `mlflow run --experiment-name` makes it without them, and so did older releases.
     for tag, text in introduction(name).items():
         if tag not in entity.tags:
-            client.set_experiment_tag(entity.experiment_id, tag, text)
+            _introduce(client, entity.experiment_id, tag, text)
     return str(entity.experiment_id)
 
 
@@ -132,6 +149,14 @@ def introduction(name: str) -> dict[str, str]:
     use_case, _, cycle = name.rpartition("/")
     note = NOTES.get(cycle, "").format(model=link(f"model {plain(use_case)}", f"models/{use_case}"))
     return {KIND_TAG: KIND} | ({NOTE_TAG: note} if note else {})
+
+
+def _introduce(client: MlflowClient, experiment_id: str, tag: str, text: str) -> None:
+    try:
+        client.set_experiment_tag(experiment_id, tag, text)
+    except MlflowException as error:
+        if not is_denied(error):  # who may only read leaves it to others
+            raise
 
 
 def _created(client: MlflowClient, settings: Settings, name: str) -> Experiment:

@@ -22,6 +22,7 @@ from tracking.tags import (
     WINDOW_END_TAG,
     WINDOW_START_TAG,
     WINDOW_TAG,
+    of_machine,
 )
 
 VERDICT_FILE = "verdict.json"
@@ -40,7 +41,7 @@ class ReportHistory:
 
     def same(self, content: str) -> Run | None:
         """The report that was made of this very content."""
-        return next((r for r in self.runs if r.data.tags.get(CONTENT_TAG) == content), None)
+        return next((r for r in self.runs if of_machine(r.data.tags, CONTENT_TAG) == content), None)
 
     def revisions(self, window: str) -> list[Run]:
         """Reports on a window, the newest first."""

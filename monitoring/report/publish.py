@@ -55,7 +55,8 @@ def publish(
             client.log_text(run_id, drawn.document, f"evidently/{topic}.json")
             if drawn.html:
                 client.log_text(run_id, drawn.html, f"evidently/{topic}.html")
-        _log(client, run_id, report, step=0)
+        # At its place among the windows: MLflow draws what has places as a line, else a bar each.
+        _log(client, run_id, report, step=history.earlier(observed.end))
         for earlier in history.revisions(observed.title)[:1]:
             client.set_tag(earlier.info.run_id, FOLLOWED_BY_TAG, run_id)
         if observed.end is not None:

@@ -164,7 +164,7 @@ def find_finished(workspace: Workspace, step: Step[Any], key: str) -> Run | None
     """Newest finished run that did this step with this key and whose outputs are all there."""
     runs = workspace.client.search_runs(
         [workspace.experiment_id],
-        f"tags.{STEP_TAG} = '{step.name}' and tags.{CACHE_KEY_TAG} = '{key}' "
+        f"tags.{STEP_TAG} = '{step.name}' and tags.`{CACHE_KEY_TAG}` = '{key}' "
         "and attributes.status = 'FINISHED'",
     )
     for run in runs:

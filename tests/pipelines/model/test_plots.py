@@ -28,7 +28,9 @@ def test_a_text_with_dollars_is_no_formula(home: Path, task: str) -> None:
     measured = (0.5, 0.4, 0.6)
     sliced = {FORMULA: {FORMULA: measured}}
     said = set()
-    for _, figure in figures(use_case, scored, {FORMULA: measured, "b": measured}, measured, sliced):
+    for _, figure in figures(
+        use_case, scored, {FORMULA: measured, "b": measured}, measured, sliced
+    ):
         figure.savefig(io.BytesIO())
         for axes in figure.axes:
             said |= {t.get_text() for t in (*axes.get_yticklabels(), axes.title)}
