@@ -45,8 +45,11 @@ def _row(cells: Sequence[str]) -> str:
 
 
 def link(text: str, page: str) -> str:
-    """A link to a page of MLflow's interface, whatever host and port it is opened at."""
-    return f"[{text}](#/{page})"
+    """A link to a page of MLflow's interface, whatever host and port it is opened at.
+
+    In the view for models of our kind: without its name, MLflow shows the one for language models.
+    """
+    return f"[{text}](#/{page}{'&' if '?' in page else '?'}workflowType=machine_learning)"
 
 
 def run_link(text: str, run_id: str) -> str:

@@ -27,8 +27,9 @@ STOP_S = 10
 # 15 processes and 1.9 GiB instead of 2 and 0.5.
 OPTIONS = ("--workers", "1", "--uvicorn-opts", "--log-level warning")
 ENVIRONMENT = {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false", "PYTHONWARNINGS": "ignore"}
-# Without the type, MLflow opens in its view for language models.
-FIRST_PAGE = "/#/experiments?workflowType=machine_learning"
+# Without the type, MLflow opens in its view for language models; and so it does when somebody goes
+# on from its list of experiments. From a model's page all our links lead to the right view.
+FIRST_PAGE = "/#/models?workflowType=machine_learning"
 
 PortOption = Annotated[str, typer.Option(help=f"Port on {HOST}; empty: {UI_PORT}.")]
 

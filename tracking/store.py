@@ -21,15 +21,16 @@ from tracking.who import actor_of, is_denied
 
 # Without the kind, the user interface opens an experiment in its view for language models.
 KIND = "custom_model_development"
+# A page shows the first two lines until it is asked for more.
 NOTES = {
-    "training": "One tree of runs for each pipeline: `main` and, below it, its steps from data to "
-    "gate. **Start** with the newest `main`: it names its data, figures and version, and why that "
-    "was promoted or not. What is live: {model}.",
-    "releases": "One run for each move of a version: registered, promoted, rejected, rolled back; "
-    "who moved it, and why. **Start** with the newest. What is live: {model}.",
-    "monitoring": "One run for each window of production, named by its verdict. **Start** with the "
-    "newest, description first, then `verdict.html`. The `timeline` of a version draws its figures "
-    "over all windows. What is live: {model}.",
+    "training": "What is live: {model}. One tree of runs for each pipeline: `main` and, below it, "
+    "its steps from data to gate. **Start** with the newest `main`: it names its data, figures and "
+    "version, and why that was promoted or not.",
+    "releases": "What is live: {model}. One run for each move of a version: registered, promoted, "
+    "rejected, rolled back; who moved it, and why. **Start** with the newest.",
+    "monitoring": "What is live: {model}. One run for each window of production, named by its "
+    "verdict. **Start** with the newest, description first, then `verdict.html`. The `timeline` of "
+    "a version draws its figures over all windows.",
 }
 # What the stores answer for a model, a version or an alias that is not there.
 ABSENT = ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE")

@@ -32,8 +32,8 @@ Tags = Mapping[str, str]
 class Places:
     """Where in MLflow the page leads to."""
 
-    training: str  # id of the experiment
-    timeline: str  # id of the run with the champion's verdicts
+    experiments: Mapping[str, str]  # the id of each cycle's
+    timeline: str  # id of the run with the champion's verdicts, if there is one
 
 
 def front_page(
@@ -52,8 +52,7 @@ def front_page(
         f"{now.previous} live again."
         if now.previous
         else "",
-        f"*Last move:* {plain(short(sentence(entries[-1])))}. "
-        f"All: experiment `{use_case.name}/releases`.",
+        f"*Last move:* {plain(short(sentence(entries[-1])))}.",
         _versions(use_case, entries, tags),
         plain(use_case.description),
     ]
@@ -83,13 +82,16 @@ def _look(entries: Sequence[LedgerEntry], tags: Mapping[str, Tags], places: Plac
     links = [run_link(text, run) for text, run in runs.items() if run]
     measured = {v: t[EVALUATE_RUN_TAG] for v, t in tags.items() if EVALUATE_RUN_TAG in t}
     newest = [v for v in sorted(measured, key=int, reverse=True) if v != champion][:1]
-    if places and newest and champion in measured:
+    if places and "training" in places.experiments and newest and champion in measured:
         pair = [measured[champion], measured[newest[0]]]
-        asked = {"runs": pair, "experiments": [places.training]}
+        asked = {"runs": pair, "experiments": [places.experiments["training"]]}
         query = "&".join(f"{k}={quote(json.dumps(v))}" for k, v in asked.items())
         text = f"versions {champion} and {newest[0]} compared"
         links.append(link(text, f"compare-runs?{query}"))
-    return "**Look:** " + " · ".join(links) if links else ""
+    found = places.experiments.items() if places else ()
+    all_runs = [link(cycle, f"experiments/{number}/runs") for cycle, number in found]
+    lines = {"Look": links, "All runs": all_runs}
+    return "\n\n".join(f"**{name}:** {' · '.join(each)}" for name, each in lines.items() if each)
 
 
 def _begun(entries: Sequence[LedgerEntry]) -> LedgerEntry:

@@ -1,8 +1,11 @@
 """Make the registry show what the ledger says: aliases, stages, texts, a run, and the mark."""
 
+from typing import get_args
+
 from mlflow import MlflowException
 
 from contract.errors import Unavailable
+from contract.names import Cycle
 from contract.names import experiment as experiment_name
 from contract.store.ledger import LedgerEntry, read_entries
 from monitoring.report.timeline import timeline_run
@@ -68,13 +71,14 @@ def write_texts(
 def _places(workspace: Workspace, champion: str) -> Places:
     """Where the page leads to; the run that will hold the champion's verdicts is made for it."""
     client, settings, use_case = workspace.client, workspace.settings, workspace.use_case.name
-    training = experiment(client, settings, experiment_name(use_case, "training"))
-    if not champion:
-        return Places(training, "")
+    found: dict[str, str] = {}
     try:
-        watched = experiment(client, settings, experiment_name(use_case, "monitoring"))
-        return Places(training, timeline_run(client, watched, use_case, champion))
+        for cycle in get_args(Cycle):
+            found[cycle] = experiment(client, settings, experiment_name(use_case, cycle))
+        watched = found["monitoring"]
+        timeline = timeline_run(client, watched, use_case, champion) if champion else ""
     except MlflowException as error:
-        if is_denied(error):  # who may move versions need not have rights on monitoring
-            return Places(training, "")
-        raise
+        if not is_denied(error):  # who may move versions need not have rights on all of it
+            raise
+        timeline = ""
+    return Places(found, timeline)

@@ -23,7 +23,7 @@ from tests.support.turned import Turned, copied
 
 PATIENCE_MS = 60_000
 LOOK = os.environ.get("FOURCYCLE_SCREENSHOTS", "")  # a folder to leave pictures in
-VIEW = "/#/experiments?workflowType=machine_learning"
+VIEW = "/#/models?workflowType=machine_learning"
 
 
 @pytest.fixture(scope="module")
@@ -54,7 +54,8 @@ def printed(store: Path) -> Iterator[str]:
         command, cwd=PROJECT, env=environment, stdout=subprocess.PIPE, text=True
     )
     assert process.stdout
-    line = process.stdout.readline().strip()
+    with process.stdout:
+        line = process.stdout.readline().strip()
     assert (store / ".ui").read_text() == f"http://127.0.0.1:{port}"  # where other links lead
     busy = subprocess.run(
         command, cwd=PROJECT, env=environment, capture_output=True, text=True, check=False
@@ -90,7 +91,7 @@ def sees(page: Page, *words: str) -> None:
 def opened(page: Page, link: str) -> Page:
     """The page that a link opens in a tab of its own."""
     with page.expect_popup() as popup:
-        page.get_by_role("link", name=link).first.click(timeout=PATIENCE_MS)
+        page.get_by_role("link", name=link, exact=True).first.click(timeout=PATIENCE_MS)
     return popup.value
 
 
@@ -99,14 +100,16 @@ def test_from_the_printed_address_to_everything_about_the_champion(
 ) -> None:
     assert re.fullmatch(r"http://127\.0\.0\.1:\d+" + re.escape(VIEW), printed)
     page = browser.new_page(viewport={"width": 1600, "height": 1000})
+    # MLflow announces what is new to who comes for the first time.
+    news = page.get_by_role("dialog").first
+    page.add_locator_handler(news, lambda shown: shown.get_by_role("button").first.click())
     page.goto(printed)
-    page.get_by_role("link", name="made/training").click(timeout=PATIENCE_MS)
-    sees(page, "One tree of runs for each pipeline")
-    look(page, "experiment")
-    page.get_by_role("link", name="Model registry").click()
-    page.get_by_role("link", name="made", exact=True).click(timeout=PATIENCE_MS)
+    page.get_by_role("link", name="made", exact=True).first.click(timeout=PATIENCE_MS)
     sees(page, "Live: version 1", "Waiting: version 2")
     look(page, "model")
+    runs = opened(page, "training")
+    sees(runs, "What is live", "main")
+    look(runs, "experiment")
 
     why = opened(page, "why the gate let it through")
     sees(why, "Version 1: passed", "there is no champion yet")
