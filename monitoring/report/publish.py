@@ -55,8 +55,7 @@ def publish(
             client.log_text(run_id, drawn.document, f"evidently/{topic}.json")
             if drawn.html:
                 client.log_text(run_id, drawn.html, f"evidently/{topic}.html")
-        # At its place among the windows: MLflow draws what has places as a line, else a bar each.
-        _log(client, run_id, report, step=history.earlier(observed.end))
+        _log(client, run_id, report, step=history.place(observed.end))
         for earlier in history.revisions(observed.title)[:1]:
             client.set_tag(earlier.info.run_id, FOLLOWED_BY_TAG, run_id)
         if observed.end is not None:
@@ -97,7 +96,7 @@ def _extend_timeline(
     observed = report.observed
     served, verdict = observed.served, report.judged.verdict
     timeline = timeline_run(client, experiment_id, served.use_case.name, served.version)
-    _log(client, timeline, report, step=history.earlier(observed.end))
+    _log(client, timeline, report, step=history.place(observed.end))
     if history.is_newest(observed.end):
         note = newest_note(served.version, verdict.state, observed.title, verdict.reasons, run_id)
         client.set_tag(timeline, NOTE_TAG, note)
