@@ -52,6 +52,8 @@ def link(text: str, page: str) -> str:
     return f"[{text}](#/{page}{'&' if '?' in page else '?'}workflowType=machine_learning)"
 
 
-def run_link(text: str, run_id: str) -> str:
-    """A link to a run, of which only the id is known."""
-    return link(text, f"runs/{run_id}")
+def run_link(text: str, run_id: str, experiment_id: str = "") -> str:
+    """A link to a run; where its experiment is not known, MLflow finds it and forgets the view."""
+    return link(
+        text, f"experiments/{experiment_id}/runs/{run_id}" if experiment_id else f"runs/{run_id}"
+    )

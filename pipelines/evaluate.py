@@ -163,8 +163,8 @@ def _log(workspace: Workspace, evaluated: Evaluated, scored: Scored) -> None:
         },
         "slices.json",
     )
-    named = ("mean", "least", "most")
-    spread = {n: dict(zip(named, lost, strict=True)) for n, lost in evaluated.importance.items()}
+    ends = ("mean", "least", "most")
+    spread = {n: dict(zip(ends, lost, strict=True)) for n, lost in evaluated.importance.items()}
     mlflow.log_dict(spread, "importance.json")
     whole = evaluated.figures[evaluated.metric].measured
     sliced: dict[str, dict[str, Measured]] = {s.column: {} for s in evaluated.slices}

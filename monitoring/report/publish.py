@@ -98,7 +98,9 @@ def _extend_timeline(
     timeline = timeline_run(client, experiment_id, served.use_case.name, served.version)
     _log(client, timeline, report, step=history.place(observed.end))
     if history.is_newest(observed.end):
-        note = newest_note(served.version, verdict.state, observed.title, verdict.reasons, run_id)
+        note = newest_note(
+            served.version, verdict.state, observed.title, verdict.reasons, run_id, experiment_id
+        )
         client.set_tag(timeline, NOTE_TAG, note)
 
 

@@ -31,9 +31,11 @@ def timeline_run(client: MlflowClient, experiment_id: str, use_case: str, versio
     return str(run.info.run_id)
 
 
-def newest_note(version: str, state: str, window: str, reasons: tuple[str, ...], run: str) -> str:
+def newest_note(
+    version: str, state: str, window: str, reasons: tuple[str, ...], run: str, experiment_id: str
+) -> str:
     """What a person reads first there: the newest verdict, and the way to all of it."""
-    report = run_link("its report", run)
+    report = run_link("its report", run, experiment_id)
     return (
         f"**Newest verdict: {state}**, {plain(window)}: {plain(reasons[0])} {report}\n\n"
         f"All windows of version {version} in one run; {STAMPED}."

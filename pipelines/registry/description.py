@@ -74,12 +74,13 @@ def _look(entries: Sequence[LedgerEntry], tags: Mapping[str, Tags], places: Plac
     """What people ask of the champion, one click each; and the newest versions side by side."""
     champion = entries[-1].state.champion
     own = tags.get(champion, {})
-    runs = {
-        "why the gate let it through": own.get(GATE_RUN_TAG, ""),
-        "last verdict on it": places.timeline if places else "",
-        "the data it learned from": own.get(TRAIN_RUN_TAG, ""),
-    }
-    links = [run_link(text, run) for text, run in runs.items() if run]
+    where = places.experiments if places else {}
+    runs = (
+        ("why the gate let it through", own.get(GATE_RUN_TAG, ""), "training"),
+        ("last verdict on it", places.timeline if places else "", "monitoring"),
+        ("the data it learned from", own.get(TRAIN_RUN_TAG, ""), "training"),
+    )
+    links = [run_link(text, run, where.get(cycle, "")) for text, run, cycle in runs if run]
     measured = {v: t[EVALUATE_RUN_TAG] for v, t in tags.items() if EVALUATE_RUN_TAG in t}
     newest = [v for v in sorted(measured, key=int, reverse=True) if v != champion][:1]
     if places and "training" in places.experiments and newest and champion in measured:

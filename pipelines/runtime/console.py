@@ -6,7 +6,6 @@ import re
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import TextIO
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
@@ -23,21 +22,17 @@ def console() -> Console:
     screen = Console(stderr=True, highlight=False)
     if screen.is_terminal:
         return screen
-    return Console(file=_Unpadded(sys.stderr), highlight=False, width=PLAIN_WIDTH)
+    return Console(file=_Unpadded(), highlight=False, width=PLAIN_WIDTH)
 
 
-class _Unpadded(io.TextIOBase):
-    """A stream whose lines end with their last word: in a file, a table needs no right edge."""
-
-    def __init__(self, stream: TextIO) -> None:
-        self._stream = stream
+class _Unpadded(io.StringIO):
+    """Standard error whose lines end with their last word: a file needs no right edge."""
 
     def write(self, text: str) -> int:
-        self._stream.write(TRAILING.sub("", text))
-        return len(text)
+        return sys.stderr.write(TRAILING.sub("", text))
 
     def flush(self) -> None:
-        self._stream.flush()
+        sys.stderr.flush()
 
 
 @contextmanager

@@ -69,6 +69,6 @@ def _feedback(served: ServedVersion) -> tuple[Schema, Any]:
     }
     subject = {"prediction_id": "0198b5f2-6a3c-7c1e-9d52-1f0a6f0c9b11-0"}
     rows = object_of({"rows": rows_of(row)})
-    said = served.golden.expected.prediction if served.golden else ()
-    label = said[0] if len(said) else example(declared["label"])
+    said = served.golden.expected.prediction if served.golden else []
+    label = said[0] if said else example(declared["label"])
     return {"anyOf": [row, rows]}, subject | {"label": label}
