@@ -58,8 +58,7 @@ replay: train  ## The months after the holdout once more, with late labels (ROWS
 	@python -m pipelines.replay --use-case '$(USE_CASE)' --rows '$(ROWS)' --retrain '$(or $(RETRAIN),yes)'
 
 ui: $(INSTALLED)  ## MLflow's user interface (127.0.0.1:5000; PORT=)
-	@echo 'http://127.0.0.1:$(or $(PORT),5000)/#/experiments?workflowType=machine_learning'
-	@mlflow ui --backend-store-uri "$$MLFLOW_TRACKING_URI" --host 127.0.0.1 --port '$(or $(PORT),5000)'
+	@python -m pipelines.ui --port '$(PORT)'
 
 test: lint  ## Lint, types and every test
 	@OMP_NUM_THREADS=1 pytest -n 2
@@ -128,7 +127,7 @@ clean:  ## Remove caches; ALL=yes also removes runs, models and tables
 	@find . -path './$(VENV)' -prune -o -name __pycache__ -type d -exec rm -rf {} +
 	@rm -rf .mypy_cache .pytest_cache .ruff_cache .hypothesis build *.egg-info
 ifeq ($(ALL),yes)
-	@rm -rf mlflow.db mlflow.db-* mlflow.db.lock mlruns mlartifacts data .serving
+	@rm -rf mlflow.db mlflow.db-* mlflow.db.lock mlruns mlartifacts data .serving .ui
 	@echo 'Removed: caches, mlflow.db, mlruns, data, .serving. Kept: $(VENV).'
 else
 	@echo 'Removed: caches. Kept: mlflow.db, mlruns, data, .serving (make clean ALL=yes removes them) and $(VENV).'

@@ -43,6 +43,11 @@ def without_password(address: str) -> str:
     return re.sub(r"(://[^/@:]*):[^/]*@", r"\1:***@", address)
 
 
+def without_credentials(address: str) -> str:
+    """An address that may be followed by anybody, without user and password."""
+    return re.sub(r"(://)[^/@]*@", r"\1", address)
+
+
 def check_tracking(address: str) -> None:
     """BadInput where an address names no store that MLflow can keep runs and models in."""
     scheme, shown = scheme_of(address), without_password(address)

@@ -10,7 +10,14 @@ from typing import Any, Literal
 from pydantic import AliasChoices, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from contract.addresses import SQLITE, sqlite_address, sqlite_file
+from contract.addresses import (
+    SERVERS,
+    SQLITE,
+    scheme_of,
+    sqlite_address,
+    sqlite_file,
+    without_credentials,
+)
 from contract.environment import troubles
 from contract.errors import BadInput
 
@@ -18,6 +25,8 @@ SHOWN = 60  # characters
 CODE_FOLDER = "FOURCYCLE_SERVE_CODE"  # set for the processes that a service or a check starts
 
 LOCAL = ("log_spool", "serve_cache", "serve_code")  # folders of this host
+
+UI_PORT = 5000
 
 LogSync = Literal["fsync", "os", "off"]
 LogFullPolicy = Literal["serve", "reject"]
@@ -65,8 +74,9 @@ class Settings(BaseSettings):
         default=True, description="Call MLflow's deprecated stage API; False: stages are tags"
     )
     ui_url: str = Field(
-        default="http://127.0.0.1:5000",
-        description="MLflow's user interface, for links on the status page and in alerts",
+        default="",
+        description="MLflow's user interface, for links on pages and in alerts; empty: where make "
+        "ui runs, or the tracking server",
     )
     serve_host: str = Field(default="127.0.0.1", description="Address the service binds to")
     serve_port: int = Field(default=8080, ge=0, le=65535, description="Port of the service")
@@ -200,6 +210,24 @@ class Settings(BaseSettings):
         if self.tracking_uri.startswith(SQLITE):
             return sqlite_address(self.tracking_uri)
         return self.tracking_uri
+
+    @property
+    def ui_file(self) -> Path:
+        """Holds the address of the user interface while one runs on a store of this host."""
+        return self.home / ".ui"
+
+    @property
+    def ui_address(self) -> str:
+        """Where people open MLflow: as set, the tracking server itself, where `ui` runs now, or
+        where it will run unless another port is asked for. It never ends in a slash."""
+        if self.ui_url:
+            return self.ui_url.rstrip("/")
+        if scheme_of(self.tracking_uri) in SERVERS:
+            return without_credentials(self.tracking_uri).rstrip("/")
+        try:
+            return self.ui_file.read_text(encoding="utf-8")
+        except OSError:
+            return f"http://127.0.0.1:{UI_PORT}"
 
     @property
     def cache_root(self) -> Path:

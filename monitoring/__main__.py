@@ -96,7 +96,7 @@ def _windows(
         typer.echo(json.dumps(first | {"others": others}, indent=2))
     for monitored in done:
         place = link(monitored.experiment_id, monitored.run_id)
-        _summary(monitored, settings.ui_url.rstrip("/") + place)
+        _summary(monitored, settings.ui_address + place)
     return {m.version: m.status for m in done}
 
 

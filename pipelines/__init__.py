@@ -2,8 +2,11 @@
 
 import os
 
-# The one effect of an import in this project: these are read while the libraries are imported, so
-# no later place is early enough.
+from contract.interrupted import say_one_line
+
+# The one effect of imports in this project: the libraries read these while they are imported, which
+# takes seconds in which somebody may press Ctrl-C, so no later place is early enough.
+say_one_line()
 for _name, _value in {
     "MLFLOW_DISABLE_TELEMETRY": "true",
     "DO_NOT_TRACK": "1",

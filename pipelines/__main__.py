@@ -15,7 +15,7 @@ from contract import command
 from pipelines.runtime import cli
 
 CYCLES = {
-    "All four cycles": ("main", "turn"),
+    "All four cycles": ("main", "turn", "ui"),
     "Data cycle": ("init", "check", "ingest", "validate", "split", "datasets"),
     "Model cycle": ("train", "evaluate", "package", "register", "reproduce"),
     "Development cycle": ("gate", "promote", "reject", "rollback", "sign", "history"),

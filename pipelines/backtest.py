@@ -13,6 +13,8 @@ import pyarrow as pa
 import typer
 
 from contract.errors import BadInput
+from contract.hints import typed
+from contract.markdown import table
 from contract.settings import read_settings
 from contract.store.predictions import INPUT
 from contract.use_case.loader import load_use_case
@@ -111,11 +113,9 @@ def _log(result: Backtested) -> None:
 
 
 def _note(result: Backtested) -> str:
-    lines = [result.line(), "", "| metric | given | would be |", "|---|---|---|"]
-    for name, value in result.figures.items():
-        given = result.figures_given.get(name)
-        lines.append(f"| {name} | {'' if given is None else f'{given:.4f}'} | {value:.4f} |")
-    return "\n".join(lines)
+    given = {name: f"{value:.4f}" for name, value in result.figures_given.items()}
+    rows = [(name, given.get(name, ""), f"{value:.4f}") for name, value in result.figures.items()]
+    return f"{result.line()}\n\n{table(('metric', 'given', 'would be'), rows)}"
 
 
 def main(
@@ -144,7 +144,7 @@ def main(
     for name, value in result.figures.items():
         given = result.figures_given.get(name)
         facts[name] = f"{value:.4f}" + ("" if given is None else f", given answers {given:.4f}")
-    summary(f"Backtest of version {result.version}", facts, {"compare runs": "make ui"})
+    summary(f"Backtest of version {result.version}", facts, {"compare runs": typed("ui")})
 
 
 if __name__ == "__main__":

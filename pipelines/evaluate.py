@@ -168,7 +168,9 @@ def _log(workspace: Workspace, evaluated: Evaluated, scored: Scored) -> None:
         },
         "slices.json",
     )
-    mlflow.log_dict(evaluated.importance, "importance.json")
+    ends = ("mean", "least", "most")
+    spread = {n: dict(zip(ends, lost, strict=True)) for n, lost in evaluated.importance.items()}
+    mlflow.log_dict(spread, "importance.json")
     whole = evaluated.figures[evaluated.metric].measured
     sliced: dict[str, dict[str, Measured]] = {s.column: {} for s in evaluated.slices}
     for s in evaluated.slices:

@@ -5,8 +5,6 @@ from datetime import UTC, datetime
 from typing import Annotated
 
 import typer
-from rich.markup import escape
-from rich.table import Table
 
 from contract.errors import BadInput, Refused
 from contract.store.ledger import LedgerEntry, champion_at, read_entries
@@ -16,7 +14,7 @@ from pipelines.registry.move import settle
 from pipelines.registry.transitions import named
 from pipelines.registry.versions import read_snapshot
 from pipelines.runtime import cli
-from pipelines.runtime.console import console
+from pipelines.runtime.console import console, rows
 from pipelines.runtime.workspace import open_releases
 
 AtOption = Annotated[
@@ -68,19 +66,18 @@ def _print(model: str, entries: list[LedgerEntry]) -> None:
     if not entries:
         console().print(f"{model}: no version has moved yet")
         return
-    moves = Table(title=f"Moves of {model}", title_justify="left")
-    for name in ("#", "when", "move", "version", "stage", "who", "why", "champion"):
-        moves.add_column(name, overflow="fold")
-    for e in entries:
-        stage = f"{e.from_stage} → {e.to_stage}" if e.from_stage != e.to_stage else e.to_stage
-        champion = e.state.champion or "none"
-        cells = (str(e.number), moment(e.time), e.move, e.version, stage, e.by, e.why, champion)
-        moves.add_row(*map(escape, cells))
-    console().print(moves)
+    head = ("#", "when", "move", "version", "stage", "who", "why", "champion")
+    rows(f"Moves of {model}", head, [_cells(entry) for entry in entries])
     now = entries[-1].state
     console().print(f"champion: {named(now.champion)}, previous: {named(now.previous)}")
     if not now.champion:
         console().print(rollback_hint(now, model))
+
+
+def _cells(e: LedgerEntry) -> tuple[str, ...]:
+    stage = f"{e.from_stage} → {e.to_stage}" if e.from_stage != e.to_stage else e.to_stage
+    champion = e.state.champion or "none"
+    return str(e.number), moment(e.time), e.move, e.version, stage, e.by, e.why, champion
 
 
 if __name__ == "__main__":

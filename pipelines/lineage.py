@@ -12,6 +12,7 @@ from typing import Annotated, Any
 import typer
 
 from contract.errors import BadInput
+from contract.hints import typed
 from contract.settings import read_settings
 from contract.store.labels import revisions_sql, shared_keys
 from contract.store.ledger import LedgerEntry, champion_at, read_entries
@@ -21,6 +22,7 @@ from pipelines.registry.versions import Version
 from pipelines.runtime import cli
 from pipelines.runtime.console import summary
 from pipelines.runtime.workspace import Workspace, connected
+from tracking.store import search_tagged
 from tracking.tags import (
     DATA_HASH_TAG,
     ESTIMATOR_TAG,
@@ -144,8 +146,8 @@ def _validation_run(workspace: Workspace, raw_hash: str) -> str:
     training = workspace.client.get_experiment_by_name(f"{workspace.use_case.name}/training")
     if not raw_hash or training is None:
         return ""
-    wanted = f"tags.{STEP_TAG} = 'validate' and tags.{DATA_HASH_TAG} = '{raw_hash}'"
-    runs = workspace.client.search_runs([training.experiment_id], wanted, max_results=1)
+    where, step = [training.experiment_id], f"tags.{STEP_TAG} = 'validate'"
+    runs = search_tagged(workspace.client, where, DATA_HASH_TAG, raw_hash, step, max_results=1)
     return str(runs[0].info.run_id) if runs else ""
 
 
@@ -180,7 +182,7 @@ def main(
     trace = lineage(workspace, prediction_id)
     if cli.flag(as_json):
         print(json.dumps(asdict(trace), indent=2, default=str))
-    summary(f"Lineage of {prediction_id}", facts(trace), {"look at the runs": "make ui"})
+    summary(f"Lineage of {prediction_id}", facts(trace), {"look at the runs": typed("ui")})
 
 
 def facts(trace: Lineage) -> dict[str, str]:

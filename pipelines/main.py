@@ -11,7 +11,8 @@ import mlflow
 from rich.markup import escape
 
 from contract.addresses import without_password
-from contract.markdown import plain
+from contract.hints import typed
+from contract.markdown import link, plain
 from contract.names import PRODUCTION, experiment
 from contract.store.tables import TableVersion
 from contract.use_case.loader import load_use_case
@@ -27,9 +28,11 @@ from pipelines.package import Packaged, package
 from pipelines.promote import conclude
 from pipelines.register import Registered, register
 from pipelines.registry.versions import Version
-from pipelines.runtime import cli, next_steps
+from pipelines.runtime import cli
 from pipelines.runtime.child_process import GATE_REFUSED
 from pipelines.runtime.console import console, count, summary
+from pipelines.runtime.plot_address import errors_plot
+from pipelines.runtime.run_inputs import log_input, log_model_of
 from pipelines.runtime.step import Done, step_run
 from pipelines.runtime.workspace import Workspace, open_workspace
 from pipelines.split import split
@@ -134,19 +137,24 @@ def after_ingest(
         seconds={name: step.seconds for name, step in done.items()},
         reused=tuple(name for name, step in done.items() if step.reused),
     )
-    _log(outcome)
+    _log(workspace, outcome, candidate.trained)
     return outcome
 
 
-def _log(outcome: Outcome) -> None:
-    mlflow.log_metrics({f"seconds/{name}": value for name, value in outcome.seconds.items()})
+def _log(workspace: Workspace, outcome: Outcome, trained: Trained) -> None:
+    """What a person looks for on the run of the whole pipeline: data, figures, model, decision."""
     figures = outcome.evaluated.figures
     mlflow.log_metrics({f"holdout/{name}": figure.value for name, figure in figures.items()})
+    mlflow.log_metrics({f"seconds/{name}": value for name, value in outcome.seconds.items()})
+    for table in (trained.training, trained.holdout):
+        log_input(workspace.tables, table, table.table)
+    if run := mlflow.active_run():
+        log_model_of(workspace.client, run.info.run_id, trained.model_uri)
     mlflow.set_tags({VERSION_TAG: outcome.registered.version, GATE_TAG: str(outcome.gated.passed)})
-    note = "\n\n".join(
-        map(plain, (outcome.conclusion, outcome.gated.line(), outcome.evaluated.line()))
-    )
-    mlflow.set_tag(NOTE_TAG, note)
+    version = outcome.registered.version
+    card = link(f"version {version}", f"models/{workspace.model_name}/versions/{version}")
+    sentences = (outcome.conclusion, outcome.gated.line(), outcome.evaluated.line())
+    mlflow.set_tag(NOTE_TAG, "\n\n".join([*map(plain, sentences), f"Its card: {card}."]))
 
 
 def as_document(outcome: Outcome) -> dict[str, object]:
@@ -190,14 +198,14 @@ def report(
         f"peak memory {peak:.2f} GiB",
     }
     where = experiment(workspace.use_case.name, "training")
-    facts |= next_steps.errors_plot(
+    facts |= errors_plot(
         workspace.use_case, workspace.settings, workspace.experiment_id, outcome.evaluate_run
     )
-    look = {f"compare runs in experiment {where}": "make ui"}
+    look = {f"compare runs in experiment {where}": typed("ui")}
     if rehearsed:
-        look["the same with all rows"] = next_steps.make("run", use_case)
+        look["the same with all rows"] = typed("main", use_case)
     elif version.stage == PRODUCTION:
-        look["answer over HTTP"] = next_steps.make("serve", use_case)
+        look["answer over HTTP"] = typed("serve", use_case)
     summary(f"{workspace.use_case.title}", facts, look)
 
 

@@ -3,10 +3,11 @@
 from collections.abc import Mapping
 
 import mlflow
+import pyarrow.compute as pc
 
 from pipelines.data.validated import Validated
 from pipelines.evaluate import STEP as EVALUATE
-from pipelines.model.model_card import model_card
+from pipelines.model.model_card import LINEAGE_FILE, model_card
 from pipelines.model.results import Evaluated, Trained
 from pipelines.package import ARTIFACT, Packaged
 from pipelines.package import STEP as PACKAGE
@@ -96,8 +97,10 @@ def _register(
     version = find_version(workspace, **{PACKAGE_TAG: packaged.digest})
     new = version is None or not holds_files(version.source)  # its artifacts were removed
     if version is None or new:
-        card = model_card(workspace.use_case, validated, trained, evaluated, tags)
+        period = period_of(workspace, trained)
+        card = model_card(workspace.use_case, validated, trained, evaluated, tags, period)
         mlflow.log_text(card, "model_card.md")
+        mlflow.log_dict(tags, LINEAGE_FILE)
         # Asked for again: a result that was logged before a move of the store knows the old place.
         logged = workspace.client.get_run(packaged.run_id).info.artifact_uri
         source = f"{logged}/{ARTIFACT}"
@@ -113,6 +116,16 @@ def _register(
     return Registered(
         model=workspace.model_name, version=version.version, stage=version.stage, new=new
     )
+
+
+def period_of(workspace: Workspace, trained: Trained) -> str:
+    """From which to which day the training rows are; "" where rows have no time."""
+    time, table = workspace.use_case.event_time, trained.training
+    if not time:
+        return ""
+    moments = workspace.tables.read(table.table, table.version, columns=[time]).column(time)
+    ends = pc.min_max(moments).as_py()
+    return f"{ends['min']:%Y-%m-%d} to {ends['max']:%Y-%m-%d}"
 
 
 def nominate(workspace: Workspace, version: Version, why: str) -> None:

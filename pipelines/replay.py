@@ -17,6 +17,7 @@ from rich.box import SIMPLE
 from rich.table import Table
 
 from contract.errors import BadInput, Busy
+from contract.hints import typed
 from contract.names import experiment
 from contract.settings import read_settings
 from contract.store.locks import lock_folder, locked
@@ -158,7 +159,7 @@ def _print(replayed: ReplayProgress, use_case: UseCase, seconds: float) -> None:
     facts = {"rows sent": count(sent), "labels": count(labels)}
     facts |= {"took": f"{seconds:.0f} s"}
     where = experiment(use_case.name, "monitoring")
-    summary("Replay", facts, {f"run replay in experiment {where}": "make ui"})
+    summary("Replay", facts, {f"run replay in experiment {where}": typed("ui")})
 
 
 if __name__ == "__main__":

@@ -16,6 +16,7 @@ from pathlib import Path
 import mlflow
 
 from contract.errors import BadInput, Refused
+from contract.hints import typed
 from contract.names import USE_CASE_FILE, experiment
 from contract.store.tables import CONTENT_HASH, TableVersion
 from contract.use_case.loader import parse_frozen
@@ -38,6 +39,7 @@ from tracking.tags import (
     GIT_COMMIT_TAG,
     GIT_DIRTY_TAG,
     LOCK_HASH_TAG,
+    MACHINE,
     OWN_CLASS_TAG,
     PLATFORM_TAG,
     PYTHON_TAG,
@@ -45,6 +47,7 @@ from tracking.tags import (
     REPRODUCIBLE_REASON_TAG,
     REPRODUCIBLE_TAG,
     VERSION_TAG,
+    of_machine,
 )
 
 
@@ -138,8 +141,8 @@ def _code_differences(workspace: Workspace, trained: Trained) -> Iterator[str]:
         (PYTHON_TAG, platform.python_version()),
         (PLATFORM_TAG, platform.platform()),
     ):
-        if tags.get(name) != now:
-            yield f"{name}: was {tags.get(name)}, is {now}"
+        if (was := of_machine(tags, name)) != now:
+            yield f"{name.removeprefix(MACHINE)}: was {was or None}, is {now}"
     if trained.code_hash:
         found = find_own(trained.path, Path(workspace.use_case.source.folder)).sha256
         if found != trained.code_hash:
@@ -184,7 +187,7 @@ def main(
         check_reproducible(asked)
         tags = workspace.client.get_run(asked.train_run).data.tags
         same_lock = tags.get(LOCK_HASH_TAG) == lock_hash()
-        here = same_lock and tags.get(CODE_HASH_TAG) == code_hash("pipelines.train")
+        here = same_lock and of_machine(tags, CODE_HASH_TAG) == code_hash("pipelines.train")
         if here:
             _report(reproduce(workspace, asked).result)
     if not here:  # outside the lock, which the other process takes
@@ -194,7 +197,7 @@ def main(
 def _report(result: Reproduced) -> None:
     facts = {"expected": result.expected, "found": result.found}
     facts["differences"] = json.dumps(result.differences) if result.differences else "none"
-    summary(result.line(), facts, {"compare the two runs": "make ui"})
+    summary(result.line(), facts, {"compare the two runs": typed("ui")})
     if not result.identical:
         raise Refused(f"Version {result.version} is not reproduced.")
 

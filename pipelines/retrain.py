@@ -16,6 +16,7 @@ from datetime import UTC, datetime, timedelta
 import mlflow
 
 from contract.errors import BadInput, Busy, Refused
+from contract.hints import typed
 from contract.markdown import plain
 from contract.settings import read_settings
 from contract.use_case.loader import load_use_case
@@ -225,7 +226,7 @@ def main(
     _note_on_launch(done, root)
     if cli.flag(as_json):
         print(json.dumps(asdict(done), indent=2))
-    look = {"look at the runs": "make ui"} if done.run_id else {}
+    look = {"look at the runs": typed("ui")} if done.run_id else {}
     summary(f"{declared.name}: {done.state}", facts(done), look)
     if done.state == "SUSPICIOUS_LABELS":
         raise Refused(

@@ -6,6 +6,7 @@ import mlflow
 import typer
 
 from contract.errors import BadInput
+from contract.hints import typed
 from contract.store.ledger import RegistryState, state_after
 from pipelines.promote import ReasonOption
 from pipelines.registry.move import move, request_of, settle
@@ -60,7 +61,7 @@ def previous_of(workspace: Workspace, now: RegistryState) -> str:
     if not now.previous:
         raise BadInput(
             f"{workspace.model_name!r} has no previous version to go back to; name one that was in "
-            "Production: -P version=N (python -m pipelines.history shows them)."
+            f"Production with --version; {typed('history', workspace.use_case.name)} shows them."
         )
     return now.previous
 

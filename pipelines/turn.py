@@ -16,6 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from contract.errors import BadInput, FourcycleError, Refused
+from contract.hints import typed
 from contract.processes import run_to_end
 from contract.use_case.model import TimeSplit, UseCase
 from monitoring.windows.declared import period
@@ -25,8 +26,9 @@ from pipelines.data.validated import Validated
 from pipelines.gate import PASSED
 from pipelines.registry.versions import Version, challenger_of, champion_of
 from pipelines.replaying.service_process import checked, free_port, post_rows, request_rows, service
-from pipelines.runtime import cli, next_steps
+from pipelines.runtime import cli
 from pipelines.runtime.console import count, summary, working
+from pipelines.runtime.plot_address import errors_plot
 from pipelines.runtime.workspace import Workspace, open_workspace
 from pipelines.scheduling.due import running_window
 from pipelines.validate import newest_valid
@@ -118,9 +120,10 @@ def main(use_case: cli.UseCaseOption = "flights", root: cli.RootOption = "") -> 
     facts["drift report"] = _drift(report)
     facts["took"] = f"{time.monotonic() - started:.1f} s"
     look = {
-        "runs, models and reports in the browser": "make ui",
-        "answer over HTTP": next_steps.make("serve", use_case),
-        "tables and columns": next_steps.python("pipelines.datasets", use_case),
+        "runs, models and reports in the browser": typed("ui"),
+        "answer over HTTP, and a form to try it": typed("serve", use_case),
+        "every move of a version, and why": typed("history", use_case),
+        "tables and columns": typed("datasets", use_case),
     }
     summary(f"Fourcycle · {workspace.use_case.title}", facts, look)
 
@@ -136,13 +139,13 @@ def _not_live(workspace: Workspace, use_case: str) -> FourcycleError:
     """Why there is nothing to serve: what the gate said, or that nothing was trained."""
     newest = challenger_of(workspace)
     if newest is None or not (reasons := newest.tags.get(GATE_REASONS_TAG)):
-        first = next_steps.make("train", use_case)
+        first = typed("main", use_case)
         return BadInput(f"{use_case} has no version in Production; {first} comes first.")
     if newest.tags.get(GATE_TAG) == PASSED:
         return Refused(f"Version {newest.version} passed the gate and waits for an approval.")
     return Refused(
         f"{use_case} has no version in Production, for the gate refused version {newest.version}: "
-        f"{reasons}. Change what it names in the file, then {next_steps.make('run', use_case)}"
+        f"{reasons}. Change what it names in the file, then {typed('main', use_case)}"
     )
 
 
@@ -168,7 +171,7 @@ def _facts(
         "version": f"{version.version} of {workspace.model_name}, stage {version.stage}",
         "prediction": json.dumps(sent.example)[:400],
         "traffic": f"{count(sent.rows)} rows {fresh}",
-        **next_steps.errors_plot(
+        **errors_plot(
             workspace.use_case, workspace.settings, workspace.experiment_id, run
         ),
     }

@@ -12,6 +12,7 @@ import mlflow
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+from mlflow.entities import Run
 
 from contract.errors import Refused
 from contract.names import DELIVERY, REASONS, ROW_HASH
@@ -55,6 +56,7 @@ from pipelines.runtime.step import (
     lock_hash,
 )
 from pipelines.runtime.workspace import Workspace, open_workspace
+from tracking.store import search_tagged
 from tracking.tags import DATA_HASH_TAG, NOTE_TAG, RULES_TAG, STEP_TAG
 
 if TYPE_CHECKING:  # Great Expectations takes seconds to import; a reused step never needs it
@@ -86,15 +88,17 @@ def newest_valid(workspace: Workspace) -> tuple[Validated, pa.Table]:
 
 def validation_of(workspace: Workspace, raw_hash: str) -> Validated:
     """The newest finished validation of rows with this content hash; Refused where none is."""
-    runs = workspace.client.search_runs(
-        [workspace.experiment_id],
-        f"tags.{STEP_TAG} = '{STEP.name}' and tags.{DATA_HASH_TAG} = '{raw_hash}' "
-        "and attributes.status = 'FINISHED'",
-        max_results=1,
-    )
+    runs = _finished(workspace, DATA_HASH_TAG, raw_hash)
     if not runs:
         raise Refused(f"no finished validation of raw rows {raw_hash[:12]} is known")
     return load_result(workspace, STEP, runs[0].info.run_id)
+
+
+def _finished(workspace: Workspace, tag: str, value: str) -> list[Run]:
+    """The newest finished validation with this tag, if there is one."""
+    finished = f"tags.{STEP_TAG} = '{STEP.name}' and attributes.status = 'FINISHED'"
+    where = [workspace.experiment_id]
+    return search_tagged(workspace.client, where, tag, value, finished, max_results=1)
 
 
 def _validate(workspace: Workspace, raw: TableVersion) -> Validated:
@@ -180,12 +184,7 @@ def _rules(use_case: UseCase) -> str:
 
 def _last_validated(workspace: Workspace, raw: TableVersion) -> int:
     """Number of the newest delivery that passed these very rules and still stands in `raw`."""
-    runs = workspace.client.search_runs(
-        [workspace.experiment_id],
-        f"tags.{STEP_TAG} = 'validate' and tags.{RULES_TAG} = '{_rules(workspace.use_case)}' "
-        "and attributes.status = 'FINISHED'",
-        max_results=1,
-    )
+    runs = _finished(workspace, RULES_TAG, _rules(workspace.use_case))
     if not runs or not workspace.tables.exists("quarantine"):
         return 0
     last = find_result(workspace, STEP, runs[0].info.run_id)

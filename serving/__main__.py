@@ -15,6 +15,7 @@ import typer
 
 from contract.command import run
 from contract.errors import BadInput, Refused
+from contract.hints import typed
 from contract.settings import CODE_FOLDER, Settings, read_settings
 from contract.use_case.loader import load_use_case
 from serving.scoring.cache import Announcement, Cache
@@ -42,17 +43,17 @@ def main(
     # The processes below know the model's name alone.
     os.environ[CODE_FOLDER] = str(settings.code_folder or declared.source.folder)
     with bind(settings.serve_host, settings.serve_port) as listener:
-        asyncio.run(serve(name, settings, listener))
+        asyncio.run(serve(name, settings, listener, use_case))
 
 
-async def serve(name: str, settings: Settings, listener: socket.socket) -> None:
-    """Run until a signal says stop."""
+async def serve(name: str, settings: Settings, listener: socket.socket, called: str) -> None:
+    """Run until a signal says stop. People called the use case so: by its name or its file."""
     # A second service on this host counts in a folder of its own.
     counts = settings.cache_root / name / f"metrics-{listener.getsockname()[1]}"
     _share_metrics(counts, settings.serve_workers)
     stop = asyncio.Event()
     tasks = [
-        asyncio.create_task(_announce(name, Cache(settings.cache_root / name), listener)),
+        asyncio.create_task(_announce(name, Cache(settings.cache_root / name), listener, called)),
         asyncio.create_task(_close(listener, stop)),
     ]
     others = [follower(name, settings), shipper(name, settings)]
@@ -103,18 +104,23 @@ def _options(name: str, settings: Settings) -> tuple[str, ...]:
     return ("--name", name, "--root", settings.root, "--parent", str(os.getpid()))
 
 
-async def _announce(name: str, cache: Cache, listener: socket.socket) -> None:
+async def _announce(name: str, cache: Cache, listener: socket.socket, called: str) -> None:
     """One line for people, once a worker listens and the follower has announced a version."""
     announcement = None
     while not (announcement and listener.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN)):
         await asyncio.sleep(0.05)
         announcement = _announcement(cache)
     address = "http://{}:{}".format(*listener.getsockname())
-    version = (
-        f"version {announcement.champion.version}" if announcement.champion else "not promoted yet"
-    )
+    champion = announcement.champion
+    version = f"version {champion.version}" if champion else "not promoted yet"
     trouble = f" ({announcement.trouble})" if announcement.trouble else ""
-    typer.echo(f"{name}, {version} on {address}{trouble} · try: curl {address}/ping", err=True)
+    typer.echo(f"{name}, {version} on {address}{trouble}", err=True)
+    if champion or trouble:
+        typer.echo(f"  a page with a form: {address}/ · for programs: {address}/docs", err=True)
+    else:
+        typer.echo(
+            f"  this makes a version, and it is served then: {typed('main', called)}", err=True
+        )
 
 
 def _announcement(cache: Cache) -> Announcement | None:

@@ -76,7 +76,7 @@ def test_an_entry_point_passes_every_parameter_under_its_own_name(name: str) -> 
 
 def test_fourcycle_lists_every_entry_point_once() -> None:
     listed = [name.replace("-", "_") for names in CYCLES.values() for name in names]
-    assert sorted(listed) == sorted({*ENTRY_POINTS, "turn"})
+    assert sorted(listed) == sorted({*ENTRY_POINTS, "turn", "ui"})
     assert pyproject()["project"]["scripts"] == {"fourcycle": "pipelines.__main__:main"}
 
 

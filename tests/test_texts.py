@@ -84,7 +84,7 @@ def card_of(text: str) -> str:
         importance={},
     )
     validated = Validated.model_construct(
-        expectations_passed=1, expectations_total=1, rows_quarantined=0
+        raw=TABLE, expectations_passed=1, expectations_total=1, rows_quarantined=0
     )
     trained = Trained.model_construct(training=TABLE, holdout=TABLE)
     tags = {"trained_by": text, "retrained_why": text, "retrained_labels": text}

@@ -7,19 +7,31 @@ import os
 
 import mlflow
 from mlflow import MlflowClient, MlflowException
-from mlflow.entities import Experiment, LifecycleStage
+from mlflow.entities import Experiment, LifecycleStage, Run
 
 from contract.addresses import DATABASES, SERVERS, SQLITE, scheme_of, sqlite_file
+from contract.markdown import link, plain
 from contract.settings import Settings
 from contract.store.locks import store_lock
 from tracking.database import ask_database, ask_sqlite, await_database
 from tracking.locations import ARTIFACTS, check_location
 from tracking.server import await_server, did_not_answer
-from tracking.tags import KIND_TAG
-from tracking.who import actor_of
+from tracking.tags import KIND_TAG, NOTE_TAG, spellings
+from tracking.who import actor_of, is_denied
 
 # Without the kind, the user interface opens an experiment in its view for language models.
 KIND = "custom_model_development"
+# A page shows the first two lines until it is asked for more.
+NOTES = {
+    "training": "What is live: {model}. One tree of runs for each pipeline: `main` and, below it, "
+    "its steps from data to gate. **Start** with the newest `main`: it names its data, figures and "
+    "version, and why that was promoted or not.",
+    "releases": "What is live: {model}. One run for each move of a version: registered, promoted, "
+    "rejected, rolled back; who moved it, and why. **Start** with the newest.",
+    "monitoring": "What is live: {model}. One run for each window of production, named by its "
+    "verdict. **Start** with the newest, description first, then `verdict.html`. The `timeline` of "
+    "a version draws its figures over all windows.",
+}
 # What the stores answer for a model, a version or an alias that is not there.
 ABSENT = ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE")
 EXISTS = "RESOURCE_ALREADY_EXISTS"
@@ -90,6 +102,23 @@ def is_away(error: BaseException) -> bool:
     )
 
 
+def search_tagged(
+    client: MlflowClient,
+    experiment_ids: list[str],
+    tag: str,
+    value: str,
+    others: str,
+    max_results: int = 1000,
+) -> list[Run]:
+    """Runs with this tag for programs, whatever release wrote it, the newest first; `others` is
+    the rest of the filter."""
+    for name in spellings(tag):
+        wanted = f"{others} and tags.`{name}` = '{value}'"
+        if runs := client.search_runs(experiment_ids, wanted, max_results=max_results):
+            return list(runs)
+    return []
+
+
 def holds_files(address: str) -> bool:
     """Whether anything lies at an address of artifacts, be it `runs:/...` or where they are."""
     try:
@@ -109,9 +138,26 @@ def experiment(client: MlflowClient, settings: Settings, name: str) -> str:
     check_location(entity.artifact_location, settings)
     if entity.lifecycle_stage == LifecycleStage.DELETED:
         _restore(client, entity.experiment_id)
-    if KIND_TAG not in entity.tags:  # `mlflow run --experiment-name` made it
-        client.set_experiment_tag(entity.experiment_id, KIND_TAG, KIND)
+    # `mlflow run --experiment-name` makes it without them, and so did older releases.
+    for tag, text in introduction(name).items():
+        if tag not in entity.tags:
+            _introduce(client, entity.experiment_id, tag, text)
     return str(entity.experiment_id)
+
+
+def introduction(name: str) -> dict[str, str]:
+    """Tags of a new experiment: its view, and what a person who opens it should know."""
+    use_case, _, cycle = name.rpartition("/")
+    note = NOTES.get(cycle, "").format(model=link(f"model {plain(use_case)}", f"models/{use_case}"))
+    return {KIND_TAG: KIND} | ({NOTE_TAG: note} if note else {})
+
+
+def _introduce(client: MlflowClient, experiment_id: str, tag: str, text: str) -> None:
+    try:
+        client.set_experiment_tag(experiment_id, tag, text)
+    except MlflowException as error:
+        if not is_denied(error):  # who may only read leaves it to others
+            raise
 
 
 def _created(client: MlflowClient, settings: Settings, name: str) -> Experiment:
@@ -119,7 +165,7 @@ def _created(client: MlflowClient, settings: Settings, name: str) -> Experiment:
     if settings.store_uri.startswith(SQLITE):
         artifacts = (settings.home / ARTIFACTS / name.replace("/", "-")).as_uri()
     try:
-        made = client.create_experiment(name, artifact_location=artifacts, tags={KIND_TAG: KIND})
+        made = client.create_experiment(name, artifact_location=artifacts, tags=introduction(name))
     except MlflowException as error:
         existing = client.get_experiment_by_name(name)
         if not is_there(error) or existing is None:

@@ -3,7 +3,13 @@
 Filters, pages and people rely on these names: what is stored under one stays readable.
 """
 
+from collections.abc import Mapping
+
 from contract import names
+
+# Before tags of runs that only programs read, so that people see theirs. Releases before 0.3 wrote
+# them without it: `of_machine` and `tracking.store.search_tagged` find both.
+MACHINE = "fourcycle."
 
 # MLflow's own.
 KIND_TAG = "mlflow.experimentKind"  # of an experiment
@@ -15,24 +21,24 @@ USER_TAG = "mlflow.user"
 # Of every run of ours.
 STEP_TAG = "step"
 USE_CASE_TAG = "use_case"
-PROCESS_TAG = "process"  # identity of the process that writes it
+PROCESS_TAG = f"{MACHINE}process"  # identity of the process that writes it
 ACTOR_TAG = "actor"  # the user that MLflow's server knows, else `unproven`
 ACTOR_NOTE_TAG = "actor_note"  # what the environment says beside that
-CACHE_KEY_TAG = "cache_key"
+CACHE_KEY_TAG = f"{MACHINE}cache_key"
 REUSED_TAG = "reused_from"  # the run that did the work
 VERSION_TAG = "model_version"  # the version that it is about
 WINDOW_TAG = "window"
 DATA_VERSION_TAG = "data_version"
-DATA_HASH_TAG = "data_hash"
+DATA_HASH_TAG = f"{MACHINE}data_hash"
 
 # Of the runs of single steps.
 CHAMPION_TAG = "champion"
 CHAMPION_UNREADABLE_TAG = "champion_unreadable"
-CODE_HASH_TAG = "code_hash"
+CODE_HASH_TAG = f"{MACHINE}code_hash"
 PLATFORM_TAG = "platform"
 PYTHON_TAG = "python"
 REPRODUCED_TAG = "reproduced"
-RULES_TAG = "rules"  # hash of the expectations
+RULES_TAG = f"{MACHINE}rules"  # hash of the expectations
 SCORER_TAG = "scorer"
 TRIAL_STATE_TAG = "trial_state"
 
@@ -71,13 +77,13 @@ MONITORING_REPORT_TAG = "monitoring_report"
 
 # Of a registered model and of the runs of moves.
 LEDGER_TAG = "ledger"  # the entry that the registry shows
-LEDGER_HASH_TAG = "ledger_hash"
+LEDGER_HASH_TAG = f"{MACHINE}ledger_hash"
 WHO_TAG = "who"
 WHY_TAG = "why"
 RELEASE_CHECK_TAG = "release_check"
 
 # Of the run of a monitoring report.
-CONTENT_TAG = "content"
+CONTENT_TAG = f"{MACHINE}content"
 VERDICT_TAG = "verdict"
 LABELLED_TAG = "labelled"
 LABELS_UNTIL_TAG = "labels_until"  # time of the newest label that it rests on
@@ -100,6 +106,16 @@ RETRAINED_LABELS_TAG = "retrained_labels"  # the days of the labelled answers th
 RETRAINED_AS_OF_TAG = "retrained_as_of"
 RETRAINED_WINDOW_TAG = "retrained_window"
 RETRAINED_SIGNALS_TAG = "retrained_signals"
+
+
+def spellings(tag: str) -> tuple[str, ...]:
+    """A tag's name, and the one that older releases gave it."""
+    return tuple(dict.fromkeys((tag, tag.removeprefix(MACHINE))))
+
+
+def of_machine(tags: Mapping[str, str], tag: str) -> str:
+    """The value of a tag for programs, whatever release wrote it; "" where it is not there."""
+    return next((tags[name] for name in spellings(tag) if name in tags), "")
 
 
 def table_version_tag(table: str) -> str:

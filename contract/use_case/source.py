@@ -155,6 +155,13 @@ class Source(Section):
         """Name of the one source that is set."""
         return self._set()[0]
 
+    @property
+    def place(self) -> str:
+        """What names it: a loader, a path beside the use case's file, or an address."""
+        value = getattr(self, KINDS[self.kind])
+        named = value.url if isinstance(value, Sql) else getattr(value, "path", value)
+        return str(named).removeprefix(f"{self.folder}/") if self.folder else str(named)
+
     def _set(self) -> list[str]:
         return [kind for kind, field in KINDS.items() if getattr(self, field) is not None]
 

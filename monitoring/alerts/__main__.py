@@ -31,7 +31,9 @@ def main(
         variables = [channel.variable for channel in CHANNELS.values()]
         raise BadInput(f"No channel is configured: set {', '.join(variables)}, one or more.")
     now = datetime.now(UTC).isoformat(timespec="seconds")
-    message = rehearsal(load_use_case(use_case), f"alert-test-{uuid.uuid4()}", settings.ui_url, now)
+    message = rehearsal(
+        load_use_case(use_case), f"alert-test-{uuid.uuid4()}", settings.ui_address, now
+    )
     failed = []
     for name, send in to.items():
         try:

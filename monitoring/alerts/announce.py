@@ -73,7 +73,7 @@ def announce(
     # Two runs at once: the second waits here, then finds what the first has delivered.
     with alone(settings, f"{use_case.name}.alerts", PATIENCE_S), asking():
         experiment_id = monitoring_experiment(client, settings, use_case.name)
-        outbox = Outbox(client, experiment_id, settings.ui_url.rstrip("/"), tuple(to), warn)
+        outbox = Outbox(client, experiment_id, settings.ui_address, tuple(to), warn)
         for version in versions:
             try:
                 _settle(outbox, use_case, version)

@@ -1,5 +1,6 @@
 """Evidently's pages on a sample: to look into what our verdict names. They decide nothing."""
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -19,6 +20,15 @@ MAX_WORDS = 1_000  # a page with more bars than that can't be read and takes min
 NARROW = (
     "<style>@media (max-width: 1100px) { html { zoom: 0.75 } } "
     "@media (max-width: 700px) { html { zoom: 0.55 } }</style>"
+)
+BODY = re.compile(r"<body[^>]*>")
+# Evidently's own headline counts columns by one limit, and is often another word than ours.
+ON_TOP = (
+    '<p style="font: 16px/1.4 sans-serif; margin: 0; padding: 12px 16px; background: #fff4d6; '
+    'color: #1c1c1c">The verdict that counts is <b>verdict.html</b> of this run. Evidently draws a '
+    f"sample of at most {SAMPLE_ROWS:,} rows and calls a column drifted by its distance alone; our "
+    "verdict counts every row and wants a significant difference too, in enough windows for an "
+    "alarm. So the headline below may differ.</p>"
 )
 
 
@@ -165,7 +175,8 @@ def _page(
     sides = [Dataset.from_pandas(f, data_definition=definition) for f in (window, reference)]
     done = Report(presets).run(*sides)
     html = done.get_html_str(as_iframe=False) if as_html else ""
-    return EvidentlyPage(html.replace("</head>", f"{NARROW}</head>", 1), true_names(done.json()))
+    html = html.replace("</head>", f"{NARROW}</head>", 1)
+    return EvidentlyPage(BODY.sub(rf"\g<0>{ON_TOP}", html, count=1), true_names(done.json()))
 
 
 def _drawn(frame: pd.DataFrame, columns: list[str], words: list[str]) -> pd.DataFrame:

@@ -22,6 +22,7 @@ from tracking.tags import (
     WINDOW_END_TAG,
     WINDOW_START_TAG,
     WINDOW_TAG,
+    of_machine,
 )
 
 VERDICT_FILE = "verdict.json"
@@ -40,7 +41,7 @@ class ReportHistory:
 
     def same(self, content: str) -> Run | None:
         """The report that was made of this very content."""
-        return next((r for r in self.runs if r.data.tags.get(CONTENT_TAG) == content), None)
+        return next((r for r in self.runs if of_machine(r.data.tags, CONTENT_TAG) == content), None)
 
     def revisions(self, window: str) -> list[Run]:
         """Reports on a window, the newest first."""
@@ -70,10 +71,11 @@ class ReportHistory:
                 say(f"a past window is left out: {error}")
         return verdicts[::-1]
 
-    def earlier(self, end: datetime | None) -> int:
-        """How many windows end before this moment: the place of a window among all."""
+    def place(self, end: datetime | None) -> int:
+        """The place among all windows of the one that ends at this moment, from 1 on: MLflow draws
+        a figure that has steps as a line, and one of step 0 alone as a bar for each run."""
         ends = {_moment(run, WINDOW_END_TAG) for run in self.runs}
-        return sum(other is not None and end is not None and other < end for other in ends)
+        return 1 + sum(other is not None and end is not None and other < end for other in ends)
 
     def newest_judged(self, labelled: bool = False) -> Run | None:
         """The newest report on the latest window that was judged; by its labels too, if asked."""

@@ -11,6 +11,7 @@ from mlflow.entities import Metric, RunStatus
 from monitoring.report.figures import WindowReport, document, metrics
 from monitoring.report.history import VERDICT_FILE, ReportHistory
 from monitoring.report.report import markdown, page
+from monitoring.report.timeline import newest_note, timeline_run
 from tracking.tags import (
     CONTENT_TAG,
     FOLLOWED_BY_TAG,
@@ -34,7 +35,6 @@ from tracking.trace import traced
 
 PAGE_FILE = "verdict.html"
 BATCH = 1000  # metrics that MLflow takes at once
-STAMPED = "figures carry the window's end as their time: choose Time (wall) as the x-axis"
 
 
 def publish(
@@ -55,11 +55,11 @@ def publish(
             client.log_text(run_id, drawn.document, f"evidently/{topic}.json")
             if drawn.html:
                 client.log_text(run_id, drawn.html, f"evidently/{topic}.html")
-        _log(client, run_id, report, step=0)
+        _log(client, run_id, report, step=history.place(observed.end))
         for earlier in history.revisions(observed.title)[:1]:
             client.set_tag(earlier.info.run_id, FOLLOWED_BY_TAG, run_id)
         if observed.end is not None:
-            _extend_timeline(client, experiment_id, report, history)
+            _extend_timeline(client, experiment_id, run_id, report, history)
         if observed.served.registered and history.is_newest(observed.end):
             _tag_version(client, report, experiment_id, run_id)
     return run_id
@@ -86,27 +86,22 @@ def _tags(report: WindowReport) -> dict[str, str]:
 
 
 def _extend_timeline(
-    client: MlflowClient, experiment_id: str, report: WindowReport, history: ReportHistory
+    client: MlflowClient,
+    experiment_id: str,
+    run_id: str,
+    report: WindowReport,
+    history: ReportHistory,
 ) -> None:
     """Add the report's figures to the one long run of its version. What stands there stays once."""
-    served = report.observed.served
-    timelines = client.search_runs(
-        [experiment_id],
-        f"tags.{STEP_TAG} = 'timeline' and tags.{VERSION_TAG} = '{served.version}'",
-        max_results=1,
-    )
-    if timelines:
-        run_id = str(timelines[0].info.run_id)
-    else:
-        tags = {
-            STEP_TAG: "timeline",
-            USE_CASE_TAG: served.use_case.name,
-            VERSION_TAG: served.version,
-            NOTE_TAG: f"All windows of version {served.version} in one run; {STAMPED}.",
-        }
-        with _run(client, experiment_id, f"timeline · version {served.version}", tags) as run_id:
-            pass
-    _log(client, run_id, report, step=history.earlier(report.observed.end))
+    observed = report.observed
+    served, verdict = observed.served, report.judged.verdict
+    timeline = timeline_run(client, experiment_id, served.use_case.name, served.version)
+    _log(client, timeline, report, step=history.place(observed.end))
+    if history.is_newest(observed.end):
+        note = newest_note(
+            served.version, verdict.state, observed.title, verdict.reasons, run_id, experiment_id
+        )
+        client.set_tag(timeline, NOTE_TAG, note)
 
 
 def _tag_version(

@@ -5,7 +5,7 @@ from typing import Literal
 
 import numpy as np
 
-from contract.markdown import plain
+from contract.markdown import plain, table
 from contract.pages import render
 from monitoring.measures.performance import WindowSlice
 from monitoring.measures.tally import ColumnSummary
@@ -58,10 +58,8 @@ def markdown(report: WindowReport) -> str:
     lines += [f"**{plain(verdict.reasons[0])}**", "", plain(_about(report)), ""]
     lines += [*(f"- {plain(reason)}" for reason in verdict.reasons[1:]), ""]
     if report.judged.evidence.findings:
-        lines.append("| column | drifted | distance | limit | adjusted p | what moved |")
-        lines.append("|---|---|---|---|---|---|")
-        lines += ["| " + " | ".join(_cells(f)) + " |" for f in _ordered(report)]
-        lines.append("")
+        head = ("column", "drifted", "distance", "limit", "adjusted p", "what moved")
+        lines += [table(head, [_cells(f) for f in _ordered(report)]), ""]
     lines += [f"- {plain(name)}: {plain(note)}" for name, note in report.judged.notes.items()]
     lines += ["", plain(_evidently(report))]
     return "\n".join(lines) + "\n"

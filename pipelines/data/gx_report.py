@@ -107,6 +107,7 @@ def _page(result: Any) -> str:
     page: str = view.render(ValidationResultsPageRenderer().render(result))
     # The page asks a content network for its style; where it is shown there may be none.
     style = f"<style>{style_sheet()}{packaged(__package__, STYLE_FILE)}</style>"
+    page = page.replace("<html>", '<html lang="en">', 1)
     return page.replace("</head>", style + "</head>", 1)
 
 

@@ -13,6 +13,7 @@ from contract.statistics.metrics import SMALLER_IS_BETTER, Floats, metrics_for, 
 from contract.store.frames import feature_frame
 from contract.use_case.model import UseCase
 from pipelines.model.fitted import labels, score_inputs, weights
+from pipelines.model.results import Measured
 
 ROWS, FEWEST_ROWS = 4000, 1000
 # Rows times encoded columns times classes: what an estimator reads and answers for each shuffle.
@@ -21,8 +22,9 @@ CELLS_AT_ONCE = 4_000_000  # 32 MB: each call of an estimator costs something fo
 REPEATS = 3
 
 
-def permutation(model: Pipeline, rows: pa.Table, use_case: UseCase) -> dict[str, float]:
-    """How much worse the main metric gets when one feature is shuffled (Breiman, 2001), by name.
+def permutation(model: Pipeline, rows: pa.Table, use_case: UseCase) -> dict[str, Measured]:
+    """How much worse the main metric gets when one feature is shuffled (Breiman, 2001), by name:
+    the mean of REPEATS shuffles, and the least and the greatest of them.
 
     On a seeded sample of ROWS rows, fewer of many columns or classes. They are encoded once, and
     what is shuffled are the encoded columns of a feature: encoding every feature anew for each
@@ -63,8 +65,12 @@ def permutation(model: Pipeline, rows: pa.Table, use_case: UseCase) -> dict[str,
             block[:, columns] = encoded[np.ix_(order, columns)]
         found += measured(inputs)
     sign, (whole,) = 1 if name in SMALLER_IS_BETTER else -1, measured(encoded)
-    lost = sign * (np.reshape(found, (-1, REPEATS)).mean(axis=1) - whole)
-    return dict(zip(map(str, frame), lost.tolist(), strict=True))
+    lost = sign * (np.reshape(found, (-1, REPEATS)) - whole)
+    spread = zip(lost.mean(axis=1), lost.min(axis=1), lost.max(axis=1), strict=True)
+    return {
+        str(feature): (float(mean), float(least), float(most))
+        for feature, (mean, least, most) in zip(frame, spread, strict=True)
+    }
 
 
 def origins(encoder: Any, frame: pd.DataFrame, encoded: Floats) -> npt.NDArray[np.int64]:

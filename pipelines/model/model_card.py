@@ -1,18 +1,30 @@
 """The model card: what a version is for, what it saw, how good it is and where it ends."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from math import isnan
 
-from contract.markdown import plain
+from contract.addresses import without_credentials
+from contract.markdown import plain, run_link, table
 from contract.statistics.metrics import SMALLER_IS_BETTER
 from contract.use_case.features import told
 from contract.use_case.model import UseCase
 from pipelines.data.validated import Validated
 from pipelines.model.results import Evaluated, HoldoutSlice, Trained
 from pipelines.runtime.console import count
-from tracking.tags import RETRAINED_LABELS_TAG, RETRAINED_WHY_TAG
+from tracking.tags import (
+    EVALUATE_RUN_TAG,
+    GIT_COMMIT_TAG,
+    GIT_DIRTY_TAG,
+    PACKAGE_RUN_TAG,
+    RETRAINED_LABELS_TAG,
+    RETRAINED_WHY_TAG,
+    TRAIN_RUN_TAG,
+    TRAINED_BY_NOTE_TAG,
+)
 
 SLICES_SHOWN = 8
+SHORT_HASH = 10
+LINEAGE_FILE = "lineage.json"
 
 
 def model_card(
@@ -21,17 +33,18 @@ def model_card(
     trained: Trained,
     evaluated: Evaluated,
     lineage: Mapping[str, str],
+    period: str = "",
 ) -> str:
-    """The card of one version, as the registry shows it."""
+    """The card of one version, as the registry shows it; `period` is that of its training rows."""
     sections = [
         f"# {plain(use_case.title)}\n\n{plain(use_case.description)}",
         _intended(use_case),
-        _data(use_case, validated, trained) + _retrained(lineage),
+        _data(use_case, validated, trained, period) + _retrained(lineage),
         _features(use_case),
         _metrics(evaluated),
         _slices(evaluated),
         _limits(use_case),
-        "## Lineage\n\n" + markdown_table(("what", "which"), _plain(lineage)),
+        _lineage(lineage),
     ]
     return "\n\n".join(section for section in sections if section) + "\n"
 
@@ -46,7 +59,14 @@ def _intended(use_case: UseCase) -> str:
     return "## Intended use\n\n" + "\n\n".join(lines) if lines else ""
 
 
-def _data(use_case: UseCase, validated: Validated, trained: Trained) -> str:
+def _data(use_case: UseCase, validated: Validated, trained: Trained, period: str) -> str:
+    origin = {
+        "source": f"{use_case.source.kind}: {without_credentials(use_case.source.place)}",
+        "period": period,
+        "rows": f"{count(validated.raw.rows)} read",
+        "owner": use_case.owner,
+    }
+    told = [f"**{name}** {plain(text)}" for name, text in origin.items() if text]
     rows = [
         ("training", count(trained.training.rows), f"training@{trained.training.version}"),
         (
@@ -59,7 +79,9 @@ def _data(use_case: UseCase, validated: Validated, trained: Trained) -> str:
     how = ", ".join(f"{key} {value}" for key, value in split.items())
     return (
         "## Data\n\n"
-        + markdown_table(("slice", "rows", "table version"), rows)
+        + ", ".join(told)
+        + ".\n\n"
+        + table(("slice", "rows", "table version"), rows)
         + f"\n\nSplit: {plain(how)}. {validated.expectations_passed} of "
         f"{validated.expectations_total} expectations passed; "
         f"{count(validated.rows_quarantined)} rows quarantined."
@@ -75,7 +97,7 @@ def _features(use_case: UseCase) -> str:
     others = [name for name in use_case.features if name in use_case.columns]
     return (
         "## Features\n\nComputed from what callers send, by the version's own use case:\n\n"
-        + markdown_table(("feature", "computed as"), rows)
+        + table(("feature", "computed as"), rows)
         + (f"\n\nAs they are sent: {plain(', '.join(others))}." if others else "")
     )
 
@@ -103,7 +125,7 @@ def _metrics(evaluated: Evaluated) -> str:
         row += [f"{champion[name]:.4f}"] if champion else []
         rows.append(row)
     note = "Bootstrap over the holdout rows; the arrow says which way is better."
-    return f"## Metrics on the holdout\n\n{markdown_table(head, rows)}\n\n{note}"
+    return f"## Metrics on the holdout\n\n{table(head, rows)}\n\n{note}"
 
 
 def _slices(evaluated: Evaluated) -> str:
@@ -112,7 +134,7 @@ def _slices(evaluated: Evaluated) -> str:
         slices = [s for s in evaluated.slices if s.column == column][:SLICES_SHOWN]
         rows = [(plain(s.value), count(s.rows), *_slice_figures(s)) for s in slices]
         head = (plain(column), "rows", evaluated.metric, "95 % interval")
-        parts.append(markdown_table(head, rows))
+        parts.append(table(head, rows))
     return "## Slices\n\n" + "\n\n".join(parts) if parts else ""
 
 
@@ -133,12 +155,17 @@ def _limits(use_case: UseCase) -> str:
     )
 
 
-def _plain(facts: Mapping[str, str]) -> list[tuple[str, str]]:
-    return [(plain(name), plain(value)) for name, value in facts.items()]
-
-
-def markdown_table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """A table as MLflow's pages show it; its cells are Markdown."""
-    lines = [" | ".join(head), " | ".join("---" for _ in head)]
-    lines += [" | ".join(row) for row in rows]
-    return "\n".join(f"| {line} |" for line in lines)
+def _lineage(tags: Mapping[str, str]) -> str:
+    """One line; all hashes stand beside the card."""
+    runs = {"trained": TRAIN_RUN_TAG, "measured": EVALUATE_RUN_TAG, "packaged": PACKAGE_RUN_TAG}
+    steps = [run_link(name, tags[tag]) for name, tag in runs.items() if tag in tags]
+    commit = tags.get(GIT_COMMIT_TAG, "")[:SHORT_HASH]
+    changed = " with changes" if tags.get(GIT_DIRTY_TAG) == "yes" else ""
+    by = tags.get(TRAINED_BY_NOTE_TAG, "")
+    parts = [
+        f"commit {plain(commit)}{changed}" if commit else "",
+        ", ".join(steps),
+        f"by {plain(by)}" if by else "",
+        f"every hash: artifact `{LINEAGE_FILE}` beside the card",
+    ]
+    return "## Lineage\n\n" + " → ".join(part for part in parts if part)

@@ -18,6 +18,7 @@ from contract.names import file_name
 from contract.statistics.metrics import CALIBRATION_BINS, Scored, positive_index
 from contract.use_case.model import UseCase
 from pipelines.model.comparison import Comparison
+from pipelines.model.importance import REPEATS
 from pipelines.model.results import Measured
 
 BLUE, GREY, ORANGE = "#1f5fa8", "#9aa0a6", "#d9772b"
@@ -30,7 +31,7 @@ Texts = npt.NDArray[np.str_]
 def figures(
     use_case: UseCase,
     scored: Scored,
-    importance: Mapping[str, float],
+    importance: Mapping[str, Measured],
     whole: Measured,
     slices: Mapping[str, Mapping[str, Measured]],
 ) -> Iterator[tuple[str, Figure]]:
@@ -202,13 +203,17 @@ def _residuals(use_case: UseCase, scored: Scored) -> Figure:
     return figure
 
 
-def _importance(use_case: UseCase, importance: Mapping[str, float]) -> Figure:
-    ranked = sorted(importance.items(), key=lambda item: item[1])[-SHOWN_FEATURES:]
-    title = f"Permutation importance: loss of {use_case.evaluation.metric}"
+def _importance(use_case: UseCase, importance: Mapping[str, Measured]) -> Figure:
+    ranked = sorted(importance.items(), key=lambda item: item[1][0])[-SHOWN_FEATURES:]
+    metric = use_case.evaluation.metric
+    title = f"Permutation importance: loss of {metric}, range of {REPEATS} shuffles"
     if len(importance) > len(ranked):
         title += f", {len(ranked)} of {len(importance)} features"
     figure, axes = _axes(title, (6.4, 0.8 + 0.26 * len(ranked)))
-    axes.barh([name for name, _ in ranked], [value for _, value in ranked], color=BLUE)
+    means, least, most = np.array([lost for _, lost in ranked]).T
+    spread = np.clip([means - least, most - means], 0, None)
+    names = [name for name, _ in ranked]
+    axes.barh(names, means, xerr=spread, color=BLUE, ecolor=ORANGE, capsize=2)
     axes.axvline(0, color=GREY, linewidth=1)
     return figure
 

@@ -77,7 +77,7 @@ class Evaluated(Result):
     champion: str  # version it was compared with, or none
     champion_figures: dict[str, float]
     slices: tuple[HoldoutSlice, ...]
-    importance: dict[str, float]
+    importance: dict[str, Measured]  # mean, least and greatest loss of the shuffles
 
     def line(self) -> str:
         main = self.figures[self.metric]

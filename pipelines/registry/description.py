@@ -1,14 +1,24 @@
 """What a person reads on the registry page: who is live and why, what waits, how to go back."""
 
+import json
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
+from urllib.parse import quote
 
-from contract.markdown import plain
+from contract.markdown import link, plain, run_link, table
 from contract.names import ARCHIVED
 from contract.store.ledger import LedgerEntry, taken_out_by
 from contract.use_case.model import UseCase
 from pipelines.registry.transitions import stage_of
-from tracking.tags import APPROVAL_TAG, GATE_REASONS_TAG, GATE_TAG
+from tracking.tags import (
+    APPROVAL_TAG,
+    EVALUATE_RUN_TAG,
+    GATE_REASONS_TAG,
+    GATE_RUN_TAG,
+    GATE_TAG,
+    TRAIN_RUN_TAG,
+)
 
 PENDING = "pending"
 MADE_BY = {"external": "by hand in MLflow", "reset": "by hand in MLflow"}
@@ -18,19 +28,32 @@ SHORT = 240  # characters
 Tags = Mapping[str, str]
 
 
-def front_page(use_case: UseCase, entries: Sequence[LedgerEntry], tags: Mapping[str, Tags]) -> str:
+@dataclass(frozen=True)
+class Places:
+    """Where in MLflow the page leads to."""
+
+    experiments: Mapping[str, str]  # the id of each cycle's
+    timeline: str  # id of the run with the champion's verdicts, if there is one
+
+
+def front_page(
+    use_case: UseCase,
+    entries: Sequence[LedgerEntry],
+    tags: Mapping[str, Tags],
+    places: Places | None = None,
+) -> str:
     """The registered model's description, markdown. `tags` are those of each version."""
     now = entries[-1].state
     lines = [
         _live(entries),
+        _look(entries, tags, places),
         _waiting(use_case, now.challenger, tags.get(now.challenger, {})),
         f"**To go back:** {_command(use_case, 'rollback', reason='...')} makes version "
         f"{now.previous} live again."
         if now.previous
         else "",
-        f"*Last move:* {plain(short(sentence(entries[-1])))}. "
-        f"All: experiment `{use_case.name}/releases`.",
-        _versions(entries, tags),
+        f"*Last move:* {plain(short(sentence(entries[-1])))}.",
+        _versions(use_case, entries, tags),
         plain(use_case.description),
     ]
     return "\n\n".join(line for line in lines if line)
@@ -45,6 +68,31 @@ def _live(entries: Sequence[LedgerEntry]) -> str:
         f"**Live: version {now.champion}** since {moment(start.time)}, because "
         f"{plain(short(start.why))} ({plain(_by(start))})."
     )
+
+
+def _look(entries: Sequence[LedgerEntry], tags: Mapping[str, Tags], places: Places | None) -> str:
+    """What people ask of the champion, one click each; and the newest versions side by side."""
+    champion = entries[-1].state.champion
+    own = tags.get(champion, {})
+    where = places.experiments if places else {}
+    runs = (
+        ("why the gate let it through", own.get(GATE_RUN_TAG, ""), "training"),
+        ("last verdict on it", places.timeline if places else "", "monitoring"),
+        ("the data it learned from", own.get(TRAIN_RUN_TAG, ""), "training"),
+    )
+    links = [run_link(text, run, where.get(cycle, "")) for text, run, cycle in runs if run]
+    measured = {v: t[EVALUATE_RUN_TAG] for v, t in tags.items() if EVALUATE_RUN_TAG in t}
+    newest = [v for v in sorted(measured, key=int, reverse=True) if v != champion][:1]
+    if places and "training" in places.experiments and newest and champion in measured:
+        pair = [measured[champion], measured[newest[0]]]
+        asked = {"runs": pair, "experiments": [places.experiments["training"]]}
+        query = "&".join(f"{k}={quote(json.dumps(v))}" for k, v in asked.items())
+        text = f"versions {champion} and {newest[0]} compared"
+        links.append(link(text, f"compare-runs?{query}"))
+    found = places.experiments.items() if places else ()
+    all_runs = [link(cycle, f"experiments/{number}/runs") for cycle, number in found]
+    lines = {"Look": links, "All runs": all_runs}
+    return "\n\n".join(f"**{name}:** {' · '.join(each)}" for name, each in lines.items() if each)
 
 
 def _begun(entries: Sequence[LedgerEntry]) -> LedgerEntry:
@@ -86,15 +134,15 @@ def status(entries: Sequence[LedgerEntry], version: str, tags: Tags) -> str:
     return f"archived: {short(sentence(out))}" if out else ""
 
 
-def _versions(entries: Sequence[LedgerEntry], tags: Mapping[str, Tags]) -> str:
+def _versions(use_case: UseCase, entries: Sequence[LedgerEntry], tags: Mapping[str, Tags]) -> str:
     """The newest versions with their stage and status."""
     now = entries[-1].state
     rows = [
-        f"| {v} | {stage_of(now, v, ARCHIVED)} | {plain(text)} |"
+        (link(v, f"models/{use_case.name}/versions/{v}"), stage_of(now, v, ARCHIVED), plain(text))
         for v in sorted(tags, key=int, reverse=True)[:VERSIONS_SHOWN]
         if (text := status(entries, v, tags[v]))
     ]
-    return "| version | stage | status |\n|---|---|---|\n" + "\n".join(rows) if rows else ""
+    return table(("version", "stage", "status"), rows) if rows else ""
 
 
 def short(text: str) -> str:

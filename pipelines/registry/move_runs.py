@@ -5,13 +5,13 @@ import json
 from mlflow import MlflowClient
 from mlflow.entities import RunTag
 
-from contract.markdown import plain
+from contract.markdown import plain, run_link, table
 from contract.names import experiment as experiment_name
 from contract.store.ledger import LedgerEntry
 from pipelines.registry.description import moment, sentence
 from pipelines.runtime.process_identity import process_identity
 from pipelines.runtime.workspace import Workspace
-from tracking.store import experiment
+from tracking.store import experiment, search_tagged
 from tracking.tags import (
     CHAMPION_TAG,
     DATA_VERSION_TAG,
@@ -37,8 +37,8 @@ def record_run(workspace: Workspace, entry: LedgerEntry, own_run: str = "") -> N
     client = workspace.client
     name = experiment_name(workspace.use_case.name, "releases")
     where = experiment(client, workspace.settings, name)
-    wanted = f"tags.{LEDGER_HASH_TAG} = '{entry.hash}' and attributes.status = 'FINISHED'"
-    if client.search_runs([where], wanted, max_results=1):
+    finished = "attributes.status = 'FINISHED'"
+    if search_tagged(client, [where], LEDGER_HASH_TAG, entry.hash, finished, max_results=1):
         return
     if own_run and client.get_run(own_run).info.experiment_id == where:
         client.log_batch(own_run, tags=[RunTag(key, text) for key, text in _tags(entry).items()])
@@ -87,5 +87,7 @@ def _note(entry: LedgerEntry) -> str:
         "release check": entry.release_check,
         "champion since": entry.state.champion or "none",
     }
-    lines = [f"| {name} | {plain(value)} |" for name, value in rows.items() if value]
-    return f"{plain(sentence(entry))}\n\n| what | which |\n|---|---|\n" + "\n".join(lines)
+    told = [(name, plain(value)) for name, value in rows.items() if value]
+    if entry.gate_run:
+        told = [(n, run_link(v, entry.gate_run) if n == "gate run" else v) for n, v in told]
+    return f"{plain(sentence(entry))}\n\n{table(('what', 'which'), told)}"

@@ -1,15 +1,24 @@
 """Make the registry show what the ledger says: aliases, stages, texts, a run, and the mark."""
 
+from typing import get_args
+
+from mlflow import MlflowException
+
 from contract.errors import Unavailable
+from contract.names import Cycle
+from contract.names import experiment as experiment_name
 from contract.store.ledger import LedgerEntry, read_entries
-from pipelines.registry.description import PENDING, front_page, status
+from monitoring.report.timeline import timeline_run
+from pipelines.registry.description import PENDING, Places, front_page, status
 from pipelines.registry.manual_changes import mark_of
 from pipelines.registry.move_runs import record_run
 from pipelines.registry.stages import set_stage
 from pipelines.registry.transitions import named, plan
 from pipelines.registry.versions import RegistrySnapshot, read_snapshot
 from pipelines.runtime.workspace import Workspace
+from tracking.store import experiment
 from tracking.tags import APPROVAL_TAG, LEDGER_TAG, STATUS_TAG
+from tracking.who import is_denied
 
 ROUNDS = 8
 
@@ -54,6 +63,22 @@ def write_texts(
         text = status(entries, version, own)
         if text and text != own.get(STATUS_TAG):
             client.set_model_version_tag(name, version, STATUS_TAG, text)
-    page = front_page(workspace.use_case, entries, tags)
+    page = front_page(workspace.use_case, entries, tags, _places(workspace, now.champion))
     if page != snapshot.model.description:
         client.update_registered_model(name, description=page)
+
+
+def _places(workspace: Workspace, champion: str) -> Places:
+    """Where the page leads to; the run that will hold the champion's verdicts is made for it."""
+    client, settings, use_case = workspace.client, workspace.settings, workspace.use_case.name
+    found: dict[str, str] = {}
+    try:
+        for cycle in get_args(Cycle):
+            found[cycle] = experiment(client, settings, experiment_name(use_case, cycle))
+        watched = found["monitoring"]
+        timeline = timeline_run(client, watched, use_case, champion) if champion else ""
+    except MlflowException as error:
+        if not is_denied(error):  # who may move versions need not have rights on all of it
+            raise
+        timeline = ""
+    return Places(found, timeline)

@@ -5,10 +5,9 @@ from math import isfinite, nan
 import mlflow
 from pydantic import TypeAdapter
 
-from contract.markdown import plain
+from contract.markdown import plain, table
 from contract.use_case.model import Gates
 from pipelines.model.comparison import Comparison, SliceDifference, shown_worse
-from pipelines.model.model_card import markdown_table
 from pipelines.model.plots import gain
 from pipelines.release.decision import GateDecision, judged
 from pipelines.release.gate_evidence import Champion, GateEvidence, NoChampion
@@ -65,7 +64,7 @@ def sections(gates: Gates, evidence: GateEvidence, decision: GateDecision) -> li
             for name, value in evidence.figures.items()
         ]
         head = ("metric", "value", "baseline")
-        parts.append("## On the holdout, as packaged\n\n" + markdown_table(head, rows))
+        parts.append("## On the holdout, as packaged\n\n" + table(head, rows))
     return parts
 
 
@@ -108,7 +107,7 @@ def _against(
     title = f"## Against champion version {champion.version}, on {count(evidence.rows or 0)} rows"
     n_resamples = count(len(comparison.drawn))
     note = f"Paired bootstrap, {n_resamples} resamples."
-    parts = [f"{title}\n\n{markdown_table(('', comparison.metric), rows)}\n\n{note}"]
+    parts = [f"{title}\n\n{table(('', comparison.metric), rows)}\n\n{note}"]
     if comparison.slices:
         head, lines = slice_table(gates, comparison)
         veto = (
@@ -116,7 +115,7 @@ def _against(
             f"than {gates.slice_margin:g} (p below 0.05) has a veto."
         )
         shown = [(plain(name), *figures) for name, *figures in lines[:SLICES_SHOWN]]
-        parts.append(f"## Slices\n\n{markdown_table(head, shown)}\n\n{veto}")
+        parts.append(f"## Slices\n\n{table(head, shown)}\n\n{veto}")
     return parts
 
 

@@ -20,6 +20,7 @@ from tenacity import (
 )
 
 from contract.errors import Refused, Unavailable
+from contract.hints import typed
 from contract.use_case.model import UseCase
 from pipelines.runtime.child_process import end_orphan
 from pipelines.runtime.process_identity import process_identity
@@ -120,7 +121,9 @@ def _wait_until_ready(process: "subprocess.Popen[bytes]", address: str, version:
 
 def _is_ready(process: "subprocess.Popen[bytes]", address: str, version: str) -> bool:
     if process.poll() is not None:
-        raise Refused(f"The service ended with exit code {process.returncode}; try make serve.")
+        raise Refused(
+            f"The service ended with exit code {process.returncode}; try {typed('serve')}."
+        )
     answer = httpx.get(f"{address}/ping", timeout=2)
     answered_by = answer.headers.get("X-Model-Version")
     return answer.status_code == httpx.codes.OK and version in ("", answered_by)

@@ -15,6 +15,7 @@ import pyarrow.compute as pc
 from pyarrow.parquet import write_table
 
 from contract.errors import BadInput, Unavailable
+from contract.hints import typed
 from contract.processes import run_to_end
 from contract.settings import Settings
 from contract.store.locks import lock_folder
@@ -114,7 +115,9 @@ def _ask(context: ReplayContext, window: Days, progress: WindowProgress) -> Wind
         _ship(context)
         champion = champion_of(workspace)
         if champion is None:
-            raise BadInput(f"{context.name} has no version in Production; make train comes first.")
+            raise BadInput(
+                f"{context.name} has no version in Production; first: {typed('main', context.name)}"
+            )
         missing = unanswered(workspace, rows)
         if missing.num_rows:
             port = free_port()

@@ -1,8 +1,10 @@
 """What steps write to MLflow beyond plain parameters, metrics and files."""
 
 import mlflow
+from mlflow import MlflowClient
 from mlflow.data.delta_dataset_source import DeltaDatasetSource
 from mlflow.data.meta_dataset import MetaDataset
+from mlflow.entities import LoggedModelOutput
 
 from contract.store.tables import Tables, TableVersion
 from tracking.tags import DATA_HASH_TAG, DATA_VERSION_TAG
@@ -25,3 +27,10 @@ def log_input(tables: Tables, table: TableVersion, context: str) -> None:
     mlflow.set_tags(
         {DATA_VERSION_TAG: f"{table.table}@{table.version}", DATA_HASH_TAG: table.content_hash}
     )
+
+
+def log_model_of(client: MlflowClient, run_id: str, model_uri: str) -> None:
+    """Record the model that a run made through another one, so that the UI lists it there too."""
+    model_id = model_uri.removeprefix("models:/")
+    if model_id != model_uri:
+        client.log_outputs(run_id, [LoggedModelOutput(model_id, step=0)])

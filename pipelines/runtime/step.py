@@ -20,6 +20,8 @@ from rich.markup import escape
 
 from contract.addresses import SQLITE
 from contract.errors import BadInput
+from contract.hints import typed
+from contract.markdown import plain, run_link
 from contract.settings import Settings
 from contract.store.fingerprint import value_hash
 from contract.store.tables import TableVersion
@@ -106,22 +108,26 @@ def execute(
         mlflow.set_tag(CACHE_KEY_TAG, key)
         if reused is not None:
             mlflow.set_tag(REUSED_TAG, reused.info.run_id)
-            mlflow.set_tag(NOTE_TAG, f"Reused: run `{reused.info.run_id}` did this.")
             _copy_figures(reused)
-            done = Done(
-                reused.info.run_id,
-                load_result(workspace, step, reused.info.run_id),
-                True,
-                time.monotonic() - started,
-            )
+            result = load_result(workspace, step, reused.info.run_id)
+            done = Done(reused.info.run_id, result, True, time.monotonic() - started)
+            by = run_link("an earlier run", reused.info.run_id)
+            mlflow.set_tag(NOTE_TAG, f"{_told(step, result)} Reused: {by} did this.")
         else:
             new = {k: v for k, v in (parameters or {}).items() if k not in run.data.params}
             mlflow.log_params(new)
             result = work()
             mlflow.log_text(result.model_dump_json(indent=2), RESULT_FILE)
+            if NOTE_TAG not in workspace.client.get_run(run.info.run_id).data.tags:
+                mlflow.set_tag(NOTE_TAG, _told(step, result))
             done = Done(run.info.run_id, result, False, time.monotonic() - started)
     _say(step.name, done)
     return done
+
+
+def _told(step: Step[Any], result: Result) -> str:
+    """What the step came to, as the sentence that a person finds on its run."""
+    return f"{step.name.capitalize()}: {plain(result.line())}."
 
 
 def step_key(
@@ -158,7 +164,7 @@ def find_finished(workspace: Workspace, step: Step[Any], key: str) -> Run | None
     """Newest finished run that did this step with this key and whose outputs are all there."""
     runs = workspace.client.search_runs(
         [workspace.experiment_id],
-        f"tags.{STEP_TAG} = '{step.name}' and tags.{CACHE_KEY_TAG} = '{key}' "
+        f"tags.{STEP_TAG} = '{step.name}' and tags.`{CACHE_KEY_TAG}` = '{key}' "
         "and attributes.status = 'FINISHED'",
     )
     for run in runs:
@@ -180,7 +186,7 @@ def latest_run(workspace: Workspace, step: Step[Any], run_id: str = "") -> str:
     if not runs:
         raise BadInput(
             f"No finished run of step {step.name!r} for {workspace.use_case.name!r}; "
-            f"run it first: python -m pipelines.{step.name} --use-case {workspace.use_case.name}"
+            f"run it first: {typed(step.name, workspace.use_case.name)}"
         )
     return str(runs[0].data.tags.get(REUSED_TAG, runs[0].info.run_id))
 
@@ -193,7 +199,7 @@ def load_result(workspace: Workspace, step: Step[R], run_id: str) -> R:
     except (mlflow.MlflowException, OSError, ValueError) as error:
         raise BadInput(
             f"Run {run_id!r} holds no result of step {step.name!r} that can be read ({error}); "
-            f"run the step again: python -m pipelines.{step.name}"
+            f"run the step again: {typed(step.name, workspace.use_case.name)}"
         ) from error
 
 

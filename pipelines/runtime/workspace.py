@@ -19,7 +19,7 @@ from contract.use_case.loader import load_use_case
 from contract.use_case.model import UseCase
 from pipelines.runtime.process_identity import is_gone
 from tracking.store import connect, experiment
-from tracking.tags import PROCESS_TAG
+from tracking.tags import PROCESS_TAG, of_machine
 from tracking.who import Actor, actor_of
 
 
@@ -85,7 +85,7 @@ def close_orphans(workspace: Workspace) -> list[str]:
     running = workspace.client.search_runs(
         [workspace.experiment_id], "attributes.status = 'RUNNING'", ViewType.ACTIVE_ONLY
     )
-    orphans = [r.info.run_id for r in running if is_gone(r.data.tags.get(PROCESS_TAG, ""))]
+    orphans = [r.info.run_id for r in running if is_gone(of_machine(r.data.tags, PROCESS_TAG))]
     for run_id in orphans:
         status = RunStatus.to_string(RunStatus.KILLED)
         workspace.client.set_terminated(run_id, status=status)

@@ -62,8 +62,8 @@ class PredictionEndpoint:
         """The version that answers now; a Problem while there is none."""
         served = self._current.served()
         if served is None:
-            trouble = self._current.status().trouble
-            raise Problem("not_ready", nothing_served(trouble))
+            status = self._current.status()
+            raise Problem("not_ready", nothing_served(status.name, status.trouble))
         if self._answering is None or self._answering.served is not served:
             settings = self._settings
             secret = settings.log_secret.get_secret_value()

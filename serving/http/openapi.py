@@ -6,7 +6,6 @@ from typing import Any
 from fastapi.openapi.utils import get_openapi
 from starlette.routing import BaseRoute
 
-from contract.use_case.model import UseCase
 from serving.protocols.openapi_parts import json_body, object_of, problem_responses, rows_of
 from serving.protocols.openapi_rows import Schema, column_schema, example
 from serving.protocols.registry import PROTOCOLS
@@ -22,19 +21,20 @@ def document(served: ServedVersion | None, routes: Sequence[BaseRoute]) -> dict[
     title = served.use_case.title if served else TITLE
     version = served.version if served else "0"
     api = get_openapi(title=title, version=version, description=DESCRIPTION, routes=routes)
-    if served:
-        api["paths"] |= paths(served)
+    if served:  # what most people come for stands first
+        api["paths"] = paths(served) | api["paths"]
+        api["tags"] = [{"name": "predictions"}, {"name": "health"}]
     return api
 
 
 def paths(served: ServedVersion) -> dict[str, Any]:
     """The routes that the gateway serves."""
     operations = [
-        ("feedback", "/feedback", _labels(served.use_case)),
         *(
             (protocol.name, protocol.route.replace("{name}", served.name), protocol.openapi(served))
             for protocol in PROTOCOLS
         ),
+        ("feedback", "/feedback", _labels(served)),
     ]
     return {
         path: {"post": operation | {"operationId": name, "tags": ["predictions"]}}
@@ -42,7 +42,7 @@ def paths(served: ServedVersion) -> dict[str, Any]:
     }
 
 
-def _labels(use_case: UseCase) -> Schema:
+def _labels(served: ServedVersion) -> Schema:
     receipt = object_of(
         {"request_id": {"type": "string", "format": "uuid"}, "accepted": {"type": "integer"}}
     )
@@ -50,13 +50,14 @@ def _labels(use_case: UseCase) -> Schema:
     accepted = answers.pop("200") | {"description": "In the log"}
     return {
         "summary": "Labels for predictions, by their id or by the keys of a row",
-        "requestBody": json_body(*_feedback(use_case)),
+        "requestBody": json_body(*_feedback(served)),
         "responses": {"202": accepted} | answers,
     }
 
 
-def _feedback(use_case: UseCase) -> tuple[Schema, Any]:
+def _feedback(served: ServedVersion) -> tuple[Schema, Any]:
     """A row or rows of feedback, and an example."""
+    use_case = served.use_case
     declared = members(use_case)
     changes = {"type": declared["label"].type, "nullable": False, "out_of_range": "reject"}
     declared["label"] = use_case.columns[use_case.target].model_copy(update=changes)
@@ -68,4 +69,6 @@ def _feedback(use_case: UseCase) -> tuple[Schema, Any]:
     }
     subject = {"prediction_id": "0198b5f2-6a3c-7c1e-9d52-1f0a6f0c9b11-0"}
     rows = object_of({"rows": rows_of(row)})
-    return {"anyOf": [row, rows]}, subject | {"label": example(declared["label"])}
+    said = served.golden.expected.prediction if served.golden else []
+    label = said[0] if said else example(declared["label"])
+    return {"anyOf": [row, rows]}, subject | {"label": label}

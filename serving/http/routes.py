@@ -38,7 +38,7 @@ def readiness(context: WorkerContext) -> dict[str, Any]:
     if status.draining:
         reasons.insert(0, "The service is stopping.")
     elif status.served is None:
-        reasons.insert(0, nothing_served(status.trouble))
+        reasons.insert(0, nothing_served(status.name, status.trouble))
     return {
         "ready": status.ready,
         "degraded": bool(reasons),
@@ -67,7 +67,7 @@ def document_routes(context: WorkerContext) -> APIRouter:
     @router.get("/")
     def status_page() -> HTMLResponse:  # in a thread: the first page imports Jinja2 for it
         status, trouble = context.current.status(), readiness(context)["reasons"]
-        served, url = status.served, context.settings.ui_url
+        served, url = status.served, context.settings.ui_address
         if served:
             text = page(served, status.since, trouble, url, context.keys.asked)
         else:

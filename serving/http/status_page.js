@@ -5,6 +5,10 @@ function element(tag, text = '') {
   made.textContent = text;
   return made;
 }
+function acceptable(field) {  // beyond what is only usual the service answers, too
+  const { rangeOverflow, rangeUnderflow } = field.validity;
+  return 'usual' in field.dataset && (rangeOverflow || rangeUnderflow) || field.reportValidity();
+}
 function typedRow() {
   const row = Object.create(null);  // so that any name is a name like others
   for (const field of form.querySelectorAll('[data-type]')) {
@@ -23,21 +27,37 @@ async function ask() {
   if (!response.ok) throw new Error(answered.detail);
   return answered;
 }
-function show(answered) {
-  const { prediction, probability, prediction_id } = answered.predictions[0];
+const percent = share => (100 * share).toFixed(1) + ' %';
+function sentence(prediction, probability) {
+  const { target, unit } = answer.dataset, yesOrNo = 'yesOrNo' in answer.dataset;
+  const words = yesOrNo ? (prediction ? target : 'not ' + target) : target + ': ' + prediction;
+  const said = words.charAt(0).toUpperCase() + words.slice(1) + (unit ? ' ' + unit : '');
+  const share = (probability || {})[String(prediction)];
+  return said + (share === undefined ? '.' : ', with a chance of ' + percent(share) + '.');
+}
+function chances(probability) {
   const table = element('table');
   for (const [name, share] of Object.entries(probability || {})) {
     const line = table.insertRow(), meter = element('meter');
     meter.value = share;
+    meter.setAttribute('aria-label', 'chance of ' + name);
     line.insertCell().textContent = name;
     line.insertCell().append(meter);
-    line.insertCell().textContent = (100 * share).toFixed(1) + ' %';
+    line.insertCell().textContent = percent(share);
   }
+  return table;
+}
+function show(answered) {
+  const { prediction, probability, prediction_id } = answered.predictions[0];
   const about = element('small', 'version ' + answered.version + ' · ' + prediction_id);
-  answer.replaceChildren(element('strong', String(prediction)), table, about);
+  const { target, about: means } = answer.dataset;
+  const meaning = element('p', means && target + ': ' + means);
+  answer.replaceChildren(
+    element('strong', sentence(prediction, probability)), meaning, chances(probability), about);
 }
 form?.addEventListener('submit', async event => {
   event.preventDefault();
+  if (![...form.querySelectorAll('[data-type]')].every(acceptable)) return;
   answer.className = '';
   answer.replaceChildren(element('span', 'asking …'));
   try {
@@ -46,4 +66,5 @@ form?.addEventListener('submit', async event => {
     answer.className = 'wrong';
     answer.replaceChildren(element('span', error.message));
   }
+  answer.scrollIntoView({ block: 'nearest' });
 });

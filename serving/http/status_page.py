@@ -13,7 +13,7 @@ from functools import cache
 from urllib.parse import quote
 
 from contract.pages import packaged, render
-from contract.use_case.model import Column
+from contract.use_case.model import Column, UseCase
 from serving.protocols.openapi_rows import example_row
 from serving.scoring.version import ServedVersion
 
@@ -23,12 +23,15 @@ STEPS = {"integer": "1", "number": "any"}  # of an input for numbers
 
 @dataclass(frozen=True)
 class Field:
-    """One input of the form."""
+    """One input of the form; `least` and `most` are empty where nothing bounds it."""
 
     name: str
     type: str
     about: str
     value: str
+    least: str
+    most: str
+    usual: bool  # the bounds only say what is usual: the service answers beyond them
     choices: tuple[str, ...]
     closed: bool  # only a choice can be right
     required: bool
@@ -37,6 +40,17 @@ class Field:
     def step(self) -> str:
         """Step of a number; empty for other types."""
         return STEPS.get(self.type, "")
+
+
+@dataclass(frozen=True)
+class Target:
+    """What is asked for, in the words of the use case."""
+
+    name: str
+    words: str
+    about: str
+    unit: str
+    yes_or_no: bool
 
 
 def page(
@@ -53,7 +67,7 @@ def page(
         "task": use_case.task,
         "owner": use_case.owner,
     }
-    examples = example_row(use_case).items()
+    examples = example_row(served).items()
     return render(
         __package__,
         "status_page.html.jinja",
@@ -61,9 +75,10 @@ def page(
         use_case=use_case,
         facts=facts,
         trouble=list(trouble),
-        model_url=f"{ui_url.rstrip('/')}/#/models/{quote(served.name)}?workflowType=machine_learning",
+        model_url=f"{ui_url}/#/models/{quote(served.name)}?workflowType=machine_learning",
         fields=[_field(name, use_case.columns[name], example) for name, example in examples],
         asks_key=keys,
+        target=_target(use_case),
         script=Markup(packaged(__package__, SCRIPT_FILE)),  # noqa: S704  # a file of ours
     )
 
@@ -71,6 +86,28 @@ def page(
 def waiting(trouble: Iterable[str]) -> str:
     """The page while nothing is served."""
     return render(__package__, "waiting.html.jinja", trouble=list(trouble))
+
+
+def _target(use_case: UseCase) -> Target:
+    column = use_case.columns[use_case.target]
+    return Target(
+        name=use_case.target,
+        words=use_case.target.replace("_", " "),
+        about=column.description.partition(";")[0],
+        unit=column.unit or "",
+        yes_or_no=column.type == "boolean",
+    )
+
+
+def _text(value: object) -> str:
+    """A value as an input of the form holds it."""
+    if value is None:
+        return ""
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _bound(value: float | None) -> str:
+    return "" if value is None else f"{value:.12g}"
 
 
 @cache
@@ -91,7 +128,10 @@ def _field(name: str, column: Column, example: object) -> Field:
         name=name,
         type=column.type,
         about=", ".join(part for part in (column.description, column.unit) if part),
-        value=str(example).lower() if isinstance(example, bool) else str(example),
+        value=_text(example),
+        least=_bound(column.min),
+        most=_bound(column.max),
+        usual=column.out_of_range != "reject",
         choices=(*choices, "") if closed and column.nullable else choices,
         closed=closed,
         required=not column.nullable,

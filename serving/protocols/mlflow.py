@@ -143,10 +143,11 @@ def error(problem: Problem, _: str | None) -> errors.Response:
 
 def operation(served: ServedVersion) -> Schema:
     """The operation in the OpenAPI document."""
-    use_case = served.use_case
+    example = example_row(served)
     answer = object_of({"predictions": {"type": "array", "items": prediction_schema(served)}})
     failure = object_of({"error_code": {"type": "string"}, "message": {"type": "string"}})
-    body = json_body(_body(row_schema(use_case)), {"dataframe_records": [example_row(use_case)]})
+    row = row_schema(served.use_case, [example])
+    body = json_body(_body(row), {"dataframe_records": [example]})
     body["content"] |= {kind: {"schema": {"type": "string"}} for kind in (CSV, PARQUET)}
     return {
         "summary": "MLflow scoring protocol",

@@ -10,7 +10,7 @@ from fastapi.responses import JSONResponse, Response
 from contract.names import CHAMPION
 from serving.log.prediction_record import PredictionRecord
 from serving.protocols.openapi_parts import NOT_READY, json_body, object_of, responses
-from serving.protocols.openapi_rows import Schema
+from serving.protocols.openapi_rows import Schema, one_row
 from serving.protocols.protocol import (
     AnswerOptions,
     BodyLimits,
@@ -94,7 +94,7 @@ def error(problem: Problem, _: str | None) -> errors.Response:
     return error_response(problem, {"error": problem.message})
 
 
-def operation(_: ServedVersion) -> Schema:
+def operation(served: ServedVersion) -> Schema:
     """The operation in the OpenAPI document."""
     text: Schema = {"type": "string"}
     tensor = {
@@ -116,7 +116,7 @@ def operation(_: ServedVersion) -> Schema:
     answer = object_of({"model_name": text, "model_version": text, "outputs": outputs})
     return {
         "summary": "Open Inference Protocol v2: tensors in, tensors out",
-        "requestBody": json_body(request, None),
+        "requestBody": json_body(request, golden_request(served, one_row(served)).body),
         "responses": responses(answer, object_of({"error": text})),
     }
 
@@ -200,7 +200,7 @@ def _served(view: ServiceView, path: str, response: Response) -> ServedVersion:
     status = view.status()
     served = status.served
     if served is None:
-        raise Problem("not_ready", nothing_served(status.trouble))
+        raise Problem("not_ready", nothing_served(status.name, status.trouble))
     _check_model(path, served)
     response.headers["X-Model-Version"] = served.version
     return served

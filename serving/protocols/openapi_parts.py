@@ -47,10 +47,8 @@ def rows_of(row: Schema) -> Schema:
 
 
 def json_body(schema: Schema, example: Any) -> dict[str, Any]:
-    """A request body in JSON; no example where `example` is None."""
-    content: dict[str, Any] = {"schema": schema}
-    if example is not None:
-        content["example"] = example
+    """A request body in JSON, with an example of it."""
+    content: dict[str, Any] = {"schema": schema, "example": example}
     return {"required": True, "content": {"application/json": content}}
 
 

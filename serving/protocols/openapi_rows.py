@@ -1,5 +1,7 @@
 """A row of a use case in OpenAPI's words, and an example of it that the service answers."""
 
+from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 
 from contract.markdown import plain
@@ -7,15 +9,36 @@ from contract.store.cells import INT64
 from contract.use_case.local_time import PER_SECOND
 from contract.use_case.model import Column, UseCase
 from serving.requests.columns import optional, range_of
+from serving.scoring.scorer import Predictions
+from serving.scoring.version import Golden, ServedVersion
 
 Schema = dict[str, Any]
 
 INSTANT = "2024-01-01T00:00:00Z"
 
 
-def example_row(use_case: UseCase) -> dict[str, Any]:
-    """A row that the service answers: middle of the range, first of the categories."""
-    return {name: example(use_case.columns[name]) for name in use_case.inputs}
+def example_row(served: ServedVersion) -> dict[str, Any]:
+    """A row that the version answers: a real one of its holdout, the first that lacks least.
+
+    Where it holds none, the middle of the range and the first of the categories. Times are text.
+    """
+    return {
+        name: value.isoformat() if isinstance(value, datetime) else value
+        for name, value in _example(served).items()
+    }
+
+
+def one_row(served: ServedVersion) -> Golden:
+    """The example row as the only golden one, without its answer."""
+    columns = {name: [value] for name, value in _example(served).items()}
+    return Golden(columns, Predictions([], None))
+
+
+def _example(served: ServedVersion) -> dict[str, Any]:
+    if served.golden and served.golden.rows:
+        row = min(served.golden.rows, key=lambda values: values.count(None))
+        return dict(zip(served.golden.columns, row, strict=True))
+    return {name: example(served.use_case.columns[name]) for name in served.use_case.inputs}
 
 
 def column_schema(column: Column) -> Schema:
@@ -49,7 +72,7 @@ def column_schema(column: Column) -> Schema:
     return schema | ({"description": plain("; ".join(notes))} if notes else {})
 
 
-def row_schema(use_case: UseCase) -> Schema:
+def row_schema(use_case: UseCase, examples: Sequence[dict[str, Any]] = ()) -> Schema:
     """One row as an object: inputs needed, keys and event time optional."""
     columns = {n: use_case.columns[n] for n in use_case.inputs} | optional(use_case)
     return {
@@ -57,7 +80,7 @@ def row_schema(use_case: UseCase) -> Schema:
         "required": list(use_case.inputs),
         "properties": {name: column_schema(column) for name, column in columns.items()},
         "additionalProperties": False,
-        "examples": [example_row(use_case)],
+        **({"examples": list(examples)} if examples else {}),
     }
 
 

@@ -92,11 +92,12 @@ def class_name(value: Any) -> str:
 
 def operation(served: ServedVersion) -> Schema:
     """The operation in the OpenAPI document."""
-    use_case = served.use_case
-    body = object_of({"rows": rows_of(row_schema(use_case))}) | {"additionalProperties": False}
+    example = example_row(served)
+    row = row_schema(served.use_case, [example])
+    body = object_of({"rows": rows_of(row)}) | {"additionalProperties": False}
     return {
         "summary": "Predictions for typed rows",
-        "requestBody": json_body(body, {"rows": [example_row(use_case)]}),
+        "requestBody": json_body(body, {"rows": [example]}),
         "responses": problem_responses(_answer(served)),
     }
 

@@ -35,16 +35,17 @@ KINDS = {
 
 JSON = b"application/json"
 PROBLEM_JSON = b"application/problem+json"
-NOTHING_SERVED = "No version is in Production yet."
 NOTHING_ANSWERS = "No version answers yet."
 
 Headers = list[tuple[bytes, bytes]]
 
 
-def nothing_served(trouble: Sequence[str]) -> str:
-    """Why no version answers, given what readiness says is wrong: only where nothing is, there may
-    be none."""
-    return NOTHING_ANSWERS if trouble else NOTHING_SERVED
+def nothing_served(name: str, trouble: Sequence[str]) -> str:
+    """Why no version of a use case answers, given what readiness says is wrong: only where nothing
+    is, there may be none, and what makes one is said."""
+    if trouble:
+        return NOTHING_ANSWERS
+    return f"No version of {name} is in Production yet; fourcycle main --use-case {name} makes one."
 
 
 class Problem(Exception):

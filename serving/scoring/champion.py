@@ -28,6 +28,7 @@ logger = logging.getLogger(__name__)
 class Status:
     """What readiness, metrics and the status page say."""
 
+    name: str  # of the model, served or not
     served: ServedVersion | None
     since: datetime | None  # UTC, when the version was announced
     draining: bool
@@ -82,6 +83,7 @@ class CurrentVersion:
         silent = age is not None and age > SILENT_POLLS * self._poll_s + SILENT_S
         silence = f"The registry was last heard {age:.0f} s ago." if silent else ""
         return Status(
+            name=self._name,
             served=self._served,
             since=announced.champion.since if announced.champion else None,
             draining=self._draining,

@@ -21,6 +21,7 @@ from pipelines.runtime.workspace import Workspace
 from tests.support.promoters import answer, promoter, race
 from tests.support.rounds import rounds
 from tests.support.versions import check, make, now, register, releases
+from tracking.tags import LEDGER_HASH_TAG
 
 PROMOTERS = 3
 ROUNDS = rounds(few=5, full=50)
@@ -93,7 +94,7 @@ def test_a_promotion_that_dies_at_any_write_is_finished_by_the_next_command(
     finished = workspace.client.search_runs(
         [workspace.experiment_id], "attributes.status = 'FINISHED'"
     )
-    assert {r.data.tags["ledger_hash"] for r in finished} >= {e.hash for e in entries}
+    assert {r.data.tags[LEDGER_HASH_TAG] for r in finished} >= {e.hash for e in entries}
 
 
 def unfinished(workspace: Workspace) -> None:

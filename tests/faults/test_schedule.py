@@ -51,5 +51,5 @@ def test_missed_windows_are_caught_up_once_whenever_the_scheduler_is_killed(
         assert done.returncode == 0, done.stderr
         titles = ["2024-02-01 to 2024-02-02", "2024-02-02 to 2024-02-03"]
         assert reports(folder) == [(title, "1") for title in titles]
-        assert monitored(folder) == ([(0, 20.0), (1, 20.0)], titles[1])
+        assert monitored(folder) == ([(1, 20.0), (2, 20.0)], titles[1])
         assert Tables(str(folder / "data"), "made").read("feedback").num_rows == 20

@@ -88,7 +88,7 @@ def test_the_timeline_holds_every_window_at_its_end(
     history = client.get_metric_history(timeline.info.run_id, "effect/size")
     at = [pd.Timestamp(m.timestamp, unit="ms", tz="UTC") for m in history]
     known = sorted((m.step, str(t.date())) for m, t in zip(history, at, strict=True))
-    assert known == [(0, "2024-02-02"), (1, "2024-02-03")]  # an equal figure stands once
+    assert known == [(1, "2024-02-02"), (2, "2024-02-03")]  # an equal figure stands once
 
 
 def test_labels_that_come_late_make_a_new_revision(
@@ -143,7 +143,7 @@ def test_a_run_that_dies_before_its_end_is_done_again_with_timeline_and_tags(
     assert found.run_id in tags["monitoring_report"]
     (timeline,) = client.search_runs([found.experiment_id], "tags.step = 'timeline'")
     rows = client.get_metric_history(timeline.info.run_id, "rows")
-    assert [(m.value, m.step) for m in rows] == [(20, 0)]
+    assert [(m.value, m.step) for m in rows] == [(20, 1)]
 
 
 def test_mlflow_away_in_the_middle_is_said_and_is_for_later(

@@ -4,10 +4,9 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from contract.markdown import plain
+from contract.markdown import plain, table
 from contract.use_case.model import Gates
 from pipelines.data.validated import Validated
-from pipelines.model.model_card import markdown_table
 from pipelines.model.results import Trained
 from pipelines.release.decision import GateDecision
 from pipelines.release.gate_evidence import Champion, GateEvidence
@@ -123,13 +122,13 @@ def _folded(parts: list[str]) -> list[str]:
 def _data(judged: Judged) -> str:
     validated, trained = judged.validated, judged.trained
     rows = [
-        (table.table, count(table.rows), f"`{table.content_hash[:12]}`")
-        for table in (validated.raw, trained.training, trained.holdout)
+        (made.table, count(made.rows), f"`{made.content_hash[:12]}`")
+        for made in (validated.raw, trained.training, trained.holdout)
     ]
     return "\n\n".join(
         (
             "### Data",
-            markdown_table(("table", "rows", "content"), rows),
+            table(("table", "rows", "content"), rows),
             plain(validated.line()[0].upper() + validated.line()[1:]) + ".",
         )
     )
@@ -158,7 +157,7 @@ def _changes(changes: Changes) -> list[str]:
 
 def _table(head: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> str:
     more = f"\n\n… and {count(len(rows) - SHOWN)} more." if len(rows) > SHOWN else ""
-    return markdown_table(head, rows[:SHOWN]) + more
+    return table(head, rows[:SHOWN]) + more
 
 
 def _number(sign: str, lines: int | None) -> str:

@@ -46,7 +46,10 @@ def test_every_encoded_column_is_traced_to_its_feature(home: Path, path: str) ->
 @pytest.mark.parametrize("path", ESTIMATORS)
 def test_what_is_lost_is_what_shuffling_the_feature_itself_loses(home: Path, path: str) -> None:
     use_case, rows, model = fitted(home, path)
-    found = permutation(model, rows, use_case)
+    spread = permutation(model, rows, use_case)
+    found = {name: mean for name, (mean, _, _) in spread.items()}
+    assert all(least <= mean <= most for mean, least, most in spread.values())
+    assert spread["size"][1] < spread["size"][2]
     assert list(found) == list(use_case.features)
     assert found["size"] > 0.2
     assert found["group"] == 0

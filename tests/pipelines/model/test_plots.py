@@ -28,7 +28,9 @@ def test_a_text_with_dollars_is_no_formula(home: Path, task: str) -> None:
     measured = (0.5, 0.4, 0.6)
     sliced = {FORMULA: {FORMULA: measured}}
     said = set()
-    for _, figure in figures(use_case, scored, {FORMULA: 0.1, "b": 0.2}, measured, sliced):
+    for _, figure in figures(
+        use_case, scored, {FORMULA: measured, "b": measured}, measured, sliced
+    ):
         figure.savefig(io.BytesIO())
         for axes in figure.axes:
             said |= {t.get_text() for t in (*axes.get_yticklabels(), axes.title)}
@@ -42,7 +44,7 @@ def drawn(home: Path, n_classes: int, n_features: int) -> dict[str, Figure]:
     label = np.array(classes, dtype=object)[random.integers(0, n_classes, 2000)]
     scored = Scored(label, label[::-1], np.full((2000, n_classes), 1 / n_classes), classes)
     use_case = made_use_case(home, {"task": "multiclass"})
-    importance = {f"feature {i}": i / 1000 for i in range(n_features)}
+    importance = {f"feature {i}": (i / 1000, i / 2000, i / 500) for i in range(n_features)}
     return dict(figures(use_case, scored, importance, (0.5, 0.4, 0.6), {}))
 
 

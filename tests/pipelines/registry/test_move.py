@@ -28,6 +28,7 @@ from pipelines.runtime.workspace import Workspace
 from tests.conftest import settle as settle_in
 from tests.support.stores import relocated
 from tests.support.versions import check, make, now, register, releases
+from tracking.tags import LEDGER_HASH_TAG
 
 
 @pytest.fixture
@@ -282,7 +283,7 @@ def test_every_entry_is_a_run_and_the_page_says_what_is_live(three: Workspace) -
     snapshot, entries = read_snapshot(three), settle(three)
     assert snapshot is not None
     runs = three.client.search_runs([three.experiment_id])
-    assert {r.data.tags["ledger_hash"] for r in runs} == {e.hash for e in entries}
+    assert {r.data.tags[LEDGER_HASH_TAG] for r in runs} == {e.hash for e in entries}
     assert {run.info.status for run in runs} == {"FINISHED"}
     page = str(snapshot.model.description)
     for said in ("Live: version 2", "because a test", "Waiting: version 3", "version 1 live again"):

@@ -316,7 +316,10 @@ def test_before_the_first_promotion_every_way_says_503(home: Path) -> None:
             answer = httpx.post(address + path, json={"rows": [ROW]})
             assert (answer.status_code, answer.headers["Retry-After"]) == (503, "1")
         ready = httpx.get(f"{address}/ready")
-        assert ready.json()["reasons"] == ["No version is in Production yet."]
+        assert ready.json()["reasons"] == [
+            "No version of penguins is in Production yet; "
+            "fourcycle main --use-case penguins makes one."
+        ]
         for path in ("/ping", "/ready", "/v2/health/ready", "/v2/models/penguins"):
             assert httpx.get(address + path).status_code == 503
         for path in ("/v2/health/live", "/", "/docs", "/openapi.json", "/metrics"):

@@ -18,6 +18,7 @@ from serving.http.status_page import page as status_page
 from serving.scoring.scorer import Scorer
 from serving.scoring.version import ServedVersion
 from tests.conftest import MADE
+from tests.support.accessibility import findings
 from tests.support.running import VERSION
 
 CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome") or "chromium"
@@ -76,8 +77,12 @@ def test_the_form_predicts(page: Page, address: str) -> None:
         page.click("text=Predict")
     assert asked.value.headers["x-source"] == "form"
     page.wait_for_selector("#answer strong")
-    assert page.inner_text("#answer strong") in ("Adelie", "Chinstrap", "Gentoo")
-    shares = re.findall(r"([\d.]+) %", page.inner_text("#answer"))
+    said = r"Species: (Adelie|Chinstrap|Gentoo), with a chance of [\d.]+ %\."
+    assert re.fullmatch(said, page.inner_text("#answer strong"))
+    assert page.get_attribute("#answer", "aria-live") == "polite"
+    box = page.locator("#answer strong").bounding_box()
+    assert box and 0 <= box["y"] < 900  # in view
+    shares = re.findall(r"([\d.]+) %", page.inner_text("#answer table"))
     assert sum(map(float, shares)) == pytest.approx(100, abs=0.2)
     look(page, "form")
 
@@ -128,3 +133,7 @@ def test_every_text_of_the_use_case_is_escaped(home: Path) -> None:
     text = status_page(served, None, [EVIL], f"http://127.0.0.1/{EVIL}", keys=True)
     assert "alert(" not in re.sub(r"&lt;script&gt;alert\(", "", text)
     assert json.dumps(EVIL) not in text
+
+
+def test_the_page_is_for_everybody(browser: Browser, address: str) -> None:
+    assert findings(browser, address, click="text=Predict") == []
