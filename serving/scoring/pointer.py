@@ -75,12 +75,13 @@ class LedgerReader:
             return
         known = self._entries[-1].mark if self._entries else ""
         another = shown.mark not in (known, self._mark)
-        if self._table is None or another:
-            self._table = None  # where the next line fails, the next poll begins anew
-            self._table = self._tables.open("ledger")
+        table, self._table = self._table, None  # where this fails, the next poll begins anew
+        if table is None or another:
+            table = self._tables.open("ledger")
         else:
-            self._table.update_incremental()
-        at = int(self._table.version())
+            table.update_incremental()
+        self._table = table
+        at = int(table.version())
         if at != self._at or another:
             self._at = -1
             self._entries = read_entries_after(self._tables, self._entries)

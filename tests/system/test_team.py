@@ -96,6 +96,7 @@ class Team:
 @pytest.fixture
 def team(home: Path, store: Store, address: str, monkeypatch: pytest.MonkeyPatch) -> Team:
     monkeypatch.setenv("FOURCYCLE_ROOT", store.root)
+    monkeypatch.setenv("FOURCYCLE_STORE_WAIT_S", str(PATIENCE_S))
     own = declared(home)
     # How quick an answer is depends on what else the machine does, and is no part of this loop.
     gates = own.gates.model_copy(update={"max_latency_ms": PATIENCE_S * 1000})
