@@ -1,6 +1,7 @@
 """Monitor: judge a window of predictions against the reference, and write the report to MLflow.
 
-Each run also looks whether the source's deliveries come as often as the use case expects.
+Each run also looks whether the source's deliveries come as often as the use case expects, and
+whether somebody moved an alias by hand.
 """
 
 import json
@@ -20,6 +21,7 @@ from contract.use_case.model import UseCase
 from monitoring.windows.window import WindowRequest, read_count, read_day, read_versions
 
 if TYPE_CHECKING:
+    from contract.store.ledger import ShownRegistry
     from monitoring.alerts.notice import Notice
     from monitoring.monitor import Monitored
 
@@ -45,7 +47,8 @@ def main(
         str, typer.Option(help="Model version; empty: each one that answered in the window.")
     ] = "",
     only: Annotated[
-        str, typer.Option(help="deliveries: judge no window, look whether one is late.")
+        str,
+        typer.Option(help="deliveries: judge no window; is one late, was an alias moved by hand?"),
     ] = "",
     fail_on: Annotated[str, typer.Option(help="drift: end with 1 when there is.")] = "",
     as_json: Annotated[str, typer.Option("--json", help="yes: print JSON to stdout.")] = "",
@@ -75,12 +78,26 @@ def main(
     channels(settings)  # an incomplete one is refused before the work
     states = {} if only else _windows(declared, settings, request, version, as_json == "yes")
     tables = Tables(settings.table_root, declared.name)
-    notices = look(declared, tables, datetime.now(UTC))
+    shown = _shown(settings, tables)
+    notices = look(declared, tables, datetime.now(UTC), shown)
     if only:
         _deliveries(notices, as_json == "yes")
     tell(declared, settings, _note, list(states), notices)
     if fail_on and any(state in DRIFT for state in states.values()):
         raise typer.Exit(1)
+
+
+def _shown(settings: Settings, tables: Tables) -> "ShownRegistry | None":
+    """What the registry shows; None while no command of ours has moved a version."""
+    if not tables.exists("ledger"):
+        return None
+    from monitoring.windows.versions import asking
+    from tracking.shown import shown_registry
+    from tracking.store import connect
+
+    client = connect(settings)
+    with asking():
+        return shown_registry(client, tables.use_case)
 
 
 def _windows(
@@ -106,7 +123,7 @@ def _deliveries(notices: "list[Notice]", as_json: bool) -> None:
     state = wrong[0].kind.wrong if wrong else "OK"
     if as_json:
         typer.echo(json.dumps({"state": state, "reasons": reasons}, indent=2))
-    for line in reasons or ["no delivery is late"]:
+    for line in reasons or ["no delivery is late, and nothing was moved by hand"]:
         _note(line)
 
 

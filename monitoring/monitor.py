@@ -25,7 +25,7 @@ from monitoring.windows.rows import served_versions
 from monitoring.windows.versions import (
     ServedModel,
     asking,
-    champion_version,
+    live_version,
     monitoring_experiment,
     read_served,
 )
@@ -79,8 +79,8 @@ def monitor(
     Unavailable when MLflow is away, Busy when another run does not end.
     """
     client = connect(settings)
-    champion = champion_version(client, use_case.name)
     tables = Tables(settings.table_root, use_case.name)
+    champion = live_version(client, tables)
     # Two runs on one window at once: the second waits here, then finds the report of the first.
     with alone(settings, f"{use_case.name}.monitor", PATIENCE_S), asking():
 

@@ -24,12 +24,13 @@ from contract.names import CHALLENGER
 from contract.package import package_said, verify
 from contract.settings import Settings, read_settings
 from contract.signing import unsigned
+from contract.store.ledger import ShownRegistry
 from contract.store.locks import FOREVER, locked
 from contract.store.tables import Tables
 from serving.check import Check, check_apart
 from serving.scoring.cache import Announcement, Cache, FetchedVersion, RefusedVersion
-from serving.scoring.pointer import LedgerReader, Pointer, PointerReader, ShownRegistry, by_alias
-from tracking.tags import LEDGER_TAG, PACKAGE_TAG, SIGNATURE_TAG
+from serving.scoring.pointer import LedgerReader, Pointer, PointerReader, by_alias
+from tracking.tags import PACKAGE_TAG, SIGNATURE_TAG
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -124,19 +125,10 @@ class Follower:
 
     def _shown(self) -> ShownRegistry:
         """What the registered model shows; nothing where it is not registered yet."""
-        from mlflow import MlflowException
-
-        from tracking.store import is_absent
+        from tracking.shown import shown_registry
 
         self._client = self._client or self._connect()
-        try:
-            model = self._client.get_registered_model(self._name)
-        except MlflowException as error:
-            if is_absent(error):
-                return ShownRegistry()
-            raise
-        aliases = {alias: str(number) for alias, number in model.aliases.items()}
-        return ShownRegistry(aliases, str(model.tags.get(LEDGER_TAG, "")))
+        return shown_registry(self._client, self._name)
 
     def _follow_champion(self, announced: Announcement, pointer: Pointer) -> Announcement:
         old, version = announced.champion, pointer.version

@@ -5,14 +5,15 @@ registry must show. It is appended by compare-and-set: of several writers of ent
 Jobs write it; services read in it what they may serve.
 """
 
-from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass, fields, replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, fields, replace
 from datetime import UTC, datetime
 from typing import Literal
 
 import pyarrow as pa
 
 from contract.errors import Refused
+from contract.names import CHALLENGER, CHAMPION, PREVIOUS
 from contract.store.fingerprint import value_hash
 from contract.store.tables import Tables
 
@@ -70,6 +71,19 @@ class RegistryState:
         """The version that a rollback goes back to."""
         return self.former[-1] if self.former else NONE
 
+    @property
+    def aliases(self) -> dict[str, str]:
+        """The version of each alias in MLflow."""
+        return {CHAMPION: self.champion, CHALLENGER: self.challenger, PREVIOUS: self.previous}
+
+
+@dataclass(frozen=True, slots=True)
+class ShownRegistry:
+    """What the registered model shows: versions by alias, and the mark of the newest entry."""
+
+    aliases: dict[str, str] = field(default_factory=dict)
+    mark: str = ""
+
 
 @dataclass(frozen=True)
 class LedgerEntry:
@@ -106,6 +120,11 @@ class LedgerEntry:
         if not self.proven:
             return f"{self.who} (unproven)"
         return f"{self.who} (who says: {self.note})" if self.note else self.who
+
+    @property
+    def mark(self) -> str:
+        """How the registry shows that it has followed this entry."""
+        return f"{self.number} {self.hash}"
 
     def after(self, head: "LedgerEntry | None", time: datetime) -> "LedgerEntry":
         """This entry as the one that follows `head`, sealed by its hash."""
@@ -151,6 +170,19 @@ def read_entries(tables: Tables) -> list[LedgerEntry]:
     if not tables.exists("ledger"):
         return []
     return [LedgerEntry.of(row) for row in tables.read("ledger", order_by=["number"]).to_pylist()]
+
+
+def read_entries_after(tables: Tables, held: list[LedgerEntry]) -> list[LedgerEntry]:
+    """All entries, of which some were read before: only files with newer ones are opened.
+
+    Where the newer ones do not follow those that are held, all are read anew.
+    """
+    if not held:
+        return read_entries(tables)
+    rows = tables.read("ledger", where=f"number > {held[-1].number}", order_by=["number"])
+    newer = [LedgerEntry.of(row) for row in rows.to_pylist()]
+    follows = newer and newer[0].previous_hash == held[-1].hash
+    return [*held, *newer] if follows else read_entries(tables)
 
 
 def append_entry(tables: Tables, entry: LedgerEntry) -> bool:
@@ -201,6 +233,27 @@ def vouched_by(entries: list[LedgerEntry], served: LedgerEntry) -> tuple[LedgerE
     later = entries[served.number :]  # numbers begin with 1
     signs = (e for e in later if e.move == "sign" and e.version == served.version)
     return (served, *signs)
+
+
+def moved_by_hand(
+    entries: list[LedgerEntry], shown: ShownRegistry, right: Mapping[str, str]
+) -> str:
+    """The first of the aliases that somebody set or took away past our commands, as a sentence.
+
+    `right` is the version of each, "" for none. While the registry does not show the newest entry
+    yet, its aliases are about to move.
+    """
+    if not entries or shown.mark != entries[-1].mark:
+        return ""
+    for alias, version in right.items():
+        found = shown.aliases.get(alias, NONE)
+        if found != version:
+            went = f"to version {found}" if found else "away"
+            return (
+                f"The alias {alias!r} was moved {went} by hand, which serves nobody; the ledger "
+                f"says {f'version {version}' if version else 'none'}."
+            )
+    return ""
 
 
 def registered_by(entries: list[LedgerEntry], version: str) -> LedgerEntry | None:

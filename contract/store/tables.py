@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import pyarrow as pa
 from deltalake import CommitProperties, DeltaTable, Transaction, write_deltalake
-from deltalake.exceptions import CommitFailedError, TableNotFoundError
+from deltalake.exceptions import CommitFailedError, DeltaError, TableNotFoundError
 
 from contract.errors import BadInput, Refused
 from contract.names import TableName
@@ -67,14 +67,18 @@ class Tables:
                 "an ingest, or the run that wrote it, comes first."
             ) from error
         except Exception as error:  # deltalake answers a version that is not there in several types
-            if UNSUPPORTED in str(error):
-                raise Refused(
-                    f"Table {name!r} of {self.use_case!r} was written by a newer release, and only "
-                    f"that one or a later one reads it ({error})."
-                ) from error
+            self._refuse_newer(name, error)
             if version is None or "version" not in str(error).lower():
                 raise
             raise self._no_version(name, version) from error
+
+    def _refuse_newer(self, name: TableName, error: Exception) -> None:
+        """Refused where the error is that a table needs a newer release."""
+        if UNSUPPORTED in str(error):
+            raise Refused(
+                f"Table {name!r} of {self.use_case!r} was written by a newer release, and only "
+                f"that one or a later one reads it ({error})."
+            ) from error
 
     def _no_version(self, name: TableName, version: int) -> BadInput:
         newest = self.open(name).version()
@@ -96,16 +100,20 @@ class Tables:
         return engine.plain_schema(pa.schema(self.open(name).schema().to_arrow()))
 
     def create(self, name: TableName, schema: pa.Schema, partition_by: Sequence[str] = ()) -> None:
-        """Create an empty table unless it is there."""
-        DeltaTable.create(
-            self.uri(name),
-            schema=schema,
-            mode="ignore",
-            partition_by=list(partition_by),
-            name=name,
-            configuration=upkeep.properties(name),
-            storage_options=self.options,
-        )
+        """Create an empty table unless it is there; Refused where that needs a newer release."""
+        try:
+            DeltaTable.create(
+                self.uri(name),
+                schema=schema,
+                mode="ignore",
+                partition_by=list(partition_by),
+                name=name,
+                configuration=upkeep.properties(name),
+                storage_options=self.options,
+            )
+        except DeltaError as error:
+            self._refuse_newer(name, error)
+            raise
 
     def intake(self, name: TableName) -> ExactlyOnceWriter:
         """The table opened once, for an append that happens exactly once; BadInput where there is

@@ -4,13 +4,15 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from datetime import datetime
 
+from contract.store.ledger import ShownRegistry
 from contract.store.tables import Tables
 from contract.use_case.model import UseCase
 from monitoring.alerts.message import Message, of_no_version
 from monitoring.alerts.policy import Kind
 
-# What stands now, from the tables alone; None: it can't be said, so nothing opens or closes.
-Look = Callable[["UseCase", Tables, datetime], "Notice | None"]
+# What stands now, by the tables, and by the registry where it was asked; None: it can't be said, so
+# nothing opens or closes.
+Look = Callable[["UseCase", Tables, datetime, ShownRegistry | None], "Notice | None"]
 
 
 @dataclass(frozen=True)

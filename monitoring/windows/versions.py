@@ -15,6 +15,8 @@ from contract.errors import Refused, Unavailable
 from contract.names import CHAMPION, REFERENCE_DIR, USE_CASE_FILE
 from contract.package import MANIFEST_FILE, verify
 from contract.settings import Settings
+from contract.store.ledger import read_entries, to_serve
+from contract.store.tables import Tables
 from contract.use_case.loader import parse_frozen
 from contract.use_case.model import UseCase
 from monitoring.windows.reference import Reference, load
@@ -56,10 +58,17 @@ def monitoring_experiment(client: MlflowClient, settings: Settings, name: str) -
     return experiment(client, settings, names.experiment(name, "monitoring"))
 
 
-def champion_version(client: MlflowClient, name: str) -> str:
-    """Version in Production; empty: there is none."""
+def live_version(client: MlflowClient, tables: Tables) -> str:
+    """The version that services answer with: what the ledger says; empty: there is none.
+
+    Only where no command of ours has ever moved a version, the alias says it.
+    """
+    entries = read_entries(tables)
+    if entries:
+        served = to_serve(entries)
+        return served.version if served else ""
     try:
-        return str(client.get_model_version_by_alias(name, CHAMPION).version)
+        return str(client.get_model_version_by_alias(tables.use_case, CHAMPION).version)
     except mlflow.MlflowException as error:
         if is_absent(error):
             return ""

@@ -20,11 +20,6 @@ def mark_in(snapshot: RegistrySnapshot) -> str:
     return str(snapshot.model.tags.get(LEDGER_TAG, ""))
 
 
-def mark_of(entry: LedgerEntry) -> str:
-    """How an entry is marked in the registry."""
-    return f"{entry.number} {entry.hash}"
-
-
 def damage(entries: list[LedgerEntry], snapshot: RegistrySnapshot | None) -> str:
     """What is wrong with the ledger, by its chain and by the mark in the registry; "" if nothing.
 
@@ -49,7 +44,7 @@ def manual_changes(
         return LedgerEntry(
             "reset", NONE, "unknown", why, RegistryState(), host=socket.gethostname()
         )
-    if snapshot is None or (head and mark_in(snapshot) != mark_of(head)):
+    if snapshot is None or (head and mark_in(snapshot) != head.mark):
         return None
     now, observed = head.state if head else RegistryState(), snapshot.observed
     after, notes = adopt(now, observed)

@@ -30,7 +30,7 @@ from contract.store.ledger import (
     state_after,
 )
 from contract.store.locks import lock_folder, locked
-from pipelines.registry.manual_changes import damage, manual_changes, mark_in, mark_of
+from pipelines.registry.manual_changes import damage, manual_changes, mark_in
 from pipelines.registry.sync import ROUNDS, reconcile, write_texts
 from pipelines.registry.transitions import (
     UNSTAGED,
@@ -126,7 +126,7 @@ def _settle(workspace: Workspace) -> tuple[list[LedgerEntry], RegistrySnapshot |
             )
         head = entries[-1] if entries else None
         entry = manual_changes(head, snapshot)
-        if entry is None and head and snapshot and mark_in(snapshot) != mark_of(head):
+        if entry is None and head and snapshot and mark_in(snapshot) != head.mark:
             _wait_for_other_host(workspace, head)
             reconcile(workspace, entries)
         elif entry is None:
@@ -171,7 +171,7 @@ def _wait_for_other_host(workspace: Workspace, head: LedgerEntry) -> None:
 
     def is_shown() -> bool:
         snapshot = read_snapshot(workspace)
-        return snapshot is None or mark_in(snapshot) == mark_of(head)
+        return snapshot is None or mark_in(snapshot) == head.mark
 
     if head.host != socket.gethostname():
         Retrying(

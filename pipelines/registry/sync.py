@@ -10,7 +10,6 @@ from contract.names import experiment as experiment_name
 from contract.store.ledger import LedgerEntry, read_entries
 from monitoring.report.timeline import timeline_run
 from pipelines.registry.description import PENDING, Places, front_page, status
-from pipelines.registry.manual_changes import mark_of
 from pipelines.registry.move_runs import record_run
 from pipelines.registry.stages import set_stage
 from pipelines.registry.transitions import named, plan
@@ -40,7 +39,7 @@ def reconcile(workspace: Workspace, entries: list[LedgerEntry], own_run: str = "
         for version, stage in planned.stages.items():
             set_stage(client, workspace.settings, name, version, stage)
         write_texts(workspace, entries, snapshot)
-        client.set_registered_model_tag(name, LEDGER_TAG, mark_of(head))
+        client.set_registered_model_tag(name, LEDGER_TAG, head.mark)
         # Verified by looking again: another host may have gone on from a move that seemed stuck.
         entries, snapshot = read_entries(workspace.tables), read_snapshot(workspace)
         if snapshot is None or (entries[-1] == head and not plan(head.state, snapshot.observed)):

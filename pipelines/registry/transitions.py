@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 from contract.errors import Refused
-from contract.names import ARCHIVED, CHALLENGER, CHAMPION, PREVIOUS, PRODUCTION, STAGING
+from contract.names import ARCHIVED, CHALLENGER, CHAMPION, PRODUCTION, STAGING
 from contract.store.ledger import NONE, Asked, RegistryState
 
 UNSTAGED = "None"  # MLflow's word for a version without a stage
@@ -165,12 +165,7 @@ def _adopted_challenger(
 
 def plan(state: RegistryState, observed: ObservedRegistry) -> RegistryPlan:
     """What is not yet as the state says, among versions that are there."""
-    wanted = {
-        CHAMPION: state.champion,
-        CHALLENGER: state.challenger,
-        PREVIOUS: state.previous,
-    }
-    wanted = {a: v if observed.has(v) else NONE for a, v in wanted.items()}
+    wanted = {a: v if observed.has(v) else NONE for a, v in state.aliases.items()}
     aliases = {a: v for a, v in wanted.items() if observed.aliases.get(a, NONE) != v}
     stages = {v: stage_of(state, v, stage) for v, stage in observed.stages.items()}
     changed = {v: stage for v, stage in stages.items() if observed.stages[v] != stage}

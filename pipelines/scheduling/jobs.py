@@ -76,7 +76,8 @@ def _windows(context: JobContext, done: Mapping[str, str], now: datetime) -> Job
     use_case = context.use_case
     tables = Tables(context.settings.table_root, use_case.name)
     tasks = []
-    if use_case.source.expect_every:  # whether or not a window is due
+    # Whether or not a window is due: what is late, and what hands have moved.
+    if use_case.source.expect_every or tables.exists("ledger"):
         tasks.append(JobTask(context.command("monitor", "--only", "deliveries")))
     if not tables.exists("predictions"):
         return JobWork(tuple(tasks))

@@ -1,7 +1,8 @@
 """What one worker is put together from."""
 
+import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from contract.settings import Settings
@@ -30,3 +31,4 @@ class WorkerContext:
     keys: Keys
     access_log: AccessLog
     clock: Callable[[], datetime] = now_utc
+    began: float = field(default_factory=time.time)  # seconds since 1970

@@ -1,5 +1,6 @@
 """What the service says of itself: readiness with reasons, metrics, documents for people."""
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +13,11 @@ from starlette.exceptions import HTTPException
 from serving.endpoints.context import WorkerContext
 from serving.http.openapi import TITLE, document
 from serving.http.status_page import page, policy, waiting
+from serving.log.log import Log
 from serving.protocols.openapi_parts import NOT_READY
 from serving.protocols.registry import PROTOCOLS
 from serving.requests.errors import ErrorFormat, Problem, nothing_served, problem_details
+from serving.shipping import shipper_status
 
 STATIC_URL = "/static"
 STATIC = Path(fastapi_offline.__file__).parent / "static"
@@ -28,13 +31,10 @@ def readiness(context: WorkerContext) -> dict[str, Any]:
     reasons = [*status.trouble]
     if problem := context.log.problem:
         reasons.append(f"Answers can't be logged: {problem}.")
-    for log in (context.log, context.feedback_log):
-        if (
-            log.lost and log.lost != log.problem
-        ):  # it has a folder again, and what was there is gone
-            reasons.append(f"Records were lost: {log.lost}.")
     if problem := context.feedback_log.problem:
         reasons.append(f"Feedback can't be taken: {problem}.")
+    for table, log in (("predictions", context.log), ("feedback", context.feedback_log)):
+        reasons += _spooled(log, table, context.began)
     if status.draining:
         reasons.insert(0, "The service is stopping.")
     elif status.served is None:
@@ -46,6 +46,16 @@ def readiness(context: WorkerContext) -> dict[str, Any]:
         "model": status.served.name if status.served else None,
         "version": status.served.version if status.served else None,
     }
+
+
+def _spooled(log: Log, table: str, began: float) -> Iterator[str]:
+    """What is not well with a log's spool and with the shipper behind it."""
+    if log.is_gone():
+        yield f"The spool folder of {table} was removed, and what was in it."
+        return
+    if log.lost and log.lost != log.problem:  # it has a folder again, and what was there is gone
+        yield f"Records were lost: {log.lost}."
+    yield from shipper_status.reasons(log.folder, table, began)
 
 
 def health_routes(context: WorkerContext) -> APIRouter:

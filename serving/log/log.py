@@ -27,6 +27,7 @@ class Log:
             WriterOptions(str(folder.absolute()), max_bytes, max_age_s, sync == "fsync")
         )
         self._declared: tuple[UseCase, str] | None = None
+        self._was_there = False  # its folder, at an earlier look
 
     def declare(self, use_case: UseCase) -> str:
         """Pass on the columns of a use case before its first record; their schema hash."""
@@ -56,6 +57,12 @@ class Log:
         if self.full == "reject":
             raise LogFull(f"It could not be logged: {problem}; try again later.")
         return False
+
+    def is_gone(self) -> bool:
+        """Whether the folder was there at an earlier look and is not now; records make it anew."""
+        there = self.folder.is_dir()
+        self._was_there |= there
+        return self._was_there and not there
 
     async def close(self) -> None:
         """Write what waits and close the segment; from now on nothing can be logged."""

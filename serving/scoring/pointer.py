@@ -6,19 +6,25 @@ what counts.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from contract.names import CHAMPION
 from contract.signing import unsigned
 from contract.store.ledger import (
     LedgerEntry,
+    ShownRegistry,
     broken_link,
     entry_said,
-    read_entries,
+    moved_by_hand,
+    read_entries_after,
     to_serve,
     vouched_by,
 )
 from contract.store.tables import Tables
+
+if TYPE_CHECKING:
+    from deltalake import DeltaTable
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,14 +37,6 @@ class Pointer:
     trouble: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class ShownRegistry:
-    """What the registered model shows: versions by alias, and the mark of the ledger."""
-
-    aliases: dict[str, str] = field(default_factory=dict)
-    mark: str = ""
-
-
 PointerReader = Callable[[ShownRegistry, int], Pointer]  # the number: the entry followed before
 
 
@@ -48,23 +46,46 @@ def by_alias(shown: ShownRegistry, _: int) -> Pointer:
 
 
 class LedgerReader:
-    """The ledger of one registered model, read again when its table has grown."""
+    """The ledger of one registered model.
+
+    A poll asks for commits since the last one, whatever the ledger's length. It is read again when
+    there are some, or when the registry begins to show an entry that is not the newest known: a
+    table that was put in its place need not be newer.
+    """
 
     def __init__(self, tables: Tables, name: str, verify_key: str = "") -> None:
         self._tables, self._name, self._verify_key = tables, name, verify_key
-        self._at, self._entries = -1, list[LedgerEntry]()
+        self._table: DeltaTable | None = None
+        self._at, self._mark, self._entries = -1, "", list[LedgerEntry]()
+        self._asked: tuple[int, ShownRegistry, int] | None = None  # and what came of it:
+        self._pointer = Pointer()
 
     def __call__(self, shown: ShownRegistry, seen: int) -> Pointer:
         """What the ledger says; any error where it can't be read."""
-        return pointed(self._read(), shown, self._name, self._verify_key, seen)
+        self._read(shown)
+        asked = self._at, shown, seen
+        if asked != self._asked:
+            self._pointer = pointed(self._entries, shown, self._name, self._verify_key, seen)
+            self._asked = asked
+        return self._pointer
 
-    def _read(self) -> list[LedgerEntry]:
-        if not self._tables.exists("ledger"):
-            return []
-        at = int(self._tables.open("ledger").version())
-        if at != self._at:
-            self._entries, self._at = read_entries(self._tables), at
-        return self._entries
+    def _read(self, shown: ShownRegistry) -> None:
+        if not self._tables.exists("ledger"):  # what is held open would not notice
+            self._table, self._at, self._entries = None, -1, []
+            return
+        known = self._entries[-1].mark if self._entries else ""
+        another = shown.mark not in (known, self._mark)
+        table, self._table = self._table, None  # where this fails, the next poll begins anew
+        if table is None or another:
+            table = self._tables.open("ledger")
+        else:
+            table.update_incremental()
+        self._table = table
+        at = int(table.version())
+        if at != self._at or another:
+            self._at = -1
+            self._entries = read_entries_after(self._tables, self._entries)
+        self._at, self._mark = at, shown.mark
 
 
 def pointed(
@@ -81,15 +102,7 @@ def pointed(
         return Pointer(entry=seen, trouble=none if alias else "")
     if verify_key and (why := distrust(entries, served, name, verify_key, seen)):
         return Pointer(entry=seen, trouble=why)
-    # While the registry does not show the newest entry yet, its alias is about to move.
-    settled = shown.mark == f"{entries[-1].number} {entries[-1].hash}"
-    trouble = ""
-    if settled and alias != served.version:
-        went = f"to version {alias}" if alias else "away"
-        trouble = (
-            f"The alias {CHAMPION!r} was moved {went} by hand, which serves nobody; the ledger "
-            f"says version {served.version}."
-        )
+    trouble = moved_by_hand(entries, shown, {CHAMPION: served.version})
     return Pointer(served.version, served.package, served.number, trouble)
 
 

@@ -18,6 +18,7 @@ from contract.store.tables import Tables
 from serving.log.spool import Segment, close_leftovers, closed_segments, sync_folder
 from serving.shipping import quarantine
 from serving.shipping.batch import Limits, batches, collector_off, columns, fit
+from serving.shipping.failure import reason_of
 from serving.shipping.old_spool import OldSpool
 from serving.shipping.quarantine import UnreadableBytes
 from serving.shipping.record_kinds import PREDICTIONS, RecordKind
@@ -85,8 +86,9 @@ class Shipper:
             self._take_over()
             self.drain()
         except Exception as error:  # whatever the store says, the spool is safe: try again
-            problem = f"{type(error).__name__}: {error}"
-            logger.warning("%s not shipped, to be tried again: %s", self.kind.table, problem)
+            problem = reason_of(error)
+            whole = f"{type(error).__name__}: {error}"
+            logger.warning("%s not shipped, to be tried again: %s", self.kind.table, whole)
         self._report("; ".join(filter(None, [problem, self.waiting])))
         return problem
 

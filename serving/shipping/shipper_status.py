@@ -2,6 +2,7 @@
 
 import os
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
@@ -10,6 +11,7 @@ from serving.log.spool import closed_segments
 from serving.shipping import quarantine
 
 STATUS_FILE = "shipper.json"
+SILENT_S = 180.0  # its longest pause is a minute, and a store that is away costs it another
 
 
 class ShadowStatus(msgspec.Struct, frozen=True):
@@ -71,3 +73,25 @@ def read_status(folder: Path) -> ShipperStatus | None:
     except FileNotFoundError:
         return None
     return msgspec.json.decode(text, type=ShipperStatus)
+
+
+def reasons(folder: Path, table: str, began: float) -> Iterator[str]:
+    """Sentences on what is not well with the way from a spool folder to its table.
+
+    `began` is when somebody began to listen (seconds since 1970): who was silent before that may
+    just be starting.
+    """
+    try:
+        status = read_status(folder)
+    except (OSError, msgspec.MsgspecError) as error:
+        what = (isinstance(error, OSError) and error.strerror) or type(error).__name__
+        yield f"How the shipper of {table} does can't be read: {what}."
+        return
+    if status and status.problem:
+        yield f"Rows wait for the table {table!r}: {status.problem}."
+    if status and status.quarantined:
+        pieces = f"{status.quarantined} piece{'s' * (status.quarantined > 1)}"
+        yield f"Of the log of {table}, {pieces} could not be read and can be found in quarantine."
+    silent_s = time.time() - max(status.time if status else 0.0, began)
+    if silent_s > SILENT_S:
+        yield f"The shipper of {table} was last heard {silent_s:.0f} s ago; rows wait in the spool."

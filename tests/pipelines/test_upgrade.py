@@ -33,7 +33,7 @@ from serving.scoring.cache import Cache
 from serving.scoring.pointer import LedgerReader
 from serving.scoring.scorer import FORMAT, SCORER_FILE, load_scorer
 from tests.support.small import check_here, client_of
-from tests.support.stores import released, relocated, settings_of
+from tests.support.stores import ask_for_later, released, relocated, settings_of
 from tests.support.versions import check
 
 USE_CASE = "penguins"
@@ -141,12 +141,7 @@ def newer_database_upgraded(store: Path) -> None:
 
 
 def newer_table(store: Path) -> None:
-    commit = store / "data/penguins/raw/_delta_log/00000000000000000000.json"
-    actions = [json.loads(line) for line in commit.read_bytes().splitlines()]
-    features = {"readerFeatures": ["later"], "writerFeatures": ["later"]}
-    versions = {"minReaderVersion": 3, "minWriterVersion": 7}
-    told = [a | ({"protocol": versions | features} if "protocol" in a else {}) for a in actions]
-    commit.write_text("\n".join(map(json.dumps, told)))
+    ask_for_later(store / "data/penguins/raw")
     connected_tables(store).read("raw")
 
 

@@ -249,7 +249,7 @@ def test_what_the_worker_of_a_check_counts_is_not_the_service_s(
     assert list(counts.iterdir()) == []
 
 
-@pytest.mark.parametrize("ends", ["killed", "late"])
+@pytest.mark.parametrize("ends", ["SIGKILL", "SIGXCPU", "late"])
 def test_a_check_that_could_not_be_finished_is_tried_again(
     registry: Registry,
     cache: Cache,
@@ -263,16 +263,16 @@ def test_a_check_that_could_not_be_finished_is_tried_again(
         if ends == "late":
             patch.setattr("serving.check.CHECK_S", 0.01)
         else:
-            patch.setenv("PYTHONPATH", str(suicidal(home)))
+            patch.setenv("PYTHONPATH", str(suicidal(home, ends)))
         announced = follower_of(registry, cache, check=check_apart).look()
     assert "can't be fetched" in announced.trouble
     assert announced.refused == ()
     assert champion_of(follower_of(registry, cache).look()) == version
 
 
-def suicidal(folder: Path) -> Path:
+def suicidal(folder: Path, by: str) -> Path:
     """A place for Python to look in first, which ends each process like the system does."""
-    lines = "import os, signal; os.kill(os.getpid(), signal.SIGKILL)"
+    lines = f"import os, signal; os.kill(os.getpid(), signal.{by})"
     (folder / "sitecustomize.py").write_text(lines)
     return folder
 

@@ -1,5 +1,6 @@
 """Stores that another folder or another release made, as they come to a test."""
 
+import json
 import shutil
 import tarfile
 from pathlib import Path
@@ -38,6 +39,16 @@ def settings_of(folder: Path) -> Settings:
     """Settings by which store and tables are in the folder."""
     store = {"tracking_uri": f"sqlite:///{folder}/mlflow.db", "root": str(folder / "data")}
     return read_settings().model_copy(update=store)
+
+
+def ask_for_later(table: Path) -> None:
+    """Make a Delta table in a folder need a feature that no release knows yet."""
+    commit = table / "_delta_log/00000000000000000000.json"
+    actions = [json.loads(line) for line in commit.read_bytes().splitlines()]
+    features = {"readerFeatures": ["later"], "writerFeatures": ["later"]}
+    versions = {"minReaderVersion": 3, "minWriterVersion": 7}
+    told = [a | ({"protocol": versions | features} if "protocol" in a else {}) for a in actions]
+    commit.write_text("\n".join(map(json.dumps, told)))
 
 
 def new_database(server: str, name: str) -> str:

@@ -21,6 +21,8 @@ from pipelines.replaying.service_process import free_port
 LIGHT = {"MLFLOW_DISABLE_TELEMETRY": "true", "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
 
 
+START_S = 300  # a quiet machine needs seven seconds
+
 PASSWORD = "a long enough word of {}"  # of each user
 # Nobody has a right on what another has made until an admin gives it. Without the cache each
 # request pays for the hash of a password.
@@ -65,6 +67,7 @@ def as_admin(address: str, route: str, user: str, **what: str) -> None:
         f"{address}/api/{route}",
         json={"username": user, **what},
         auth=("admin", PASSWORD.format("admin")),
+        timeout=START_S,
     ).raise_for_status()
 
 
@@ -111,13 +114,14 @@ def tracking_server(
             yield address
         finally:
             process.terminate()
-            process.wait(timeout=30)
+            process.wait(timeout=START_S)
 
 
 def _await(process: "subprocess.Popen[bytes]", address: str, said: IO[str]) -> None:
     """Until it answers; what it said where it ends instead."""
+    deadline = time.monotonic() + START_S
     with httpx.Client(transport=httpx.HTTPTransport(retries=0)) as client:
-        for _ in range(600):
+        while time.monotonic() < deadline:
             try:
                 if client.get(f"{address}/health").status_code == httpx.codes.OK:
                     return

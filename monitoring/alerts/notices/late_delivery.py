@@ -4,6 +4,7 @@ from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from contract.names import DELIVERY
+from contract.store.ledger import ShownRegistry
 from contract.store.tables import BROUGHT, COLLECTED, Tables
 from contract.use_case.model import UseCase
 from monitoring.alerts.notice import Notice, NoticeKind
@@ -26,7 +27,9 @@ def collected_at(tables: Tables) -> datetime | None:
     return None
 
 
-def look(use_case: UseCase, tables: Tables, now: datetime) -> Notice | None:
+def look(
+    use_case: UseCase, tables: Tables, now: datetime, _: ShownRegistry | None = None
+) -> Notice | None:
     """Whether the newest delivery is older than expected; None where none is expected or known."""
     every = use_case.source.expected_every
     last = collected_at(tables) if every else None

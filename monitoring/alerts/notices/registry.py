@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from datetime import datetime
 
+from contract.store.ledger import ShownRegistry
 from contract.store.tables import Tables
 from contract.use_case.model import UseCase
 from monitoring.alerts.notice import Notice, NoticeKind
@@ -26,7 +27,9 @@ NOTICES: Mapping[str, NoticeKind] = {
 }
 
 
-def look(use_case: UseCase, tables: Tables, now: datetime) -> list[Notice]:
-    """How it stands with every kind of which the tables tell."""
-    found = (kind.look(use_case, tables, now) for kind in NOTICES.values() if kind.look)
+def look(
+    use_case: UseCase, tables: Tables, now: datetime, shown: ShownRegistry | None = None
+) -> list[Notice]:
+    """How it stands with every kind of which the tables, and what the registry shows, tell."""
+    found = (kind.look(use_case, tables, now, shown) for kind in NOTICES.values() if kind.look)
     return [notice for notice in found if notice is not None]

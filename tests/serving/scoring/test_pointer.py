@@ -6,8 +6,8 @@ from datetime import UTC, datetime
 import pytest
 
 from contract.signing import sign
-from contract.store.ledger import LedgerEntry, Move, RegistryState, entry_said
-from serving.scoring.pointer import ShownRegistry, pointed
+from contract.store.ledger import LedgerEntry, Move, RegistryState, ShownRegistry, entry_said
+from serving.scoring.pointer import pointed
 from tests.support.keys import key_pair
 
 KEY, OTHER = key_pair(), key_pair()
