@@ -18,7 +18,7 @@ import pyarrow as pa
 import typer
 
 from benchmarks.pipeline import PROJECT, command
-from contract.store.features import feature_rows
+from contract.store.frames import feature_rows
 from contract.store.predictions import PARTITION, predictions_schema
 from contract.store.schema import TYPES
 from contract.store.tables import Tables

@@ -33,8 +33,7 @@ def ways(use_case: str, root: str) -> Callable[[int], Ways]:
 
     from contract.names import CHAMPION
     from contract.settings import read_settings
-    from contract.store.features import plain_values
-    from contract.store.frames import input_frame
+    from contract.store.frames import input_frame, plain_values
     from contract.store.tables import Tables
     from contract.use_case.loader import load_use_case
     from serving.scoring.scorer import deriving

@@ -13,7 +13,7 @@ import pyarrow as pa
 from contract.errors import FourcycleError
 from contract.statistics.bootstrap import Estimate, estimate
 from contract.statistics.metrics import Metric, Scored, metric_values, metrics_for
-from contract.store.features import column_of
+from contract.store.frames import column_of
 from contract.use_case.model import UseCase
 from pipelines.model.baseline import baseline
 from pipelines.model.fitted import labels, load_model, score, weights

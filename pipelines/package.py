@@ -23,8 +23,7 @@ import pyarrow as pa
 from contract.names import REFERENCE_DIR, SCORER_DIR, USE_CASE_FILE
 from contract.package import MANIFEST_FILE, NOT_SEALED
 from contract.statistics.metrics import metric_values
-from contract.store.features import plain_values
-from contract.store.frames import feature_frame
+from contract.store.frames import feature_frame, plain_values
 from contract.use_case.loader import frozen
 from contract.use_case.model import UseCase
 from contract.use_case.pseudonymisation import of_persons

@@ -1,17 +1,69 @@
-"""Model inputs as pandas frames, with one dtype for each declared type, in training and serving."""
+"""Features of whole tables, by contract.use_case.features: columns of Arrow and of pandas.
 
-from collections.abc import Mapping
+There is one dtype for each declared type, in training and serving.
+"""
 
-import pandas as pd
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
 import pyarrow as pa
 
 from contract.errors import Refused
-from contract.store.features import feature_rows, plain_values
 from contract.store.schema import TYPES
+from contract.use_case.features import FeatureDerivation, derivation
 from contract.use_case.model import Column, UseCase
 
+if TYPE_CHECKING:
+    import pandas as pd
 
-def feature_frame(rows: pa.Table, use_case: UseCase) -> pd.DataFrame:
+CHUNK_ROWS = 50_000  # bounds the memory of plain values, whatever the rows of a table
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def feature_rows(
+    rows: pa.Table, use_case: UseCase, wanted: Sequence[str] | None = None
+) -> pa.Table:
+    """The `wanted` features, all of them if None, of rows that hold what was sent, in their types.
+
+    KeyError where the rows lack a column from which one of them is computed.
+    """
+    columns = use_case.feature_columns
+    names = list(columns) if wanted is None else wanted
+    derive = derivation(use_case, names)
+    if derive is None:
+        return rows.select(names)
+    computed = [name for name in names if name not in use_case.columns]
+    schema = pa.schema([(name, TYPES[columns[name].type]) for name in computed])
+    starts = range(0, max(rows.num_rows, 1), CHUNK_ROWS)
+    parts = [_computed(rows.slice(start, CHUNK_ROWS), derive, schema) for start in starts]
+    found = pa.concat_tables(parts)
+    return pa.table({name: (found if name in computed else rows).column(name) for name in names})
+
+
+def column_of(rows: pa.Table, use_case: UseCase, name: str) -> pa.ChunkedArray:
+    """A column of rows that hold what was sent: one of theirs, or a feature computed from them."""
+    if name in rows.column_names:
+        return rows.column(name)
+    return feature_rows(rows, use_case, [name]).column(name)
+
+
+def plain_values(column: pa.ChunkedArray) -> list[Any]:
+    """The values of a column as a caller sends them; times are aware datetimes in UTC."""
+    if not pa.types.is_timestamp(column.type):
+        values: list[Any] = column.to_pylist()
+        return values
+    # Twice as fast as pyarrow's own, and of every year.
+    moments = column.cast(pa.timestamp("us", "UTC")).cast(pa.int64()).to_pylist()
+    return [None if m is None else EPOCH + timedelta(microseconds=m) for m in moments]
+
+
+def _computed(rows: pa.Table, derive: FeatureDerivation, schema: pa.Schema) -> pa.Table:
+    found = derive({name: plain_values(rows.column(name)) for name in derive.reads})
+    return pa.table([pa.array(found[f.name], f.type) for f in schema], schema=schema)
+
+
+def feature_frame(rows: pa.Table, use_case: UseCase) -> "pd.DataFrame":
     """The features of `rows`, which hold what was sent, in declared order, (n_rows, n_features).
 
     As `framed` gives them.
@@ -19,11 +71,13 @@ def feature_frame(rows: pa.Table, use_case: UseCase) -> pd.DataFrame:
     return framed(feature_rows(rows, use_case), use_case)
 
 
-def input_frame(rows: pa.Table, use_case: UseCase) -> pd.DataFrame:
+def input_frame(rows: pa.Table, use_case: UseCase) -> "pd.DataFrame":
     """What a caller of the logged model sends, (n_rows, n_inputs), in the same dtypes.
 
     Times are texts with their offset: MLflow's own type for them holds none.
     """
+    import pandas as pd
+
     declared = {name: use_case.columns[name] for name in use_case.inputs}
     times = {
         name: [None if time is None else time.isoformat() for time in plain_values(values)]
@@ -35,7 +89,7 @@ def input_frame(rows: pa.Table, use_case: UseCase) -> pd.DataFrame:
     )
 
 
-def framed(features: pa.Table, use_case: UseCase) -> pd.DataFrame:
+def framed(features: pa.Table, use_case: UseCase) -> "pd.DataFrame":
     """Features as a frame, (n_rows, n_features).
 
     Text is object with None for null; a nullable integer or boolean is float64 with NaN, since a
@@ -45,7 +99,9 @@ def framed(features: pa.Table, use_case: UseCase) -> pd.DataFrame:
     return _frame(features, use_case.feature_columns)
 
 
-def _frame(rows: pa.Table, declared: Mapping[str, Column]) -> pd.DataFrame:
+def _frame(rows: pa.Table, declared: Mapping[str, Column]) -> "pd.DataFrame":
+    import pandas as pd  # which the shipper, who needs Arrow's columns alone, never loads
+
     columns = {}
     for name, column in declared.items():
         try:
@@ -71,7 +127,7 @@ def feature_table(columns: dict[str, list[object]], use_case: UseCase) -> pa.Tab
     )
 
 
-def _values(values: pa.ChunkedArray, column: Column) -> pd.Series:
+def _values(values: pa.ChunkedArray, column: Column) -> "pd.Series":
     if column.type == "string":
         series: pd.Series = values.to_pandas().astype(object)
     elif column.type != "timestamp" and (column.nullable or column.type == "number"):

@@ -7,7 +7,7 @@ import pandas as pd
 import pyarrow as pa
 from deltalake import DeltaTable
 
-from contract.store.features import feature_rows
+from contract.store.frames import feature_rows
 from contract.store.labels import NO_LABELS, labels_sql, shared_keys
 from contract.store.predictions import INPUT
 from contract.store.schema import TYPES

@@ -14,7 +14,7 @@ import pyarrow as pa
 from sklearn.pipeline import Pipeline
 
 from contract.errors import Refused
-from contract.store.features import feature_rows
+from contract.store.frames import feature_rows
 from contract.use_case.model import UseCase
 from pipelines.compiler.columns import Column, RawFeature, features_of, refused
 from pipelines.compiler.encoders.registry import encode

@@ -4,7 +4,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from contract.store.features import plain_values
+from contract.store.frames import plain_values
 from contract.use_case.features import Columns
 from contract.use_case.model import UseCase
 from contract.use_case.pseudonymisation import of_persons, stand_in

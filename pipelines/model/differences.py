@@ -9,7 +9,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from contract.statistics.metrics import Scored, defined, metric_values
-from contract.store.features import plain_values
+from contract.store.frames import plain_values
 from contract.store.predictions import INPUT
 from contract.use_case.model import UseCase
 from serving.scoring.scorer import Predictions

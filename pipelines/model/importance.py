@@ -48,7 +48,9 @@ def permutation(model: Pipeline, rows: pa.Table, use_case: UseCase) -> dict[str,
         """The main metric on each block of the sample's rows, (n_blocks * n, n_columns)."""
         n_blocks = len(inputs) // n
         many = None if weight is None else np.tile(weight, n_blocks)
-        scored = score_inputs(estimator, inputs, np.tile(label, n_blocks), use_case, many)
+        # Booleans beside numbers make a matrix of objects, and so it was fitted.
+        seen = inputs.astype(matrix.dtype)
+        scored = score_inputs(estimator, seen, np.tile(label, n_blocks), use_case, many)
         blocks = (scored.rows(np.repeat(np.arange(n_blocks) == k, n)) for k in range(n_blocks))
         return [point({name: metrics_for(use_case, b)[name]}, n)[name] for b in blocks]
 

@@ -19,7 +19,7 @@ from contract.store.frames import feature_frame
 from contract.use_case.estimator import Range
 from contract.use_case.model import GroupSplit, TimeSplit, UseCase
 from pipelines.model.fit import fit_pipeline
-from pipelines.model.fitted import labels, score, weights
+from pipelines.model.fitted import labels, score_inputs, weights
 from pipelines.runtime.console import console
 from tracking.tags import PARENT_TAG, STEP_TAG, TRIAL_STATE_TAG
 
@@ -91,6 +91,7 @@ class _Search:
             raise RuntimeError("a search logs under an active run")
         self.parent = parent
         self.folds = list(_folds(rows, use_case))
+        self.features = feature_frame(rows, use_case)  # once: trials differ in nothing of it
         self.lock = threading.Lock()
 
     def objective(self, trial: optuna.Trial) -> float:
@@ -121,11 +122,13 @@ class _Search:
         model = fit_pipeline(
             use_case,
             use_case.estimator.parameters | suggested,
-            feature_frame(part, use_case),
+            self.features.iloc[train],
             labels(part, use_case),
             weights(part, use_case),
         )
-        scored = score(model, rows.take(pa.array(test)), use_case)
+        held = rows.take(pa.array(test))
+        label, weight = labels(held, use_case), weights(held, use_case)
+        scored = score_inputs(model, self.features.iloc[test], label, use_case, weight)
         metrics = metrics_for(use_case, scored)
         check_metric(use_case, metrics)
         return float(metrics[use_case.evaluation.metric](np.ones((1, len(scored.label))))[0])

@@ -12,7 +12,7 @@ from contract.errors import Refused
 from contract.names import SCORER_DIR, USE_CASE_FILE
 from contract.package import MANIFEST_FILE
 from contract.statistics.metrics import Scored, metric_values
-from contract.store.features import plain_values
+from contract.store.frames import plain_values
 from contract.use_case.features import Columns
 from contract.use_case.model import UseCase
 from pipelines.model.fitted import answers, labels, weights

@@ -15,7 +15,7 @@ import msgspec
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from contract.store.features import plain_values
+from contract.store.frames import plain_values
 from contract.use_case.pseudonymisation import altered
 from serving.scoring.cache import Cache, FetchedVersion
 from serving.scoring.version import ServedVersion, load_fetched

@@ -18,8 +18,7 @@ from hypothesis import strategies as st
 from sklearn.pipeline import Pipeline
 
 from contract.errors import Refused
-from contract.store.features import feature_rows
-from contract.store.frames import feature_frame, input_frame
+from contract.store.frames import feature_frame, feature_rows, input_frame
 from contract.store.predictions import INPUT
 from contract.store.schema import TYPES
 from contract.store.tables import Tables
