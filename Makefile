@@ -4,6 +4,7 @@ SHELL := /bin/sh
 
 USE_CASE ?= flights
 PORT ?=
+HTML ?=
 BENCH ?= pipeline
 MLFLOW_TRACKING_URI ?= sqlite:///mlflow.db
 
@@ -19,7 +20,7 @@ export MLFLOW_DISABLE_TELEMETRY := true
 export DO_NOT_TRACK := 1
 export GX_ANALYTICS_ENABLED := false
 
-.PHONY: help run check train serve monitor replay ui test docs-check faults soak tables lint bench lock clean
+.PHONY: help run status check train serve monitor replay ui test docs-check faults soak tables lint bench lock clean
 
 help:  ## This list
 	@echo 'make <target> [USE_CASE=flights] [PORT=...]'
@@ -32,6 +33,9 @@ moved: ;
 
 run: train  ## Data to a served and monitored model, then a summary
 	@python -m pipelines.turn --use-case '$(USE_CASE)'
+
+status: $(INSTALLED)  ## How every use case stands, in a few lines (HTML=file: as a page)
+	@python -m pipelines.status --html '$(HTML)'
 
 check: $(INSTALLED)  ## Say at once all that is wrong with a use case, before any work
 	@python -m pipelines.check --use-case '$(USE_CASE)'

@@ -16,7 +16,7 @@ ROOT_FILES = 40  # of pipelines: one for each command
 ROOM_FILES = 14  # a room that holds kinds, one file each, may hold more
 KINDS = {"encoders", "estimators", "sources", "protocols", "distances", "channels", "notices"}
 # Folders in a room that hold a part of its subject.
-SUBJECTS = {"checking", "keeping", "profiling"}
+SUBJECTS = {"catalogue", "checking", "keeping", "overview", "profiling"}
 
 
 def layers() -> list[list[str]]:
