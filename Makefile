@@ -5,6 +5,8 @@ SHELL := /bin/sh
 USE_CASE ?= flights
 PORT ?=
 HTML ?=
+EXIT ?=
+UNTIL ?=
 BENCH ?= pipeline
 MLFLOW_TRACKING_URI ?= sqlite:///mlflow.db
 
@@ -20,7 +22,7 @@ export MLFLOW_DISABLE_TELEMETRY := true
 export DO_NOT_TRACK := 1
 export GX_ANALYTICS_ENABLED := false
 
-.PHONY: help run status check train serve monitor replay ui test docs-check faults soak tables lint bench lock clean
+.PHONY: help run status check train serve monitor replay demo ui test docs-check faults soak tables lint bench lock clean
 
 help:  ## This list
 	@echo 'make <target> [USE_CASE=flights] [PORT=...]'
@@ -53,6 +55,12 @@ monitor: $(INSTALLED)  ## Compare the newest window of predictions with the refe
 
 replay: train  ## The months after the holdout once more, with late labels (ROWS= of each, RETRAIN=no)
 	@python -m pipelines.replay --use-case '$(USE_CASE)' --rows '$(ROWS)' --retrain '$(or $(RETRAIN),yes)'
+
+# Some months of flights with enough rows of each for a retraining: minutes, where all of them are many.
+demo: train  ## The loop as a story: some months replayed, then story.html, UI and service (EXIT=yes: no staying)
+	@python -m pipelines.replay --use-case '$(USE_CASE)' --rows '$(or $(ROWS),6000)' \
+		--until '$(or $(UNTIL),$(if $(filter flights,$(USE_CASE)),2013-11-01))' \
+		--story story.html --stay '$(if $(filter yes,$(EXIT)),no,yes)'
 
 ui: $(INSTALLED)  ## MLflow's user interface (127.0.0.1:5000; PORT=)
 	@echo 'http://127.0.0.1:$(or $(PORT),5000)/#/experiments?workflowType=machine_learning'

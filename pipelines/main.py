@@ -32,6 +32,7 @@ from pipelines.runtime.child_process import GATE_REFUSED
 from pipelines.runtime.console import console, count, summary
 from pipelines.runtime.step import Done, step_run
 from pipelines.runtime.workspace import Workspace, open_workspace
+from pipelines.scheduling.overview.publish import log as log_overview
 from pipelines.split import split
 from pipelines.train import TuneOption, read_tune, train
 from pipelines.validate import validate
@@ -185,6 +186,7 @@ def main(
         )
         outcome = pipeline(workspace, rehearsal, trials, allowed)
         report(workspace, outcome, time.monotonic() - started)
+        log_overview(workspace.settings, workspace.client, workspace.use_case.name)
         if wants_json:
             print(json.dumps(as_document(outcome), indent=2))
 

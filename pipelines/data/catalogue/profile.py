@@ -85,7 +85,6 @@ def _numbers(values: pa.ChunkedArray) -> dict[str, Any]:
         return {"odd": odd}
     ends = pc.min_max(finite)
     low, high = ends["min"].as_py(), ends["max"].as_py()
-    counts, _ = np.histogram(finite.to_numpy(), bins=BARS, range=(low, high))
     quartiles = pc.quantile(finite, q=[0.25, 0.5, 0.75]).to_pylist()
     several = len(finite) > 1
     return {
@@ -95,7 +94,7 @@ def _numbers(values: pa.ChunkedArray) -> dict[str, Any]:
         "mean": pc.mean(finite).as_py(),
         "deviation": pc.stddev(finite, ddof=1).as_py() if several else None,
         "quartiles": tuple(quartiles),
-        "bars": tuple(counts.tolist()) if low < high else (),
+        "bars": _steps(finite.to_numpy()),
     }
 
 
@@ -105,8 +104,15 @@ def _moments(values: pa.ChunkedArray) -> dict[str, Any]:
     ends = pc.min_max(values)
     low, high = (ends[end].as_py() for end in ("min", "max"))
     numbers = values.cast(pa.timestamp("us")).cast(pa.int64()).to_numpy()
-    bars = np.histogram(numbers, bins=BARS)[0].tolist() if low < high else ()
-    return {"low": low.isoformat(), "high": high.isoformat(), "bars": tuple(bars)}
+    return {"low": low.isoformat(), "high": high.isoformat(), "bars": _steps(numbers)}
+
+
+def _steps(numbers: "np.ndarray[Any, Any]") -> tuple[int, ...]:
+    """Rows in equal steps from the lowest to the highest; none where these are as good as equal."""
+    low, high = float(numbers.min()), float(numbers.max())
+    if not (high - low) / BARS > np.spacing(max(abs(low), abs(high))) or np.isinf(high - low):
+        return ()
+    return tuple(np.histogram(numbers, bins=BARS)[0].tolist())
 
 
 def _common(values: pa.ChunkedArray) -> tuple[tuple[str, int], ...]:

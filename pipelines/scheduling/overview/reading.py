@@ -164,6 +164,8 @@ def _live(entries: list[LedgerEntry], champion: ModelVersion | None) -> LiveVers
     if not entries:
         version = str(champion.version) if champion else ""
         return LiveVersion(version, None, "", "")
+    if not any(entry.state.champion for entry in entries):
+        return LiveVersion("", None, "none was promoted yet", "")
     start = begun(entries)
     return LiveVersion(entries[-1].state.champion, start.time, start.why, acted_by(start))
 

@@ -104,13 +104,14 @@ class UseCaseStanding:
         """Why somebody should act or look, the most urgent first."""
         found: list[tuple[Call, str]] = []
         if not self.live.version:
-            found.append(("act", "no version is live"))
+            waiting = f": {self.waiting}" if self.waiting else ""
+            found.append(("act", f"no version is live{waiting}"))
         if self.verdict and self.verdict.state in CALLS:
             found.append((CALLS[self.verdict.state], f"the verdict is {self.verdict.state}"))
         found += [("act", f"the job {job.name} {_ill(job)}") for job in self.failed_jobs]
         if self.pipeline:
             found.append(("look", self.pipeline))
-        if self.waits_for_person:
+        if self.waits_for_person and self.live.version:
             found.append(("look", self.waiting))
         if self.backlog and (self.backlog.problem or self.backlog.quarantined):
             found.append(("act", "answers can't be brought into the tables"))
