@@ -3,6 +3,7 @@
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import get_args
+from urllib.parse import quote
 
 from mlflow import MlflowClient
 
@@ -32,7 +33,9 @@ def write(file: Path, settings: Settings, client: MlflowClient | None, found: Fo
             folder.mkdir(exist_ok=True)
             tables = Tables(settings.table_root, name)
             with tables_answering(settings):
-                made = datasets_page(known, tables, standing.tables, client, now, f"../{file.name}")
+                made = datasets_page(
+                    known, tables, standing.tables, client, now, f"../{quote(file.name)}"
+                )
             (folder / f"{name}.html").write_text(made, encoding="utf-8")
 
 

@@ -24,7 +24,7 @@ SECRET = "a person's colour"
 def rows() -> pd.DataFrame:
     rows = made_rows(300)
     rows.loc[::7, "size"] = np.nan
-    return rows
+    return rows.astype({"moment": "datetime64[us, UTC]"})  # as the pipeline writes it
 
 
 @pytest.fixture
