@@ -3,7 +3,7 @@
 from base64 import b64encode
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 from io import BytesIO
 from itertools import groupby
 from typing import TYPE_CHECKING
@@ -55,7 +55,7 @@ def story(
         alt=in_words(seen, use_case),
         versions=_versions(seen, whys),
         windows=[_window(*pair) for pair in zip(seen, found, strict=True)],
-        decisions=decisions(seen, whys),
+        decisions=decisions(seen, whys, label_lag_days),
         asked=count(sum(window.rows for window in seen)),
         requests=count(sum(one.requests for one in found)),
         labels=count(sum(window.labels for window in seen)),
@@ -75,7 +75,9 @@ def in_words(seen: Sequence[WindowProgress], use_case: UseCase) -> str:
     return f"{use_case.evaluation.metric} of each window. {'; '.join(parts)}."
 
 
-def decisions(seen: Sequence[WindowProgress], whys: Mapping[str, str]) -> list[StoryDecision]:
+def decisions(
+    seen: Sequence[WindowProgress], whys: Mapping[str, str], label_lag_days: int
+) -> list[StoryDecision]:
     """Verdicts and retrainings by the day on which they fell."""
     found: list[StoryDecision] = []
     for window in seen:
@@ -83,8 +85,8 @@ def decisions(seen: Sequence[WindowProgress], whys: Mapping[str, str]) -> list[S
         if window.first:
             found.append(_verdict(window.end, f"{name}, without labels", window.first))
         if window.last:
-            day = max((cure.at for cure in window.cures), default=window.end)
-            found.append(_verdict(max(day, window.end), f"{name}, with its labels", window.last))
+            day = window.end + timedelta(days=label_lag_days)
+            found.append(_verdict(day, f"{name}, with its labels", window.last))
         for cure in window.cures:
             why = whys.get(cure.version, "")
             what = f"Retraining because of {name}: {cure.line()}"

@@ -95,11 +95,14 @@ def _say(tables: Tables, known: "made.pd.DataFrame") -> None:
 
 
 def test_decisions_stand_in_their_order_with_their_reasons() -> None:
-    told = decisions((JULY, AUGUST), {"2": "it was better", "3": "it was worse"})
+    told = decisions((JULY, AUGUST), {"2": "it was better", "3": "it was worse"}, 30)
     assert [d.at for d in told] == sorted(d.at for d in told)
     by_what = {d.what: d for d in told}
     live = by_what["Retraining because of July 2013: version 2 live on 2013-09-01"]
     assert (live.reasons, live.tone, live.at) == (("it was better",), "good", date(2013, 9, 1))
+    assert by_what["July 2013, with its labels: DRIFT, alarm (performance, 1 column)"].at == date(
+        2013, 8, 31
+    )
     first = by_what["July 2013, without labels: OK"]
     assert (first.at, first.reasons, first.tone) == (date(2013, 8, 1), ("Because.",), "plain")
 
