@@ -5,6 +5,9 @@ SHELL := /bin/sh
 USE_CASE ?= flights
 export REASON ?= asked for by hand
 PORT ?=
+HTML ?=
+EXIT ?=
+UNTIL ?=
 BENCH ?= pipeline
 # Also where it is set to nothing, as CI sets a secret that a fork does not have.
 ifeq ($(strip $(MLFLOW_TRACKING_URI)),)
@@ -23,7 +26,7 @@ export MLFLOW_DISABLE_TELEMETRY := true
 export DO_NOT_TRACK := 1
 export GX_ANALYTICS_ENABLED := false
 
-.PHONY: help run init check train serve monitor replay ui test ci-report release rollback docs-check faults lint soak tables bench debian dist publish audit images images-push lock clean
+.PHONY: help run init status check train serve monitor replay demo ui test ci-report release rollback docs-check faults lint soak tables bench debian dist publish audit images images-push lock clean
 
 help:  ## This list
 	@echo 'make <target> [USE_CASE=flights] [PORT=...]'
@@ -39,6 +42,9 @@ run: train  ## Data to a served and monitored model, then a summary
 
 init: $(INSTALLED)  ## Propose a use case from a table: DATA=sales.csv TARGET=sold
 	@python -m pipelines.init --data '$(DATA)' --target '$(TARGET)'
+
+status: $(INSTALLED)  ## How every use case stands, in a few lines (HTML=file: as a page)
+	@python -m pipelines.status --html '$(HTML)'
 
 check: $(INSTALLED)  ## Say at once all that is wrong with a use case, before any work
 	@python -m pipelines.check --use-case '$(USE_CASE)'
@@ -56,6 +62,12 @@ monitor: $(INSTALLED)  ## Compare the newest window of predictions with the refe
 
 replay: train  ## The months after the holdout once more, with late labels (ROWS= of each, RETRAIN=no)
 	@python -m pipelines.replay --use-case '$(USE_CASE)' --rows '$(ROWS)' --retrain '$(or $(RETRAIN),yes)'
+
+# Some months of flights with enough rows of each for a retraining: minutes, where all of them are many.
+demo: train  ## The loop as a story: some months replayed, then story.html, UI and service (EXIT=yes: no staying)
+	@python -m pipelines.replay --use-case '$(USE_CASE)' --rows '$(or $(ROWS),6000)' \
+		--until '$(or $(UNTIL),$(if $(filter flights,$(USE_CASE)),2013-11-01))' \
+		--story story.html --stay '$(if $(filter yes,$(EXIT)),no,yes)'
 
 ui: $(INSTALLED)  ## MLflow's user interface (127.0.0.1:5000; PORT=)
 	@python -m pipelines.ui --port '$(PORT)'

@@ -15,7 +15,7 @@ from contract import command
 from pipelines.runtime import cli
 
 CYCLES = {
-    "All four cycles": ("main", "turn", "ui"),
+    "All four cycles": ("main", "turn", "status", "ui"),
     "Data cycle": ("init", "check", "ingest", "validate", "split", "datasets"),
     "Model cycle": ("train", "evaluate", "package", "register", "reproduce"),
     "Development cycle": ("gate", "promote", "reject", "rollback", "sign", "history"),
@@ -48,6 +48,8 @@ fourcycle check --use-case penguins: say what is wrong with it, before any work.
 fourcycle main --use-case penguins: from raw data to a gated version.
 
 fourcycle serve --use-case penguins: answer over HTTP with the champion.
+
+fourcycle status: how every use case stands, in a few lines.
 
 fourcycle history --use-case penguins: every move, and who is live.
 

@@ -35,6 +35,7 @@ from pipelines.runtime.plot_address import errors_plot
 from pipelines.runtime.run_inputs import log_input, log_model_of
 from pipelines.runtime.step import Done, step_run
 from pipelines.runtime.workspace import Workspace, open_workspace
+from pipelines.scheduling.overview.publish import log as log_overview
 from pipelines.split import split
 from pipelines.train import TuneOption, read_tune, train
 from pipelines.validate import validate
@@ -237,6 +238,7 @@ def main(
         outcome = pipeline(workspace, rehearsal, trials, allowed)
         took = time.monotonic() - started
         report(workspace, outcome, took, use_case, rehearsal != Rehearsal())
+        log_overview(workspace.settings, workspace.client, workspace.use_case.name)
         if wants_json:
             print(json.dumps(as_document(outcome), indent=2))
 

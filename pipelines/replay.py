@@ -6,8 +6,10 @@ goes on where it was.
 """
 
 import time
+from collections.abc import Sequence
 from datetime import date, datetime, timedelta
-from typing import Annotated, Literal
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
 from zoneinfo import ZoneInfo
 
 import pyarrow as pa
@@ -16,21 +18,28 @@ import typer
 from rich.box import SIMPLE
 from rich.table import Table
 
-from contract.errors import BadInput, Busy
+from contract.errors import BadInput, Busy, Refused
 from contract.hints import typed
 from contract.names import experiment
 from contract.settings import read_settings
+from contract.store.ledger import LedgerEntry, broken_link, read_entries
 from contract.store.locks import lock_folder, locked
 from contract.use_case.loader import load_use_case
 from contract.use_case.model import TimeSplit, UseCase
 from monitoring.windows.window import read_count, read_day
 from pipelines.backtest import backtest
-from pipelines.data.after_holdout import within
+from pipelines.data.after_holdout import Days, within
 from pipelines.feedback import feedback
+from pipelines.registry.description import acted_by
 from pipelines.registry.versions import Version
+from pipelines.replaying.found_rows import found_rows
 from pipelines.replaying.picture import draw
 from pipelines.replaying.progress import ReplayProgress, table
+from pipelines.replaying.promises import Promise, promises
 from pipelines.replaying.run import conclude, keep, take_up
+from pipelines.replaying.staying import keep_running
+from pipelines.replaying.story import STORY_FILE
+from pipelines.replaying.story import story as tell_story
 from pipelines.replaying.timeline import TimelineEvent, agenda, windows
 from pipelines.replaying.window_steps import ReplayContext, ReplaySteps, play, retrain_as_of
 from pipelines.retrain import retrain as run_retrain
@@ -38,6 +47,10 @@ from pipelines.runtime import cli
 from pipelines.runtime.console import console, count, summary
 from pipelines.runtime.workspace import Workspace, connected, open_workspace
 from pipelines.validate import newest_valid
+from tracking.tags import GATE_REASONS_TAG
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 RowsOption = Annotated[
     str, typer.Option(help="At most so many rows of a window, a seeded sample; empty: all.")
@@ -48,6 +61,10 @@ UntilOption = Annotated[
 ]
 RetrainOption = Annotated[str, typer.Option(help="no: never, to see the decline alone.")]
 PictureOption = Annotated[str, typer.Option(help="Write the picture to this file too.")]
+StoryOption = Annotated[str, typer.Option(help="Write the page story.html to this file too.")]
+StayOption = Annotated[
+    str, typer.Option(help="yes: then keep MLflow's pages and the service running until Ctrl-C.")
+]
 MAX_LAG_DAYS = 3650
 
 
@@ -56,8 +73,12 @@ def replay(
     events: tuple[TimelineEvent, ...],
     parameters: dict[str, str],
     picture: str,
+    story: str = "",
 ) -> ReplayProgress:
-    """Do what the agenda holds and is not done yet; the progress on all windows."""
+    """Do what the agenda holds and is not done yet; the progress on all windows.
+
+    Refused where a promise is found broken, once all of it is told.
+    """
     workspace = connected(context.use_case, context.settings, "monitoring")
     run_id, replayed = take_up(workspace, parameters)
     for number, event in enumerate(events, 1):
@@ -74,10 +95,43 @@ def replay(
         took = f"{time.monotonic() - started:5.1f} s"
         console().print(f"[{number:>2} of {len(events)}] {took}  {event}", markup=False)
     figure = draw(replayed.seen, context.use_case, context.label_lag_days)
-    conclude(workspace, run_id, replayed, figure)
+    page, broken = tell(context, workspace, replayed, figure)
+    conclude(workspace, run_id, replayed, figure, page)
     if picture:
         figure.savefig(picture)
+    if story:
+        Path(story).write_text(page, encoding="utf-8")
+    if broken:
+        lines = "; ".join(promise.line() for promise in broken)
+        raise Refused(f"A promise broke: {lines}. {STORY_FILE} of the run replay tells where.")
     return replayed
+
+
+def tell(
+    context: ReplayContext, workspace: Workspace, replayed: ReplayProgress, figure: "Figure"
+) -> tuple[str, list[Promise]]:
+    """The story of a replay, and the promises that it found broken."""
+    use_case, tables = context.use_case, workspace.tables
+    found = [
+        found_rows(tables, use_case, window, context.of(window))
+        for window in (Days(seen.start, seen.end) for seen in replayed.seen)
+    ]
+    entries = read_entries(tables)
+    promised = promises(replayed.seen, found, broken_link(entries))
+    versions = {window.version for window in replayed.seen} | replayed.candidates - {""}
+    whys = {version: why_live(workspace, entries, version) for version in versions}
+    lag = context.label_lag_days
+    page = tell_story(replayed, use_case, lag, found, promised, whys, figure)
+    return page, [promise for promise in promised if not promise.kept]
+
+
+def why_live(workspace: Workspace, entries: Sequence[LedgerEntry], version: str) -> str:
+    """Why a version went live, by the ledger, or what the gate said of it."""
+    promoted = (e for e in reversed(entries) if e.move == "promote" and e.version == version)
+    if (entry := next(promoted, None)) is not None:
+        return f"{entry.why} ({acted_by(entry)})"
+    found = Version.read(workspace, version)
+    return f"the gate: {found.tags.get(GATE_REASONS_TAG, 'not asked')}"
 
 
 def _figures(workspace: Workspace, version: Version, first: str, last: str) -> dict[str, float]:
@@ -120,6 +174,8 @@ def main(
     label_lag_days: LagOption = "30",
     retrain: RetrainOption = "yes",
     picture: PictureOption = "",
+    story: StoryOption = "",
+    stay: StayOption = "",
 ) -> None:
     """Replay: the time after the holdout once more, with late labels, window by window."""
     started = time.monotonic()
@@ -142,11 +198,13 @@ def main(
         )
         given = {"rows": rows, "until": until, "label_lag_days": label_lag_days}
         parameters = given | {"retrain": "yes" if context.retrain else "no"}
-        replayed = replay(context, agenda(asked, lag), parameters, picture)
-    _print(replayed, declared, time.monotonic() - started)
+        replayed = replay(context, agenda(asked, lag), parameters, picture, story)
+    _print(replayed, declared, time.monotonic() - started, story)
+    if cli.flag(stay):
+        keep_running(use_case, root, settings)
 
 
-def _print(replayed: ReplayProgress, use_case: UseCase, seconds: float) -> None:
+def _print(replayed: ReplayProgress, use_case: UseCase, seconds: float, story: str) -> None:
     head, *lines = table(replayed, use_case)
     window_table = Table(title=f"{use_case.title}: replayed", title_justify="left", box=SIMPLE)
     for name in head:
@@ -159,6 +217,7 @@ def _print(replayed: ReplayProgress, use_case: UseCase, seconds: float) -> None:
     facts = {"rows sent": count(sent), "labels": count(labels)}
     facts |= {"took": f"{seconds:.0f} s"}
     where = experiment(use_case.name, "monitoring")
+    facts |= {"story": Path(story).resolve().as_uri()} if story else {}
     summary("Replay", facts, {f"run replay in experiment {where}": typed("ui")})
 
 

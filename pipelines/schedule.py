@@ -23,6 +23,8 @@ from pipelines.scheduling.due import check
 from pipelines.scheduling.health import as_json as health_json
 from pipelines.scheduling.health import as_text, served
 from pipelines.scheduling.jobs import JobContext, work
+from pipelines.scheduling.overview.page import OVERVIEW
+from pipelines.scheduling.overview.served import OverviewPages
 from pipelines.scheduling.scheduler import Scheduler, catch_up, keep, say
 from pipelines.scheduling.state_files import JobStates
 
@@ -101,8 +103,10 @@ def main(
     with store.held(jobs):
         scheduler = Scheduler.open(context, store, jobs)
         if not job and not cli.flag(once):
-            with served(scheduler.look, settings.schedule_host, listen) as address:
+            pages = OverviewPages(root)
+            with served(scheduler.look, settings.schedule_host, listen, pages.page) as address:
                 say(declared.name, f"{', '.join(jobs)} scheduled; how they are: {address}")
+                say(declared.name, f"how all use cases stand: {address}/{OVERVIEW}")
                 asyncio.run(_until_stopped(scheduler, keep(scheduler)))
             return
         due = jobs if job else scheduler.due()

@@ -31,6 +31,7 @@ from pipelines.runtime.console import count, summary, working
 from pipelines.runtime.plot_address import errors_plot
 from pipelines.runtime.workspace import Workspace, open_workspace
 from pipelines.scheduling.due import running_window
+from pipelines.scheduling.overview.publish import log as log_overview
 from pipelines.validate import newest_valid
 from tracking.tags import EVALUATE_RUN_TAG, GATE_REASONS_TAG, GATE_TAG, table_version_tag
 
@@ -117,6 +118,7 @@ def main(use_case: cli.UseCaseOption = "flights", root: cli.RootOption = "") -> 
         facts = _facts(workspace, version, validated, sent)
     with working("comparing the traffic with the reference"):
         report = watch(use_case, root, days)
+    log_overview(workspace.settings, workspace.client, workspace.use_case.name)
     facts["drift report"] = _drift(report)
     facts["took"] = f"{time.monotonic() - started:.1f} s"
     look = {

@@ -16,7 +16,17 @@ ROOT_FILES = 40  # of pipelines: one for each command
 ROOM_FILES = 14  # a room that holds kinds, one file each, may hold more
 KINDS = {"encoders", "estimators", "sources", "protocols", "distances", "channels", "notices"}
 # Folders in a room that hold a part of its subject.
-SUBJECTS = {"checking", "columns", "keeping", "problem", "profiling", "pull_request", "writing"}
+SUBJECTS = {
+    "catalogue",
+    "checking",
+    "columns",
+    "keeping",
+    "overview",
+    "problem",
+    "profiling",
+    "pull_request",
+    "writing",
+}
 
 
 def layers() -> list[list[str]]:

@@ -9,7 +9,7 @@ from urllib.parse import quote
 from contract.markdown import link, plain, run_link, table
 from contract.names import ARCHIVED
 from contract.store.ledger import LedgerEntry, taken_out_by
-from contract.use_case.model import UseCase
+from contract.use_case.model import Release, UseCase
 from pipelines.registry.transitions import stage_of
 from tracking.tags import (
     APPROVAL_TAG,
@@ -18,7 +18,10 @@ from tracking.tags import (
     GATE_RUN_TAG,
     GATE_TAG,
     TRAIN_RUN_TAG,
+    TRAINED_BY_NOTE_TAG,
+    TRAINED_BY_TAG,
 )
+from tracking.who import UNPROVEN
 
 PENDING = "pending"
 MADE_BY = {"external": "by hand in MLflow", "reset": "by hand in MLflow"}
@@ -60,13 +63,13 @@ def front_page(
 
 
 def _live(entries: Sequence[LedgerEntry]) -> str:
-    now, start = entries[-1].state, _begun(entries)
+    now, start = entries[-1].state, begun(entries)
     if not now.champion:
         before = f" Version {now.previous} was live before." if now.previous else ""
         return f"**Live: no version.** {plain(short(start.why))}.{before}"
     return (
         f"**Live: version {now.champion}** since {moment(start.time)}, because "
-        f"{plain(short(start.why))} ({plain(_by(start))})."
+        f"{plain(short(start.why))} ({plain(acted_by(start))})."
     )
 
 
@@ -95,7 +98,7 @@ def _look(entries: Sequence[LedgerEntry], tags: Mapping[str, Tags], places: Plac
     return "\n\n".join(f"**{name}:** {' · '.join(each)}" for name, each in lines.items() if each)
 
 
-def _begun(entries: Sequence[LedgerEntry]) -> LedgerEntry:
+def begun(entries: Sequence[LedgerEntry]) -> LedgerEntry:
     """The entry since which the champion is champion, or since which there is none."""
     champion = entries[-1].state.champion
     before = next((e.number for e in reversed(entries) if e.state.champion != champion), 0)
@@ -123,7 +126,7 @@ def status(entries: Sequence[LedgerEntry], version: str, tags: Tags) -> str:
     """One line about a version, for its tag `status`; "" for one that the ledger does not know."""
     now = entries[-1].state
     if version == now.champion:
-        return f"live since {moment(_begun(entries).time)}"
+        return f"live since {moment(begun(entries).time)}"
     if version == now.challenger:
         return "waiting for approval" if tags.get(APPROVAL_TAG) == PENDING else "waiting"
     out = taken_out_by(entries, version)
@@ -161,7 +164,7 @@ def sentence(entry: LedgerEntry) -> str:
         "external": "a change by hand was found",
         "reset": "the registered model was deleted or made anew",
     }[entry.move]
-    return f"{what}, {moment(entry.time)}, {_by(entry)}: {entry.why}"
+    return f"{what}, {moment(entry.time)}, {acted_by(entry)}: {entry.why}"
 
 
 def moment(time: datetime) -> str:
@@ -169,7 +172,17 @@ def moment(time: datetime) -> str:
     return f"{time:%Y-%m-%d %H:%M} UTC"
 
 
-def _by(entry: LedgerEntry) -> str:
+def approver(release: Release, tags: Tags) -> str:
+    """Whose approval the version with these tags waits for."""
+    proven = tags.get(TRAINED_BY_TAG, UNPROVEN)
+    by = tags.get(TRAINED_BY_NOTE_TAG, "") if proven == UNPROVEN else proven
+    if release.self_approval:
+        return "somebody"
+    return f"somebody else than {by}, who trained it" if by else "a second person"
+
+
+def acted_by(entry: LedgerEntry) -> str:
+    """Who made a move, as people read it."""
     return MADE_BY.get(entry.move, f"by {entry.by}")
 
 

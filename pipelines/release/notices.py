@@ -7,12 +7,11 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from contract.use_case.model import Release
+from pipelines.registry.description import approver
 from pipelines.registry.versions import Version
 from pipelines.runtime.console import console
 from pipelines.runtime.workspace import Workspace
-from tracking.tags import GATE_RUN_TAG, TRAINED_BY_NOTE_TAG, TRAINED_BY_TAG
-from tracking.who import UNPROVEN
+from tracking.tags import GATE_RUN_TAG
 
 if TYPE_CHECKING:
     from monitoring.alerts.notice import Notice
@@ -34,17 +33,8 @@ def tell_waiting(workspace: Workspace, version: Version | None) -> None:
     if version is None:
         _tell(workspace, waits_for_approval.settled())
         return
-    whom = approver(workspace.use_case.release, version)
+    whom = approver(workspace.use_case.release, version.tags)
     _tell(workspace, waits_for_approval.waits(version.version, whom, _report(workspace, version)))
-
-
-def approver(release: Release, version: Version) -> str:
-    """Whose approval a version waits for."""
-    proven = version.tags.get(TRAINED_BY_TAG, UNPROVEN)
-    by = version.tags.get(TRAINED_BY_NOTE_TAG, "") if proven == UNPROVEN else proven
-    if release.self_approval:
-        return "somebody"
-    return f"somebody else than {by}, who trained it" if by else "a second person"
 
 
 def _tell(workspace: Workspace, notice: "Notice") -> None:

@@ -10,6 +10,7 @@ from pydantic import ValidationError
 from contract.errors import BadInput
 from pipelines.data.days import local_midnight
 from pipelines.replaying.progress import ReplayProgress, WindowProgress, headline, markdown
+from pipelines.replaying.story import STORY_FILE
 from pipelines.runtime.process_identity import process_identity
 from pipelines.runtime.workspace import Workspace
 from tracking.tags import NOTE_TAG, PROCESS_TAG, STEP_TAG
@@ -63,8 +64,10 @@ def keep(workspace: Workspace, run_id: str, replayed: ReplayProgress) -> None:
     workspace.client.log_text(run_id, replayed.model_dump_json(indent=2), STATE_FILE)
 
 
-def conclude(workspace: Workspace, run_id: str, replayed: ReplayProgress, figure: "Figure") -> None:
-    """Log the table, the figures over time and the picture; end the run."""
+def conclude(
+    workspace: Workspace, run_id: str, replayed: ReplayProgress, figure: "Figure", story: str
+) -> None:
+    """Log the table, the figures over time, the picture and the story; end the run."""
     client = workspace.client
     parameters = client.get_run(run_id).data.params
     first = headline(replayed, workspace.use_case, parameters)
@@ -72,6 +75,7 @@ def conclude(workspace: Workspace, run_id: str, replayed: ReplayProgress, figure
     client.set_tag(run_id, NOTE_TAG, note)
     client.log_batch(run_id, metrics=list(_metrics(workspace, replayed)))
     client.log_figure(run_id, figure, PICTURE_FILE)
+    client.log_text(run_id, story, STORY_FILE)
     client.set_terminated(run_id)
 
 

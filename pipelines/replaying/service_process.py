@@ -103,6 +103,17 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
+def is_free(port: int) -> bool:
+    """Whether nobody listens on a port of this host now."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+    return True
+
+
 def _wait_until_ready(process: "subprocess.Popen[bytes]", address: str, version: str) -> None:
     attempts = Retrying(
         retry=retry_if_exception_type(httpx.TransportError)  # it is not listening yet

@@ -1,7 +1,7 @@
 """How the scheduler is: one look at its jobs, and a small server that shows it.
 
 `/health` is JSON, 200 when all is well and 503 when not; `/metrics` is for Prometheus; `/` for
-people.
+people, as is `/overview.html`, which tells how every use case stands.
 """
 
 import json
@@ -140,9 +140,22 @@ def as_metrics(report: Health) -> bytes:
     return generate_latest(registry)
 
 
+def no_page(path: str) -> bytes | None:
+    """None at any path."""
+    return None
+
+
 @contextmanager
-def served(look: Callable[[], Health], host: str, port: int) -> Iterator[str]:
-    """Serve what `look` answers while the block runs; the address."""
+def served(
+    look: Callable[[], Health],
+    host: str,
+    port: int,
+    page: Callable[[str], bytes | None] = no_page,
+) -> Iterator[str]:
+    """Serve what `look` answers while the block runs; the address.
+
+    `page` makes the page at another path; None where there is none.
+    """
 
     class HealthHandler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
@@ -155,11 +168,16 @@ def served(look: Callable[[], Health], host: str, port: int) -> Iterator[str]:
                 kind, body = CONTENT_TYPE_LATEST, as_metrics(report)
             elif self.path == "/":
                 body = as_text(report).encode()
+            elif (made := page(self.path)) is not None:
+                kind, body = "text/html; charset=utf-8", made
             else:
                 self.send_error(HTTPStatus.NOT_FOUND)
                 return
             self.send_response(status)
             self.send_header("Content-Type", kind)
+            self.send_header(
+                "Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'"
+            )
             self.send_header("Content-Length", str(len(body)))
             self.end_headers()
             self.wfile.write(body)

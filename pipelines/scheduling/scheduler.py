@@ -32,7 +32,7 @@ class Scheduler:
     @classmethod
     def open(cls, context: JobContext, store: JobStates, jobs: Sequence[Job]) -> "Scheduler":
         """With what is known of the jobs so far."""
-        states = {job: _as_found(store.read(job)) for job in jobs}
+        states = {job: as_found(store.read(job)) for job in jobs}
         return cls(context, store, datetime.now(UTC), states, asyncio.Event())
 
     def put(self, job: Job, state: JobState) -> None:
@@ -64,7 +64,7 @@ class Scheduler:
         waiting.cancel()
 
 
-def _as_found(state: JobState) -> JobState:
+def as_found(state: JobState) -> JobState:
     """A job whose process is gone is not running, whatever a scheduler that was killed left."""
     return state if state.child and not is_gone(state.child) else replace(state, since=None)
 

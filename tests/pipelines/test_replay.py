@@ -1,5 +1,6 @@
 """A small time once more: everything once, late labels, a known fall; killed and gone on with."""
 
+import shutil
 import subprocess
 import sys
 import time
@@ -14,7 +15,7 @@ import pyarrow as pa
 import pytest
 from mlflow.entities import Run
 
-from contract.errors import BadInput
+from contract.errors import BadInput, Refused
 from contract.settings import read_settings
 from contract.store.labels import label_tables, labels_sql
 from contract.store.tables import Tables
@@ -29,7 +30,7 @@ from pipelines.replaying.timeline import TimelineEvent
 from pipelines.replaying.window_steps import ReplayContext, retrain_as_of, statements
 from pipelines.runtime.code_hash import PROJECT
 from pipelines.runtime.workspace import open_workspace
-from tests.conftest import MADE, deliver, made_use_case, settle
+from tests.conftest import MADE, copy_world, deliver, made_use_case, settle
 from tests.support import monitored as made
 from tracking.store import connect
 
@@ -62,8 +63,8 @@ def start_replay() -> "subprocess.Popen[bytes]":
     return subprocess.Popen(command, stderr=subprocess.DEVNULL)
 
 
-def again(rows: int = ASKED, picture: str = "") -> None:
-    main("made.yaml", rows=str(rows), label_lag_days="3", picture=picture)
+def again(rows: int = ASKED, picture: str = "", story: str = "") -> None:
+    main("made.yaml", rows=str(rows), label_lag_days="3", picture=picture, story=story)
 
 
 @pytest.fixture(scope="module")
@@ -188,6 +189,30 @@ def test_again_it_does_nothing_and_otherwise_it_is_refused(tables: Tables) -> No
     with pytest.raises(BadInput, match="seen a replay with rows 300"):
         again(rows=5)
     assert (tables.version("predictions"), tables.version("feedback")) == before
+
+
+def test_the_story_tells_what_was_promised_and_found(lived: Path, runs: list[Run]) -> None:
+    (run,) = of(runs, "replay")
+    page = mlflow.artifacts.load_text(f"{run.info.artifact_uri}/story.html")
+    assert page.count(">kept<") == 7
+    assert "A promise broke" not in page
+    assert f"<td>{2 * ASKED}</td><td>{2 * ASKED}</td>" in page
+    assert f"{2 * ASKED} rows were asked in 2 requests" in page
+    assert "Retraining because of 2024-01-22: version 2 refused on 2024-02-01" in page
+    assert "DRIFT, alarm (performance)" in page
+
+
+def test_a_promise_that_broke_is_told_and_ends_the_command(lived: Path, home: Path) -> None:
+    copy_world(lived, home)
+    for name in ("made.yaml", "rows.csv"):
+        shutil.copy(lived / name, home / name)
+    tables = Tables(str(home / "data"), "made")
+    first = tables.read("predictions", order_by=["id"]).column("id")[0].as_py()
+    tables.delete("predictions", f"id = {first}")
+    with pytest.raises(Refused, match=rf"{2 * ASKED} promised, {2 * ASKED - 1} found"):
+        again(story="story.html")
+    page = (home / "story.html").read_text(encoding="utf-8")
+    assert page.index("A promise broke") < page.index("Which version answered")
 
 
 def test_all_labels_are_there_on_their_day_though_clocks_go_forward(home: Path) -> None:

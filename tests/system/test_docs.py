@@ -58,6 +58,7 @@ LATER = {
         "docs/releases.md",
         "openssl genpkey -algorithm ed25519 -out sign.pem",
     ): "needs openssl; test_promote signs with keys of its own",
+    ("docs/demo.md", "make demo EXIT=yes"): "minutes, test_replay tells a story",
     ("docs/replay.md", "make replay"): "minutes",
     ("docs/retraining.md", "python -m pipelines.retrain --use-case flights"): "five retrainings",
     ("docs/schedule.md", "python -m pipelines.schedule --use-case flights"): "runs all jobs",

@@ -1,0 +1,1 @@
+"""Tables as people find them: what is there, what it means, whose it is, what it looks like."""
