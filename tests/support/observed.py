@@ -275,7 +275,8 @@ def derived_values(use_case: UseCase, _: Path) -> object:
     rows["sent"] += pd.Timedelta(hours=1)
     rows.loc[0, "size"] = np.nan
     derive = derivation(use_case)
-    assert derive is not None
+    if derive is None:
+        return None
     table = pa.Table.from_pandas(rows.head(50), preserve_index=False)
     found = derive({name: table.column(name).to_pylist() for name in derive.reads})
     return {name: found[name] for name in use_case.features if name in found}
