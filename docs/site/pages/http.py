@@ -26,7 +26,7 @@ HEADERS = (
     (
         "`X-Prediction-Request-Id`",
         "answer",
-        "id in the log, where the caller gave one of their own",
+        "id in the log, where the caller gave one",
     ),
     ("`X-Model-Version`", "answer", "the version that answered"),
     ("`X-Logged`", "answer", "`false` where the answer could not be written down"),
@@ -73,8 +73,8 @@ def page() -> str:
         + "## Headers\n\n"
         + table(("header", "in", "meaning"), HEADERS)
         + "## Why a request is not answered\n\n"
-        + "The member `reason` of the problem (RFC 9457) holds the word. MLflow's protocol and the\n"
-        + "Open Inference Protocol say the same sentence in their own form.\n\n"
+        + "The member `reason` of the problem (RFC 9457) holds the word. MLflow's protocol and\n"
+        + "the Open Inference Protocol say the same sentence in their own form.\n\n"
         + table(("status", "reason", "when"), kinds)
     )
 
