@@ -9,7 +9,7 @@ MLFLOW_TRACKING_URI ?= sqlite:///mlflow.db
 
 VENV := .venv
 INSTALLED := $(VENV)/.installed
-CODE := contract pipelines serving monitoring tracking use_cases tests benchmarks
+CODE := contract pipelines serving monitoring tracking use_cases tests benchmarks docs
 
 # Bytecode caches halve every import; telemetry and analytics stay off.
 unexport PYTHONDONTWRITEBYTECODE
@@ -19,7 +19,7 @@ export MLFLOW_DISABLE_TELEMETRY := true
 export DO_NOT_TRACK := 1
 export GX_ANALYTICS_ENABLED := false
 
-.PHONY: help run check train serve monitor replay ui test docs-check faults soak tables lint bench lock clean
+.PHONY: help run check train serve monitor replay ui test docs reference tour docs-check faults soak tables lint bench lock clean
 
 help:  ## This list
 	@echo 'make <target> [USE_CASE=flights] [PORT=...]'
@@ -57,8 +57,17 @@ ui: $(INSTALLED)  ## MLflow's user interface (127.0.0.1:5000; PORT=)
 test: lint  ## Lint, types and every test
 	@OMP_NUM_THREADS=1 pytest -n 2
 
+docs: $(INSTALLED)  ## The site, build/site/index.html; a broken link or a warning fails
+	@python -m docs.site.build
+
+reference: $(INSTALLED)  ## Write docs/reference and the JSON schema of a use case from the code
+	@python -m docs.site.reference
+
+tour: $(INSTALLED)  ## Walk docs/tutorial.md in an empty home: its commands, and what they say
+	@python -m docs.site.tour
+
 docs-check: $(INSTALLED)  ## Every command of the documents, also those that take minutes
-	@FOURCYCLE_DOCS=full OMP_NUM_THREADS=1 pytest -v -rs tests/system/test_docs.py
+	@FOURCYCLE_DOCS=full OMP_NUM_THREADS=1 pytest -v -rs tests/system/test_docs.py tests/docs/test_tour.py
 
 faults: $(INSTALLED)  ## Every race and kill in full count (make test runs a few)
 	@FOURCYCLE_FAULT_ROUNDS=full OMP_NUM_THREADS=1 pytest -n 2 tests/faults tests/system/test_team.py \

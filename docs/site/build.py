@@ -20,6 +20,7 @@ LOCK = DOCS / "requirements.lock"
 CONFIGURATION = DOCS / "site" / "zensical.toml"
 API = DOCS / "site" / "api.py"
 COLOURS = re.compile(r"\x1b\[[0-9;]*m")
+WORKER, WORKER_ELSEWHERE = "iframe-worker.js", "https://unpkg.com/iframe-worker/shim"
 MERMAID = "mermaidx/assets/mermaid.js"
 
 
@@ -33,13 +34,32 @@ def build(staged: Path = STAGED, site: Path = SITE, tools: Path = TOOLS) -> int:
     shutil.copyfile(script, assets / "mermaid.js")
     _run(str(tools / "bin" / "python"), str(API), str(staged / "docs" / "api"), folder=PROJECT)
     shutil.copyfile(CONFIGURATION, staged / "zensical.toml")
-    _run(str(tools / "bin" / "zensical"), "build", "--strict", "--clean", folder=staged)
+    generate(staged, tools)
+    _keep_at_home(staged / "site")
     if found := complaints(staged / "site"):
         raise Refused("\n".join((f"{len(found)} links of the site are broken:", *found)))
     shutil.rmtree(site, ignore_errors=True)
     site.parent.mkdir(exist_ok=True)
     shutil.move(staged / "site", site)
     return sum(1 for _ in site.rglob("*.html"))
+
+
+def generate(staged: Path, tools: Path = TOOLS) -> None:
+    """Let the generator make `site` of the folder's pages; Refused names every warning of its."""
+    _run(str(tools / "bin" / "zensical"), "build", "--strict", "--clean", folder=staged)
+
+
+def _keep_at_home(site: Path) -> None:
+    """Let pages take the script by which search works without a server from beside them.
+
+    The generator's offline mode asks a content network for it.
+    """
+    shutil.copyfile(DOCS / "site" / WORKER, site / "assets" / WORKER)
+    (site / "404.html").unlink()  # for a server; its addresses begin at a server's root
+    for page in site.rglob("*.html"):
+        text = page.read_text(encoding="utf-8")
+        home = "../" * (len(page.relative_to(site).parts) - 1)
+        page.write_text(text.replace(WORKER_ELSEWHERE, f"{home}assets/{WORKER}"), encoding="utf-8")
 
 
 def install(tools: Path) -> None:

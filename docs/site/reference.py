@@ -7,7 +7,7 @@ compares the two.
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from docs.site import schema
+from docs.site import badges, schema
 from docs.site.pages import commands, exit_codes, http, metrics, settings, tables, use_case
 from docs.site.places import REFERENCE
 
@@ -26,7 +26,7 @@ NOTE = "\n<!-- Written by `make reference` from the code; change it there. -->\n
 def files() -> dict[Path, str]:
     """Every file of the reference with its text."""
     pages = {REFERENCE / name: page().rstrip() + "\n" + NOTE for name, page in PAGES.items()}
-    return {**pages, schema.FILE: schema.text()}
+    return {**pages, schema.FILE: schema.text(), **badges.badges()}
 
 
 def main() -> None:

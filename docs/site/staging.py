@@ -50,6 +50,11 @@ def staged(name: str) -> str:
     return ROOT_PAGES.get(name) or name.removeprefix("docs/")
 
 
+def is_page(name: str) -> bool:
+    """Whether a file of the repository is a page of the site."""
+    return name in ROOT_PAGES or (name.startswith("docs/") and name.endswith(".md"))
+
+
 def code_page(name: str) -> str:
     """Where a file or folder of the repository that is no document is shown."""
     parts = [part.lstrip(".") for part in name.split("/")]  # the generator leaves hidden files out
@@ -66,8 +71,7 @@ def with_links(text: str, name: str) -> tuple[str, set[str]]:
         target = posixpath.normpath(posixpath.join(here, link))
         if not (PROJECT / target).exists():
             return match[0]  # the check of the built site names it
-        in_docs = target.startswith("docs/") and "." in posixpath.basename(target)
-        if target in ROOT_PAGES or in_docs:
+        if is_page(target) or (target.startswith("docs/") and target.endswith(NOT_SHOWN)):
             there = staged(target)
         else:
             there = code_page(target)
@@ -97,20 +101,24 @@ def _listed(folder: Path, linked: Iterable[str]) -> str:
     for path in sorted(folder.iterdir()):
         if path.name.startswith(("__", ".")):
             continue
-        name = str(path.relative_to(PROJECT))
-        at = posixpath.relpath(code_page(name), posixpath.dirname(code_page(folder_name(folder))))
-        said = f"[`{path.name}`]({at})" if name in pages else f"`{path.name}`"
+        name = named(path)
+        page = staged(name) if is_page(name) else code_page(name)
+        at = posixpath.relpath(page, posixpath.dirname(code_page(named(folder))))
+        linked_there = is_page(name) or name in pages
+        said = f"[`{path.name}`]({at})" if linked_there else f"`{path.name}`"
         rows.append((said, _purpose(path)))
     return table(("file", "what it is"), rows)
 
 
-def folder_name(folder: Path) -> str:
-    """A folder as the repository names it."""
-    return str(folder.relative_to(PROJECT))
+def named(path: Path) -> str:
+    """A file or folder as the repository names it."""
+    return path.relative_to(PROJECT).as_posix()
 
 
 def _purpose(path: Path) -> str:
-    """The first sentence of a module or of a room."""
+    """The first sentence of a module or of a room, or the title of a page."""
+    if path.suffix == ".md":
+        return path.read_text(encoding="utf-8").partition("\n")[0].removeprefix("# ")
     source = path / "__init__.py" if path.is_dir() else path
     if source.suffix != ".py" or not source.exists():
         return ""
