@@ -11,6 +11,7 @@ from pathlib import Path
 import griffe
 
 PROJECT = Path(__file__).resolve().parents[2]
+LAST_IN_SEARCH = "---\nsearch:\n  boost: 0.1\n---\n\n"
 PACKAGES = ("contract", "tracking", "pipelines", "serving", "monitoring", "use_cases")
 
 
@@ -32,7 +33,7 @@ def _with_rooms(room: griffe.Module) -> Iterator[griffe.Module]:
 
 def page(room: griffe.Module) -> str:
     """The page of a room: its modules, and what is public in each."""
-    parts = [f"# `{room.path}`\n\n{_said(room)}"]
+    parts = [f"{LAST_IN_SEARCH}# `{room.path}`\n\n{_said(room)}"]
     for module in sorted(room.modules.values(), key=lambda found: found.name):
         if module.is_package or module.is_subpackage:
             continue

@@ -24,6 +24,7 @@ ROOT_PAGES = {
 LINK = re.compile(r"(\]\()([^)\s#:]+)(#[^)]*)?(\))")
 FENCE = re.compile(r"^(```+)[^\n]*\n.*?^\1 *$", re.MULTILINE | re.DOTALL)
 LANGUAGES = {".py": "python", ".yaml": "yaml", ".toml": "toml", ".md": "markdown", ".json": "json"}
+UNSEARCHED = "---\nsearch:\n  exclude: true\n---\n\n"  # a search finds what people wrote for people
 NOT_SHOWN = (".svg", ".png")  # files that are pictures, which pages show themselves
 
 
@@ -89,7 +90,7 @@ def with_links(text: str, name: str) -> tuple[str, set[str]]:
 def shown(name: str, linked: Iterable[str]) -> str:
     """A page that shows a file, or lists what lies in a folder."""
     path = PROJECT / name
-    title = f"# `{name}`\n\n"
+    title = f"{UNSEARCHED}# `{name}`\n\n"
     if path.is_dir():
         return title + _listed(path, linked)
     return title + fenced(path.read_text(encoding="utf-8"), LANGUAGES.get(path.suffix, "text"))

@@ -46,7 +46,7 @@ def _command(name: str, module: str) -> str:
     app = typer.Typer(add_completion=False)
     app.command()(main)
     options = [
-        (code(option.opts[0]), code(option.default), getattr(option, "help", "") or "")
+        (code(option.opts[0]), getattr(option, "help", "") or "", code(option.default))
         for option in typer.main.get_command(app).params
     ]
     first, *more = (main.__doc__ or "").split("\n\n")
@@ -54,5 +54,5 @@ def _command(name: str, module: str) -> str:
     said = " ".join(sentence.split())
     below = "".join(f"{' '.join(part.split())}\n\n" for part in more)
     as_module = f"As a module: `{typed}`.\n\n" if name else ""
-    shown = table(("option", "default", "meaning"), options) if options else ""
+    shown = table(("option", "meaning", "default"), options) if options else ""
     return f"### {title}\n\n{said[:1].upper()}{said[1:]}\n\n{below}{as_module}{shown}"

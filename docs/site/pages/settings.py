@@ -22,10 +22,10 @@ KINDS = {str: "text", int: "whole number", float: "number", bool: "yes or no", S
 def page() -> str:
     """The whole page."""
     rows = [
-        (code(variable(name, field)), _kind(field), _default(field), field.description or "")
+        (code(variable(name, field)), field.description or "", _kind(field), _default(field))
         for name, field in Settings.model_fields.items()
     ]
-    return HEAD + table(("variable", "type", "default", "meaning"), rows)
+    return HEAD + table(("variable", "meaning", "type", "default"), rows)
 
 
 def variable(name: str, field: FieldInfo) -> str:

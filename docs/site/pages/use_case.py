@@ -88,14 +88,14 @@ def _table(schema: Schema, section: Schema, path: str) -> str:
     rows = [
         (
             code(key),
+            _meaning(schema, value),
             words(schema, value),
             "needed" if key in required else _default(value),
-            _meaning(schema, value),
             "" if words(schema, value) in SECTIONS else code(example_of(f"{path}{key}")),
         )
         for key, value in section["properties"].items()
     ]
-    return table(("key", "type", "default", "meaning", "example"), rows)
+    return table(("key", "meaning", "type", "default", "example"), rows)
 
 
 def _meaning(schema: Schema, value: Schema) -> str:
