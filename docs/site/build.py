@@ -67,20 +67,7 @@ def install(tools: Path) -> None:
     stamp, lock = tools / ".installed", LOCK.read_text(encoding="utf-8")
     if stamp.exists() and stamp.read_text(encoding="utf-8") == lock:
         return
-    uv = str(Path(sys.executable).with_name("uv"))
-    _run(uv, "venv", "--quiet", "--clear", "--python", sys.executable, str(tools), folder=PROJECT)
-    python = ("--python", str(tools / "bin" / "python"))
-    _run(
-        uv,
-        "pip",
-        "install",
-        "--quiet",
-        "--require-hashes",
-        *python,
-        "-r",
-        str(LOCK),
-        folder=PROJECT,
-    )
+    _run("/bin/sh", "scripts/site-tools", str(tools), folder=PROJECT)
     stamp.write_text(lock, encoding="utf-8")
 
 
