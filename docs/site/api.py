@@ -64,7 +64,7 @@ def _signature(member: griffe.Function | griffe.Class) -> str:
     if isinstance(member, griffe.Class):
         bases = ", ".join(map(str, member.bases))
         return f"{member.name}({bases})" if bases else member.name
-    said = member.signature(name=member.name)
+    said: str | None = member.signature(name=member.name)
     assert said is not None, f"{member.path} is no overloaded function"
     return said
 
@@ -73,12 +73,8 @@ def _said(found: griffe.Object) -> str:
     """A docstring in which nothing is markup but what it means to be: code in backticks."""
     if not found.docstring:
         return ""
-    text = (
-        found.docstring.value.replace("<", "&lt;")
-        if "`" not in found.docstring.value
-        else (found.docstring.value)
-    )
-    return text.strip() + "\n\n"
+    text: str = found.docstring.value
+    return (text if "`" in text else text.replace("<", "&lt;")).strip() + "\n\n"
 
 
 def main(folder: Path) -> None:
