@@ -19,14 +19,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+import httpx
+
 from docs.site.places import DOCS, PROJECT
 
 PAGE = DOCS / "tutorial.md"
 BLOCK = re.compile(r"^```(sh|text)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 HEADING = re.compile(r"^## (.*)$", re.MULTILINE)
 LEFT_OUT = (".venv", ".git", ".cache", "build", "data", "mlruns", "mlflow.db*", ".*_cache", ".env")
-SERVERS = ("make serve", "make ui")
-PATIENCE_S = 120  # until a server answers
+# What runs until it is stopped, and the path that answers 200 once it is ready.
+SERVERS = {"make serve": "/ping", "make ui": "/version"}
+PATIENCE_S = 300  # until a server answers
 
 
 @dataclass(frozen=True)
@@ -46,7 +49,7 @@ class Stop:
     @property
     def serves(self) -> bool:
         """Whether it runs until it is stopped."""
-        return self.commands.startswith(SERVERS)
+        return self.commands.startswith(tuple(SERVERS))
 
 
 def stops(text: str) -> list[Stop]:
@@ -129,7 +132,9 @@ class Walk:
             start_new_session=True,
         )
         try:
-            yield "" if _listens(port) else f"nothing answered at its port in {PATIENCE_S} s"
+            path = next(path for name, path in SERVERS.items() if stop.commands.startswith(name))
+            well = _answers(f"http://127.0.0.1:{port}{path}")
+            yield "" if well else f"{path} did not answer 200 in {PATIENCE_S} s"
         finally:
             os.killpg(process.pid, signal.SIGTERM)
             process.wait()
@@ -141,13 +146,15 @@ def _free_port() -> int:
         return int(found.getsockname()[1])
 
 
-def _listens(port: int) -> bool:
+def _answers(address: str) -> bool:
     end = time.monotonic() + PATIENCE_S
     while time.monotonic() < end:
-        with socket.socket() as caller:
-            if caller.connect_ex(("127.0.0.1", port)) == 0:
+        try:
+            if httpx.get(address, timeout=5).status_code == httpx.codes.OK:
                 return True
-        time.sleep(0.2)
+        except httpx.TransportError:
+            pass  # not yet
+        time.sleep(0.5)
     return False
 
 
