@@ -6,7 +6,7 @@ from typing import get_args
 import pyarrow as pa
 
 from contract.meanings import COLUMNS, TABLES
-from contract.names import TableName
+from contract.names import DELIVERY, TableName
 from contract.store.feedback import feedback_schema
 from contract.store.ledger import SCHEMA as LEDGER
 from contract.store.predictions import predictions_schema
@@ -46,11 +46,12 @@ def schemas(use_case: UseCase) -> dict[TableName, pa.Schema]:
     keys = {key: use_case.log_types[key] for key in use_case.label_keys}
     features = {name: use_case.log_types[name] for name in use_case.features}
     declared, hidden = raw_schema(use_case), Pseudonymiser.of(use_case, "")
+    frozen = declared.remove(declared.get_field_index(DELIVERY))
     return {
         "raw": declared,
         "quarantine": quarantine_schema(use_case),
-        "training": declared,
-        "holdout": declared,
+        "training": frozen,
+        "holdout": frozen,
         "labelled": arrow_schema(use_case),
         "predictions": predictions_schema(features, keys, use_case.answer_type),
         "feedback": feedback_schema(keys, use_case.answer_type),
