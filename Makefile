@@ -16,7 +16,7 @@ endif
 
 VENV := .venv
 INSTALLED := $(VENV)/.installed
-CODE := contract pipelines serving monitoring tracking use_cases tests benchmarks
+CODE := contract pipelines serving monitoring tracking use_cases tests benchmarks docs
 
 # Bytecode caches halve every import; telemetry and analytics stay off.
 unexport PYTHONDONTWRITEBYTECODE
@@ -26,7 +26,7 @@ export MLFLOW_DISABLE_TELEMETRY := true
 export DO_NOT_TRACK := 1
 export GX_ANALYTICS_ENABLED := false
 
-.PHONY: help run init status check train serve monitor replay demo ui test ci-report release rollback docs-check faults lint soak tables bench debian dist publish audit images images-push lock clean
+.PHONY: help run init status check train serve monitor replay demo ui test ci-report release rollback docs reference tour docs-check faults lint soak tables bench debian dist publish audit images images-push lock clean
 
 help:  ## This list
 	@echo 'make <target> [USE_CASE=flights] [PORT=...]'
@@ -85,8 +85,17 @@ release: $(INSTALLED)  ## In CI: promote what waits, for whoever let the deploym
 rollback: $(INSTALLED)  ## Back to the version before (REASON=)
 	@python -m pipelines.rollback --use-case '$(USE_CASE)' --reason "$$REASON"
 
+docs: $(INSTALLED)  ## The site, build/site/index.html; a broken link or a warning fails
+	@python -m docs.site.build
+
+reference: $(INSTALLED)  ## Write docs/reference and the JSON schema of a use case from the code
+	@python -m docs.site.reference
+
+tour: $(INSTALLED)  ## Walk docs/tutorial.md in an empty home: its commands, and what they say
+	@python -m docs.site.tour
+
 docs-check: $(INSTALLED)  ## Every command of the documents, also those that take minutes
-	@FOURCYCLE_DOCS=full OMP_NUM_THREADS=1 pytest -v -rs tests/system/test_docs.py
+	@FOURCYCLE_DOCS=full OMP_NUM_THREADS=1 pytest -v -rs tests/system/test_docs.py tests/docs/test_tour.py
 
 faults: $(INSTALLED)  ## Every race and kill in full count (make test runs a few)
 	@FOURCYCLE_FAULT_ROUNDS=full OMP_NUM_THREADS=1 pytest -n 2 tests/faults tests/pipelines/model/test_own_class.py

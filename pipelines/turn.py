@@ -173,9 +173,7 @@ def _facts(
         "version": f"{version.version} of {workspace.model_name}, stage {version.stage}",
         "prediction": json.dumps(sent.example)[:400],
         "traffic": f"{count(sent.rows)} rows {fresh}",
-        **errors_plot(
-            workspace.use_case, workspace.settings, workspace.experiment_id, run
-        ),
+        **errors_plot(workspace.use_case, workspace.settings, workspace.experiment_id, run),
     }
 
 

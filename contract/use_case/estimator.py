@@ -31,10 +31,15 @@ class Range(Section):
     """A searched parameter: an interval or a list of choices."""
 
     low: float | None = None
+    """Smallest value that is tried."""
     high: float | None = None
+    """Largest value that is tried."""
     log: bool = False
+    """Whether small values are tried as finely as large ones."""
     integer: bool = False
+    """Whether only whole numbers are tried."""
     choices: tuple[Scalar, ...] | None = None
+    """The values that are tried, in place of `low` and `high`."""
 
     @model_validator(mode="after")
     def _interval_or_choices(self) -> Self:
@@ -53,9 +58,13 @@ class Estimator(Section):
     """
 
     path: str = Field(pattern=r"^([\w.]+\.\w+|\w+:\w+)$")
+    """A scikit-learn class by its path, or `file:Class` in a file beside the use case."""
     parameters: dict[str, Parameter] = {}
+    """Its arguments; those left out have their own defaults."""
     search: dict[str, Range] = {}
+    """What `tune` tries for some of them."""
     seed: int = 0
+    """Random state of fitting and tuning."""
 
     @property
     def kind(self) -> str:

@@ -41,20 +41,35 @@ class Column(Section):
     """One column, as everybody who handles it must know it."""
 
     type: ColumnType
+    """What its values are."""
     description: str = ""
+    """What it means, for people: in the API's documentation, the model card and `datasets`."""
     unit: str = ""
+    """Unit of its values; of a timestamp given as a number `s`, `ms`, `us` or `ns`."""
     nullable: bool = False
+    """Whether a value may be missing."""
     min: float | None = None
+    """Smallest value that is expected; a row below it goes to quarantine."""
     max: float | None = None
+    """Largest value that is expected; a row above it goes to quarantine."""
     categories: tuple[str, ...] | None = None
+    """The words that are expected; with `unseen: reject` a row with another is set apart."""
     encode: Encoding | None = None
+    """How words become numbers; left out, as the estimator knows them, else one-hot."""
     max_categories: int | None = Field(default=None, ge=2, le=1000)
+    """How many words get a code of their own at most; the rarer ones share one."""
     unseen: Literal["allow", "reject"] = "allow"
+    """What the service does with a word that training did not see."""
     out_of_range: Literal["allow", "reject"] = "allow"
+    """What the service does with a value below `min` or above `max`."""
     personal: bool = False
+    """Whether it is about a person; the log then holds a keyed hash."""
     log: Logged | None = None
+    """What of it the log holds; left out, `hash` for a personal column and else `keep`."""
     parts: tuple[Part, ...] = ()
+    """Parts of a time that the model sees, in the use case's zone: a feature for each."""
     feature: bool = True
+    """Whether the model sees the column as it is; `no` where only parts or derived columns count."""
 
     def named_parts(self, name: str) -> list[tuple[str, Part]]:
         """The declared parts of the column, which is called `name`, each with its own name."""
@@ -88,25 +103,35 @@ class Expectation(Section):
     """Any Great Expectations expectation by its class name, with its own arguments."""
 
     expectation: str = Field(pattern=r"^Expect[A-Za-z]+$")
+    """The class name of a Great Expectations expectation."""
     severity: Literal["critical", "warning"] = "warning"
+    """Whether its failure stops the run or is only reported."""
     arguments: dict[str, object] = {}
+    """Its arguments, as Great Expectations names them."""
 
 
 class Validation(Section):
     """How much bad data a delivery may hold."""
 
     min_rows: int = Field(default=100, ge=1)
+    """Rows that a delivery needs at least."""
     max_quarantined_share: float = Field(default=0.01, ge=0, le=1)
+    """Share of rows in quarantine above which the run stops."""
 
 
 class TimeSplit(Section):
     """Train on the past, hold out the newest labelled slice. Bounds are [from, until)."""
 
     by: Literal["time"]
+    """Split by event time."""
     train_from: date | None = None
+    """First day of training; left out, the first there is."""
     train_until: date | None = None
+    """First day after training, and first day of the holdout."""
     holdout_until: date | None = None
+    """First day after the holdout; left out, the holdout ends with the newest row."""
     holdout_share: float = Field(default=0.2, gt=0, lt=1)
+    """Share of the newest rows that is held out where `train_until` is left out."""
 
     @model_validator(mode="after")
     def _in_order(self) -> Self:
@@ -120,17 +145,24 @@ class GroupSplit(Section):
     """Whole groups go to one side, drawn by a hash of the group; the share is of groups, about."""
 
     by: Literal["group"]
+    """Split by group."""
     column: str
+    """The column whose equal values stay together."""
     holdout_share: float = Field(default=0.2, gt=0, lt=1)
+    """Share of groups that is held out, about."""
     seed: int = 0
+    """Another number draws other groups."""
 
 
 class RandomSplit(Section):
     """Rows drawn by a seeded hash of their key, so each stays on its side; the share is about."""
 
     by: Literal["random"]
+    """Split by chance."""
     holdout_share: float = Field(default=0.2, gt=0, lt=1)
+    """Share of rows that is held out, about."""
     seed: int = 0
+    """Another number draws other rows."""
 
 
 Split = Annotated[TimeSplit | GroupSplit | RandomSplit, Field(discriminator="by")]
@@ -140,8 +172,11 @@ class Evaluation(Section):
     """What is measured on the holdout. The first metric decides, tunes and is shown first."""
 
     metric: str
+    """The metric that decides, tunes and is shown first."""
     slices: tuple[str, ...] = ()
+    """Columns whose values are measured one by one."""
     resamples: int = Field(default=1000, ge=100, le=100_000)
+    """Bootstrap resamples behind each interval."""
 
 
 class Gates(Section):
@@ -152,14 +187,23 @@ class Gates(Section):
     """
 
     minimum: dict[str, float] = {}
+    """Metrics and the least that a version must reach; with no limit at all it must beat the baseline."""
     maximum: dict[str, float] = {}
+    """Metrics and the most that they may be."""
     min_rows: int = Field(default=100, ge=2)
-    min_class_rows: int = Field(default=10, ge=0, description="holdout rows of the rarest class")
+    """Holdout rows that the decision needs."""
+    min_class_rows: int = Field(default=10, ge=0)
+    """Holdout rows of the rarest class that it needs; 0: not asked."""
     margin: float = Field(default=0.01, ge=0, allow_inf_nan=False)
+    """How much worse than the champion a version may be, in the unit of the main metric."""
     slice_margin: float = Field(default=0.03, ge=0, allow_inf_nan=False)
+    """The same for a slice."""
     slice_min_rows: int = Field(default=200, ge=2)
+    """Rows from which a slice has a veto."""
     max_latency_ms: float = Field(default=50, gt=0, allow_inf_nan=False)
+    """Largest 99th percentile of the time for one row, milliseconds."""
     max_size_mb: float = Field(default=200, gt=0, allow_inf_nan=False)
+    """Largest size of what is served, megabytes."""
 
     @property
     def limited(self) -> bool:
@@ -178,20 +222,35 @@ class Monitoring(Section):
     """
 
     reference_rows: int = Field(default=10_000, ge=100)
+    """Rows of the training sample that is frozen with a version to compare with."""
     every: Literal["day", "week", "month"] = "month"
+    """Length of the declared window."""
     min_rows: int = Field(default=200, ge=1)
+    """Rows that a window needs to be judged."""
     effect_limit: float = Field(default=0.1, gt=0, lt=1)
+    """Distance from which a column may count as drifted."""
     effect_limits: dict[str, Annotated[float, Field(gt=0, le=1)]] = {}
+    """Limits of single columns, or of `prediction` and `label`."""
     alpha: float = Field(default=0.01, gt=0, lt=1)
+    """False discovery rate over all columns of a window."""
     alarm_windows: int = Field(default=2, ge=1)
+    """In how many of the last windows a signal must be seen for an alarm."""
     of_last: int = Field(default=3, ge=1)
+    """How many windows are looked back at."""
     cool_down: int = Field(default=3, ge=0)
+    """Windows without a second alarm of the same signal."""
     min_labels: int = Field(default=100, ge=2)
+    """Labels that a judgement of performance needs."""
     min_label_coverage: float = Field(default=0.5, gt=0, le=1)
+    """Share of a window's rows that must have their label."""
     performance_margin: float = Field(default=0.02, ge=0, allow_inf_nan=False)
+    """Fall of the main metric that is accepted, in its unit."""
     slices: tuple[str, ...] | None = None
+    """Columns whose values are shown one by one; left out, those of `evaluation`."""
     retrain_on: tuple[Signal, ...] = ("performance",)
+    """Signals that start a retraining."""
     alert_on: tuple[Signal, ...] = get_args(Signal)
+    """Signals that people are told of."""
 
     @model_validator(mode="after")
     def _enough_windows(self) -> Self:
@@ -210,11 +269,17 @@ class Retraining(Section):
     """
 
     window_days: int = Field(default=365, ge=1)
+    """How far back labelled answers are learned from, days."""
     min_labels: int = Field(default=1000, ge=1)
+    """New labelled rows that a retraining needs."""
     cool_down_days: float = Field(default=7, ge=0, allow_inf_nan=False)
+    """Shortest time between two retrainings, days."""
     max_label_shift: float = Field(default=0.2, gt=0, le=1)
+    """Distance of new labels from old ones above which a person must look."""
     max_key_share: float = Field(default=0.5, gt=0, le=1)
+    """Share of labels from one API key above which a person must look."""
     max_hours: float = Field(default=6, gt=0, allow_inf_nan=False)
+    """How long a retraining may hold its lease, hours."""
 
 
 # Of those due at once, in this order.
@@ -231,15 +296,25 @@ class Schedule(Section):
     """
 
     feedback: str | None = None
+    """When label files are imported."""
     pipeline: str | None = None
+    """When rows are collected and a version is trained."""
     monitor: str | None = None
+    """When windows are judged."""
     retrain: str | None = None
+    """When the verdicts are asked whether to train again."""
     maintain: str | None = None
+    """When tables are compacted and old rows end."""
     labels: str | None = Field(default=None, pattern=r"\.(csv|parquet)$")
+    """Files that the import reads: a pattern, from the folder of the use case's tables."""
     look_back: int | None = Field(default=None, ge=1, le=1000)
+    """How many ended windows are looked at again for late labels."""
     attempts: int = Field(default=3, ge=1, le=20)
+    """Tries of a job in a row before it counts as failed."""
     retry_s: float = Field(default=60, gt=0, allow_inf_nan=False)
+    """Shortest time between two tries, seconds; it doubles with each."""
     deadline_s: float = Field(default=3600, gt=0, allow_inf_nan=False)
+    """How long a job may take, seconds."""
 
     @property
     def jobs(self) -> dict[Job, str]:
@@ -268,12 +343,14 @@ class Serving(Section):
     """How the service may run a version."""
 
     allow_sklearn: bool = False
+    """Whether a pipeline that can't be compiled may be served by scikit-learn itself."""
 
 
 class Privacy(Section):
     """How long predictions and feedback are kept, days; None: for ever. docs/feedback.md."""
 
     retention_days: int | None = Field(default=None, ge=1)
+    """Days that predictions and feedback are kept; left out, for ever."""
 
 
 class Release(Section):
@@ -285,49 +362,83 @@ class Release(Section):
     """
 
     approval: Literal["auto", "manual"] = "auto"
+    """Whether a version that passed goes live by itself or waits for a person."""
     self_approval: bool = False
+    """Whether the one who trained it may approve it."""
     unproven: bool = False
-    check_s: float = Field(default=60, gt=0, description="deadline of the release check, seconds")
+    """Whether names that an environment claims will do, without a sign-in."""
+    check_s: float = Field(default=60, gt=0)
+    """Deadline of the release check, seconds."""
 
 
 class Card(Section):
     """What the model card says and no computation can know."""
 
     intended_use: str = ""
+    """What the model is made for."""
     out_of_scope: str = ""
+    """What it must not be used for."""
     limits: tuple[str, ...] = ()
+    """What a user must know of it, one sentence each."""
 
 
 class UseCase(Section):
     """A prediction problem: data, model, gates and operation in one frozen value."""
 
     name: Name
+    """Name of the registered model, of the experiments and of the folder of tables."""
     title: str
+    """The same for people, as a short headline."""
     description: str = ""
+    """What is predicted from what, in a sentence."""
     owner: str = ""
+    """Who answers for it: a mail address or a team."""
     task: Task
+    """What kind of answer is asked for."""
     source: Source
+    """Where rows come from: exactly one of `python`, `csv`, `parquet`, `json`, `sql`, `delta`."""
     keys: tuple[str, ...]
+    """The columns that together name a row, or the word row_hash: the hash of its cells does."""
     event_time: str | None = None
+    """The column that says when what a row describes happened."""
     time_zone: str = "UTC"
+    """The clock by which times without an offset are read and days begin."""
     target: str
+    """The column that is predicted."""
     weight: str | None = None
+    """The column that says how much a row counts in training."""
     positive: Scalar | None = None
+    """The value of the target that counts as yes; `binary` alone."""
     columns: dict[str, Column]
+    """Every column with its type; those that are nothing else are the model's inputs."""
     derived: dict[str, Derived] = {}
+    """Columns that are computed from others, the same in training and in every answer."""
     expectations: tuple[Expectation, ...] = ()
+    """More expectations than follow from the columns."""
     validation: Validation = Validation()
+    """How much bad data a delivery may hold."""
     split: Split
+    """Which rows are learned from and which are held out."""
     estimator: Estimator
+    """What learns."""
     evaluation: Evaluation
+    """What is measured on the holdout."""
     gates: Gates = Gates()
+    """What a version must reach before it may answer users."""
     release: Release = Release()
+    """Who lets a version reach Production."""
     monitoring: Monitoring = Monitoring()
+    """How a window of answers is judged."""
     retraining: Retraining = Retraining()
+    """When and on what a retraining may run."""
     schedule: Schedule = Schedule()
+    """When each job runs, by cron expressions; a job that is left out does not run."""
     serving: Serving = Serving()
+    """How the service may run a version."""
     privacy: Privacy = Privacy()
+    """How long answers are kept."""
     card: Card = Card()
+    """What the model card says and no computation can know."""
 
     @field_validator("columns")
     @classmethod

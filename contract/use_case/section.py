@@ -4,6 +4,11 @@ from pydantic import BaseModel, ConfigDict
 
 
 class Section(BaseModel):
-    """A section of the file: immutable, and a stranger among its keys is an error."""
+    """A section of the file: immutable, and a stranger among its keys is an error.
 
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=False)
+    The text under each key is its description, in the reference and in an editor.
+    """
+
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", strict=False, use_attribute_docstrings=True
+    )

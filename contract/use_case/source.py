@@ -26,14 +26,18 @@ class Sql(Section):
     """Rows of a query; the URL is SQLAlchemy's, `${NAME}` in it is read from the environment."""
 
     url: str
+    """SQLAlchemy's address of a database; `${NAME}` in it is read from the environment."""
     query: str
+    """The query whose rows are read."""
 
 
 class Delta(Section):
     """A Delta table, at its newest version unless one is named."""
 
     path: str
+    """Folder or address of a Delta table."""
     version: int | None = Field(default=None, ge=0)
+    """The table version that is read; left out, the newest."""
 
 
 class CsvFormat(Section):
@@ -44,13 +48,21 @@ class CsvFormat(Section):
     """
 
     delimiter: str = Field(default=",", pattern=r"^[^\r\n\"\w]$")
+    """What stands between cells."""
     decimal: Literal[".", ","] = "."
+    """The sign of decimals."""
     thousands: str | None = Field(default=None, pattern=r"^[^\w\r\n\"+-]$")
+    """The sign that groups thousands; left out, there is none."""
     encoding: str = "utf-8"
+    """How the file's bytes are text, by Python's names."""
     null_values: tuple[str, ...] = ()
+    """Words that mean a missing value, beside the empty cell."""
     true_values: tuple[str, ...] = ()
+    """Words that mean yes, beside `true`."""
     false_values: tuple[str, ...] = ()
+    """Words that mean no, beside `false`."""
     timestamp_format: str | None = None
+    """How times are written, by Python's strptime; left out, ISO 8601."""
 
     @field_validator("null_values", "true_values", "false_values", mode="before")
     @classmethod
@@ -119,6 +131,7 @@ class Csv(CsvFormat):
     """A CSV file with a line of names: a path alone, or with how it is written."""
 
     path: str
+    """A file, a folder, or a pattern such as `in/*.csv`."""
 
 
 EXPECTED_UNITS = {unit: timedelta(**{f"{unit}s": 1}) for unit in ("minute", "hour", "day", "week")}
@@ -135,14 +148,23 @@ class Source(Section):
     model_config = ConfigDict(validate_by_name=False, serialize_by_alias=True)
 
     python: str | None = Field(default=None, pattern=r"^[\w.]+:\w+$")
+    """A function that returns a data frame, as `module:function`."""
     csv: Csv | None = None
+    """A CSV file: a path alone, or a section that says how it is written."""
     parquet: str | None = None
+    """A Parquet file, a folder or a pattern."""
     json_lines: str | None = Field(default=None, alias="json")
+    """A file of JSON lines, a folder or a pattern."""
     sql: Sql | None = None
+    """A query of a database."""
     delta: Delta | None = None
+    """A Delta table."""
     since: str | None = None
+    """A column: only rows at or after the newest that is known are read."""
     late_duplicates: Literal["quarantine", "replace"] = "quarantine"
+    """Whether a row whose key is known is set apart or takes the old one's place."""
     expect_every: str | None = None
+    """How old the newest delivery may be before people are told."""
     folder: str = Field(default="", exclude=True, description="folder of the file, set when read")
 
     @field_validator("csv", mode="before")
