@@ -69,7 +69,7 @@ class Column(Section):
     parts: tuple[Part, ...] = ()
     """Parts of a time that the model sees, in the use case's zone: a feature for each."""
     feature: bool = True
-    """Whether the model sees the column as it is; `no` where only parts or derived columns count."""
+    """Whether the model sees the column as it is, beside what is computed from it."""
 
     def named_parts(self, name: str) -> list[tuple[str, Part]]:
         """The declared parts of the column, which is called `name`, each with its own name."""
@@ -187,7 +187,7 @@ class Gates(Section):
     """
 
     minimum: dict[str, float] = {}
-    """Metrics and the least that a version must reach; with no limit at all it must beat the baseline."""
+    """Metrics and the least that a version must reach; without any limit, the baseline."""
     maximum: dict[str, float] = {}
     """Metrics and the most that they may be."""
     min_rows: int = Field(default=100, ge=2)
