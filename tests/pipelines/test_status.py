@@ -49,7 +49,7 @@ def both(turned: Turned, tmp_path_factory: pytest.TempPathFactory) -> Iterator[P
         (folder / "calm").mkdir()
         made.register(folder / "calm", calm)  # a store of its own: its package is what is needed
         package = (folder / "calm/package").as_uri()
-        client, settings = workspace.client, read_settings()
+        client, settings = workspace.client, workspace.settings  # MLflow names the other store
         client.create_registered_model("calm")
         theirs = MlflowClient(f"sqlite:///{folder}/calm/mlflow.db")
         tags = theirs.get_model_version("calm", "1").tags
@@ -102,7 +102,7 @@ def test_both_stand_as_they_are(here: Path, capsys: pytest.CaptureFixture[str]) 
     }
     live, verdict = bad["live"], bad["verdict"]
     assert isinstance(live, dict) and isinstance(verdict, dict)
-    assert live["version"] == champion.version
+    assert live["version"] == str(champion.version)
     assert live["why"].startswith("the gate passed")
     assert (verdict["state"], verdict["window"][:10]) == ("DRIFT", "2024-02-02")
     assert "roc_auc" in verdict["reason"]
