@@ -6,6 +6,7 @@ from datetime import timedelta
 
 import pyarrow as pa
 from deltalake import DeltaTable
+from deltalake.exceptions import CommitFailedError
 from deltalake.fs import DeltaStorageHandler
 from pyarrow.fs import FileType
 
@@ -18,6 +19,13 @@ OPERATIONS = frozenset({"OPTIMIZE", "VACUUM START", "VACUUM END", "SET TBLPROPER
 NAMED: tuple[TableName, ...] = ("raw", "quarantine", "training", "holdout", "labelled")
 
 
+# Of tables that grow by small commits: commits between two check points of the log, which whoever
+# opens the table reads one by one, and commits after which their files are merged.
+CHECKPOINT_COMMITS = 20
+MERGE_COMMITS = 50
+MERGED_BYTES = 16 * 2**20  # larger files are left to `compact`: merging takes seconds at most
+
+
 def properties(name: TableName) -> dict[str, str]:
     """What a table is created with: where versions are named, a log that is never cut.
 
@@ -27,6 +35,12 @@ def properties(name: TableName) -> dict[str, str]:
     if name not in NAMED:
         return {}
     return {"delta.enableExpiredLogCleanup": "false", "delta.dataSkippingNumIndexedCols": "0"}
+
+
+def properties_when_made(name: TableName) -> dict[str, str]:
+    """Those, and for tables that grow by small commits check points more often than by default."""
+    often = {} if name in NAMED else {"delta.checkpointInterval": str(CHECKPOINT_COMMITS)}
+    return properties(name) | often
 
 
 def set_properties(table: DeltaTable, name: TableName) -> None:
@@ -48,6 +62,22 @@ def compact(table: DeltaTable) -> Compaction:
     """Write small files of a partition into large ones; the old files stay until a vacuum."""
     done = table.optimize.compact(max_concurrent_tasks=1)  # one partition in memory at a time
     return Compaction(int(done["numFilesRemoved"]), int(done["numFilesAdded"]))
+
+
+def merge(table: DeltaTable, before: int) -> bool:
+    """Merge the small files of a table that whoever committed made grow past a MERGE_COMMITS-th
+    version; whether that was so. `before` is the version before his commits.
+
+    Several writers need not agree: each version is made by one of them. Where another changes the
+    same files meanwhile nothing is merged until the next time.
+    """
+    if before // MERGE_COMMITS == table.version() // MERGE_COMMITS:
+        return False
+    try:
+        table.optimize.compact(max_concurrent_tasks=1, target_size=MERGED_BYTES)
+    except CommitFailedError:
+        return False
+    return True
 
 
 def vacuum(table: DeltaTable, retention: timedelta, keep_versions: Collection[int]) -> int:

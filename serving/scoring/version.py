@@ -68,7 +68,7 @@ def load_version(
             read, declared = ", ".join(scorer.features), ", ".join(use_case.features)
             raise Refused(f"its scorer reads {read}, and its use case declares {declared}.")
         return ServedVersion(name, version, digest, use_case, scorer, _golden(folder))
-    except (FourcycleError, OSError, ValueError, KeyError, TypeError) as error:
+    except (FourcycleError, OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise Refused(f"Version {version} of {name} can't be served: {error}") from error
 
 
