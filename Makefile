@@ -75,7 +75,7 @@ soak: $(INSTALLED)  ## Ten minutes of load with promotions: nothing may grow
 tables: $(INSTALLED)  ## Made tables of 2 million rows, 300 columns, 60 classes: time and memory of each step
 	@FOURCYCLE_TABLES=full python -m benchmarks.tables
 
-bench: $(INSTALLED)  ## Measure: BENCH=pipeline, serving, overload, logging, scorer, gate, monitoring, detectors
+bench: $(INSTALLED)  ## Measure: BENCH=pipeline, serving, overload, logging, commits, registry, scorer, gate, monitoring, detectors
 	@python -m 'benchmarks.$(BENCH)'
 
 lock: $(INSTALLED)  ## Resolve pyproject.toml anew into requirements.lock

@@ -88,7 +88,8 @@ class BrokenCsv:
         numbers = np.setdiff1d(
             np.arange(cells.num_rows + len(ragged)), [b.row for b in ragged], assume_unique=True
         )
-        reasons = dict.fromkeys(np.flatnonzero(_repeats(cells, names)), "the line of names again")
+        again = np.flatnonzero(_repeats(cells, names)).tolist()
+        reasons: dict[int, str] = dict.fromkeys(again, "the line of names again")
         columns: dict[str, pa.ChunkedArray] = {}
         for name in (n for n in dict.fromkeys(names) if n in wanted):
             places = [at for at, other in enumerate(names) if other == name]

@@ -12,7 +12,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -25,6 +25,7 @@ from contract.errors import FourcycleError
 from contract.names import SCORER_DIR
 from contract.settings import read_settings
 from contract.store.ledger import read_entries, state_after
+from contract.store.tables import Tables
 from contract.use_case.loader import load_use_case
 from pipelines.forget import forget
 from pipelines.maintain import maintain
@@ -191,6 +192,7 @@ def world(shop: Shop, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Worl
         small_disk(home / "disk", 8) as disk,
     ):
         registry = register(client_of(home), "pairs", home)
+        registry = replace(registry, tables=Tables(store.root, "pairs"))
         case = Case(own, home, registry, use_case)
         settings = {
             "root": store.root,
@@ -203,6 +205,7 @@ def world(shop: Shop, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Worl
         # The first version is live before anything is served.
         first = World(case, None, store, disk, clock)  # type: ignore[arg-type]
         a_promotion(first)
+        case.warm()
         with running(use_case, own.uri, home, before, **settings) as service:
             world = World(case, service, store, disk, clock)
             world.numbers = first.numbers

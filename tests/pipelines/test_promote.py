@@ -183,6 +183,20 @@ def test_a_champion_whose_package_is_gone_is_taken_out_as_the_gate_says(folder: 
     assert opponent_of(workspace, challenger) is None  # the gate measures it by itself
 
 
+def test_history_prints_the_newest_moves_or_all(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(history, "NEWEST", 1)
+    history.main("penguins")
+    newest = capsys.readouterr().err
+    history.main("penguins", every="yes")
+    every = capsys.readouterr().err
+    assert ("register" in every, "promote" in every) == (True, True)
+    assert ("register" in newest, "promote" in newest) == (True, False)
+    assert "earlier moves: --all yes prints them" in newest
+    assert "earlier moves" not in every
+
+
 def test_there_is_nothing_to_go_back_to(folder: Path) -> None:
     with pytest.raises(BadInput, match="no previous version"):
         rollback.main("penguins")
