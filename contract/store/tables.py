@@ -159,7 +159,8 @@ class Tables:
             )
         except CommitFailedError:
             return self._holds(name, rows, number)
-        upkeep.merge(table, before)
+        if upkeep.is_due(before, table.version()):
+            upkeep.merge(table)
         return True
 
     def _holds(self, name: TableName, rows: pa.Table, number: int) -> bool:

@@ -1,16 +1,19 @@
 """Upkeep of a Delta table beside its readers and writers: small files, unused files, old log."""
 
+import logging
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import timedelta
 
 import pyarrow as pa
 from deltalake import DeltaTable
-from deltalake.exceptions import CommitFailedError
+from deltalake.exceptions import DeltaError
 from deltalake.fs import DeltaStorageHandler
 from pyarrow.fs import FileType
 
 from contract.names import TableName
+
+logger = logging.getLogger(__name__)
 
 # Commits of these kinds change no row.
 OPERATIONS = frozenset({"OPTIMIZE", "VACUUM START", "VACUUM END", "SET TBLPROPERTIES"})
@@ -64,20 +67,23 @@ def compact(table: DeltaTable) -> Compaction:
     return Compaction(int(done["numFilesRemoved"]), int(done["numFilesAdded"]))
 
 
-def merge(table: DeltaTable, before: int) -> bool:
-    """Merge the small files of a table that whoever committed made grow past a MERGE_COMMITS-th
-    version; whether that was so. `before` is the version before his commits.
+def is_due(before: int, after: int) -> bool:
+    """Whether who made the versions after `before` up to `after` is to merge small files.
 
-    Several writers need not agree: each version is made by one of them. Where another changes the
-    same files meanwhile nothing is merged until the next time.
+    Each version is made by one writer, so they need not agree.
     """
-    if before // MERGE_COMMITS == table.version() // MERGE_COMMITS:
-        return False
+    return before // MERGE_COMMITS != after // MERGE_COMMITS
+
+
+def merge(table: DeltaTable) -> None:
+    """Merge the small files of a table, for who reads it; it can wait and holds no writer up.
+
+    Where another changes the same files meanwhile, or the store fails, they stay until next time.
+    """
     try:
         table.optimize.compact(max_concurrent_tasks=1, target_size=MERGED_BYTES)
-    except CommitFailedError:
-        return False
-    return True
+    except (DeltaError, OSError) as error:
+        logger.info("small files of %s not merged: %s", table.table_uri, error)
 
 
 def vacuum(table: DeltaTable, retention: timedelta, keep_versions: Collection[int]) -> int:

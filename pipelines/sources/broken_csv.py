@@ -92,17 +92,9 @@ class BrokenCsv:
         reasons: dict[int, str] = dict.fromkeys(again, "the line of names again")
         columns: dict[str, pa.ChunkedArray] = {}
         for name in (n for n in dict.fromkeys(names) if n in wanted):
-            places = [at for at, other in enumerate(names) if other == name]
-            first = cells.column(places[0])
-            for other in places[1:]:
-                why = f"column {name!r} stands twice in the file, and says two things here"
-                reasons |= dict.fromkeys(_differ(first, cells.column(other)), why)
-            columns[name], strange = _decoded(first)
-            why = (
-                f"column {name!r} is not written in {self.form.encoding}; if the file is, "
-                "declare how, e.g. csv: {encoding: latin-1}"
-            )
-            reasons |= dict.fromkeys(strange, why)
+            same = [cells.column(at) for at, other in enumerate(names) if other == name]
+            columns[name], unread = self._column(name, same)
+            reasons |= unread
         good = np.setdiff1d(np.arange(cells.num_rows), list(reasons), assume_unique=True)
         broken = [*ragged, *(BrokenRow(int(numbers[at]), why) for at, why in reasons.items())]
         return ReadRows(
@@ -110,6 +102,19 @@ class BrokenCsv:
             numbers[good].tolist(),
             sorted(broken, key=lambda one: one.row),
         )
+
+    def _column(
+        self, name: str, same: Sequence[pa.ChunkedArray]
+    ) -> tuple[pa.ChunkedArray, dict[int, str]]:
+        """The texts of all columns of one name, and why rows have none, by their places."""
+        twice = f"column {name!r} stands twice in the file, and says two things here"
+        reasons = {row: twice for other in same[1:] for row in _differ(same[0], other)}
+        texts, strange = _decoded(same[0])
+        foreign = (
+            f"column {name!r} is not written in {self.form.encoding}; if the file is, declare "
+            "how, e.g. csv: {encoding: latin-1}"
+        )
+        return texts, reasons | dict.fromkeys(strange, foreign)
 
     def lines(self, rows: Collection[int]) -> dict[int, int]:
         """The line where each of these rows begins, from 1; fields may hold line breaks."""

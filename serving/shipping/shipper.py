@@ -9,7 +9,7 @@ quarantine stays when its rows are in the table: what others leave makes room fo
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from pathlib import Path
 
 import pyarrow as pa
@@ -169,20 +169,15 @@ class Shipper:
         self._merge(intake, before)
 
     def _merge(self, intake: ExactlyOnceWriter, before: int) -> None:
-        """Keep small files few, for who reads the table; it can wait, and holds nothing up."""
+        """Keep small files few; not while this host forgets or maintains."""
         version = int(intake.table.version())
-        try:
-            with (
-                locked(self.merging, lambda: Busy("Files are merged or deleted just now."))
-                if self.merging
-                else nullcontext()
-            ):
-                if upkeep.merge(intake.table, before):
-                    intake.settle(range(version + 1, int(intake.table.version()) + 1))
-        except Busy:  # this host forgets or maintains just now
+        if not upkeep.is_due(before, version):
             return
-        except Exception as error:  # whatever the store says, the rows are there
-            logger.warning("small files of %s not merged: %s", self.kind.table, error)
+        busy = Busy("Files are merged or deleted just now.")
+        alone = locked(self.merging, lambda: busy) if self.merging else nullcontext()
+        with suppress(Busy), alone:
+            upkeep.merge(intake.table)
+            intake.settle(range(version + 1, int(intake.table.version()) + 1))
 
     def _split(
         self,
