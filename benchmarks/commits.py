@@ -16,6 +16,7 @@ from typing import Annotated
 
 import typer
 
+from contract.names import TableName
 from contract.store.tables import Tables
 from contract.use_case.loader import parse_use_case
 from contract.use_case.model import UseCase
@@ -41,7 +42,7 @@ split: {by: random}
 estimator: {path: sklearn.linear_model.LogisticRegression}
 evaluation: {metric: roc_auc}
 """
-NAME = "predictions"
+NAME: TableName = "predictions"
 ROWS = 20  # of a commit
 AT_ONCE = 50  # commits whose median is one figure
 READS = 9
