@@ -53,6 +53,8 @@ class FeedbackImported(Result):
         )
 
 
+# What a quarantined row says beside itself; rows of older releases have no line.
+BESIDE = ["received_time", "line"]
 # Never reused: only a look at the source tells whether it has something new.
 STEP = Step("feedback", FeedbackImported, cached=False)
 
@@ -72,20 +74,21 @@ def _feedback(workspace: Workspace, source: str, query: str, now: datetime) -> F
     use_case, tables = workspace.use_case, workspace.tables
     pseudonymiser = Pseudonymiser.of(use_case, workspace.settings.log_secret.get_secret_value())
     with working("reading the labels"):
-        rows = read_labels(source, query, use_case)
-    found = statements(rows, use_case, pseudonymiser, now)
+        read = read_labels(source, query, use_case)
+    found = statements(read.rows, use_case, pseudonymiser, now)
+    refused = read.placed(found.refused)
     sorted_out = sort_out(found, tables)
     add(tables, "feedback", found.rows.filter(pa.array(sorted_out != "repeated")))
     # A database's address may hold a password.
     where = "database" if query else source
-    _quarantine(tables, refusal_rows(found.refused, where, use_case, pseudonymiser, now))
+    _quarantine(tables, refusal_rows(refused, where, use_case, pseudonymiser, now))
     left = waiting(workspace, now)
     fed = FeedbackImported(
-        rows_read=rows.num_rows,
+        rows_read=read.rows.num_rows + len(read.broken),
         rows_new=int((sorted_out == "new").sum()),
         rows_corrected=int((sorted_out == "corrected").sum()),
         rows_repeated=int(np.isin(sorted_out, ["repeated", "confirmed"]).sum()),
-        rows_quarantined=len(found.refused),
+        rows_quarantined=len(refused),
         pending=left.pending,
         overdue=left.overdue,
     )
@@ -140,8 +143,8 @@ def _quarantine(tables: Tables, rows: pa.Table) -> None:
     """Set rows apart, unless the same row of the same source is there already."""
     if tables.exists("feedback_quarantine"):
         earlier = fit_to_schema(tables.read("feedback_quarantine"), rows.schema)
-        hashes = row_hashes(earlier.drop_columns(["received_time"]))
-        fresh = ~np.isin(row_hashes(rows.drop_columns(["received_time"])), hashes)
+        hashes = row_hashes(earlier.drop_columns(BESIDE))
+        fresh = ~np.isin(row_hashes(rows.drop_columns(BESIDE)), hashes)
         rows = rows.filter(pa.array(fresh))
     add(tables, "feedback_quarantine", rows)
 

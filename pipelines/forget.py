@@ -17,6 +17,7 @@ from contract.names import ROW_HASH, TableName
 from contract.settings import Settings
 from contract.store import upkeep
 from contract.store.fingerprint import content_hash
+from contract.store.locks import unmerged
 from contract.store.tables import CONTENT_HASH, Tables
 from contract.use_case.pseudonymisation import Pseudonymiser
 from pipelines.data.retention import delete
@@ -73,8 +74,9 @@ def _forget(workspace: Workspace, subject: Subject) -> Forgotten:
     tables, waiting = workspace.tables, _waiting(workspace.settings, workspace.use_case.name)
     with working("rewriting tables"):
         marked = [version for name in FROZEN for version in _refreeze(workspace, subject, name)]
-        rows = {**_plain_rows(tables, subject), **_logged_rows(tables, subject)}
-        deleted = _drop_files(workspace, subject)
+        with unmerged(workspace.settings, workspace.use_case.name):
+            rows = {**_plain_rows(tables, subject), **_logged_rows(tables, subject)}
+            deleted = _drop_files(workspace, subject)
     marked = sorted(set(marked), key=int)
     done = Forgotten(
         rows={name: n_rows for name, n_rows in rows.items() if n_rows},

@@ -14,11 +14,16 @@ from pipelines.registry.move import settle
 from pipelines.registry.transitions import named
 from pipelines.registry.versions import read_snapshot
 from pipelines.runtime import cli
-from pipelines.runtime.console import console, rows
+from pipelines.runtime.console import console, count, rows
 from pipelines.runtime.workspace import open_releases
+
+NEWEST = 50  # moves that are printed unless all are asked for: a thousand take a second
 
 AtOption = Annotated[
     str, typer.Option(help="Who was champion then, e.g. 2026-05-01T14:00 (UTC unless it says).")
+]
+AllOption = Annotated[
+    str, typer.Option("--all", help=f"yes: print every move; empty: the newest {NEWEST}.")
 ]
 
 
@@ -40,9 +45,11 @@ def main(
     use_case: cli.UseCaseOption = "flights",
     root: cli.RootOption = "",
     at: AtOption = "",
+    every: AllOption = "",
     as_json: cli.JsonOption = "",
 ) -> None:
     """History: print the ledger, verify it, and answer who was champion at a time."""
+    printed = 0 if cli.flag(every) else NEWEST
     workspace = open_releases(use_case, root)
     entries = read_entries(workspace.tables)
     broken = damage(entries, read_snapshot(workspace))
@@ -57,17 +64,20 @@ def main(
     elif answer is not None:
         console().print(f"champion of {workspace.model_name} at {at}: {named(answer)}")
     else:
-        _print(workspace.model_name, entries)
+        _print(workspace.model_name, entries, printed)
     if broken:
         raise Refused(f"The ledger of {workspace.model_name!r} is damaged: {broken}.")
 
 
-def _print(model: str, entries: list[LedgerEntry]) -> None:
+def _print(model: str, entries: list[LedgerEntry], newest: int) -> None:
+    """The newest entries as a table, 0: all, and what is so now."""
     if not entries:
         console().print(f"{model}: no version has moved yet")
         return
     head = ("#", "when", "move", "version", "stage", "who", "why", "champion")
-    rows(f"Moves of {model}", head, [_cells(entry) for entry in entries])
+    rows(f"Moves of {model}", head, [_cells(entry) for entry in entries[-newest:]])
+    if earlier := len(entries[:-newest]) if newest else 0:
+        console().print(f"{count(earlier)} earlier moves: --all yes prints them, --json yes too")
     now = entries[-1].state
     console().print(f"champion: {named(now.champion)}, previous: {named(now.previous)}")
     if not now.champion:

@@ -15,6 +15,7 @@ import typer
 from contract.errors import BadInput
 from contract.names import TableName
 from contract.store import upkeep
+from contract.store.locks import unmerged
 from contract.store.tables import Tables
 from pipelines.data.retention import expire, until_committed
 from pipelines.feedback import waiting
@@ -71,11 +72,12 @@ def maintain(workspace: Workspace, unused: timedelta) -> list[Maintained]:
     pins = pinned_versions(workspace)
     names: tuple[TableName, ...] = get_args(TableName)
     tables = workspace.tables
-    done = [
-        _maintain(tables, name, unused, pins.get(name, set()), expired.get(name, 0))
-        for name in names
-        if tables.exists(name)
-    ]
+    with unmerged(workspace.settings, workspace.use_case.name):
+        done = [
+            _maintain(tables, name, unused, pins.get(name, set()), expired.get(name, 0))
+            for name in names
+            if tables.exists(name)
+        ]
     overdue = waiting(workspace, now).overdue
     return [replace(d, labels_overdue=overdue) if d.table == "feedback" else d for d in done]
 

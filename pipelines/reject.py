@@ -1,16 +1,23 @@
 """Reject: archive a version for good; no pipeline promotes it again."""
 
+import tempfile
+from dataclasses import replace
+from pathlib import Path
+
 import mlflow
 
-from contract.errors import BadInput
+from contract.errors import BadInput, Refused
+from contract.store.ledger import state_after
 from pipelines.gate import VersionOption
 from pipelines.promote import ReasonOption
-from pipelines.registry.move import move, request_of
+from pipelines.registry.fetch import fetch
+from pipelines.registry.move import move, request_of, settle
 from pipelines.registry.versions import Version, challenger_of
 from pipelines.release.notices import tell_waiting
 from pipelines.runtime import cli
 from pipelines.runtime.step import Done, Result, Step, execute
 from pipelines.runtime.workspace import Workspace, open_releases
+from tracking.packages import PackageGone
 from tracking.tags import VERSION_TAG
 
 
@@ -31,14 +38,30 @@ STEP = Step("reject", Rejected, cached=False)
 
 
 def reject(workspace: Workspace, version: Version, reason: str) -> Done[Rejected]:
-    """Staging → Archived, never promoted by a pipeline again."""
+    """Staging → Archived, never promoted by a pipeline again.
+
+    A champion whose package is gone or damaged goes, too: nothing can be compared with it.
+    """
     return execute(workspace, STEP, lambda: _reject(workspace, version, reason))
 
 
 def _reject(workspace: Workspace, version: Version, reason: str) -> Rejected:
     mlflow.set_tag(VERSION_TAG, version.version)
-    moved = move(workspace, request_of(workspace, "reject", version, reason)) is not None
-    return Rejected(version=version.version, moved=moved, why=reason)
+    request = request_of(workspace, "reject", version, reason)
+    if version.version == state_after(settle(workspace)).champion and (why := _unreadable(version)):
+        request = replace(request, why=f"{reason} ({why})", unreadable=True)
+    moved = move(workspace, request) is not None
+    return Rejected(version=version.version, moved=moved, why=request.why)
+
+
+def _unreadable(version: Version) -> str:
+    """Why nobody can load a version any more, as a sentence; "" where it is what was registered."""
+    try:
+        with tempfile.TemporaryDirectory() as into:
+            fetch(version, Path(into))
+    except (PackageGone, Refused) as error:
+        return str(error)
+    return ""
 
 
 def main(

@@ -16,7 +16,7 @@ import typer
 from contract.command import run
 from contract.errors import BadInput, Busy, Unavailable
 from contract.settings import read_settings
-from contract.store.locks import FOREVER, locked
+from contract.store.locks import FOREVER, locked, merging_lock
 from contract.store.tables import Tables
 from serving.log.record import FEEDBACK_FOLDER
 from serving.log.spool import make_folder
@@ -78,6 +78,8 @@ def main(
         )
         tables = Tables(settings.table_root, name)
         ours = shippers(folder, tables, shadow, settings.shared_spools)
+        for one in ours:
+            one.merging = merging_lock(settings, name)
         problem = keep_shipping(ours, settings.ship_every_s, stop)
     if problem:
         raise Unavailable(f"The spool {folder} keeps what could not be shipped: {problem}")

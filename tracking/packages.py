@@ -9,10 +9,14 @@ from contract.errors import Unavailable
 from tracking.store import holds_files
 
 
+class PackageGone(Unavailable):
+    """Nothing stands where the registry says that a package is."""
+
+
 def download(address: str, into: str, version: str, parts: tuple[str, ...] = ("",)) -> Path:
     """Download a package, or parts of it, into a folder; where it lies there.
 
-    Unavailable, without the address, where nothing stands at it. What else goes wrong is MLflow's
+    PackageGone, without the address, where nothing stands at it. What else goes wrong is MLflow's
     to say.
     """
     folder = Path(into)
@@ -29,8 +33,8 @@ def download(address: str, into: str, version: str, parts: tuple[str, ...] = (""
     return folder
 
 
-def _gone(version: str) -> Unavailable:
-    return Unavailable(
+def _gone(version: str) -> PackageGone:
+    return PackageGone(
         f"the package of version {version} is not where the registry says it is: a store that was "
         "moved or copied needs fourcycle relocate, one whose artifacts were removed its backup"
     )

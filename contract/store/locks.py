@@ -8,10 +8,11 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from contract.addresses import SQLITE, sqlite_file
-from contract.errors import Busy
+from contract.errors import Busy, Unavailable
 from contract.settings import Settings
 
 FOREVER = -1.0
+MERGE_WAIT_S = 600  # `maintain` on large tables takes minutes
 
 
 def lock_folder(settings: Settings) -> Path:
@@ -23,6 +24,23 @@ def lock_folder(settings: Settings) -> Path:
         folder = Path(settings.table_root) / ".locks"
     folder.mkdir(parents=True, exist_ok=True)
     return folder
+
+
+def merging_lock(settings: Settings, use_case: str) -> Path:
+    """Held by who merges files of a use case's tables, or deletes them for good: a merge that comes
+    too late would leave the rows in a file that no commit names."""
+    return lock_folder(settings) / f"{use_case}.merging.lock"
+
+
+@contextmanager
+def unmerged(settings: Settings, use_case: str) -> Iterator[None]:
+    """Nobody else on this host merges files of the use case's tables in the block."""
+    busy = Unavailable(
+        f"Files of the tables of {use_case!r} have been merged or deleted by another process for "
+        f"{MERGE_WAIT_S} s; try again later."
+    )
+    with locked(merging_lock(settings, use_case), lambda: busy, MERGE_WAIT_S):
+        yield
 
 
 def store_lock(settings: Settings) -> FileLock:

@@ -21,6 +21,7 @@ from contract.store.exactly_once import ExactlyOnceWriter
 CONTENT_HASH = "content_hash"
 # Of a commit to `raw`: the number of its delivery, and yes where the source brought it.
 BROUGHT, COLLECTED = "delivery", "collected"
+RECENT = 4  # commits that are looked at first; upkeep makes three at a time
 UNSUPPORTED = "Unsupported"  # how deltalake says that a table has a feature which it does not know
 
 
@@ -91,9 +92,14 @@ class Tables:
 
         Where the log remembers nothing but upkeep, the oldest version: it has the same rows.
         """
-        history = self.history(name)
-        changes = (e for e in history if e.get("operation") not in upkeep.OPERATIONS)
-        return int(str(next(changes, history[-1])["version"]))
+        few, whole = RECENT, False
+        while not whole:  # the whole history reads every entry of the log
+            history = self.history(name, few)
+            changes = (e for e in history if e.get("operation") not in upkeep.OPERATIONS)
+            if change := next(changes, None):
+                return int(str(change["version"]))
+            few, whole = few * RECENT, len(history) < few
+        return int(str(history[-1]["version"]))
 
     def schema(self, name: TableName) -> pa.Schema:
         """Columns and types of the newest version; BadInput where there is no table."""
@@ -108,7 +114,7 @@ class Tables:
                 mode="ignore",
                 partition_by=list(partition_by),
                 name=name,
-                configuration=upkeep.properties(name),
+                configuration=upkeep.properties_when_made(name),
                 storage_options=self.options,
             )
         except DeltaError as error:
@@ -135,7 +141,7 @@ class Tables:
         that was looked at. A commit that is reported as failed may have been made all the same, so
         what decides in the end is whose rows stand there.
         """
-        appendable = {"delta.appendOnly": "true"}
+        appendable = {"delta.appendOnly": "true"} | upkeep.properties_when_made(name)
         DeltaTable.create(
             self.uri(name),
             schema=rows.schema,
@@ -148,6 +154,7 @@ class Tables:
         if (table.transaction_version(name) or 0) != number - 1:
             return self._holds(name, rows, number)
         properties = CommitProperties(app_transactions=[Transaction(name, number)])
+        before = table.version()
         held = pa.schema(table.schema().to_arrow()).names
         try:
             write_deltalake(
@@ -160,6 +167,8 @@ class Tables:
             )
         except CommitFailedError:
             return self._holds(name, rows, number)
+        if upkeep.is_due(before, table.version()):
+            upkeep.merge(table)
         return True
 
     def _holds(self, name: TableName, rows: pa.Table, number: int) -> bool:
@@ -230,7 +239,9 @@ class Tables:
         """The texts that the commit of a version (newest: None) carries, its content hash too."""
         wanted = self.version(name) if version is None else int(self.open(name, version).version())
         # The history of a table opened at an old version is numbered wrongly (deltalake 1.6.6).
-        entry = next(e for e in self.open(name).history() if e["version"] == wanted)
+        few = int(self.open(name).version()) - wanted + 1
+        found = (e for limit in (few, None) for e in self.history(name, limit))
+        entry = next(e for e in found if e["version"] == wanted)
         return {key: value for key, value in entry.items() if isinstance(value, str)}
 
     def intact(self, version: TableVersion) -> bool:
@@ -240,9 +251,17 @@ class Tables:
             self.open(version.table, version.version)
         )
 
-    def history(self, name: TableName) -> list[dict[str, object]]:
-        """The commits of a table, newest first."""
-        return list(self.open(name).history())
+    def history(self, name: TableName, limit: int | None = None) -> list[dict[str, object]]:
+        """The commits of a table, newest first; all, or so many.
+
+        deltalake 1.6.6 counts down from the version that was opened, whatever came since.
+        """
+        while True:
+            table = self.open(name)
+            entries, opened = list(table.history(limit)), table.version()
+            table.update_incremental()
+            if table.version() == opened:
+                return entries
 
     def read(
         self,

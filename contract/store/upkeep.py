@@ -1,21 +1,32 @@
 """Upkeep of a Delta table beside its readers and writers: small files, unused files, old log."""
 
+import logging
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import timedelta
 
 import pyarrow as pa
 from deltalake import DeltaTable
+from deltalake.exceptions import DeltaError
 from deltalake.fs import DeltaStorageHandler
 from pyarrow.fs import FileType
 
 from contract.names import TableName
+
+logger = logging.getLogger(__name__)
 
 # Commits of these kinds change no row.
 OPERATIONS = frozenset({"OPTIMIZE", "VACUUM START", "VACUUM END", "SET TBLPROPERTIES"})
 
 # Runs and registered versions name versions of these.
 NAMED: tuple[TableName, ...] = ("raw", "quarantine", "training", "holdout", "labelled")
+
+
+# Of tables that grow by small commits: commits between two check points of the log, which whoever
+# opens the table reads one by one, and commits after which their files are merged.
+CHECKPOINT_COMMITS = 20
+MERGE_COMMITS = 50
+MERGED_BYTES = 16 * 2**20  # larger files are left to `compact`: merging takes seconds at most
 
 
 def properties(name: TableName) -> dict[str, str]:
@@ -27,6 +38,12 @@ def properties(name: TableName) -> dict[str, str]:
     if name not in NAMED:
         return {}
     return {"delta.enableExpiredLogCleanup": "false", "delta.dataSkippingNumIndexedCols": "0"}
+
+
+def properties_when_made(name: TableName) -> dict[str, str]:
+    """Those, and for tables that grow by small commits check points more often than by default."""
+    often = {} if name in NAMED else {"delta.checkpointInterval": str(CHECKPOINT_COMMITS)}
+    return properties(name) | often
 
 
 def set_properties(table: DeltaTable, name: TableName) -> None:
@@ -48,6 +65,25 @@ def compact(table: DeltaTable) -> Compaction:
     """Write small files of a partition into large ones; the old files stay until a vacuum."""
     done = table.optimize.compact(max_concurrent_tasks=1)  # one partition in memory at a time
     return Compaction(int(done["numFilesRemoved"]), int(done["numFilesAdded"]))
+
+
+def is_due(before: int, after: int) -> bool:
+    """Whether who made the versions after `before` up to `after` is to merge small files.
+
+    Each version is made by one writer, so they need not agree.
+    """
+    return before // MERGE_COMMITS != after // MERGE_COMMITS
+
+
+def merge(table: DeltaTable) -> None:
+    """Merge the small files of a table, for who reads it; it can wait and holds no writer up.
+
+    Where another changes the same files meanwhile, or the store fails, they stay until next time.
+    """
+    try:
+        table.optimize.compact(max_concurrent_tasks=1, target_size=MERGED_BYTES)
+    except (DeltaError, OSError) as error:
+        logger.info("small files of %s not merged: %s", table.table_uri, error)
 
 
 def vacuum(table: DeltaTable, retention: timedelta, keep_versions: Collection[int]) -> int:

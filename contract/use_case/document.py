@@ -15,6 +15,9 @@ from contract.errors import BadInput
 
 KEY = "[key]"  # what pydantic calls the name of a member, where that is wrong
 MOST_NODES = 1_000_000  # thousands of columns have some ten thousand
+# PyYAML reads some 20,000 of what commas and lines part in a second, and a service waits for it.
+MOST_PARTS, MOST_SIGNS = 200_000, 8_000_000
+LONGEST_NUMBER = 400  # signs; YAML makes numbers to base 60 of 1:1:1, in the square of their length
 DEPTH = 100
 MERGE = "tag:yaml.org,2002:merge"
 Place = tuple[str, ...]
@@ -56,6 +59,8 @@ def read_file(path: Path) -> str:
 
 def read_document(text: str, name: str) -> Document:
     """The mapping in a text; BadInput names the place of what is no YAML, and a mend."""
+    if len(text) > MOST_SIGNS or text.count(",") + text.count("\n") > MOST_PARTS:
+        raise BadInput(f"{name}: it is far too large for a use case.")
     try:
         loader = _Loader(text)
         node = loader.get_single_node()
@@ -118,6 +123,10 @@ class _Loader(yaml.SafeLoader):
     """A safe loader that refuses what is silently another thing than was written."""
 
     def construct_object(self, node: yaml.Node, deep: bool = False) -> Any:
+        plain = isinstance(node, yaml.ScalarNode) and not node.tag.endswith(":str")
+        if plain and len(node.value) > LONGEST_NUMBER:
+            said = f"a word of {len(node.value):,} signs is no number; quote it if a text is meant"
+            raise _Wrong(None, None, said, node.start_mark)
         try:
             value = super().construct_object(node, deep=deep)
         except ValueError:  # 2013-02-30

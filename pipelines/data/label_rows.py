@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
@@ -17,7 +17,8 @@ from contract.use_case.local_time import NotOneMoment
 from contract.use_case.model import Column, UseCase
 from contract.use_case.pseudonymisation import Pseudonymiser
 from contract.use_case.source import Delta, Source, Sql
-from pipelines.sources import csv
+from pipelines.sources.broken_csv import BrokenCsv, BrokenRow, is_decoded
+from pipelines.sources.csv import undecoded
 from pipelines.sources.registry import read_source
 from serving.requests.columns import SentColumns, read_value
 from serving.requests.errors import Problem
@@ -28,11 +29,15 @@ BATCH_ROWS = 10_000
 
 @dataclass(frozen=True)
 class RefusedRow:
-    """A row that is no statement: its number in the source, why, and what it said."""
+    """A row that is no statement: its number in the source, why, and what it said.
+
+    `line` is the one in which it begins, from 1, where the source is a CSV file.
+    """
 
     row: int
     reason: str
     said: dict[str, Any]
+    line: int | None = None
 
 
 @dataclass(frozen=True)
@@ -44,32 +49,34 @@ class LabelRows:
     refused: list[RefusedRow]
 
 
-def read_labels(source: str, query: str, use_case: UseCase) -> pa.Table:
-    """The columns of a source that feedback knows; BadInput where it says no label."""
-    rows = _rows_of(source, query, use_case)
-    check_names(rows.column_names, [*members(use_case), use_case.target])
-    if "label" not in rows.column_names:
-        names = ["label" if n == use_case.target else n for n in rows.column_names]
-        rows = rows.rename_columns(names)
-    names = [name for name in members(use_case) if name in rows.column_names]
-    by_key = bool(use_case.label_keys) and set(use_case.label_keys) <= set(names)
-    if "label" not in names or not ("prediction_id" in names or by_key):
-        raise BadInput(
-            f"source: a column label (or {use_case.target}) and {names_a_row(use_case)} are "
-            f"needed, found {', '.join(rows.column_names)}."
-        )
-    return rows.select(names)
+@dataclass(frozen=True)
+class LabelSource:
+    """The columns of a source that feedback knows, and the lines of a CSV file that are none."""
+
+    rows: pa.Table
+    broken: list[BrokenRow] = field(default_factory=list)
+    numbers: Sequence[int] = ()  # of each row in the file, (n_rows,); () where none is left out
+    file: BrokenCsv | None = None
+
+    def placed(self, refused: Sequence[RefusedRow]) -> list[RefusedRow]:
+        """All refused rows of the source, by their numbers, each with its line."""
+        numbers = self.numbers or range(self.rows.num_rows)
+        found = [replace(one, row=numbers[one.row]) for one in refused]
+        found += [RefusedRow(one.row, one.reason, {}) for one in self.broken]
+        lines = self.file.lines({one.row for one in found}) if self.file and found else {}
+        found = [replace(one, line=lines.get(one.row)) for one in found]
+        return sorted(found, key=lambda one: one.row)
 
 
-def _rows_of(source: str, query: str, use_case: UseCase) -> pa.Table:
-    """The rows of a file, Delta table or database by its address; cells of CSV are still text, for
-    each row is judged by itself."""
+def read_labels(source: str, query: str, use_case: UseCase) -> LabelSource:
+    """The rows of a file, Delta table or database by its address; BadInput where it says no label.
+
+    Cells of CSV are still text, for each row is judged by itself.
+    """
     if not source:
         raise BadInput("source: a .csv or .parquet file, a Delta table or a database is needed.")
     if source.endswith(".csv") and not query:
-        form = use_case.csv_format
-        schema = pa.schema([(name, pa.string()) for name in csv.head(source, form)])
-        return pa.Table.from_batches(csv.text_batches(source, form), schema)
+        return _of_csv(source, use_case)
     if query:
         named = Source(sql=Sql(url=source, query=query))
     elif source.endswith(".parquet"):
@@ -77,7 +84,39 @@ def _rows_of(source: str, query: str, use_case: UseCase) -> pa.Table:
     else:
         named = Source(delta=Delta(path=source))
     columns = use_case.columns | members(use_case)
-    return read_source(use_case.model_copy(update={"source": named, "columns": columns}))
+    rows = read_source(use_case.model_copy(update={"source": named, "columns": columns}))
+    taken = _taken(rows.column_names, use_case)
+    return LabelSource(rows.select(list(taken)).rename_columns(list(taken.values())))
+
+
+def _of_csv(path: str, use_case: UseCase) -> LabelSource:
+    file = BrokenCsv.open(path, use_case.csv_format)
+    names = list(dict.fromkeys(file.names))  # one that stands twice says the same, or is set apart
+    try:
+        taken = _taken(names, use_case)
+    except BadInput:
+        if all(map(is_decoded, names)):
+            raise
+        raise undecoded(path, use_case.csv_format) from None
+    read = file.read(taken)
+    rows = read.rows.select(list(taken)).rename_columns(list(taken.values()))
+    return LabelSource(rows, read.broken, read.numbers, file)
+
+
+def _taken(names: Sequence[str], use_case: UseCase) -> dict[str, str]:
+    """Which columns say what, by their names in the source; BadInput where there is no label."""
+    check_names(names, [*members(use_case), use_case.target])
+    label = "label" if "label" in names else use_case.target
+    said = {"label" if name == label else name: name for name in names}
+    taken = {said[name]: name for name in members(use_case) if name in said}
+    found = set(taken.values())
+    by_key = bool(use_case.label_keys) and set(use_case.label_keys) <= found
+    if "label" not in found or not ("prediction_id" in found or by_key):
+        raise BadInput(
+            f"source: a column label (or {use_case.target}) and {names_a_row(use_case)} are "
+            f"needed, found {', '.join(names)}."
+        )
+    return taken
 
 
 def statements(
@@ -202,6 +241,7 @@ def refusal_rows(
     columns: dict[str, pa.Array] = {
         "source": pa.array([source] * len(refused), pa.string()),
         "row": pa.array([r.row for r in refused], pa.int64()),
+        "line": pa.array([r.line for r in refused], pa.int64()),
         "reason": pa.array([r.reason for r in refused], pa.string()),
         "received_time": pa.array([now] * len(refused), pa.timestamp("us", tz="UTC")),
     }

@@ -11,7 +11,7 @@ from tracking.tags import PACKAGE_TAG
 def fetch(version: Version, into: Path) -> Path:
     """Download a version's package into a folder; Refused unless it is what was registered.
 
-    Unavailable where it is gone.
+    PackageGone where it is gone.
     """
     folder = download(version.source, str(into), version.version)
     verify(folder, version.tags.get(PACKAGE_TAG, ""))

@@ -30,6 +30,9 @@ class MoveRequest:
     proven: bool = False
     note: str = ""
     package: str = ""
+    unreadable: bool = (
+        False  # of a rejection: its package is gone or damaged, so nobody can serve it
+    )
 
 
 @dataclass(frozen=True)
@@ -95,11 +98,11 @@ def _reject(request: MoveRequest, now: RegistryState, ever: frozenset[str]) -> R
     v = request.version
     if v in now.barred:
         return None
-    if v == now.champion:
+    if v == now.champion and not request.unreadable:
         raise Refused(f"Version {v} is in Production; a rollback takes it out.")
     former = tuple(f for f in now.former if f != v)
-    challenger = _without(now.challenger, v)
-    return replace(now, challenger=challenger, former=former, barred=(*now.barred, v))
+    champion, challenger = _without(now.champion, v), _without(now.challenger, v)
+    return RegistryState(champion, challenger, former, (*now.barred, v))
 
 
 def _rollback(

@@ -28,6 +28,7 @@ from pipelines.release.gate_evidence import Champion, GateEvidence, NoChampion, 
 from pipelines.release.loaded_package import LoadedPackage, MeasuredPackage, load, measure, plain
 from pipelines.runtime.workspace import Workspace
 from serving.scoring.scorer import Scorer
+from tracking.packages import PackageGone
 from tracking.tags import (
     EVALUATE_RUN_TAG,
     GIT_COMMIT_TAG,
@@ -64,17 +65,17 @@ class EvidenceCollector:
 
     problems: list[str] = field(default_factory=list)
 
-    def __call__(self, what: str, work: Callable[[], T]) -> T | None:
-        """The work's value; None where it failed."""
+    def __call__(self, what: str, work: Callable[[], T], way_out: str = "") -> T | None:
+        """The work's value; None where it failed, with a way out for whoever reads why."""
         try:
             return work()
         except Exception as error:  # deltalake raises bare ones for a file that is damaged
             away = isinstance(error, Unavailable)
-            if away and not isinstance(error, FilesRemoved):
+            if away and not isinstance(error, FilesRemoved | PackageGone):
                 raise  # says nothing about the version: try again later
-            # Of a version of a table, files that were removed do not come back.
+            # Of a version of a table, or of a model, files that were removed do not come back.
             reason = str(error).partition("\n")[0][:LONGEST_PROBLEM]
-            self.problems.append(f"{what}: {reason or type(error).__name__}")
+            self.problems.append(f"{what}: {reason or type(error).__name__}{way_out}")
             return None
 
 
@@ -163,7 +164,9 @@ def _meet(
     mine: MeasuredPackage | None,
 ) -> Champion:
     name = f"champion version {champion.version}"
-    theirs = attempt(f"{name} can't be read", lambda: load(workspace, champion).served)
+    theirs = attempt(
+        f"{name} can't be read", lambda: load(workspace, champion).served, _way_out(champion)
+    )
     broken, comparison, why = None, None, ""
     if theirs is not None and loaded is not None and rows is not None:
         old, new = theirs, loaded.served
@@ -178,6 +181,13 @@ def _meet(
             )
     n_trained_on = _trained_on(attempt, workspace, champion, rows)
     return Champion(champion.version, n_trained_on, broken, comparison, why)
+
+
+def _way_out(champion: Version) -> str:
+    return (
+        "; bring its artifacts back, or take it out for good, and then run the gate again: "
+        f"fourcycle reject --version {champion.version} --reason '...'"
+    )
 
 
 def holdout(tables: Tables, version: Version) -> pa.Table:

@@ -117,24 +117,27 @@ def text_batches(path: str, form: CsvFormat) -> Iterator[pa.RecordBatch]:
         if quotes or _may_lack_a_quote(form, last):
             _check_quotes(path, form)
     except UnicodeError as error:
-        raise _undecoded(path, form) from error
+        raise undecoded(path, form) from error
     except OSError as error:
         raise BadInput(f"source: {path} can't be read: {error}") from error
     except pa.ArrowInvalid as error:
         if ragged:
             raise _ragged(path, form, ragged[0].expected_columns) from None
         if "UTF8" in str(error):
-            raise _undecoded(path, form) from None
-        raise BadInput(
-            f"source: {path} is no CSV: a quoted field has no end, or more than "
-            f"{BLOCK_BYTES // 2**20} MiB."
-        ) from None
+            raise undecoded(path, form) from None
+        raise endless(path) from None
 
 
 def head(path: str, form: CsvFormat) -> list[str]:
-    """The names of the first line; BadInput where it has none, or one twice."""
+    """The names of the first line; BadInput where it has none."""
     with lines(path, form) as rows:
         names, _ = next(rows, ([], 0))
+    check_head(names, path)
+    return names
+
+
+def check_head(names: list[str], path: str) -> None:
+    """BadInput where a first line names no columns."""
     if not any(names):
         raise BadInput(f"source: {path} is empty; a line of names is needed.")
     if len(names) == 1 and (sign := next((s for s in DELIMITERS if s in names[0]), None)):
@@ -142,7 +145,6 @@ def head(path: str, form: CsvFormat) -> list[str]:
             f"source: the first line of {path} holds one name; if fields are separated by "
             f"{sign!r}, declare csv: {{delimiter: {json.dumps(sign)}}}."
         )
-    return names
 
 
 def _holds_quotes(rows: pa.RecordBatch) -> bool:
@@ -186,14 +188,15 @@ def lines(
     """The rows that are not empty, names first, each with the number of its first line."""
     try:
         with stream(path, "csv") as content:
-            yield _numbered(io.TextIOWrapper(content, form.encoding, newline=""), form, strict)
+            yield numbered(io.TextIOWrapper(content, form.encoding, newline=""), form, strict)
     except UnicodeError as error:
-        raise _undecoded(path, form) from error
+        raise undecoded(path, form) from error
     except (OSError, csv.Error) as error:
         raise BadInput(f"source: {path} can't be read: {error}") from error
 
 
-def _numbered(text: TextIO, form: CsvFormat, strict: bool) -> Iterator[tuple[list[str], int]]:
+def numbered(text: TextIO, form: CsvFormat, strict: bool) -> Iterator[tuple[list[str], int]]:
+    """The rows of a text that are not empty, each with the number of its first line."""
     csv.field_size_limit(BLOCK_BYTES)
     all_lines = chain([next(text, "").removeprefix(BYTE_ORDER_MARK)], text)
     reader = csv.reader(all_lines, delimiter=form.delimiter, strict=strict)
@@ -204,6 +207,8 @@ def _numbered(text: TextIO, form: CsvFormat, strict: bool) -> Iterator[tuple[lis
                 yield fields, line
             line = reader.line_num + 1
     except csv.Error as error:
+        if "end of data" in str(error):
+            raise csv.Error(f"the quoted field in line {line} has no end.") from None
         if "expected after" not in str(error):
             raise
         raise csv.Error(
@@ -220,7 +225,16 @@ def _ragged(path: str, form: CsvFormat, n_names: int) -> BadInput:
     )
 
 
-def _undecoded(path: str, form: CsvFormat) -> BadInput:
+def endless(path: str) -> BadInput:
+    """What is said of a file whose last field never ends."""
+    return BadInput(
+        f"source: {path} is no CSV: a quoted field has no end, or more than "
+        f"{BLOCK_BYTES // 2**20} MiB."
+    )
+
+
+def undecoded(path: str, form: CsvFormat) -> BadInput:
+    """What is said of a file in another encoding than declared."""
     return BadInput(
         f"source: {path} is not written in {form.encoding}; declare how, e.g. "
         "csv: {encoding: latin-1}, cp1252 or utf-16."

@@ -1,6 +1,7 @@
 """A Delta table by its address, at a version or the newest. Only the wanted columns are read."""
 
 from datetime import date, datetime
+from pathlib import Path
 
 import pyarrow as pa
 from deltalake import DeltaTable
@@ -38,6 +39,8 @@ def opened(use_case: UseCase) -> DeltaTable:
             f"source.delta: {delta.path!r} can't be read, for Delta reads {part!r} in a path as "
             "something else; name a folder without it."
         )
+    if Path(delta.path).is_file():
+        raise BadInput(f"source.delta: {delta.path} is a file; a Delta table is a folder.")
     return _opened(delta.path, delta.version)
 
 

@@ -76,7 +76,7 @@ def load_version(
             raise Refused(f"its scorer reads {read}, and its use case declares {declared}.")
         golden = _golden(folder, use_case)
         return ServedVersion(name, version, digest, use_case, deriving(scorer, use_case), golden)
-    except (FourcycleError, OSError, ValueError, KeyError, TypeError) as error:
+    except (FourcycleError, OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise Refused(f"Version {version} of {name} can't be served: {error}") from error
 
 

@@ -9,11 +9,15 @@ quarantine stays when its rows are in the table: what others leave makes room fo
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext, suppress
 from pathlib import Path
 
 import pyarrow as pa
 
+from contract.errors import BadInput, Busy
+from contract.store import upkeep
 from contract.store.exactly_once import ExactlyOnceWriter
+from contract.store.locks import locked
 from contract.store.tables import Tables
 from serving.log.spool import Segment, close_leftovers, closed_segments, sync_folder
 from serving.shipping import quarantine
@@ -45,6 +49,7 @@ class Shipper:
         self.folder, self.tables, self.kind, self.most = folder, tables, kind, most
         self.shadow = shadow
         self.old: OldSpool | None = None
+        self.merging: Path | None = None  # lock file of whoever merges or deletes files
         self.rows_shipped = 0
         self.elsewhere = ""  # what waits in the old spool, and why
         self.stuck: dict[str, str] = {}  # by spool id, or by segment whose rows are shipped: why
@@ -136,8 +141,7 @@ class Shipper:
         described = columns(parts, self.kind, pa.schema([]))
         if not described:  # nothing to commit, so no mark either
             return self._copied(parts, {})
-        self.tables.create(self.kind.table, described, self.kind.partition_by)
-        intake = self.tables.intake(self.kind.table)
+        intake = self._intake(described)
         already, due = self._split(parts, intake.last, earlier_gaps)
         wanted = columns(parts, self.kind, intake.schema)
         again, fitted = fit(already, self.kind, wanted), fit(due, self.kind, wanted)
@@ -149,6 +153,13 @@ class Shipper:
             self._append(intake, fitted.rows, due)
         return going
 
+    def _intake(self, described: pa.Schema) -> ExactlyOnceWriter:
+        try:
+            return self.tables.intake(self.kind.table)
+        except BadInput:  # there is none yet
+            self.tables.create(self.kind.table, described, self.kind.partition_by)
+            return self.tables.intake(self.kind.table)
+
     def _append(self, intake: ExactlyOnceWriter, rows: pa.Table, due: list[SegmentRecords]) -> None:
         if self.shadow:
             rows = self.shadow.fill(rows)
@@ -157,6 +168,18 @@ class Shipper:
         version = intake.append(rows, upto)
         intake.settle(range(before + 1, version + 1))
         self.rows_shipped += rows.num_rows
+        self._merge(intake, before)
+
+    def _merge(self, intake: ExactlyOnceWriter, before: int) -> None:
+        """Keep small files few; not while this host forgets or maintains."""
+        version = int(intake.table.version())
+        if not upkeep.is_due(before, version):
+            return
+        busy = Busy("Files are merged or deleted just now.")
+        alone = locked(self.merging, lambda: busy) if self.merging else nullcontext()
+        with suppress(Busy), alone:
+            upkeep.merge(intake.table)
+            intake.settle(range(version + 1, int(intake.table.version()) + 1))
 
     def _split(
         self,

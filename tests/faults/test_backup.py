@@ -14,7 +14,7 @@ import sqlalchemy
 from sqlalchemy import text
 
 from contract.errors import BadInput
-from contract.names import Cycle, TableName
+from contract.names import Cycle
 from contract.settings import read_settings
 from contract.store.ledger import ever_champion
 from contract.use_case.loader import load_use_case
@@ -27,6 +27,7 @@ from pipelines.reproduce import reproduce
 from pipelines.restore import restore
 from pipelines.runtime.code_hash import PROJECT
 from pipelines.runtime.keeping.manifest import BackupManifest
+from pipelines.runtime.keeping.table_copies import saved
 from pipelines.runtime.workspace import Workspace, connected
 from tests.support.rounds import FULL, rounds
 from tests.support.store import Store
@@ -87,9 +88,10 @@ def test_backups_under_load_restore_whole(busy: Path, home: Path) -> None:
 def check_restored(folder: Path, manifest: BackupManifest) -> None:
     """Ledger whole and shown, every promoted package there, counts equal, answers the same."""
     workspace = opened(folder, "releases")
-    names: tuple[TableName, ...] = ("raw", "quarantine", "ledger")
-    tables = {name: workspace.tables.open(name).count() for name in names}
-    assert tables == {n: manifest.tables[f"penguins/{n}"].rows for n in tables}
+    tables = {name: workspace.tables.open(name).count() for name in saved(workspace.tables)}
+    assert {f"penguins/{n}": rows for n, rows in tables.items()} == {
+        name: table.rows for name, table in manifest.tables.items()
+    }
     entries = settle(workspace)
     assert len(entries) == tables["ledger"] >= 4
     assert not {entry.move for entry in entries} & {"external", "reset"}

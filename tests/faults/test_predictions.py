@@ -2,15 +2,13 @@
 
 import random
 import re
-import subprocess
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
 
 from pipelines.main import Outcome
+from tests.support.disks import fill, small_disk
 from tests.support.rounds import rounds
 from tests.support.service import Load, load, until
 from tests.support.traffic import BODY, assert_exactly_once, service
@@ -60,29 +58,6 @@ def test_sigterm_under_load_ships_the_last_answer(trained: Trained, home: Path) 
     assert clients.statuses.keys() <= {200, 503}
     assert_exactly_once(clients.told, running.tables)
     assert [path for path in running.spool.iterdir() if path.suffix in (".open", ".segment")] == []
-
-
-@contextmanager
-def small_disk(folder: Path) -> Iterator[Path]:
-    """A real file system of 2 MiB, in memory; mounting it needs root, as CI is."""
-    folder.mkdir()
-    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", folder], check=True)
-    try:
-        yield folder
-    finally:
-        subprocess.run(["umount", folder], check=True)
-
-
-def fill(disk: Path) -> Path:
-    """Take the disk's last byte."""
-    filler = disk / "filler"
-    with filler.open("wb", buffering=0) as file:
-        try:
-            while file.write(b"x" * 4096):
-                pass
-        except OSError:
-            return filler
-    raise AssertionError("the disk is never full")
 
 
 def test_a_full_disk_under_policy_serve(trained: Trained, home: Path) -> None:

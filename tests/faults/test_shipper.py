@@ -24,8 +24,8 @@ from serving.shipping.shipper import Shipper
 from serving.shipping.shipper_status import ShipperStatus, read_status
 from tests.conftest import made_use_case
 from tests.faults.ship import KILLED
-from tests.faults.test_predictions import small_disk
 from tests.support.answers import answer, entry, spool_of, spooled
+from tests.support.disks import small_disk
 from tests.support.rounds import rounds
 from tests.support.service import Service, load, running, until
 from tests.support.shop import BODY, Case

@@ -185,7 +185,7 @@ def test_decimals_are_numbers(home: Path) -> None:
     [
         ({"id": [1]}, "a column label"),
         ({"label": [True]}, "prediction_id or id"),
-        ({"late": [True], "name": ["x"]}, "found name, label|found label, name"),
+        ({"late": [True], "name": ["x"]}, "found late, name|found name, late"),
     ],
 )
 def test_a_table_that_says_no_label_is_refused(
@@ -198,17 +198,86 @@ def test_a_table_that_says_no_label_is_refused(
 @pytest.mark.parametrize(
     ("content", "said"),
     [
-        (b"id,label,label\n1,true,false\n", "'label' and 'label' are one name"),
         (b"id,label,Label\n1,true,false\n", "'label' and 'Label' are one name"),
-        (b"\x89PNG\r\n\x1a\n" + bytes(range(256)), "is not written in utf-8"),
+        (b"\x89PNG\r\n\x1a\n" + bytes(range(256)), "is no text in utf-8: it holds NUL bytes"),
+        ("id,label\n1,true\n".encode("utf-16"), "csv: {encoding: utf-16}"),
         (b"id,l\xe9bel\n1,x\n", "is not written in utf-8"),
-        (b"id,label\n1,true,7\n", "line 2 has more or fewer fields"),
+        (b"", "is empty; a line of names is needed"),
+        (b"id;label\n1;true\n", "declare csv: {delimiter: "),
+        (b'id,label\n1,"true\n', "the quoted field in line 2 has no end"),
     ],
 )
 def test_a_file_that_holds_no_labels_is_one_sentence(home: Path, content: bytes, said: str) -> None:
     (home / "labels.csv").write_bytes(content)
-    with pytest.raises(BadInput, match=said):
+    with pytest.raises(BadInput, match=said) as refused:
         read_labels(str(home / "labels.csv"), "", made_use_case(home))
+    assert "\n" not in str(refused.value)
+    str(refused.value).encode()  # no half of a sign, which no terminal prints
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [("x.png", "is a file; a Delta table is a folder"), ("x.parquet", "not a par")],
+)
+def test_a_picture_by_any_name_is_one_sentence(home: Path, name: str, said: str) -> None:
+    (home / name).write_bytes(b"\x89PNG\r\n\x1a\n" + bytes(range(256)))
+    with pytest.raises(BadInput, match=said):
+        read_labels(str(home / name), "", made_use_case(home))
+
+
+def test_lines_that_can_not_be_read_are_set_apart_and_the_rest_goes_on(
+    workspace: Workspace,
+) -> None:
+    """Two files one after another, a line of Latin-1, others that are too short and too long."""
+    lines = [
+        b"id,label,note,label",
+        b"0,true,\xe9 in what nobody reads,true",
+        b"1,true",
+        b"",
+        b'1,false,"a field of',
+        b'two lines",false',
+        b"id,label,note,label",
+        b"2,true,,false",
+        b"2,tru\xe9,,tru\xe9",
+        b"2,maybe,,maybe",
+        b"2,true,,true,,",
+        b"2,true,,true",
+    ]
+    Path("labels.csv").write_bytes(b"\n".join(lines))
+    for expected in [(3, 0, 0, 6), (0, 0, 3, 6)]:
+        assert counts(feedback(workspace, "labels.csv").result) == expected
+    assert labels(workspace) == {"r-0": (1, True), "r-1": (1, False), "r-2": (1, True)}
+    kept = workspace.tables.read("feedback_quarantine", order_by=["row"]).to_pylist()
+    assert [(one["row"], one["line"], one["reason"].partition(";")[0]) for one in kept] == [
+        (1, 3, "2 fields where the first line has 4 names"),
+        (3, 7, "the line of names again"),
+        (4, 8, "column 'label' stands twice in the file, and says two things here"),
+        (5, 9, "column 'label' is not written in utf-8"),
+        (6, 10, "column 'label': boolean expected, found text."),
+        (7, 11, "6 fields where the first line has 4 names"),
+    ]
+
+
+def test_a_file_of_broken_lines_alone_is_set_apart(workspace: Workspace) -> None:
+    Path("labels.csv").write_text("id,label\n1\n2,true,7\n", encoding="utf-8")
+    found = feedback(workspace, "labels.csv").result
+    assert (found.rows_read, *counts(found)) == (2, 0, 0, 0, 2)
+
+
+def test_a_quarantine_of_an_older_release_gets_lines(workspace: Workspace) -> None:
+    Path("labels.csv").write_text("id,label\nx,true\n", encoding="utf-8")
+    feedback(workspace, "labels.csv")
+    rows = workspace.tables.read("feedback_quarantine").drop_columns(["line"])
+    workspace.tables.overwrite("feedback_quarantine", rows)
+    feedback(workspace, "labels.csv")
+    assert workspace.tables.read("feedback_quarantine").num_rows == 1
+    Path("labels.csv").write_text("id,label\n\ny,true\n", encoding="utf-8")
+    feedback(workspace, "labels.csv")
+    kept = workspace.tables.read("feedback_quarantine", order_by=["id"])
+    assert kept.select(["id", "line"]).to_pylist() == [
+        {"id": "x", "line": None},
+        {"id": "y", "line": 3},
+    ]
 
 
 def test_a_personal_key_is_hashed_on_both_sides(

@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+import sqlite3
 import subprocess
 import sys
 import time
@@ -18,7 +19,7 @@ from contract.signing import unsigned
 from contract.store.ledger import LedgerEntry, RegistryState, entry_said
 from contract.use_case.model import Release
 from pipelines import history, promote, reject, rollback, sign
-from pipelines.gate import Gated
+from pipelines.gate import Gated, evidence_of, opponent_of
 from pipelines.main import Outcome
 from pipelines.promote import check_approval, conclude, passed_against
 from pipelines.register import nominate
@@ -159,6 +160,41 @@ def test_reject_needs_a_reason_and_stays(folder: Path) -> None:
     assert stages(workspace) == {"1": PRODUCTION, "2": ARCHIVED}
     with pytest.raises(Refused, match="rejected"):
         promote.main("penguins", version="2")
+
+
+def test_a_champion_whose_package_is_gone_is_taken_out_as_the_gate_says(folder: Path) -> None:
+    with pytest.raises(Refused, match="Version 1 is in Production"):
+        reject.main("penguins", version="1", reason="a whim")
+    with sqlite3.connect(folder / "mlflow.db") as database:
+        gone = f"{folder}/mlruns/gone"
+        database.execute("UPDATE model_versions SET source = ? WHERE version = 1", [gone])
+    database.close()
+    workspace = open_releases("penguins")
+    champion, challenger = (Version.read(workspace, number) for number in "12")
+    problems = evidence_of(workspace, challenger, champion).problems or ()
+    (said,) = (problem for problem in problems if problem.startswith("champion version 1"))
+    assert "is not where the registry says" in said
+    assert said.endswith("fourcycle reject --version 1 --reason '...'")
+    reject.main("penguins", version="1", reason="its artifacts are gone")
+    assert stages(workspace) == {"1": ARCHIVED, "2": STAGING}
+    entry = settle(workspace)[-1]
+    assert (entry.move, entry.state.champion, entry.state.barred) == ("reject", "", ("1",))
+    assert entry.why.startswith("its artifacts are gone (the package of version 1 is not where")
+    assert opponent_of(workspace, challenger) is None  # the gate measures it by itself
+
+
+def test_history_prints_the_newest_moves_or_all(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(history, "NEWEST", 1)
+    history.main("penguins")
+    newest = capsys.readouterr().err
+    history.main("penguins", every="yes")
+    every = capsys.readouterr().err
+    assert ("register" in every, "promote" in every) == (True, True)
+    assert ("register" in newest, "promote" in newest) == (True, False)
+    assert "earlier moves: --all yes prints them" in newest
+    assert "earlier moves" not in every
 
 
 def test_there_is_nothing_to_go_back_to(folder: Path) -> None:

@@ -90,5 +90,7 @@ def running_store(folder: Path, patch: pytest.MonkeyPatch) -> Iterator[Store]:
     for name, value in store.environment.items():
         patch.setenv(name, value)
     store.start()
-    yield store
-    store.kill()
+    try:
+        yield store
+    finally:
+        store.kill()

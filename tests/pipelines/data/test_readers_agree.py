@@ -63,7 +63,7 @@ def of_batch(use_case: UseCase, folder: Path) -> Any:
 
 
 def of_labels(use_case: UseCase, folder: Path) -> Any:
-    rows = read_labels(str(folder / "rows.csv"), "", use_case)
+    rows = read_labels(str(folder / "rows.csv"), "", use_case).rows
     found = statements(rows, use_case, Pseudonymiser.of(use_case, ""), NOW)
     return REFUSED if found.refused else found.rows.column("x")[0].as_py()
 

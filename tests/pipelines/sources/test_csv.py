@@ -68,7 +68,7 @@ LINES = 'id,colour,size\n1,"two\nlines",1\n\n2,"77123\nrd",{}\n'
         (LINES.format("77123rd"), {}, "column 'size', line 5: number expected, found text."),
         (LINES.format("1,77123"), {}, "line 5 has more or fewer fields than the 3 names"),
         ('id,size\n1,"2\n3,77123\n', {}, "column 'size', line 2: number expected"),
-        ('id,colour\n1,"a\n3,77123\n', {}, "unexpected end of data"),
+        ('id,colour\n1,"a\n3,77123\n', {}, "quoted field in line 2 has no end"),
         ('id,colour,size\n1,"a\n3,77123\n', {}, "line 2 has more or fewer fields"),
         (LINES.replace("77123", "é").encode("latin-1"), {}, "is not written in utf-8; declare how"),
         (LINES.encode("utf-16"), {}, "is not written in utf-8; declare how"),

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import shutil
+import time
 from pathlib import Path
 from typing import Any
 
@@ -54,6 +55,28 @@ def test_it_is_served_by_its_pipeline_where_the_use_case_says_so(home: Path) -> 
     check_golden(served)
     expected = pipeline_scorer(fitted(use_case, {}), use_case).score(made(seed=3))
     assert compare(served.scorer.score(made(seed=3)), expected).max_difference == 0
+
+
+BRACKETS = "[" * 100_000 + "]" * 100_000
+
+
+@pytest.mark.parametrize(
+    ("file", "text"),
+    [
+        (USE_CASE_FILE, f"name: made\nx: {BRACKETS}"),
+        (USE_CASE_FILE, "name: made\nx: " + ":".join("1" * 1_000_000)),
+        (f"{SCORER_DIR}/{SCORER_FILE}", BRACKETS),
+    ],
+)
+def test_a_copy_that_never_ends_is_refused_at_once(home: Path, file: str, text: str) -> None:
+    """The check of a service gets 60 s at each poll; none of them may use them up."""
+    folder = packaged(home / "package", declared("binary", "sklearn.naive_bayes.GaussianNB"))
+    (folder / file).write_text(text, encoding="utf-8")
+    seal(folder)
+    started = time.process_time()
+    with pytest.raises(Refused, match="can't be served"):
+        load_version(folder, "made", "3")
+    assert time.process_time() - started < 5
 
 
 SVC = {"estimator": {"path": "sklearn.svm.SVC"}, "cv": 2, "ensemble": False}
