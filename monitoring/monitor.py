@@ -9,8 +9,8 @@ from mlflow.entities import Run
 
 from contract.errors import BadInput
 from contract.settings import Settings
-from contract.store.fingerprint import value_hash
 from contract.store.locks import alone
+from contract.store.rows.fingerprint import value_hash
 from contract.store.sql import reread
 from contract.store.tables import Tables
 from contract.use_case.model import UseCase

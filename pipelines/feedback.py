@@ -16,8 +16,8 @@ import pyarrow as pa
 import typer
 
 from contract.names import TableName
-from contract.store.fingerprint import RowHashes, row_hashes
 from contract.store.labels import PendingLabels, pending
+from contract.store.rows.fingerprint import RowHashes, row_hashes
 from contract.store.schema import fit_to_schema, widened
 from contract.store.tables import Tables
 from contract.use_case.pseudonymisation import Pseudonymiser

@@ -16,8 +16,8 @@ import typer
 from contract.names import ROW_HASH, TableName
 from contract.settings import Settings
 from contract.store import upkeep
-from contract.store.fingerprint import content_hash
 from contract.store.locks import unmerged
+from contract.store.rows.fingerprint import content_hash
 from contract.store.tables import CONTENT_HASH, Tables
 from contract.use_case.pseudonymisation import Pseudonymiser
 from pipelines.data.retention import delete

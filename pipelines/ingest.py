@@ -12,8 +12,8 @@ import pyarrow.compute as pc
 
 from contract.errors import BadInput
 from contract.names import DELIVERY, ROW_HASH, ROW_NUMBER
-from contract.store.fingerprint import RowHashes, content_hash, row_hashes
-from contract.store.row_keys import named
+from contract.store.rows.fingerprint import RowHashes, content_hash, row_hashes
+from contract.store.rows.row_keys import named
 from contract.store.schema import conform
 from contract.store.tables import BROUGHT, COLLECTED, CONTENT_HASH, Tables, TableVersion
 from contract.use_case.loader import load_use_case

@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 
 from contract.errors import Refused
 from contract.names import ROW_HASH
-from contract.store.fingerprint import content_hash, row_hashes
+from contract.store.rows.fingerprint import content_hash, row_hashes
 from contract.store.tables import Tables, TableVersion
 from contract.use_case.loader import load_use_case
 from contract.use_case.model import GroupSplit, RandomSplit, TimeSplit, UseCase

@@ -17,7 +17,7 @@ import pyarrow.parquet as pq
 
 from contract.errors import Refused
 from contract.names import ROW_HASH
-from contract.store.fingerprint import RowHashes, content_hash, row_hashes
+from contract.store.rows.fingerprint import RowHashes, content_hash, row_hashes
 from contract.store.schema import arrow_schema
 from contract.store.tables import CONTENT_HASH, Tables, TableVersion
 from pipelines.data.labelled_rows import named_sql, rows_sql

@@ -16,7 +16,7 @@ from mlflow.entities import Run
 
 from contract.errors import Refused
 from contract.names import DELIVERY, REASONS, ROW_HASH
-from contract.store.fingerprint import content_hash, value_hash
+from contract.store.rows.fingerprint import content_hash, value_hash
 from contract.store.tables import CONTENT_HASH, TableVersion
 from contract.use_case.model import UseCase
 from pipelines.data.delivery import (

@@ -26,6 +26,7 @@ SUBJECTS = {
     "problem",
     "profiling",
     "pull_request",
+    "rows",
     "writing",
 }
 

@@ -14,7 +14,7 @@ import pyarrow as pa
 
 from contract.errors import Refused
 from contract.names import CHALLENGER, CHAMPION, PREVIOUS
-from contract.store.fingerprint import value_hash
+from contract.store.rows.fingerprint import value_hash
 from contract.store.tables import Tables
 
 Asked = Literal["register", "promote", "reject", "rollback", "sign"]

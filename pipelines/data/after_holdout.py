@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from contract.errors import Refused
-from contract.store.fingerprint import row_hashes
+from contract.store.rows.fingerprint import row_hashes
 from contract.store.tables import Tables, quoted
 from contract.use_case.model import UseCase
 from monitoring.windows.window import in_earnest, literal

@@ -12,7 +12,7 @@ import pyarrow as pa
 from contract.errors import BadInput, Refused
 from contract.settings import Settings
 from contract.store.cells import EXACT
-from contract.store.fingerprint import content_hash, row_hashes, value_hash
+from contract.store.rows.fingerprint import content_hash, row_hashes, value_hash
 from contract.store.schema import ConformedRows
 from contract.use_case.model import UseCase
 from pipelines.data.expectations import structure

@@ -6,8 +6,8 @@ import pyarrow.compute as pc
 
 from contract.errors import BadInput
 from contract.names import DELIVERY, REASONS, ROW_HASH
-from contract.store.fingerprint import altered, row_hashes
-from contract.store.row_keys import own_fields
+from contract.store.rows.fingerprint import altered, row_hashes
+from contract.store.rows.row_keys import own_fields
 from contract.store.schema import arrow_schema
 from contract.store.tables import Tables, TableVersion, quoted, unlike
 from contract.use_case.model import UseCase

@@ -14,8 +14,8 @@ import pyarrow as pa
 from contract.errors import Refused, Unavailable
 from contract.names import ROW_COLUMNS, ROW_HASH
 from contract.statistics.metrics import Scored, metric_values
-from contract.store.fingerprint import content_hash, row_hashes
 from contract.store.frames import column_of
+from contract.store.rows.fingerprint import content_hash, row_hashes
 from contract.store.sql import FilesRemoved
 from contract.store.tables import Tables
 from contract.use_case.model import UseCase

@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from contract.errors import Refused
 from contract.names import ROW_HASH
-from contract.store.fingerprint import altered, content_hash
+from contract.store.rows.fingerprint import altered, content_hash
 from contract.store.tables import Tables, TableVersion
 
 DAMAGE = ("Parquet", "parquet", "Arrow", "snappy")  # words of a reader that meets a broken page

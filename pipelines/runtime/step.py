@@ -23,7 +23,7 @@ from contract.errors import BadInput
 from contract.hints import typed
 from contract.markdown import plain, run_link
 from contract.settings import Settings
-from contract.store.fingerprint import value_hash
+from contract.store.rows.fingerprint import value_hash
 from contract.store.tables import TableVersion
 from pipelines.runtime.code_hash import PROJECT, code_hash
 from pipelines.runtime.console import console

@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from contract.errors import BadInput
-from contract.store.fingerprint import value_hash
+from contract.store.rows.fingerprint import value_hash
 from contract.use_case.loader import nearest
 from contract.use_case.model import UseCase
 

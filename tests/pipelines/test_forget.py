@@ -17,8 +17,8 @@ import pytest
 from contract.errors import BadInput, Refused
 from contract.names import ROW_HASH, TableName
 from contract.store.feedback import feedback_schema
-from contract.store.fingerprint import content_hash, row_hashes
 from contract.store.predictions import predictions_schema
+from contract.store.rows.fingerprint import content_hash, row_hashes
 from contract.store.schema import arrow_schema
 from contract.store.tables import CONTENT_HASH, Tables, TableVersion
 from contract.use_case.model import Column, ColumnType

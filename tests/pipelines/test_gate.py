@@ -16,7 +16,7 @@ import pytest
 
 from contract.names import ROW_HASH
 from contract.statistics.metrics import Scored
-from contract.store.fingerprint import content_hash, row_hashes
+from contract.store.rows.fingerprint import content_hash, row_hashes
 from contract.use_case.model import Evaluation, Gates, UseCase
 from pipelines.data.rehearsal import Rehearsal
 from pipelines.gate import evidence_of, gate

@@ -15,7 +15,7 @@ from sqlalchemy import create_engine
 
 from contract.errors import BadInput
 from contract.names import ROW_KEY, ROW_NUMBER
-from contract.store.row_keys import named
+from contract.store.rows.row_keys import named
 from contract.store.schema import conform
 from contract.use_case.loader import parse_use_case
 from contract.use_case.model import Column, GroupSplit, RandomSplit, TimeSplit, UseCase

@@ -19,7 +19,7 @@ from contract.errors import FourcycleError
 from contract.names import DELIVERY, ROW_HASH, USE_CASE_FILE
 from contract.settings import Settings
 from contract.statistics.metrics import Scored, metrics_for
-from contract.store.fingerprint import content_hash, row_hashes
+from contract.store.rows.fingerprint import content_hash, row_hashes
 from contract.store.schema import arrow_schema
 from contract.store.tables import BROUGHT, COLLECTED, Tables, TableVersion
 from contract.use_case.features import derivation, told

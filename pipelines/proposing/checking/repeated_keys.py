@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from contract.store.fingerprint import row_hashes
+from contract.store.rows.fingerprint import row_hashes
 from contract.store.schema import conform
 from contract.use_case.model import UseCase
 from pipelines.proposing.checking.finding import CheckFinding, warning

@@ -6,7 +6,7 @@ import numpy as np
 import pyarrow as pa
 
 from contract.names import FEEDBACK_COLUMNS, PREDICTION_COLUMNS
-from contract.store.fingerprint import row_hashes
+from contract.store.rows.fingerprint import row_hashes
 from pipelines.proposing.columns.declared import MOST_CATEGORIES
 from pipelines.proposing.columns.facts import SeenColumn
 from pipelines.proposing.columns.left_out import is_identifier, is_personal

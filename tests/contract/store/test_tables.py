@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from contract.errors import BadInput
 from contract.names import TableName
 from contract.store import upkeep
-from contract.store.fingerprint import content_hash, row_hashes
+from contract.store.rows.fingerprint import content_hash, row_hashes
 from contract.store.schema import TYPES
 from contract.store.tables import Tables
 

@@ -13,7 +13,7 @@ import pytest
 
 from contract.errors import Busy, Refused
 from contract.names import ROW_HASH, TableName
-from contract.store.fingerprint import content_hash, row_hashes
+from contract.store.rows.fingerprint import content_hash, row_hashes
 from contract.store.schema import arrow_schema
 from contract.store.tables import Tables, TableVersion
 from contract.use_case.model import Column, GroupSplit, Monitoring, UseCase

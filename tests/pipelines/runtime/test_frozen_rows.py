@@ -8,7 +8,7 @@ import pytest
 
 from contract.errors import Refused
 from contract.names import ROW_HASH
-from contract.store.fingerprint import content_hash, row_hashes
+from contract.store.rows.fingerprint import content_hash, row_hashes
 from contract.store.schema import conform
 from contract.store.tables import Tables, TableVersion
 from pipelines.runtime.frozen_rows import read_frozen

@@ -1,6 +1,6 @@
 import pyarrow as pa
 
-from contract.store.fingerprint import content_hash, row_hashes
+from contract.store.rows.fingerprint import content_hash, row_hashes
 
 ROWS = pa.table(
     {

@@ -7,7 +7,7 @@ from pathlib import Path
 import pyarrow as pa
 
 from contract.names import ROW_KEY, ROW_NUMBER
-from contract.store.row_keys import cell_hashes, named
+from contract.store.rows.row_keys import cell_hashes, named
 from contract.store.schema import conform
 from contract.use_case.loader import parse_use_case
 from contract.use_case.model import UseCase
