@@ -17,7 +17,7 @@ from contract.errors import BadInput
 from contract.names import ROW_KEY, ROW_NUMBER
 from contract.store.rows.row_keys import named
 from contract.store.schema import conform
-from contract.use_case.loader import parse_use_case
+from contract.use_case.loader import frozen, parse_use_case
 from contract.use_case.model import Column, GroupSplit, RandomSplit, TimeSplit, UseCase
 from contract.use_case.source import Source
 from pipelines.data.after_holdout import unanswered
@@ -25,7 +25,6 @@ from pipelines.data.rehearsal import Rehearsal
 from pipelines.feedback import feedback
 from pipelines.forget import forget
 from pipelines.ingest import Ingested, ingest, ingest_labelled
-from pipelines.package import frozen
 from pipelines.runtime.workspace import Workspace, open_workspace
 from pipelines.split import divide
 from pipelines.training_set import training_set

@@ -16,11 +16,11 @@ from playwright.sync_api import sync_playwright
 from contract.errors import BadInput, Unavailable
 from contract.settings import read_settings
 from contract.store.tables import Tables
+from contract.use_case.loader import frozen
 from contract.use_case.model import Schedule
 from monitoring.monitor import monitor
 from monitoring.windows.window import WindowRequest
 from pipelines import datasets, status
-from pipelines.package import frozen
 from pipelines.runtime.workspace import connected
 from pipelines.scheduling.due import JobState
 from pipelines.scheduling.health import Health, served
@@ -170,7 +170,7 @@ def test_what_waits_and_what_is_damaged_is_told(
         f"version {made_version.version} waits for the approval of somebody else than ann, who "
         "trained it"
     )
-    (trouble,) = found["troubles"]  # type: ignore[misc]
+    (trouble,) = list(found["troubles"])  # type: ignore[call-overload]
     assert "is not a usable use case" in trouble and "task" in trouble
     assert found["title"] == "Made rows"  # of the frozen copy
     with pytest.raises(BadInput, match="folder"):
@@ -239,7 +239,7 @@ def test_the_scheduler_s_server_shows_the_pages(
 ) -> None:
     monkeypatch.setenv("PYTHONPATH", str(PROJECT))
     pages = OverviewPages("")
-    with served(lambda: Health("made", "UTC", True, {}), 0, pages.page) as address:
+    with served(lambda: Health("made", "UTC", True, {}), "127.0.0.1", 0, pages.page) as address:
         with urlopen(f"{address}/overview.html") as answer:
             assert answer.headers["Content-Type"].startswith("text/html")
             assert "somebody must act in 1" in answer.read().decode()

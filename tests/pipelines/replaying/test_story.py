@@ -4,6 +4,7 @@ from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
+import pandas as pd
 import pyarrow as pa
 import pytest
 
@@ -75,7 +76,7 @@ def test_rows_and_labels_are_found_by_key_and_time(home: Path) -> None:
     assert (found.versions, found.requests, found.latency_ms) == (("1",), 1, None)
 
 
-def _say(tables: Tables, known: "made.pd.DataFrame") -> None:
+def _say(tables: Tables, known: pd.DataFrame) -> None:
     from contract.store.feedback import feedback_schema
 
     schema = feedback_schema({"id": "integer"}, "boolean")

@@ -17,8 +17,8 @@ from serving.scoring.champion import CurrentVersion
 from serving.shipping.shipper import Shipper
 from serving.shipping.shipper_status import STATUS_FILE, reasons, status_now, write_status
 from tests.conftest import made_use_case
-from tests.faults.test_predictions import fill, small_disk
 from tests.support.answers import answer, spooled
+from tests.support.disks import fill, small_disk
 from tests.support.running import app_of, running, spool_in
 from tests.support.stores import ask_for_later
 
