@@ -105,7 +105,7 @@ def test_both_stand_as_they_are(here: Path, capsys: pytest.CaptureFixture[str]) 
     assert live["version"] == str(champion.version)
     assert live["why"].startswith("the gate passed")
     assert (verdict["state"], verdict["window"][:10]) == ("DRIFT", "2024-02-02")
-    assert "roc_auc" in verdict["reason"]
+    assert "performance" in verdict["reason"]
     assert isinstance(bad["realised"], dict) and bad["realised"]["value"] < 0.5
     assert (bad["label_coverage"], calm["label_coverage"]) == (1.0, 0.5)
     assert bad["backlog"] == {"rows": 0, "age_s": 0.0, "quarantined": 0, "problem": ""}
