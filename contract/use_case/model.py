@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 from pydantic import (
     Field,
     StringConstraints,
+    WithJsonSchema,
     field_serializer,
     field_validator,
     model_validator,
@@ -30,9 +31,12 @@ from contract.use_case.source import CsvFormat, Source
 ColumnType = Literal["string", "integer", "number", "boolean", "timestamp"]
 Task = Literal["binary", "multiclass", "regression"]
 Logged = Literal["keep", "hash", "drop"]
-# Type and encoding of the columns whose rarer values may share one code.
 # In place of names of keys: a row is named by the hash of its cells; docs/row-hash.md.
 BY_ROW_HASH = "row_hash"
+KEYS_IN_JSON = {
+    "anyOf": [{"type": "array", "items": {"type": "string"}, "minItems": 1}, {"const": BY_ROW_HASH}]
+}
+# Type and encoding of the columns whose rarer values may share one code.
 LIMITED = {("string", None), ("string", "one-hot"), ("string", "ordinal")}
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_-]{0,62}$")]
 
@@ -397,7 +401,7 @@ class UseCase(Section):
     """What kind of answer is asked for."""
     source: Source
     """Where rows come from: exactly one of `python`, `csv`, `parquet`, `json`, `sql`, `delta`."""
-    keys: tuple[str, ...]
+    keys: Annotated[tuple[str, ...], WithJsonSchema(KEYS_IN_JSON)]
     """The columns that together name a row, or the word row_hash: the hash of its cells does."""
     event_time: str | None = None
     """The column that says when what a row describes happened."""

@@ -5,10 +5,10 @@ from typing import get_args
 
 import pyarrow as pa
 
-from contract.meanings import COLUMNS, TABLES
 from contract.names import DELIVERY, TableName
 from contract.store.feedback import feedback_schema
 from contract.store.ledger import SCHEMA as LEDGER
+from contract.store.meanings import COLUMNS, TABLES
 from contract.store.predictions import predictions_schema
 from contract.store.schema import arrow_schema
 from contract.use_case.loader import load_use_case

@@ -14,7 +14,7 @@ from contract.addresses import SQLITE, sqlite_file
 from contract.errors import FourcycleError, Unavailable
 from contract.names import CHALLENGER, CHAMPION, Cycle, experiment
 from contract.settings import Settings
-from contract.store.ledger import LedgerEntry, broken_link, read_entries
+from contract.store.ledger import LedgerEntry, broken_link, read_entries, state_after
 from contract.store.locks import lock_folder
 from contract.store.tables import Tables
 from contract.use_case.loader import load_use_case
@@ -42,6 +42,7 @@ from tracking.tags import (
     EVALUATE_RUN_TAG,
     GATE_REASONS_TAG,
     GATE_TAG,
+    LABELLED_TAG,
     MONITORING_REASON_TAG,
     MONITORING_WINDOW_TAG,
     STEP_TAG,
@@ -91,12 +92,13 @@ def standing(
         entries = _told(lambda: read_entries(tables), troubles) or []
         notices = _told(lambda: _notices(declared, tables, entries, now), troubles) or []
     aliases = _aliases(client, one.name)
-    champion = _version(client, one.name, aliases.get(CHAMPION, ""))
+    # By the ledger, as the service follows it; by the alias where there is none yet.
+    live = state_after(entries).champion if entries else aliases.get(CHAMPION, "")
+    champion = _version(client, one.name, live)
     challenger = _version(client, one.name, aliases.get(CHALLENGER, ""))
     metric = declared.evaluation.metric if declared else ""
-    newest, labelled = (
-        _report(client, one.name, champion, only) for only in ("", " and tags.labelled = 'yes'")
-    )
+    with_labels = f" and tags.{LABELLED_TAG} = 'yes'"
+    newest, labelled = (_report(client, one.name, champion, only) for only in ("", with_labels))
     waiting, for_person = _waiting(one, challenger)
     return UseCaseStanding(
         name=one.name,

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from contract.names import DELIVERY, REASONS, ROW_HASH, TableName
+from contract.names import DELIVERY, REASONS, ROW_HASH, ROW_KEY, ROW_NUMBER, TableName
 
 # Of a table as a whole, in a sentence.
 TABLES: Mapping[TableName, str] = {
@@ -21,6 +21,8 @@ COLUMNS: Mapping[str, str] = {
     ROW_HASH: "hash of the declared columns of the row",
     DELIVERY: "which ingest brought the row: 1, 2, ...",
     REASONS: "the expectations that the row failed",
+    ROW_KEY: "where a use case has no keys: the SHA-256 of the cells of the row",
+    ROW_NUMBER: "beside it, which of the equal rows of one reading it is: 1, 2, ...",
     # predictions
     "prediction_id": "the id that the answer carried: request and row",
     "request_id": "UUID of the request",
@@ -45,6 +47,7 @@ COLUMNS: Mapping[str, str] = {
     "label_time": "when it was known; where that was not said, when it arrived",
     "received_time": "when it arrived",
     "reason": "why it does not fit",
+    "line": "the line of the file, from 1",
     # ledger
     "format": "format of the entry; which columns its hash covers",
     "number": "1, 2, ...; each number once",
