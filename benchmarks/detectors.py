@@ -24,7 +24,7 @@ from benchmarks.simulation import (
     frame,
     stage,
 )
-from contract.use_case.model import Monitoring
+from contract.use_case.sections.monitoring import Monitoring
 from monitoring.verdict.evidence import PastVerdict
 from monitoring.verdict.verdict import decide
 

@@ -16,7 +16,8 @@ import typer
 from contract.statistics.bootstrap import bootstrap, estimate, interval, subset_rows
 from contract.statistics.metrics import Metric, Scored, metrics_for
 from contract.use_case.loader import load_use_case
-from contract.use_case.model import Evaluation, UseCase
+from contract.use_case.model import UseCase
+from contract.use_case.sections.gates import Evaluation
 from pipelines.model.comparison import compare
 from pipelines.model.fitted import load_model, score
 from pipelines.runtime.step import latest_run, load_result

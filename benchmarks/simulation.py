@@ -17,7 +17,8 @@ from contract.statistics.metrics import Floats, Scored, metrics_for
 from contract.store.frames import feature_frame
 from contract.store.schema import conform
 from contract.use_case.loader import load_use_case
-from contract.use_case.model import Monitoring, UseCase
+from contract.use_case.model import UseCase
+from contract.use_case.sections.monitoring import Monitoring
 from monitoring.measures.bins import NULL, Cell
 from monitoring.measures.compare import ColumnSummaries, changes, frozen_columns
 from monitoring.measures.performance import Baseline, baseline, fall

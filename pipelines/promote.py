@@ -14,7 +14,7 @@ from contract.store.ledger import (
     state_after,
     taken_out_by,
 )
-from contract.use_case.model import Release
+from contract.use_case.sections.release import Release
 from pipelines.gate import Gated, VersionOption
 from pipelines.registry.description import PENDING, sentence
 from pipelines.registry.move import move, refresh, request_of, settle

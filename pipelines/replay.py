@@ -25,7 +25,8 @@ from contract.settings import read_settings
 from contract.store.ledger import LedgerEntry, broken_link, read_entries
 from contract.store.locks import lock_folder, locked
 from contract.use_case.loader import load_use_case
-from contract.use_case.model import TimeSplit, UseCase
+from contract.use_case.model import UseCase
+from contract.use_case.sections.split import TimeSplit
 from monitoring.windows.window import read_count, read_day
 from pipelines.backtest import backtest
 from pipelines.data.after_holdout import Days, within

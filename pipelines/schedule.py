@@ -16,7 +16,8 @@ import typer
 from contract.errors import BadInput, Refused, Unavailable
 from contract.settings import Settings, read_settings
 from contract.use_case.loader import load_use_case, nearest
-from contract.use_case.model import Job, UseCase
+from contract.use_case.model import UseCase
+from contract.use_case.sections.schedule import Job
 from pipelines.runtime import cli
 from pipelines.runtime.child_process import ChildResult
 from pipelines.scheduling.due import check

@@ -14,7 +14,8 @@ from contract.names import ROW_HASH
 from contract.store.rows.fingerprint import content_hash, row_hashes
 from contract.store.tables import Tables, TableVersion
 from contract.use_case.loader import load_use_case
-from contract.use_case.model import GroupSplit, RandomSplit, TimeSplit, UseCase
+from contract.use_case.model import UseCase
+from contract.use_case.sections.split import GroupSplit, RandomSplit, TimeSplit
 from pipelines.data.days import (
     HoldoutUntilOption,
     TrainFromOption,

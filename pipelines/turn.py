@@ -18,7 +18,8 @@ import pyarrow.compute as pc
 from contract.errors import BadInput, FourcycleError, Refused
 from contract.hints import typed
 from contract.processes import run_to_end
-from contract.use_case.model import TimeSplit, UseCase
+from contract.use_case.model import UseCase
+from contract.use_case.sections.split import TimeSplit
 from monitoring.windows.declared import period
 from monitoring.windows.versions import read_served
 from pipelines.data.after_holdout import Days, drawn, unanswered, within

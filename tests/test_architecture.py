@@ -27,6 +27,7 @@ SUBJECTS = {
     "profiling",
     "pull_request",
     "rows",
+    "sections",
     "writing",
 }
 

@@ -19,7 +19,8 @@ from contract.statistics.metrics import Scored
 from contract.store.ledger import LedgerEntry, RegistryState
 from contract.store.tables import Tables, TableVersion
 from contract.use_case.loader import parse_use_case
-from contract.use_case.model import Column, UseCase
+from contract.use_case.model import UseCase
+from contract.use_case.sections.column import Column
 from monitoring.alerts.channels.mail import letter_of
 from monitoring.alerts.channels.slack import slack_body
 from monitoring.alerts.message import Message, rehearsal

@@ -18,7 +18,7 @@ from deltalake import write_deltalake
 
 from contract.use_case.loader import parse_use_case
 from contract.use_case.model import UseCase
-from contract.use_case.section import Section
+from contract.use_case.sections.section import Section
 from tests.conftest import MADE, made_rows
 from tests.support import observed as see
 

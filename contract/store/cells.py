@@ -16,8 +16,9 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from contract.use_case.local_time import PER_SECOND, NotOneMoment, localised
-from contract.use_case.model import Column, UseCase
-from contract.use_case.source import CsvFormat
+from contract.use_case.model import UseCase
+from contract.use_case.sections.column import Column
+from contract.use_case.sections.source import CsvFormat
 
 INT64 = 2**63
 EXACT = 2**53  # integers up to here are exact in float64

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 import pyarrow as pa
 
 from contract.store.schema import TYPES
-from contract.use_case.model import Column
+from contract.use_case.sections.column import Column
 
 TIMESTAMP = TYPES["timestamp"]
 

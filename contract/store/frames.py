@@ -12,7 +12,8 @@ import pyarrow as pa
 from contract.errors import Refused
 from contract.store.schema import TYPES
 from contract.use_case.features import FeatureDerivation, derivation
-from contract.use_case.model import Column, UseCase
+from contract.use_case.model import UseCase
+from contract.use_case.sections.column import Column
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -11,9 +11,9 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from contract.names import ROW_COLUMNS
-from contract.use_case.derived import Derived
 from contract.use_case.functions import FUNCTIONS, NUMBERS, PARTS, DerivingFunction, Values
 from contract.use_case.model import UseCase
+from contract.use_case.sections.derived import Derived
 
 Columns = Mapping[str, Sequence[Any]]
 

@@ -14,7 +14,7 @@ from itertools import pairwise
 from operator import attrgetter
 from typing import Any, Literal
 
-from contract.use_case.derived import Derived
+from contract.use_case.sections.derived import Derived
 
 Values = Callable[..., Any]  # of the columns that a function reads, one row at a time
 Gives = Literal["string", "integer", "number", "boolean"]

@@ -12,7 +12,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 from contract.errors import BadInput
-from contract.use_case.model import Column, UseCase
+from contract.use_case.model import UseCase
+from contract.use_case.sections.column import Column
 
 HASH_DIGITS = 32
 

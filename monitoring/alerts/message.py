@@ -8,7 +8,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from contract.use_case.model import Monitoring, UseCase
+from contract.use_case.model import UseCase
+from contract.use_case.sections.monitoring import Monitoring
 from monitoring.alerts.policy import DueAlert, Kind, kind_of, of_labels
 from monitoring.measures.compare import ColumnChange
 from monitoring.measures.performance import PerformanceFall

@@ -4,7 +4,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Literal
 
-from contract.use_case.model import Signal
+from contract.use_case.sections.monitoring import Signal
 from monitoring.verdict.evidence import DriftVerdict
 from monitoring.verdict.reasons import listed
 

@@ -17,7 +17,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from contract.use_case.model import Column
+from contract.use_case.sections.column import Column
 
 Counts = npt.NDArray[np.int64]  # rows in each cell, (n_cells,)
 Cell = npt.NDArray[np.int64]  # (n_rows,)

@@ -9,7 +9,8 @@ import pandas as pd
 import pyarrow as pa
 
 from contract.store.schema import TYPES
-from contract.use_case.model import Column, UseCase
+from contract.use_case.model import UseCase
+from contract.use_case.sections.column import Column
 from monitoring.measures.answers import classes_of, score_index
 from monitoring.measures.bins import NOT_FINITE, NumberCells, is_number, number_cells, word_cells
 from monitoring.measures.distance import distance

@@ -15,7 +15,8 @@ from contract.statistics.metrics import (
     metrics_for,
     point,
 )
-from contract.use_case.model import Monitoring, UseCase
+from contract.use_case.model import UseCase
+from contract.use_case.sections.monitoring import Monitoring
 
 RESAMPLES = 200
 MAX_SLICES = 30  # values of one column that are shown

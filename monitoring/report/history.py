@@ -10,7 +10,7 @@ from mlflow import MlflowClient
 from mlflow.entities import Run
 
 from contract.errors import FourcycleError
-from contract.use_case.model import Monitoring
+from contract.use_case.sections.monitoring import Monitoring
 from monitoring.verdict.evidence import UNJUDGED, DriftVerdict, PastVerdict
 from monitoring.windows.declared import Span, apart
 from tracking.tags import (

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
-from contract.use_case.model import Monitoring
+from contract.use_case.sections.monitoring import Monitoring
 from monitoring.measures.compare import ColumnChange
 from monitoring.measures.performance import PerformanceFall
 

@@ -1,7 +1,7 @@
 """The verdict's reasons as sentences; what a person reads first."""
 
 from contract.statistics.metrics import SMALLER_IS_BETTER
-from contract.use_case.model import Monitoring
+from contract.use_case.sections.monitoring import Monitoring
 from monitoring.measures.performance import PerformanceFall
 from monitoring.verdict.evidence import ColumnFinding, WindowEvidence
 

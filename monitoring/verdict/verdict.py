@@ -7,7 +7,7 @@ is a reason to watch; the same signal in k of the last n windows is drift.
 
 from collections.abc import Sequence
 
-from contract.use_case.model import Monitoring
+from contract.use_case.sections.monitoring import Monitoring
 from monitoring.measures.compare import ColumnChange
 from monitoring.verdict.evidence import (
     ColumnFinding,

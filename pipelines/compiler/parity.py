@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 
 from contract.use_case.features import Columns
-from contract.use_case.model import Column, UseCase
+from contract.use_case.model import UseCase
+from contract.use_case.sections.column import Column
 from serving.scoring.agreement import TOLERANCE, Agreement, compare
 from serving.scoring.scorer import Scorer
 

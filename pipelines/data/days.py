@@ -7,7 +7,8 @@ from zoneinfo import ZoneInfo
 import typer
 
 from contract.errors import BadInput
-from contract.use_case.model import TimeSplit, UseCase
+from contract.use_case.model import UseCase
+from contract.use_case.sections.split import TimeSplit
 
 TrainFromOption = Annotated[str, typer.Option(help="First day of training, e.g. 2013-01-01.")]
 TrainUntilOption = Annotated[

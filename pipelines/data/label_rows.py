@@ -14,9 +14,10 @@ from contract.store.cells import BadCell, CellReader, reader_of
 from contract.store.feedback import feedback_schema
 from contract.store.schema import check_names
 from contract.use_case.local_time import NotOneMoment
-from contract.use_case.model import Column, UseCase
+from contract.use_case.model import UseCase
 from contract.use_case.pseudonymisation import Pseudonymiser
-from contract.use_case.source import Delta, Source, Sql
+from contract.use_case.sections.column import Column
+from contract.use_case.sections.source import Delta, Source, Sql
 from pipelines.sources.broken_csv import BrokenCsv, BrokenRow, is_decoded
 from pipelines.sources.csv import undecoded
 from pipelines.sources.registry import read_source

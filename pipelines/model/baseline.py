@@ -5,7 +5,8 @@ from collections.abc import Iterator, Mapping
 import numpy as np
 
 from contract.statistics.metrics import Floats, Scored
-from contract.use_case.model import Gates, UseCase
+from contract.use_case.model import UseCase
+from contract.use_case.sections.gates import Gates
 
 # Of these a constant answer is a master: they say how far answers lie off, not what they know.
 OF_A_CONSTANT = frozenset({"calibration_error", "bias"})

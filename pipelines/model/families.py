@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from contract.use_case.estimator import Estimator
+from contract.use_case.sections.estimator import Estimator
 
 Served = Literal["compiled", "sklearn", "refused"]
 BOOSTING = "sklearn.ensemble.HistGradientBoosting{}"

@@ -16,7 +16,8 @@ from contract.errors import Refused
 from contract.statistics.metrics import Floats, Scored
 from contract.store.frames import feature_frame
 from contract.use_case.features import Columns
-from contract.use_case.model import Column, UseCase
+from contract.use_case.model import UseCase
+from contract.use_case.sections.column import Column
 from serving.scoring.own_code import OwnClass, trusted
 from serving.scoring.scorer import Scorer
 from serving.scoring.sklearn_scorer import MODEL_FILE, classes_of, load_pipeline

@@ -22,8 +22,9 @@ from sklearn.preprocessing import (
 )
 
 from contract.errors import Refused
-from contract.use_case.estimator import Encoding
-from contract.use_case.model import Column, UseCase
+from contract.use_case.model import UseCase
+from contract.use_case.sections.column import Column
+from contract.use_case.sections.estimator import Encoding
 
 # HistGradientBoosting bins into 255 at most; rarer categories share the last code, or column.
 MAX_CATEGORIES = 254

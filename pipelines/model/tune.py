@@ -16,8 +16,9 @@ from sklearn.model_selection import GroupKFold, KFold, StratifiedKFold, TimeSeri
 from contract.errors import BadInput, Refused
 from contract.statistics.metrics import SMALLER_IS_BETTER, check_metric, metrics_for
 from contract.store.frames import feature_frame
-from contract.use_case.estimator import Range
-from contract.use_case.model import GroupSplit, TimeSplit, UseCase
+from contract.use_case.model import UseCase
+from contract.use_case.sections.estimator import Range
+from contract.use_case.sections.split import GroupSplit, TimeSplit
 from pipelines.model.fit import fit_pipeline
 from pipelines.model.fitted import labels, score_inputs, weights
 from pipelines.runtime.console import console

@@ -6,7 +6,7 @@ from typing import Any
 import yaml
 
 from contract.use_case.model import BY_ROW_HASH
-from contract.use_case.source import CsvFormat
+from contract.use_case.sections.source import CsvFormat
 from pipelines.proposing.inferred import LeftOut
 from pipelines.proposing.proposal import Proposal, ProposedProblem
 from pipelines.proposing.question import Question

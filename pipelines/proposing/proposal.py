@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from contract.use_case.source import CsvFormat
+from contract.use_case.sections.source import CsvFormat
 from pipelines.proposing.inferred import Inferred, LeftOut
 from pipelines.proposing.problem.amounts import Amounts
 from pipelines.proposing.problem.event_time import ProposedTime

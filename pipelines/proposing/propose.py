@@ -8,8 +8,8 @@ from functools import cache
 import pyarrow as pa
 
 from contract.errors import BadInput
-from contract.use_case.model import Column
-from contract.use_case.source import CsvFormat
+from contract.use_case.sections.column import Column
+from contract.use_case.sections.source import CsvFormat
 from pipelines.data.profiling.strange_values import strange_columns
 from pipelines.proposing.columns.arrow_types import typed_values
 from pipelines.proposing.columns.declared import categories, declared

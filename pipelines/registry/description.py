@@ -9,7 +9,8 @@ from urllib.parse import quote
 from contract.markdown import link, plain, run_link, table
 from contract.names import ARCHIVED
 from contract.store.ledger import LedgerEntry, taken_out_by
-from contract.use_case.model import Release, UseCase
+from contract.use_case.model import UseCase
+from contract.use_case.sections.release import Release
 from pipelines.registry.transitions import stage_of
 from tracking.tags import (
     APPROVAL_TAG,

@@ -6,7 +6,8 @@ record out of the table, is named.
 
 from collections.abc import Iterator
 
-from contract.use_case.model import Column, UseCase
+from contract.use_case.model import UseCase
+from contract.use_case.sections.column import Column
 
 # A value of the first type is also one of the second, exactly.
 WIDENED = {("integer", "number")}

@@ -7,7 +7,7 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from contract.use_case.model import Gates
+from contract.use_case.sections.gates import Gates
 from pipelines.model.baseline import idle_limits
 from pipelines.model.comparison import MIN_RESAMPLES, Comparison, SliceDifference, shown_worse
 from pipelines.release.gate_evidence import (

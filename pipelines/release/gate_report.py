@@ -6,7 +6,7 @@ import mlflow
 from pydantic import TypeAdapter
 
 from contract.markdown import plain, table
-from contract.use_case.model import Gates
+from contract.use_case.sections.gates import Gates
 from pipelines.model.comparison import Comparison, SliceDifference, shown_worse
 from pipelines.model.plots import gain
 from pipelines.release.decision import GateDecision, judged

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Literal
 
-from contract.use_case.model import Monitoring
+from contract.use_case.sections.monitoring import Monitoring
 from monitoring.windows.declared import period
 from pipelines.data.after_holdout import Days
 

@@ -15,7 +15,8 @@ import pyarrow as pa
 
 from contract.store.labels import moment
 from contract.store.tables import Tables, TableVersion, quoted
-from contract.use_case.model import TimeSplit, UseCase
+from contract.use_case.model import UseCase
+from contract.use_case.sections.split import TimeSplit
 from monitoring.measures.bins import Cells, Counts, number_cells, word_cells
 from monitoring.measures.distance import distance
 from monitoring.windows.declared import period

@@ -9,7 +9,10 @@ from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 from typing import Literal
 
-from contract.use_case.model import Monitoring, Retraining, TimeSplit, UseCase
+from contract.use_case.model import UseCase
+from contract.use_case.sections.monitoring import Monitoring
+from contract.use_case.sections.retraining import Retraining
+from contract.use_case.sections.split import TimeSplit
 from monitoring.alerts.policy import kind_of, of_labels
 from monitoring.verdict.evidence import DriftVerdict
 

@@ -8,7 +8,8 @@ from zoneinfo import ZoneInfo
 from cronsim import CronSim, CronSimError
 
 from contract.errors import BadInput
-from contract.use_case.model import Job, Schedule, UseCase
+from contract.use_case.model import UseCase
+from contract.use_case.sections.schedule import Job, Schedule
 from monitoring.windows.declared import period
 
 # Windows that are looked at again: labels that are about two months late still make a revision.

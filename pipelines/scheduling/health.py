@@ -17,7 +17,8 @@ from zoneinfo import ZoneInfo
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Gauge, generate_latest
 
 from contract.errors import BadInput
-from contract.use_case.model import Job, UseCase
+from contract.use_case.model import UseCase
+from contract.use_case.sections.schedule import Job
 from pipelines.scheduling.due import JobState, first_due, next_try
 
 NEVER_RAN = "never ran"

@@ -10,7 +10,8 @@ from contract.errors import BadInput
 from contract.settings import Settings
 from contract.store.labels import labels_sql, moment, shared_keys
 from contract.store.tables import Tables
-from contract.use_case.model import Job, UseCase
+from contract.use_case.model import UseCase
+from contract.use_case.sections.schedule import Job
 from monitoring.windows.window import WindowRequest, counting, resolve
 from pipelines.data.days import local_midnight
 from pipelines.scheduling.due import (

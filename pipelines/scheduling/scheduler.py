@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from contract.errors import Unavailable
-from contract.use_case.model import Job
+from contract.use_case.sections.schedule import Job
 from monitoring.alerts.notices.job_failed import failed, well
 from pipelines.runtime.child_process import ChildResult, end_orphan, run_child
 from pipelines.runtime.console import console

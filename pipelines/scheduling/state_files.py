@@ -16,7 +16,7 @@ import msgspec
 from contract.errors import Busy
 from contract.settings import Settings
 from contract.store.locks import lock_folder, locked
-from contract.use_case.model import Job
+from contract.use_case.sections.schedule import Job
 from pipelines.scheduling.due import JobState
 
 

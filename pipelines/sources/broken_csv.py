@@ -16,7 +16,7 @@ import pyarrow.compute as pc
 import pyarrow.csv
 
 from contract.errors import BadInput
-from contract.use_case.source import CsvFormat
+from contract.use_case.sections.source import CsvFormat
 from pipelines.sources.csv import (
     BLOCK_BYTES,
     BYTE_ORDER_MARK,

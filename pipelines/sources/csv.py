@@ -20,7 +20,7 @@ from contract.store.cells import reader_of
 from contract.store.schema import TYPES, with_notes
 from contract.store.text_columns import read_texts
 from contract.use_case.model import UseCase
-from contract.use_case.source import CsvFormat
+from contract.use_case.sections.source import CsvFormat
 from pipelines.sources.files import SourceFile, stream
 from pipelines.sources.newer import Newer
 from pipelines.sources.parts import read_files, wanted

@@ -9,7 +9,7 @@ from contract.errors import BadInput
 from contract.store.cells import BadCell, CellReader
 from contract.store.schema import TYPES, arrow_schema, conform, notes_of, with_notes
 from contract.use_case.model import UseCase
-from contract.use_case.source import CsvFormat
+from contract.use_case.sections.source import CsvFormat
 from pipelines.sources.files import SourceFile, find
 from pipelines.sources.newer import Newer
 

@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 
 from contract.errors import BadInput, Unavailable
 from contract.use_case.model import UseCase
-from contract.use_case.source import Sql
+from contract.use_case.sections.source import Sql
 from pipelines.sources import duckdb, values
 from pipelines.sources.newer import Newer
 from pipelines.sources.parts import wanted

@@ -13,7 +13,8 @@ from functools import cache
 from urllib.parse import quote
 
 from contract.pages import packaged, render
-from contract.use_case.model import Column, UseCase
+from contract.use_case.model import UseCase
+from contract.use_case.sections.column import Column
 from serving.protocols.openapi_rows import example_row
 from serving.scoring.version import ServedVersion
 

@@ -7,7 +7,8 @@ from typing import Any
 from contract.markdown import plain
 from contract.store.cells import INT64
 from contract.use_case.local_time import PER_SECOND
-from contract.use_case.model import Column, UseCase
+from contract.use_case.model import UseCase
+from contract.use_case.sections.column import Column
 from serving.requests.columns import optional, range_of
 from serving.scoring.scorer import Predictions
 from serving.scoring.version import Golden, ServedVersion

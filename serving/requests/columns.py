@@ -13,7 +13,8 @@ from contract.store.cells import EXACT, INT64, ISO, moment_of
 from contract.use_case.event_time import FLAG, judgeable
 from contract.use_case.loader import nearest
 from contract.use_case.local_time import PER_SECOND, NotOneMoment, localised
-from contract.use_case.model import Column, UseCase
+from contract.use_case.model import UseCase
+from contract.use_case.sections.column import Column
 from serving.requests.errors import Problem
 
 LONGEST_HINT = 100  # characters of an unknown name that are compared with ours

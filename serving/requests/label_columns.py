@@ -6,7 +6,8 @@ from typing import Any
 
 from contract.store.feedback import label_problem
 from contract.use_case.loader import nearest
-from contract.use_case.model import Column, UseCase
+from contract.use_case.model import UseCase
+from contract.use_case.sections.column import Column
 from serving.requests.columns import LONGEST_HINT, MISSING, SentColumns, cell, refuse
 from serving.requests.errors import Problem
 

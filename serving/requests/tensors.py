@@ -4,7 +4,8 @@ import json
 import math
 from typing import Any
 
-from contract.use_case.model import Column, UseCase
+from contract.use_case.model import UseCase
+from contract.use_case.sections.column import Column
 from serving.requests.columns import SentColumns
 from serving.requests.errors import Problem
 

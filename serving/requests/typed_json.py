@@ -16,7 +16,8 @@ import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
 from contract.store.cells import EXACT, INT64
-from contract.use_case.model import Column, UseCase
+from contract.use_case.model import UseCase
+from contract.use_case.sections.column import Column
 from serving.requests.columns import CheckedColumns, optional, read_value
 
 NOT_TAKEN = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, ValueError, OverflowError)

@@ -11,7 +11,7 @@ from pydantic import SecretStr
 
 from contract.settings import Settings
 from contract.use_case.loader import load_use_case
-from contract.use_case.model import Job
+from contract.use_case.sections.schedule import Job
 from pipelines.runtime.code_hash import PROJECT
 from pipelines.scheduling.due import deadline_s, pause
 

@@ -14,7 +14,7 @@ from pyarrow import fs
 from contract.names import TableName
 from contract.settings import read_settings
 from contract.store.tables import Tables
-from contract.use_case.source import Delta, Source
+from contract.use_case.sections.source import Delta, Source
 from pipelines.forget import forget
 from pipelines.runtime.code_hash import PROJECT
 from pipelines.runtime.workspace import Workspace, connected

@@ -18,7 +18,8 @@ from contract.errors import Unavailable
 from contract.settings import read_settings
 from contract.store.tables import Tables
 from contract.use_case.loader import frozen
-from contract.use_case.model import Column, UseCase
+from contract.use_case.model import UseCase
+from contract.use_case.sections.column import Column
 from monitoring.__main__ import main
 from monitoring.monitor import Monitored, monitor
 from monitoring.report.history import read_document

@@ -19,8 +19,8 @@ from contract.errors import BadInput
 from contract.settings import read_settings
 from contract.store.labels import label_tables, labels_sql
 from contract.store.tables import Tables
-from contract.use_case.model import Column
 from contract.use_case.pseudonymisation import Pseudonymiser
+from contract.use_case.sections.column import Column
 from pipelines.data.label_rows import read_labels, statements
 from pipelines.feedback import FeedbackImported, feedback, main
 from pipelines.runtime.workspace import Workspace, open_workspace

@@ -21,8 +21,8 @@ from contract.store.predictions import predictions_schema
 from contract.store.rows.fingerprint import content_hash, row_hashes
 from contract.store.schema import arrow_schema
 from contract.store.tables import CONTENT_HASH, Tables, TableVersion
-from contract.use_case.model import Column, ColumnType
 from contract.use_case.pseudonymisation import Pseudonymiser
+from contract.use_case.sections.column import Column, ColumnType
 from pipelines.data.label_rows import refusal_rows, statements
 from pipelines.data.rehearsal import Rehearsal
 from pipelines.data.retention import matching

@@ -17,7 +17,8 @@ import pytest
 from contract.names import ROW_HASH
 from contract.statistics.metrics import Scored
 from contract.store.rows.fingerprint import content_hash, row_hashes
-from contract.use_case.model import Evaluation, Gates, UseCase
+from contract.use_case.model import UseCase
+from contract.use_case.sections.gates import Evaluation, Gates
 from pipelines.data.rehearsal import Rehearsal
 from pipelines.gate import evidence_of, gate
 from pipelines.main import pipeline

@@ -7,8 +7,8 @@ import pytest
 
 from contract.errors import Refused
 from contract.store.schema import conform
-from contract.use_case.model import Column
-from contract.use_case.source import Source
+from contract.use_case.sections.column import Column
+from contract.use_case.sections.source import Source
 from pipelines.data.raw_table import valid_rows
 from pipelines.data.rehearsal import Rehearsal
 from pipelines.data.validated import Validated

@@ -9,7 +9,7 @@ import mlflow
 import pytest
 
 from contract.names import CHALLENGER, CHAMPION, PRODUCTION
-from contract.use_case.estimator import Range
+from contract.use_case.sections.estimator import Range
 from pipelines.data.rehearsal import Rehearsal
 from pipelines.main import Outcome, as_document, pipeline
 from pipelines.registry.versions import Version

@@ -14,7 +14,7 @@ from contract.errors import BadInput
 from contract.store import upkeep
 from contract.store.feedback import feedback_schema
 from contract.store.tables import Tables
-from contract.use_case.model import Privacy
+from contract.use_case.sections.serving import Privacy
 from pipelines.data.retention import expire
 from pipelines.maintain import main, maintain, pinned_versions
 from pipelines.runtime.workspace import Workspace

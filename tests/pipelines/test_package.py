@@ -10,7 +10,8 @@ import pytest
 from contract.names import REFERENCE_DIR, SCORER_DIR
 from contract.statistics.metrics import metric_values
 from contract.store.frames import feature_frame
-from contract.use_case.model import Column, UseCase
+from contract.use_case.model import UseCase
+from contract.use_case.sections.column import Column
 from monitoring.measures.answers import of_holdout
 from monitoring.windows import reference
 from monitoring.windows.reference import PROBABILITY

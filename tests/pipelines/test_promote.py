@@ -17,7 +17,7 @@ from contract.errors import BadInput, Refused
 from contract.names import ARCHIVED, CHAMPION, PRODUCTION, STAGING
 from contract.signing import unsigned
 from contract.store.ledger import LedgerEntry, RegistryState, entry_said
-from contract.use_case.model import Release
+from contract.use_case.sections.release import Release
 from pipelines import history, promote, reject, rollback, sign
 from pipelines.gate import Gated, evidence_of, opponent_of
 from pipelines.main import Outcome

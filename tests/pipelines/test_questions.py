@@ -10,7 +10,7 @@ import mlflow
 import pytest
 
 from contract.errors import BadInput, Refused
-from contract.use_case.model import Column
+from contract.use_case.sections.column import Column
 from pipelines import backtest as backtesting
 from pipelines import lineage as following
 from pipelines import training_set as learning

@@ -9,7 +9,8 @@ import pytest
 from contract.errors import BadInput, Refused
 from contract.names import CHAMPION, PRODUCTION
 from contract.store.ledger import read_entries
-from contract.use_case.model import Release, UseCase
+from contract.use_case.model import UseCase
+from contract.use_case.sections.release import Release
 from pipelines.lineage import lineage
 from pipelines.registry.versions import Version
 from pipelines.reproduce import reproduce

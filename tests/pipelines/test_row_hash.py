@@ -18,8 +18,10 @@ from contract.names import ROW_KEY, ROW_NUMBER
 from contract.store.rows.row_keys import named
 from contract.store.schema import conform
 from contract.use_case.loader import frozen, parse_use_case
-from contract.use_case.model import Column, GroupSplit, RandomSplit, TimeSplit, UseCase
-from contract.use_case.source import Source
+from contract.use_case.model import UseCase
+from contract.use_case.sections.column import Column
+from contract.use_case.sections.source import Source
+from contract.use_case.sections.split import GroupSplit, RandomSplit, TimeSplit
 from pipelines.data.after_holdout import unanswered
 from pipelines.data.rehearsal import Rehearsal
 from pipelines.feedback import feedback

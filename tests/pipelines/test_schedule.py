@@ -19,7 +19,7 @@ from filelock import FileLock
 from contract.names import DELIVERY
 from contract.settings import read_settings
 from contract.store.tables import BROUGHT, COLLECTED, Tables
-from contract.use_case.model import Job
+from contract.use_case.sections.schedule import Job
 from pipelines.replaying.service_process import free_port
 from pipelines.runtime.child_process import (
     LOG_BYTES,

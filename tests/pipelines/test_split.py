@@ -9,7 +9,7 @@ import pytest
 from contract.errors import BadInput, Refused
 from contract.names import REASONS, TableName
 from contract.store.frames import feature_frame
-from contract.use_case.model import GroupSplit, RandomSplit, Split, TimeSplit
+from contract.use_case.sections.split import GroupSplit, RandomSplit, Split, TimeSplit
 from pipelines.data.days import with_windows
 from pipelines.data.rehearsal import Rehearsal
 from pipelines.ingest import ingest

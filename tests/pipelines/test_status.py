@@ -17,7 +17,7 @@ from contract.errors import BadInput, Unavailable
 from contract.settings import read_settings
 from contract.store.tables import Tables
 from contract.use_case.loader import frozen
-from contract.use_case.model import Schedule
+from contract.use_case.sections.schedule import Schedule
 from monitoring.monitor import monitor
 from monitoring.windows.window import WindowRequest
 from pipelines import datasets, status

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from contract.errors import BadInput, Refused
-from contract.use_case.model import Expectation
+from contract.use_case.sections.validation import Expectation
 from pipelines.data.rehearsal import Rehearsal
 from pipelines.data.validated import Validated
 from pipelines.ingest import ingest

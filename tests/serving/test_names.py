@@ -18,7 +18,8 @@ from sklearn.pipeline import make_pipeline
 from contract.names import SCORER_DIR, USE_CASE_FILE
 from contract.store.tables import Tables
 from contract.use_case.loader import frozen, parse_use_case
-from contract.use_case.model import Column, UseCase
+from contract.use_case.model import UseCase
+from contract.use_case.sections.column import Column
 from pipelines.compiler.compile import write_scorer
 from pipelines.package import seal
 from serving.http_check import ask

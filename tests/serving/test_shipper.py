@@ -14,7 +14,8 @@ import psutil
 import pytest
 
 from contract.store.tables import Tables
-from contract.use_case.model import Column, UseCase
+from contract.use_case.model import UseCase
+from contract.use_case.sections.column import Column
 from serving.log.record import RecordSchema, encode
 from serving.log.segment_frames import FrameKind, frame
 from serving.log.spool import (

@@ -10,7 +10,8 @@ from sklearn.pipeline import Pipeline
 from contract.store.frames import feature_frame, feature_table
 from contract.use_case.features import Columns
 from contract.use_case.loader import parse_use_case
-from contract.use_case.model import Serving, UseCase
+from contract.use_case.model import UseCase
+from contract.use_case.sections.serving import Serving
 from pipelines.compiler.compile import write_scorer
 from pipelines.model.fit import fit_pipeline
 from serving.scoring.scorer import Scorer, load_scorer

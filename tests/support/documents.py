@@ -15,7 +15,7 @@ import pytest
 import yaml
 
 from contract.use_case.loader import load_use_case
-from contract.use_case.model import Release
+from contract.use_case.sections.release import Release
 from pipelines.data.days import with_windows
 from pipelines.data.rehearsal import Rehearsal
 from pipelines.main import pipeline

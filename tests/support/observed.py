@@ -26,7 +26,7 @@ from contract.use_case.features import derivation, told
 from contract.use_case.loader import frozen
 from contract.use_case.model import UseCase
 from contract.use_case.pseudonymisation import Pseudonymiser
-from contract.use_case.source import Csv
+from contract.use_case.sections.source import Csv
 from monitoring.alerts.notices.registry import look
 from monitoring.alerts.policy import AlertState, OpenAlerts
 from monitoring.alerts.policy import decide as decide_message

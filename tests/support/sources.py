@@ -6,7 +6,7 @@ import pandas as pd
 from sqlalchemy import create_engine
 
 from contract.use_case.model import UseCase
-from contract.use_case.source import Source
+from contract.use_case.sections.source import Source
 from tests.conftest import made_use_case
 
 

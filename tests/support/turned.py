@@ -7,7 +7,9 @@ from pathlib import Path
 from contract.settings import read_settings
 from contract.store.tables import Tables
 from contract.use_case.loader import frozen
-from contract.use_case.model import Monitoring, Retraining, UseCase
+from contract.use_case.model import UseCase
+from contract.use_case.sections.monitoring import Monitoring
+from contract.use_case.sections.retraining import Retraining
 from monitoring.monitor import Monitored, monitor
 from monitoring.windows.window import WindowRequest, read_day
 from pipelines.data.rehearsal import Rehearsal

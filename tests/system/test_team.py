@@ -19,7 +19,7 @@ from contract.settings import read_settings
 from contract.store.ledger import read_entries
 from contract.store.tables import Tables
 from contract.use_case.loader import frozen
-from contract.use_case.model import Release
+from contract.use_case.sections.release import Release
 from pipelines import forget, main, maintain, promote, reproduce, retrain, rollback, score
 from tests.conftest import deliver, made_rows
 from tests.support import monitored as made

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
-from contract.use_case.estimator import Estimator
-from contract.use_case.model import Release
+from contract.use_case.sections.estimator import Estimator
+from contract.use_case.sections.release import Release
 from pipelines.data.rehearsal import Rehearsal
 from pipelines.main import pipeline
 from pipelines.replaying.service_process import free_port

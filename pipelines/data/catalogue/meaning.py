@@ -6,7 +6,9 @@ from dataclasses import dataclass
 import pyarrow as pa
 
 from contract.names import DELIVERY, REASONS, ROW_HASH, TableName
-from contract.use_case.model import Column, GroupSplit, UseCase
+from contract.use_case.model import UseCase
+from contract.use_case.sections.column import Column
+from contract.use_case.sections.split import GroupSplit
 from pipelines.data.catalogue.known import KnownUseCase
 
 TABLES: Mapping[TableName, str] = {

@@ -9,7 +9,8 @@ from collections.abc import Container, Iterator, Mapping
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from contract.use_case.model import Column, UseCase
+from contract.use_case.model import UseCase
+from contract.use_case.sections.column import Column
 from pipelines.data.profiling.notes import ColumnNote
 
 # What people write where a number is missing: 99, -999, 9999 ...

@@ -2,7 +2,8 @@
 
 from collections.abc import Iterator
 
-from contract.use_case.model import ColumnType, UseCase
+from contract.use_case.model import UseCase
+from contract.use_case.sections.column import ColumnType
 from pipelines.proposing.checking.finding import CheckFinding, error
 
 # What a value of the file has to be, by the type of the column that it stands for.

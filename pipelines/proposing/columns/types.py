@@ -14,8 +14,8 @@ import pyarrow.compute as pc
 from contract.store.cells import SPACES, TRUTH, CellReader
 from contract.store.text_columns import read_texts
 from contract.use_case.local_time import PER_SECOND
-from contract.use_case.model import Column, ColumnType
-from contract.use_case.source import CsvFormat
+from contract.use_case.sections.column import Column, ColumnType
+from contract.use_case.sections.source import CsvFormat
 from pipelines.proposing.inferred import Certainty, Inferred
 from pipelines.proposing.question import Answers
 from pipelines.proposing.writing.clock_form import ClockForm, clock_form

@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 
 from contract.errors import BadInput
-from contract.use_case.estimator import Scalar
 from contract.use_case.model import Task
+from contract.use_case.sections.estimator import Scalar
 from pipelines.proposing.columns.facts import LONGEST, SeenColumn
 from pipelines.proposing.inferred import Inferred
 from pipelines.proposing.question import Answers, Question

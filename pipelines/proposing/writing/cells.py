@@ -12,7 +12,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from contract.use_case.source import CsvFormat
+from contract.use_case.sections.source import CsvFormat
 from pipelines.proposing.columns.types import ReadCells, TypedColumn, as_text, read_column
 from pipelines.proposing.question import Answers, Question
 from pipelines.proposing.writing.numbers import number_form

@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.parquet
 
 from contract.errors import BadInput
-from contract.use_case.source import CsvFormat
+from contract.use_case.sections.source import CsvFormat
 from pipelines.proposing.inferred import Inferred, LeftOut
 from pipelines.proposing.question import Answers, Ask, Question, settled
 from pipelines.proposing.writing.delimiter import delimiter_of, ragged

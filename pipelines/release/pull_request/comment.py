@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from contract.markdown import plain, table
-from contract.use_case.model import Gates
+from contract.use_case.sections.gates import Gates
 from pipelines.data.validated import Validated
 from pipelines.model.results import Trained
 from pipelines.release.decision import GateDecision

@@ -18,7 +18,8 @@ from contract.store.ledger import LedgerEntry, broken_link, read_entries, state_
 from contract.store.locks import lock_folder
 from contract.store.tables import Tables
 from contract.use_case.loader import load_use_case
-from contract.use_case.model import Job, UseCase
+from contract.use_case.model import UseCase
+from contract.use_case.sections.schedule import Job
 from monitoring.alerts.notices.registry import look as look_for_notices
 from pipelines.data.catalogue.known import KnownUseCase, known, names_in
 from pipelines.registry.description import PENDING, acted_by, approver, begun, moment

@@ -10,7 +10,8 @@ from contract.errors import BadInput
 from contract.statistics.bootstrap import bootstrap, estimate, interval, subset_rows
 from contract.statistics.metrics import Metric, Scored, check_metric, metrics_for
 from contract.use_case.loader import load_use_case
-from contract.use_case.model import Gates, UseCase
+from contract.use_case.model import UseCase
+from contract.use_case.sections.gates import Gates
 from tests.conftest import made_use_case
 
 N_ROWS = 400

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from contract.store.cells import BadCell, CellReader
 from contract.store.text_columns import read_texts
 from contract.use_case.local_time import NotOneMoment
-from contract.use_case.model import Column
-from contract.use_case.source import CsvFormat
+from contract.use_case.sections.column import Column
+from contract.use_case.sections.source import CsvFormat
 
 YORK = ZoneInfo("America/New_York")
 GERMAN = {"decimal": ",", "thousands": "."}

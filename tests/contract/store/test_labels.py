@@ -19,7 +19,7 @@ from contract.store.labels import (
 )
 from contract.store.predictions import PARTITION, predictions_schema
 from contract.store.tables import Tables
-from contract.use_case.model import Column
+from contract.use_case.sections.column import Column
 
 DAY = datetime(2024, 3, 1, tzinfo=UTC)
 PREDICTIONS = predictions_schema({"size": "number"}, {"id": "integer"}, "boolean")

@@ -4,7 +4,7 @@ import pyarrow as pa
 import pytest
 
 from contract.store.schema import conform
-from contract.use_case.model import Column
+from contract.use_case.sections.column import Column
 from tests.conftest import made_use_case
 
 CASES = [

@@ -9,12 +9,12 @@ import pytest
 import yaml
 
 from contract.errors import BadInput
-from contract.use_case.derived import Derived, Part
 from contract.use_case.features import derivation, sources, told
 from contract.use_case.functions import FUNCTIONS, PARTS
 from contract.use_case.loader import frozen, parse_frozen, parse_use_case
 from contract.use_case.model import UseCase
 from contract.use_case.pseudonymisation import altered, of_persons
+from contract.use_case.sections.derived import Derived, Part
 from tests.conftest import MADE
 from tests.support.project import PROJECT
 

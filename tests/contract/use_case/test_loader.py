@@ -19,7 +19,7 @@ WRONG = [
     ("by: time", "by: tme", r"split: .*'tme'"),
     ("holdout_until:", "holdout_untill:", r"split.holdout_untill: unknown key.*'holdout_until'"),
     ("min_rows: 1000", "min_rows: many", r"validation.min_rows: .*'many'"),
-    ("min: 0, max: 23", "min: 30, max: 23", r"columns.hour: min 30 is above max 23"),
+    ("min: 0, max: 360", "min: 400, max: 360", r"columns.wind_direction: min 400 is above max 360"),
     ("python: use_cases", "csv: a.csv\n  python: use_cases", r"source: exactly one of"),
     ("python: use_cases", "folder: /\n  python: use_cases", r"source.folder: unknown key; known"),
     ("slices: [origin", "slices: [orign", r"evaluation.slices\[0\]: no column 'orign'"),

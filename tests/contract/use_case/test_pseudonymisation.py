@@ -7,8 +7,9 @@ import pytest
 
 from contract.errors import BadInput
 from contract.use_case.loader import parse_use_case
-from contract.use_case.model import Column, UseCase
+from contract.use_case.model import UseCase
 from contract.use_case.pseudonymisation import Pseudonymiser, altered, of_persons, stand_in
+from contract.use_case.sections.column import Column
 from serving.log.prediction_record import schema_hash
 from serving.log.record import RecordSchema
 from tests.conftest import MADE

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from contract.use_case.model import Signal
+from contract.use_case.sections.monitoring import Signal
 from monitoring.alerts.policy import AlertState, DueAlert, OpenAlerts, decide, standing
 from monitoring.verdict.evidence import DriftVerdict
 

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from contract.statistics.metrics import Scored
-from contract.use_case.model import Column
+from contract.use_case.sections.column import Column
 from monitoring.measures.bins import NumberCells, WordCells, number_cells, word_cells
 from monitoring.measures.compare import describe, freeze_column, note
 from monitoring.measures.distance import distance

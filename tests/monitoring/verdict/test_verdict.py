@@ -3,7 +3,7 @@ from dataclasses import replace
 
 import pytest
 
-from contract.use_case.model import Monitoring
+from contract.use_case.sections.monitoring import Monitoring
 from monitoring.measures.compare import ColumnChange
 from monitoring.measures.performance import PerformanceFall
 from monitoring.verdict.evidence import ColumnFinding, PastVerdict, WindowEvidence

@@ -6,7 +6,8 @@ import pytest
 
 from contract.errors import Refused
 from contract.store.schema import TYPES
-from contract.use_case.model import Column, UseCase
+from contract.use_case.model import UseCase
+from contract.use_case.sections.column import Column
 from pipelines.data.after_holdout import Days, drawn, unanswered, within
 from pipelines.runtime.workspace import Workspace
 from tests.support import monitored as made

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from contract.errors import BadInput, Refused
-from contract.use_case.model import Expectation
+from contract.use_case.sections.validation import Expectation
 from pipelines.data.rehearsal import Rehearsal
 from pipelines.ingest import ingest
 from pipelines.runtime.workspace import Workspace, open_workspace

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from contract.use_case.model import Expectation
+from contract.use_case.sections.validation import Expectation
 from pipelines.data.expectations import Rule, requirement, row_rules, table_rules
 from tests.conftest import made_use_case
 

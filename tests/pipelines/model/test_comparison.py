@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from contract.statistics.metrics import Scored
-from contract.use_case.model import Evaluation, Gates, UseCase
+from contract.use_case.model import UseCase
+from contract.use_case.sections.gates import Evaluation, Gates
 from pipelines.model.comparison import Difference, compare, difference, shown_worse
 from tests.conftest import made_use_case
 

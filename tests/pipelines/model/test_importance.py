@@ -8,8 +8,8 @@ import pytest
 from sklearn.pipeline import Pipeline
 
 from contract.store.frames import feature_frame
-from contract.use_case.estimator import Estimator
 from contract.use_case.model import UseCase
+from contract.use_case.sections.estimator import Estimator
 from pipelines.model.fit import fit_pipeline
 from pipelines.model.fitted import labels
 from pipelines.model.importance import origins, permutation

@@ -9,7 +9,7 @@ import pytest
 from matplotlib.figure import Figure
 
 from contract.statistics.metrics import Scored
-from contract.use_case.model import Column
+from contract.use_case.sections.column import Column
 from pipelines.model.plots import figures
 from tests.conftest import made_use_case
 

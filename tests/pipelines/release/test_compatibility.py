@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from contract.use_case.model import Column, UseCase
+from contract.use_case.model import UseCase
+from contract.use_case.sections.column import Column
 from pipelines.release.compatibility import breaks
 from tests.conftest import made_use_case
 

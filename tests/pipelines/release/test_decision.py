@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from contract.statistics.bootstrap import bootstrap
 from contract.statistics.metrics import Scored, metric_values
-from contract.use_case.model import Evaluation, Gates
+from contract.use_case.sections.gates import Evaluation, Gates
 from pipelines.model.baseline import baseline, idle_limits
 from pipelines.model.comparison import (
     Comparison,

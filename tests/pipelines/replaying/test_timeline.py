@@ -2,7 +2,7 @@ from datetime import date
 
 import pytest
 
-from contract.use_case.model import Monitoring
+from contract.use_case.sections.monitoring import Monitoring
 from pipelines.data.after_holdout import Days
 from pipelines.replaying.timeline import agenda, windows
 

@@ -16,7 +16,10 @@ from contract.names import ROW_HASH, TableName
 from contract.store.rows.fingerprint import content_hash, row_hashes
 from contract.store.schema import arrow_schema
 from contract.store.tables import Tables, TableVersion
-from contract.use_case.model import Column, GroupSplit, Monitoring, UseCase
+from contract.use_case.model import UseCase
+from contract.use_case.sections.column import Column
+from contract.use_case.sections.monitoring import Monitoring
+from contract.use_case.sections.split import GroupSplit
 from monitoring.verdict.evidence import DriftVerdict
 from pipelines.data.traffic import read_traffic
 from pipelines.retraining.label_checks import ChampionTables, label_figures

@@ -11,7 +11,8 @@ import typer
 
 from contract.errors import BadInput
 from contract.use_case.loader import load_use_case
-from contract.use_case.model import Job, Schedule, UseCase
+from contract.use_case.model import UseCase
+from contract.use_case.sections.schedule import Job, Schedule
 from pipelines.scheduling.due import (
     JobState,
     WindowContent,

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from contract.use_case.model import Job, Schedule
+from contract.use_case.sections.schedule import Job, Schedule
 from pipelines.scheduling.due import JobState
 from pipelines.scheduling.health import as_metrics, as_text, health
 from tests.conftest import made_use_case

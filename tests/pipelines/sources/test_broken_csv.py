@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from contract.errors import BadInput
-from contract.use_case.source import CsvFormat
+from contract.use_case.sections.source import CsvFormat
 from pipelines.sources import broken_csv
 from pipelines.sources.broken_csv import BrokenCsv, ReadRows
 

@@ -10,7 +10,7 @@ from contract.errors import BadInput, FourcycleError, Refused
 from contract.store.schema import conform
 from contract.use_case.loader import parse_use_case
 from contract.use_case.model import UseCase
-from contract.use_case.source import Csv
+from contract.use_case.sections.source import Csv
 from pipelines.sources import csv
 from tests.conftest import MADE, made_rows
 from tests.support.project import PROJECT

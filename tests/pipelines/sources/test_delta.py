@@ -2,7 +2,7 @@ from pathlib import Path
 
 from deltalake import write_deltalake
 
-from contract.use_case.source import Delta
+from contract.use_case.sections.source import Delta
 from pipelines.sources import delta
 from tests.conftest import made_rows
 from tests.support.sources import reading

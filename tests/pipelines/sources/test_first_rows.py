@@ -12,7 +12,7 @@ from deltalake import write_deltalake
 
 from contract.errors import BadInput
 from contract.use_case.model import UseCase
-from contract.use_case.source import Csv, Delta, Source, Sql
+from contract.use_case.sections.source import Csv, Delta, Source, Sql
 from pipelines.sources import first_rows as module
 from pipelines.sources.first_rows import first_rows
 from pipelines.sources.registry import read_source

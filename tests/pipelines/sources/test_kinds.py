@@ -23,7 +23,8 @@ from sqlalchemy import create_engine, text
 
 from contract.errors import BadInput, Unavailable
 from contract.store.schema import conform
-from contract.use_case.model import Column, UseCase
+from contract.use_case.model import UseCase
+from contract.use_case.sections.column import Column
 from pipelines.sources.newer import Newer
 from pipelines.sources.registry import read_source
 from tests.support.sources import reading

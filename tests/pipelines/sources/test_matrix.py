@@ -20,8 +20,9 @@ from deltalake import write_deltalake
 
 from contract.errors import FourcycleError
 from contract.store.schema import TYPES, ConformedRows, conform
-from contract.use_case.model import Column, UseCase
-from contract.use_case.source import Csv, Delta
+from contract.use_case.model import UseCase
+from contract.use_case.sections.column import Column
+from contract.use_case.sections.source import Csv, Delta
 from pipelines.sources.registry import read_source
 from tests.support.sources import reading
 

@@ -4,8 +4,8 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from contract.store.cells import BadCell, CellReader
-from contract.use_case.model import Column
-from contract.use_case.source import CsvFormat
+from contract.use_case.sections.column import Column
+from contract.use_case.sections.source import CsvFormat
 from pipelines.sources.proposals import proposal
 
 GERMAN = {"decimal": ",", "thousands": "."}

@@ -6,7 +6,7 @@ from deltalake import write_deltalake
 
 from contract.errors import BadInput
 from contract.store.schema import conform
-from contract.use_case.source import KINDS, Source
+from contract.use_case.sections.source import KINDS, Source
 from pipelines.sources.registry import READERS, read_source
 from tests.conftest import deliver, made_rows
 from tests.support.sources import reading

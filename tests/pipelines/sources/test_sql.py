@@ -5,7 +5,7 @@ import pytest
 
 from contract.errors import Unavailable
 from contract.store.schema import conform
-from contract.use_case.source import Sql
+from contract.use_case.sections.source import Sql
 from pipelines.sources import sql
 from tests.conftest import made_rows
 from tests.support.sources import reading, write_sql

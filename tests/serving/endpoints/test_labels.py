@@ -13,8 +13,9 @@ from pydantic import SecretStr
 
 from contract.store.labels import label_tables, labels_sql
 from contract.store.tables import Tables
-from contract.use_case.model import Column, UseCase
+from contract.use_case.model import UseCase
 from contract.use_case.pseudonymisation import Pseudonymiser
+from contract.use_case.sections.column import Column
 from pipelines.package import seal
 from serving.log.feedback_record import FeedbackRecord
 from serving.log.record import FEEDBACK_FOLDER, RecordSchema, encode

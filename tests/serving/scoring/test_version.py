@@ -14,7 +14,8 @@ from contract.errors import Refused
 from contract.names import SCORER_DIR, USE_CASE_FILE
 from contract.store.frames import feature_table
 from contract.use_case.loader import frozen
-from contract.use_case.model import Serving, UseCase
+from contract.use_case.model import UseCase
+from contract.use_case.sections.serving import Serving
 from pipelines.compiler.compile import write_scorer
 from pipelines.model.refusal import refusal
 from pipelines.package import seal

@@ -7,7 +7,7 @@ import mlflow
 import pytest
 
 from contract.names import PRODUCTION
-from contract.use_case.model import Serving
+from contract.use_case.sections.serving import Serving
 from pipelines.data.rehearsal import Rehearsal
 from pipelines.main import pipeline
 from pipelines.registry.versions import Version

@@ -10,7 +10,7 @@ import pytest
 
 from contract.errors import BadInput
 from contract.store.tables import Tables
-from contract.use_case.model import Column
+from contract.use_case.sections.column import Column
 from pipelines.data.catalogue.difference import difference
 from pipelines.data.catalogue.known import KnownUseCase
 from pipelines.data.catalogue.meaning import ColumnMeaning, meanings

@@ -5,7 +5,7 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
-from contract.use_case.model import Column
+from contract.use_case.sections.column import Column
 from pipelines.data.catalogue.known import KnownUseCase
 from pipelines.data.catalogue.meaning import meanings
 from pipelines.data.catalogue.search import CatalogueEntry, entries, found

@@ -7,7 +7,7 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from contract.use_case.model import Column
+from contract.use_case.sections.column import Column
 from pipelines.data.profiling.notes import ColumnNote, page, short
 from pipelines.data.profiling.strange_values import strange
 from tests.conftest import made_use_case

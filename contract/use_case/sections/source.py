@@ -7,7 +7,7 @@ from typing import Literal, Self
 
 from pydantic import ConfigDict, Field, field_validator, model_validator
 
-from contract.use_case.section import Section
+from contract.use_case.sections.section import Section
 
 EXPECTED_UNITS = {unit: timedelta(**{f"{unit}s": 1}) for unit in ("minute", "hour", "day", "week")}
 EXPECTED = re.compile(rf"[1-9]\d{{0,3}} ({'|'.join(EXPECTED_UNITS)})s?")

@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BeforeValidator, Field, JsonValue, model_validator
 
-from contract.use_case.section import Section
+from contract.use_case.sections.section import Section
 
 Scalar = str | int | float | bool
 Encoding = Literal["one-hot", "ordinal", "target"]

@@ -5,8 +5,8 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BeforeValidator, Field, model_validator
 
-from contract.use_case.estimator import Encoding, Scalar
-from contract.use_case.section import Section
+from contract.use_case.sections.estimator import Encoding, Scalar
+from contract.use_case.sections.section import Section
 
 Part = Literal[
     "year",
