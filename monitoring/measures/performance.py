@@ -74,6 +74,14 @@ def baseline(use_case: UseCase, holdout: Scored, resamples: int = RESAMPLES) -> 
     return Baseline(name, value, bootstrap(metric, n_rows, resamples)[name])
 
 
+def as_estimated(base: Baseline, value: float) -> Baseline:
+    """The baseline of estimates, whose `value` is the holdout's own estimate.
+
+    What a model's probabilities are off by, they are off by on both sides, and it is no fall.
+    """
+    return Baseline(base.metric, value, base.draws + (value - base.value))
+
+
 def fall(
     base: Baseline, metrics: Mapping[str, Metric], n_rows: int, rows: int, seed: int = 1
 ) -> PerformanceFall | None:

@@ -18,6 +18,7 @@ from monitoring.measures.performance import (
     PerformanceFall,
     WindowAnswers,
     WindowSlice,
+    as_estimated,
     baseline,
     fall,
     slices,
@@ -98,10 +99,12 @@ def measure(sample: Rows, reference: Reference, use_case: UseCase) -> Performanc
         expected = _expected(use_case, unlabelled(sample.answers, use_case, classes), calibrated)
         estimated = defined(point(expected, len(sample)))
         if base.metric in expected:
-            falls[1] = fall(base, expected, len(sample), len(sample))
+            there = defined(point(_expected(use_case, holdout, calibrated), len(holdout.label)))
+            seen = as_estimated(base, there.get(base.metric, base.value))
+            falls[1] = fall(seen, expected, len(sample), len(sample))
         if rows:
-            there = defined(point(_expected(use_case, labelled, calibrated), rows))
-            error = {n: v - realised[n] for n, v in there.items() if n in realised}
+            here = defined(point(_expected(use_case, labelled, calibrated), rows))
+            error = {n: v - realised[n] for n, v in here.items() if n in realised}
     columns = slice_columns(use_case, sample.inputs, reference.holdout.inputs)
     sliced = slices(
         use_case,

@@ -83,5 +83,7 @@ def remarks(evidence: WindowEvidence, policy: Monitoring) -> list[str]:
     elif estimated is not None:
         sentences.append(explained(realised, estimated))
     if estimated is not None and estimated.certain(policy):
-        sentences.append(fell("Estimated without labels: ", estimated, policy))
+        sentences.append(
+            fell("Estimated without labels, here as on the holdout: ", estimated, policy)
+        )
     return sentences

@@ -6,7 +6,7 @@ import pytest
 from contract.statistics.metrics import Scored, defined, metrics_for, point
 from monitoring.measures.answers import of_holdout
 from monitoring.measures.estimate import calibration, expected_metrics
-from monitoring.measures.performance import baseline, fall
+from monitoring.measures.performance import as_estimated, baseline, fall
 from tests.conftest import made_use_case
 from tests.support import monitored as made
 
@@ -65,3 +65,17 @@ def test_a_fall_has_an_interval_around_it(home: Path) -> None:
     assert fell.low > 0.5
     one_class = holdout.rows(np.asarray(holdout.label, dtype=bool))
     assert fall(base, metrics_for(use_case, one_class), len(one_class.label), 4000) is None
+
+
+def test_a_timid_model_on_its_holdout_has_fallen_in_nobodys_eyes(home: Path) -> None:
+    use_case = made_use_case(home)
+    holdout = scored(45, 7, 0.1)  # too few rows for a calibration that would help
+    base = baseline(use_case, holdout)
+    assert holdout.probability is not None
+    expected = expected_metrics(use_case, holdout, holdout.probability)
+    here = as_estimated(base, point(expected, 45)["roc_auc"])
+    assert here.value != pytest.approx(base.value, abs=0.02)
+    found = fall(here, expected, 45, 45)
+    assert found is not None
+    assert found.value == found.reference
+    assert found.low < 0 < found.high
