@@ -9,10 +9,23 @@ from pathlib import Path
 COMMAND = "fourcycle"
 
 
-def typed(step: str, use_case: str = "") -> str:
+def typed(step: str, use_case: str = "", **options: str) -> str:
     """A command of ours with its use case, such as `fourcycle history --use-case flights`."""
-    words = [_fourcycle(), *step.split(), *(["--use-case", use_case] if use_case else [])]
-    return shlex.join(words)
+    return _joined(_fourcycle(), step, use_case, options)
+
+
+def written(step: str, use_case: str = "", **options: str) -> str:
+    """The same in what is read elsewhere later, in mail, in MLflow or in the ledger: the bare name.
+
+    Where the command lies on this host says nothing there.
+    """
+    return _joined(COMMAND, step, use_case, options)
+
+
+def _joined(command: str, step: str, use_case: str, options: dict[str, str]) -> str:
+    given = ({"use-case": use_case} if use_case else {}) | options
+    words = [word for name, value in given.items() for word in (f"--{name}", value)]
+    return shlex.join([command, *step.split(), *words])
 
 
 def _fourcycle() -> str:

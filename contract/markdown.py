@@ -49,7 +49,12 @@ def link(text: str, page: str) -> str:
 
     In the view for models of our kind: without its name, MLflow shows the one for language models.
     """
-    return f"[{text}](#/{page}{'&' if '?' in page else '?'}workflowType=machine_learning)"
+    return f"[{text}]({in_view(page)})"
+
+
+def in_view(page: str) -> str:
+    """A page of MLflow's interface below its address, as it opens in that view."""
+    return f"#/{page}{'&' if '?' in page else '?'}workflowType=machine_learning"
 
 
 def run_link(text: str, run_id: str, experiment_id: str = "") -> str:

@@ -7,6 +7,7 @@ import mlflow
 import typer
 
 from contract.errors import BadInput, Refused
+from contract.hints import typed
 from contract.store.ledger import (
     LedgerEntry,
     RegistryState,
@@ -162,10 +163,9 @@ def conclude(workspace: Workspace, version: Version, gated: Gated) -> PromotionC
         tag(workspace, version, **{APPROVAL_TAG: PENDING})
         refresh(workspace)
         tell_waiting(workspace, version)
-        given = f"-P use_case={workspace.use_case.name} -P version={v} -P reason='...'"
+        command = typed("promote", workspace.use_case.name, version=v, reason="...")
         return PromotionConclusion(
-            f"{short} yet, it passed the gate and waits for approval: "
-            f"mlflow run . --env-manager local -e promote {given}"
+            f"{short} yet, it passed the gate and waits for approval: {command}"
         )
     # The first reason says how it compares; the gate's run, which the ledger names, holds all.
     done = promote(workspace, version, f"the gate passed: {gated.reasons[0]}")

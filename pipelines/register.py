@@ -98,7 +98,8 @@ def _register(
     new = version is None or not holds_files(version.source)  # its artifacts were removed
     if version is None or new:
         period = period_of(workspace, trained)
-        card = model_card(workspace.use_case, validated, trained, evaluated, tags, period)
+        seen = (validated, trained, evaluated, tags, period)
+        card = model_card(workspace.use_case, *seen, experiment_id=workspace.experiment_id)
         mlflow.log_text(card, "model_card.md")
         mlflow.log_dict(tags, LINEAGE_FILE)
         # Asked for again: a result that was logged before a move of the store knows the old place.

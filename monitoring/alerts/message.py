@@ -20,10 +20,10 @@ NO_VERSION = "none"  # of a test, or of what is about no version
 MAX_SENTENCES = 8  # signals with a sentence of their own
 NEXT_STEPS = {
     "schema": "Find the caller whose columns changed and correct it; all others were judged.",
-    "performance": "Retrain: python -m pipelines.retrain --use-case {name}. If an earlier version "
-    "was better: python -m pipelines.rollback --use-case {name}.",
+    "performance": "Retrain: fourcycle retrain --use-case {name}. If an earlier version "
+    "was better: fourcycle rollback --use-case {name}.",
     "prediction": "Look at which columns moved with the predictions. If none did, look at what "
-    "was promoted: python -m pipelines.history --use-case {name}.",
+    "was promoted: fourcycle history --use-case {name}.",
     "label": "Check where the labels come from. If they are right, retrain on newer rows.",
     "columns": "Look at what moved. Repair a broken source; give seasonal columns limits of their "
     "own (monitoring.effect_limits).",

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from mlflow import MlflowClient
 from mlflow.entities import Metric, RunStatus
 
+from contract.markdown import in_view
 from monitoring.report.figures import WindowReport, document, metrics
 from monitoring.report.history import VERDICT_FILE, ReportHistory
 from monitoring.report.report import markdown, page
@@ -121,7 +122,7 @@ def _tag_version(
 
 def link(experiment_id: str, run_id: str) -> str:
     """Where a run stands in MLflow's user interface, in the view for models of this kind."""
-    return f"/#/experiments/{experiment_id}/runs/{run_id}?workflowType=machine_learning"
+    return f"/{in_view(f'experiments/{experiment_id}/runs/{run_id}')}"
 
 
 def _log(client: MlflowClient, run_id: str, report: WindowReport, step: int) -> None:

@@ -34,8 +34,12 @@ def model_card(
     evaluated: Evaluated,
     lineage: Mapping[str, str],
     period: str = "",
+    experiment_id: str = "",
 ) -> str:
-    """The card of one version, as the registry shows it; `period` is that of its training rows."""
+    """The card of one version, as the registry shows it.
+
+    `period` is that of its training rows; `experiment_id` is where the runs of its lineage stand.
+    """
     sections = [
         f"# {plain(use_case.title)}\n\n{plain(use_case.description)}",
         _intended(use_case),
@@ -44,7 +48,7 @@ def model_card(
         _metrics(evaluated),
         _slices(evaluated),
         _limits(use_case),
-        _lineage(lineage),
+        _lineage(lineage, experiment_id),
     ]
     return "\n\n".join(section for section in sections if section) + "\n"
 
@@ -155,10 +159,10 @@ def _limits(use_case: UseCase) -> str:
     )
 
 
-def _lineage(tags: Mapping[str, str]) -> str:
+def _lineage(tags: Mapping[str, str], experiment_id: str) -> str:
     """One line; all hashes stand beside the card."""
     runs = {"trained": TRAIN_RUN_TAG, "measured": EVALUATE_RUN_TAG, "packaged": PACKAGE_RUN_TAG}
-    steps = [run_link(name, tags[tag]) for name, tag in runs.items() if tag in tags]
+    steps = [run_link(name, tags[tag], experiment_id) for name, tag in runs.items() if tag in tags]
     commit = tags.get(GIT_COMMIT_TAG, "")[:SHORT_HASH]
     changed = " with changes" if tags.get(GIT_DIRTY_TAG) == "yes" else ""
     by = tags.get(TRAINED_BY_NOTE_TAG, "")

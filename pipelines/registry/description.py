@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from urllib.parse import quote
 
+from contract.hints import written
 from contract.markdown import link, plain, run_link, table
 from contract.names import ARCHIVED
 from contract.store.ledger import LedgerEntry, taken_out_by
@@ -187,6 +188,5 @@ def acted_by(entry: LedgerEntry) -> str:
     return MADE_BY.get(entry.move, f"by {entry.by}")
 
 
-def _command(use_case: UseCase, entry_point: str, **parameters: str) -> str:
-    given = "".join(f" -P {k}={v}" for k, v in {"use_case": use_case.name, **parameters}.items())
-    return f"`mlflow run . --env-manager local -e {entry_point}{given}`"
+def _command(use_case: UseCase, step: str, **options: str) -> str:
+    return f"`{written(step, use_case.name, **options)}`"

@@ -8,6 +8,7 @@ hand.
 import socket
 from datetime import UTC, datetime
 
+from contract.hints import written
 from contract.names import CHAMPION
 from contract.store.ledger import NONE, LedgerEntry, RegistryState, broken_link
 from pipelines.registry.transitions import adopt, effects, plan
@@ -78,8 +79,7 @@ def rollback_hint(state: RegistryState, use_case: str) -> str:
     """What can be done while there is no champion."""
     if not state.previous:
         return "no version was in Production before it"
-    command = f"mlflow run . --env-manager local -e rollback -P use_case={use_case}"
-    return f"rollback brings back version {state.previous}: {command}"
+    return f"rollback brings back version {state.previous}: {written('rollback', use_case)}"
 
 
 def _made_after(snapshot: RegistrySnapshot, head: LedgerEntry) -> bool:

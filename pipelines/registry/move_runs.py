@@ -37,15 +37,17 @@ def record_run(workspace: Workspace, entry: LedgerEntry, own_run: str = "") -> N
     client = workspace.client
     name = experiment_name(workspace.use_case.name, "releases")
     where = experiment(client, workspace.settings, name)
+    training = client.get_experiment_by_name(experiment_name(workspace.use_case.name, "training"))
+    tags = _tags(entry, training.experiment_id if training else "")
     finished = "attributes.status = 'FINISHED'"
     if search_tagged(client, [where], LEDGER_HASH_TAG, entry.hash, finished, max_results=1):
         return
     if own_run and client.get_run(own_run).info.experiment_id == where:
-        client.log_batch(own_run, tags=[RunTag(key, text) for key, text in _tags(entry).items()])
+        client.log_batch(own_run, tags=[RunTag(key, text) for key, text in tags.items()])
         _log_entry(client, own_run, entry)
         return
     begun = {PROCESS_TAG: process_identity(), USE_CASE_TAG: workspace.use_case.name}
-    run = client.create_run(where, tags=begun | _tags(entry), run_name=_title(entry))
+    run = client.create_run(where, tags=begun | tags, run_name=_title(entry))
     _log_entry(client, run.info.run_id, entry)
     client.set_terminated(run.info.run_id)
 
@@ -54,7 +56,7 @@ def _log_entry(client: MlflowClient, run_id: str, entry: LedgerEntry) -> None:
     client.log_text(run_id, json.dumps(entry.row(), indent=2, default=str), ENTRY_FILE)
 
 
-def _tags(entry: LedgerEntry) -> dict[str, str]:
+def _tags(entry: LedgerEntry, training: str) -> dict[str, str]:
     tags = {
         STEP_TAG: entry.move,
         VERSION_TAG: entry.version,
@@ -66,7 +68,7 @@ def _tags(entry: LedgerEntry) -> dict[str, str]:
         DATA_VERSION_TAG: entry.data_version,
         RELEASE_CHECK_TAG: entry.release_check,
         RUN_NAME_TAG: _title(entry),
-        NOTE_TAG: _note(entry),
+        NOTE_TAG: _note(entry, training),
         LEDGER_HASH_TAG: entry.hash,
     }
     return {name: text for name, text in tags.items() if text}
@@ -76,7 +78,8 @@ def _title(entry: LedgerEntry) -> str:
     return f"#{entry.number} {entry.move} version {entry.version}"
 
 
-def _note(entry: LedgerEntry) -> str:
+def _note(entry: LedgerEntry, training: str = "") -> str:
+    """What a person reads on the run; `training` is the experiment in which gates stand."""
     rows = {
         "when": moment(entry.time),
         "who": entry.by,
@@ -89,5 +92,6 @@ def _note(entry: LedgerEntry) -> str:
     }
     told = [(name, plain(value)) for name, value in rows.items() if value]
     if entry.gate_run:
-        told = [(n, run_link(v, entry.gate_run) if n == "gate run" else v) for n, v in told]
+        gate = run_link(entry.gate_run, entry.gate_run, training)
+        told = [(name, gate if name == "gate run" else value) for name, value in told]
     return f"{plain(sentence(entry))}\n\n{table(('what', 'which'), told)}"

@@ -25,7 +25,7 @@ from contract.use_case.model import UseCase
 from pipelines.runtime.child_process import end_orphan
 from pipelines.runtime.process_identity import process_identity
 
-READY_S = 60
+READY_S = 180  # a busy host needs minutes
 STOP_S = 60  # its workers finish, and its shipper ships the last rows
 ROWS_PER_REQUEST = 500
 

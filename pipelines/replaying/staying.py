@@ -1,21 +1,22 @@
 """MLflow's pages and the service, kept running for who wants to look around, until told to stop."""
 
-import os
 import signal
-import subprocess
-import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 
-from contract.settings import Settings
-from pipelines.replaying.service_process import STOP_S, free_port, is_free, service
-from pipelines.runtime.console import console
-
-UI_PORT = 5000
-# Without them MLflow starts a dozen processes for what nobody here uses.
-LEAN = {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
+from contract.addresses import SERVERS, scheme_of
+from contract.settings import UI_PORT, Settings
+from pipelines.replaying.service_process import free_port, is_free, service
+from pipelines.runtime.console import console, working
+from pipelines.runtime.ui_process import (
+    FIRST_PAGE,
+    HOST,
+    interface,
+    remembered,
+    wait_until_ready,
+)
 
 
 def keep_running(use_case: str, root: str, settings: Settings) -> None:
@@ -40,29 +41,16 @@ def keep_running(use_case: str, root: str, settings: Settings) -> None:
 
 @contextmanager
 def _pages(settings: Settings) -> Iterator[str]:
-    """MLflow's user interface as a process of its own; its address, or that of the server."""
-    if settings.store_uri.startswith(("http://", "https://")):
-        yield settings.store_uri
+    """The address of MLflow's first page once it answers: a process of its own, or the server."""
+    if scheme_of(settings.store_uri) in SERVERS:
+        yield settings.ui_address + FIRST_PAGE
         return
-    port = str(_port(UI_PORT))
-    command = [sys.executable, "-m", "mlflow", "ui", "--backend-store-uri", settings.store_uri]
-    command += ["--host", "127.0.0.1", "--port", port, "--workers", "1"]
-    process = subprocess.Popen(
-        command,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        start_new_session=True,
-        env=os.environ | LEAN,
-    )
-    try:
-        yield f"http://127.0.0.1:{port}"
-    finally:
-        os.killpg(process.pid, signal.SIGTERM)
-        try:
-            process.wait(timeout=STOP_S)
-        except subprocess.TimeoutExpired:
-            os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
+    port = _port(UI_PORT)
+    address = f"http://{HOST}:{port}"
+    with interface(settings, port) as process, remembered(settings, address):
+        with working("starting MLflow's user interface"):
+            wait_until_ready(process, address)
+        yield address + FIRST_PAGE
 
 
 def _port(wanted: int) -> int:

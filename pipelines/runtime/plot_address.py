@@ -1,5 +1,6 @@
 """Where a plot of a run is seen, in MLflow's user interface."""
 
+from contract.markdown import in_view
 from contract.settings import Settings
 from contract.use_case.model import UseCase
 
@@ -9,5 +10,5 @@ def errors_plot(use_case: UseCase, settings: Settings, experiment: str, run: str
     what, name = ("confusion matrix", "confusion_matrix")
     if not use_case.classifies:
         what = name = "residuals"
-    address = f"{settings.ui_url.rstrip('/')}/#/experiments/{experiment}/runs/{run}"
-    return {f"{what}, while make ui runs": f"{address}/artifacts/plots/{name}.png"}
+    plot = in_view(f"experiments/{experiment}/runs/{run}/artifacts/plots/{name}.png")
+    return {f"{what}, while make ui runs": f"{settings.ui_address}/{plot}"}

@@ -111,7 +111,7 @@ def execute(
             _copy_figures(reused)
             result = load_result(workspace, step, reused.info.run_id)
             done = Done(reused.info.run_id, result, True, time.monotonic() - started)
-            by = run_link("an earlier run", reused.info.run_id)
+            by = run_link("an earlier run", reused.info.run_id, reused.info.experiment_id)
             mlflow.set_tag(NOTE_TAG, f"{_told(step, result)} Reused: {by} did this.")
         else:
             new = {k: v for k, v in (parameters or {}).items() if k not in run.data.params}

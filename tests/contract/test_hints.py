@@ -1,12 +1,13 @@
 """Commands to type next: as short as this person's shell takes them, and always such that work."""
 
+import shlex
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-from contract.hints import typed
+from contract.hints import typed, written
 from contract.settings import read_settings
 from tests.support.project import PROJECT
 
@@ -17,6 +18,16 @@ def test_in_an_active_environment_the_name_alone_is_found(monkeypatch: pytest.Mo
     monkeypatch.setenv("VIRTUAL_ENV", str(OURS))
     assert typed("history", "flights") == "fourcycle history --use-case flights"
     assert typed("serve", "my tables/a.yaml") == "fourcycle serve --use-case 'my tables/a.yaml'"
+
+
+def test_what_is_read_elsewhere_names_no_place_of_this_host(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.delenv("VIRTUAL_ENV", raising=False)
+    monkeypatch.setenv("MAKELEVEL", "1")
+    said = written("promote", "my tables/a.yaml", version="3", reason="it's well")
+    words = ["fourcycle", "promote", "--use-case", "my tables/a.yaml", "--version", "3"]
+    assert shlex.split(said) == [*words, "--reason", "it's well"]
 
 
 def test_after_make_it_is_the_path_in_the_project(

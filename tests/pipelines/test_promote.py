@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from contract.errors import BadInput, Refused
+from contract.hints import typed
 from contract.names import ARCHIVED, CHAMPION, PRODUCTION, STAGING
 from contract.signing import unsigned
 from contract.store.ledger import LedgerEntry, RegistryState, entry_said
@@ -269,8 +270,8 @@ def test_a_pipeline_says_why_its_version_is_live_or_not(folder: Path) -> None:
         "Version 2 did not reach Production, the gate refused it: it is as it is."
     )
     waits = concluded(Release(approval="manual"))
-    assert "waits for approval: mlflow run . --env-manager local -e promote " in waits
-    assert "-P use_case=penguins -P version=2 -P reason=" in waits
+    command = typed("promote", "penguins", version="2", reason="...")
+    assert waits.endswith(f"waits for approval: {command}")
     assert stages(workspace)["2"] == STAGING
     snapshot = read_snapshot(workspace)
     assert snapshot is not None

@@ -9,7 +9,7 @@ GATE_REFUSED = NoticeKind(
     recovered="The gate let a version pass again.",
     next_steps=(
         "Read the report of the gate. Nothing changes for users: the champion answers on. A new "
-        "candidate comes with: python -m pipelines.main --use-case {name}.",
+        "candidate comes with: fourcycle main --use-case {name}.",
     ),
 )
 

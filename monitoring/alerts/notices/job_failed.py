@@ -9,7 +9,7 @@ JOB_FAILED = NoticeKind(
     recovered="Every job of the scheduler does its work again.",
     next_steps=(
         "Look at the log of the job on the scheduler's host. It is tried again at each of its "
-        "times; to try it now: python -m pipelines.schedule --use-case {name} --once yes.",
+        "times; to try it now: fourcycle schedule --use-case {name} --once yes.",
     ),
 )
 

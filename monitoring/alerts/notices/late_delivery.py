@@ -57,7 +57,7 @@ LATE_DELIVERY = NoticeKind(
     recovered="The source has brought new rows again.",
     next_steps=(
         "Look whether the source is there and whether the job that collects runs: "
-        "python -m pipelines.ingest --use-case {name}.",
+        "fourcycle ingest --use-case {name}.",
     ),
     look=look,
 )

@@ -43,7 +43,7 @@ MOVED_BY_HAND = NoticeKind(
     recovered="What MLflow shows is what the commands have made of it again.",
     next_steps=(
         "Ask who did it: MLflow does not keep that. Services serve what the ledger says: "
-        "python -m pipelines.history --use-case {name}.",
+        "fourcycle history --use-case {name}.",
     ),
     look=look,
 )

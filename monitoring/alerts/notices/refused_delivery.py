@@ -9,7 +9,7 @@ REFUSED_DELIVERY = NoticeKind(
     recovered="A delivery of the source was taken in again.",
     next_steps=(
         "Look at the report of the run, and have the source corrected: nothing of this delivery "
-        "was taken in. Then: python -m pipelines.main --use-case {name}.",
+        "was taken in. Then: fourcycle main --use-case {name}.",
     ),
 )
 

@@ -8,8 +8,8 @@ WAITS_FOR_APPROVAL = NoticeKind(
     well="APPROVAL_SETTLED",
     recovered="No version waits for an approval any more.",
     next_steps=(
-        "Look at its report, then: python -m pipelines.promote --use-case {name} --reason '...', "
-        "or python -m pipelines.reject --use-case {name} --reason '...'.",
+        "Look at its report, then: fourcycle promote --use-case {name} --reason '...', "
+        "or fourcycle reject --use-case {name} --reason '...'.",
     ),
 )
 

@@ -26,7 +26,7 @@ def write(file: Path, settings: Settings, client: MlflowClient | None, found: Fo
     now = datetime.now(UTC)
     file.parent.mkdir(parents=True, exist_ok=True)
     shown = [standing for _, standing in found.values()]
-    file.write_text(page(shown, now, settings.ui_url, datasets=True), encoding="utf-8")
+    file.write_text(page(shown, now, settings.ui_address, datasets=True), encoding="utf-8")
     folder = file.parent / DATASETS
     for name, (known, standing) in found.items():
         if standing.tables and client is not None:
@@ -50,7 +50,7 @@ def log(settings: Settings, client: MlflowClient, use_case: str) -> str:
         run_id = _newest_run(client, use_case)
         if run_id:
             shown = [standing for _, standing in found.values()]
-            made = page(shown, datetime.now(UTC), settings.ui_url, datasets=False)
+            made = page(shown, datetime.now(UTC), settings.ui_address, datasets=False)
             client.log_text(run_id, made, OVERVIEW)
     except FourcycleError as error:
         console().print(f"  the overview could not be made: {error}", markup=False)

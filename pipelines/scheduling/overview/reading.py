@@ -12,6 +12,7 @@ from mlflow.entities.model_registry import ModelVersion
 
 from contract.addresses import SQLITE, sqlite_file
 from contract.errors import FourcycleError, Unavailable
+from contract.markdown import in_view
 from contract.names import CHALLENGER, CHAMPION, Cycle, experiment
 from contract.settings import Settings
 from contract.store.ledger import LedgerEntry, broken_link, read_entries, state_after
@@ -242,8 +243,8 @@ def _verdict(report: Run | None, champion: ModelVersion | None) -> NewestVerdict
     reason = (
         said.get(MONITORING_REASON_TAG, "") if said.get(MONITORING_WINDOW_TAG) == window else ""
     )
-    page = f"/#/experiments/{report.info.experiment_id}/runs/{report.info.run_id}"
-    return NewestVerdict(tags.get(VERDICT_TAG, ""), window, reason, page)
+    page = in_view(f"experiments/{report.info.experiment_id}/runs/{report.info.run_id}")
+    return NewestVerdict(tags.get(VERDICT_TAG, ""), window, reason, f"/{page}")
 
 
 def _waiting(one: KnownUseCase, challenger: ModelVersion | None) -> tuple[str, bool]:

@@ -139,7 +139,7 @@ def test_a_message_names_figures_and_no_input_value(reports: Reports) -> None:
         "roc_auc is 0.600 [0.550, 0.650] against 0.800: worse by 0.150 to 0.250, margin 0.02."
     )
     assert data["reasons"][2] == "group moved (distance 0.30, limit 0.10; adjusted p 1e-08)."
-    assert data["next_steps"][0].startswith("Retrain: python -m pipelines.retrain --use-case made")
+    assert data["next_steps"][0].startswith("Retrain: fourcycle retrain --use-case made")
     assert data["report"] == (
         f"http://127.0.0.1:5000/#/experiments/{reports.where}/runs/{run_id}"
         "?workflowType=machine_learning"

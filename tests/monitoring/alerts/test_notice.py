@@ -31,7 +31,7 @@ def test_a_message_says_what_is_wrong_and_what_to_do(use_case: UseCase) -> None:
     assert letter["Subject"] == "[alarm] made: DELIVERY_REFUSED"
     said = letter.get_content()
     assert said.startswith("Made rows\nDELIVERY_REFUSED\n\n- size is missing.\n")
-    assert "python -m pipelines.main --use-case made." in said
+    assert "fourcycle main --use-case made." in said
     over = worded(taken(), "recovery", use_case, "7", "http://ui", "2024-01-01T00:00:00+00:00")
     assert (over.state, over.signals) == ("DELIVERY_TAKEN", ("refused_delivery",))
     assert over.reasons == (REFUSED_DELIVERY.recovered,)
