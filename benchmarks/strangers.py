@@ -240,7 +240,7 @@ def by_hand(
     target = document["target"]
     known, words = prepared(document, training)
     asked_of, _ = prepared(document, holdout)
-    model = plain_model(document, words, [name for name in known if name not in words])
+    model = plain_model(document, words, [str(name) for name in known if name not in words])
     model.fit(known, training[target])
     answers = model.predict(asked_of)
     if document["task"] == "regression":
