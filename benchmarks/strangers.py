@@ -118,13 +118,13 @@ def vega(file: str) -> Callable[[Path], pd.DataFrame]:
 
 
 def pydataset(name: str) -> Callable[[Path], pd.DataFrame]:
-    """A table of the package pydataset; its first column numbers the rows."""
+    """A table of the package pydataset, the column that numbers its rows among them."""
 
     def read(packages: Path) -> pd.DataFrame:
         with tarfile.open(packages / "pydataset" / "resources.tar.gz") as archive:
             file = archive.extractfile(f"resources/rdata/csv/{name}.csv")
             assert file
-            return pd.read_csv(file).iloc[:, 1:]
+            return pd.read_csv(file)
 
     return read
 

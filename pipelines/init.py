@@ -109,13 +109,16 @@ def _tell(proposal: Proposal, path: Path, data: str) -> None:
     """What to look at, a line each."""
     problem = proposal.problem
     moment = problem.time.column.value
+    parts = [f"{part} of {name}" for name, found in problem.parts.items() for part in found]
+    others = len(problem.features) + len(problem.left_out)
+    seen = [f"{len(problem.features)} of {others}"] if others else []
     facts = {
         "rows": count(proposal.rows),
         "task": f"{problem.task.task.value} of {problem.target}, by {problem.task.metric.value}",
         "keys": ", ".join(problem.keys.value) or BY_ROW_HASH,
         "event time": moment or "none",
         "split": str(problem.split.how.value["by"]),
-        "features": f"{len(problem.features)} of {len(problem.features) + len(problem.left_out)}",
+        "features": ", ".join([*seen, *parts]),
         "file": str(path),
     }
     summary(f"Proposed from {data}", facts, {})

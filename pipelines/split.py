@@ -10,8 +10,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from contract.errors import Refused
-from contract.names import ROW_HASH
+from contract.names import ROW_HASH, ROW_KEY
 from contract.store.rows.fingerprint import content_hash, row_hashes
+from contract.store.rows.row_keys import cell_hashes
 from contract.store.tables import Tables, TableVersion
 from contract.use_case.loader import load_use_case
 from contract.use_case.model import UseCase
@@ -153,7 +154,13 @@ def _by_group(rows: pa.Table, how: GroupSplit) -> tuple[Mask, Mask]:
 
 
 def _at_random(rows: pa.Table, use_case: UseCase, how: RandomSplit) -> tuple[Mask, Mask]:
-    holdout = _drawn(rows.select(use_case.row_keys), how.seed) < how.holdout_share
+    if use_case.keys:
+        drawn_by = rows.select(use_case.keys)
+    else:
+        # Not by the label: of few different inputs a whole cell would be learned with one label
+        # and be measured with the other.
+        drawn_by = pa.table({ROW_KEY: cell_hashes(rows.drop_columns([use_case.target]))})
+    holdout = _drawn(drawn_by, how.seed) < how.holdout_share
     return ~holdout, holdout
 
 

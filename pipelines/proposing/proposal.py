@@ -4,7 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from contract.use_case.sections.source import CsvFormat
+from contract.use_case.derived import Part
+from contract.use_case.source import CsvFormat
 from pipelines.proposing.inferred import Inferred, LeftOut
 from pipelines.proposing.problem.amounts import Amounts
 from pipelines.proposing.problem.event_time import ProposedTime
@@ -23,8 +24,14 @@ class ProposedProblem:
     keys: Inferred[tuple[str, ...]]
     split: ProposedSplit
     features: tuple[str, ...]
+    parts: Mapping[str, tuple[Part, ...]]  # of times, the event time among them
     left_out: tuple[LeftOut, ...]
     questions: tuple[Question, ...]
+
+    @property
+    def learns(self) -> bool:
+        """Whether anything is left that a model can learn from."""
+        return bool(self.features or self.parts.get(self.time.column.value or ""))
 
     @property
     def declared(self) -> tuple[str, ...]:

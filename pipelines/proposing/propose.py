@@ -1,9 +1,10 @@
 """A use case from the columns of a table: what is inferred, left out, flagged and asked."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from difflib import get_close_matches
 from functools import cache
+from math import prod
 
 import pyarrow as pa
 
@@ -15,6 +16,7 @@ from pipelines.proposing.columns.arrow_types import typed_values
 from pipelines.proposing.columns.declared import categories, declared
 from pipelines.proposing.columns.facts import SeenColumn
 from pipelines.proposing.columns.leakage import Leak, leaks
+from pipelines.proposing.columns.parts import parts_of
 from pipelines.proposing.columns.types import TypedColumn
 from pipelines.proposing.inferred import Inferred, LeftOut
 from pipelines.proposing.problem.amounts import amounts_of
@@ -30,6 +32,7 @@ from pipelines.proposing.writing.cells import TypedColumns, typed_texts
 from pipelines.proposing.writing.texts import RawColumns
 
 MOST_SLICES, SLICE_VALUES = 2, 10
+ROWS_OF_AN_INPUT = 10
 Seen = Mapping[str, SeenColumn]
 
 
@@ -48,7 +51,8 @@ def propose(raw: RawColumns, target: str, answers: dict[str, str], ask: Ask) -> 
 
     def infer(given: Answers) -> ProposedProblem:
         found = _problem(seen, target, given)
-        leaking = suspected(found.task.classifies, found.features)
+        sent = tuple(n for n in found.features if n not in found.parts)
+        leaking = suspected(found.task.classifies, sent)
         features, left_out, asked = without_leaks(found.features, leaking, target, given)
         left_out = tuple(
             replace(left, declaration=_as_declared(seen[left.name])) for left in left_out
@@ -58,7 +62,7 @@ def propose(raw: RawColumns, target: str, answers: dict[str, str], ask: Ask) -> 
 
     problem = settled(infer, answers, ask)
     problem = replace(problem, left_out=(*unfit, *problem.left_out))
-    if not problem.features:
+    if not problem.learns:
         raise BadInput(f"data: no column is left to predict {target} from: {_used_up(problem)}.")
     return _written(seen, problem, raw, typed)
 
@@ -120,15 +124,35 @@ def _problem(seen: Seen, target: str, answers: Answers) -> ProposedProblem:
     keys = keys_of(columns, target, moment)
     split = split_of(columns, keys.value, target, moment, answers)
     apart = (*keys.value, moment, split.group, target)
-    features, left_out = features_of(seen, apart)
+    zone = time.zone.value
+    timed = {c.name: parts_of(c, zone, seen) for c in columns if c.name != target}
+    parts = {name: found for name, found in timed.items() if found}
+    features, left_out = features_of(seen, apart, parts)
+    if not keys.value and (note := _few_inputs([seen[name] for name in features])):
+        task = replace(task, notes=(*task.notes, note))
     asked = (*task.questions, *time.questions, *split.questions)
-    return ProposedProblem(target, task, time, keys, split, features, left_out, asked)
+    return ProposedProblem(target, task, time, keys, split, features, parts, left_out, asked)
+
+
+def _few_inputs(features: Sequence[SeenColumn]) -> str:
+    """What a person should know where many rows without a key have the same inputs."""
+    if not features:
+        return ""
+    rows = features[0].rows
+    most = prod(column.distinct + bool(column.nulls) for column in features)
+    if most * ROWS_OF_AN_INPUT > rows:
+        return ""
+    return (
+        f"keys: {rows:,} rows hold at most {most:,} different inputs, and equal ones fall on "
+        "one side of the split, so what is held out may be too little for the gate. Where each "
+        "row is somebody else, a key that numbers the rows lets them be drawn one by one"
+    )
 
 
 def _written(
     seen: Seen, problem: ProposedProblem, raw: RawColumns, typed: TypedColumns
 ) -> Proposal:
-    columns = {name: declared(seen[name]) for name in problem.declared}
+    columns = {n: declared(seen[n], problem.parts.get(n, ())) for n in problem.declared}
     moment = problem.time.column.value
     clock = seen[moment].typed.clock if moment else None
     form = typed.form.model_copy(update={"timestamp_format": clock and clock.form.value})

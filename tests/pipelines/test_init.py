@@ -272,3 +272,10 @@ def on_terminal(arguments: list[str], typed: str) -> tuple[int, str]:
         screen += read
     os.close(ours)
     return started.wait(60), screen.decode()
+
+
+def test_a_table_of_times_alone_is_learned_from_by_their_parts(home: Path) -> None:
+    moments = pd.date_range("2024-01-01", periods=200, freq="5h", tz="UTC")
+    told = pd.DataFrame({"at": moments, "y": RANDOM.integers(0, 2, len(moments))})
+    assert propose(home, told.to_csv(index=False)) == {}
+    assert proposed(home).features == ("at_hour", "at_day_of_week")

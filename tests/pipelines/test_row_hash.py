@@ -154,6 +154,21 @@ def test_equal_rows_fall_on_one_side(
     assert not {*keys[training]} & {*keys[holdout]}
 
 
+def test_equal_inputs_fall_on_one_side_whatever_their_labels() -> None:
+    inputs = pd.DataFrame({"deck": [f"d{n % 40}" for n in range(400)], "fare": 1.5})
+    saved = inputs.assign(saved=["yes", "no"] * 200, boarded=pd.Timestamp("1912-04-10", tz="UTC"))
+    saved.loc[::3, "saved"] = "no"
+    rows = named(
+        conform(pa.Table.from_pandas(saved, preserve_index=False), use_case()).table, use_case()
+    )
+    how = RandomSplit(by="random", holdout_share=0.4)
+    training, holdout = divide(rows, use_case().model_copy(update={"split": how}))
+    decks = saved["deck"].to_numpy()
+    assert saved["saved"][saved["deck"] == "d0"].nunique() == 2
+    assert training.any() and holdout.any()
+    assert not {*decks[training]} & {*decks[holdout]}
+
+
 def test_a_column_that_is_declared_later_begins_raw_anew(ship: Workspace) -> None:
     take_in(ship)
     wider = use_case().columns | {"crew": Column(type="boolean", nullable=True)}

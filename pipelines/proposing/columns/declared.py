@@ -1,7 +1,9 @@
 """How a column is declared: nullable, categories and a bound, each only as far as rows show it."""
 
+from collections.abc import Sequence
 from typing import Any
 
+from contract.use_case.derived import Part
 from pipelines.proposing.columns.facts import LONGEST, SHOWN, SeenColumn
 from pipelines.proposing.columns.left_out import is_personal
 from pipelines.proposing.inferred import Inferred
@@ -11,7 +13,7 @@ CATEGORY_ROWS = 5
 ENOUGH_ROWS = 1000  # of fewer, one that is empty may just not have come yet
 
 
-def declared(column: SeenColumn) -> Inferred[dict[str, Any]]:
+def declared(column: SeenColumn, parts: Sequence[Part] = ()) -> Inferred[dict[str, Any]]:
     """The declaration of a column and why. Only what a next delivery should keep is declared:
     seen values stand in the reason, and a minimum only at zero."""
     found: dict[str, Any] = {"type": column.kind}
@@ -22,6 +24,9 @@ def declared(column: SeenColumn) -> Inferred[dict[str, Any]]:
         found["nullable"] = True
     if column.kind in ("integer", "number") and column.ends[0] >= 0:
         found["min"] = 0
+    if parts:
+        found["parts"] = list(parts)
+        why.append("the model sees these parts, which come round, so callers send it")
     rarest = categories(column)
     if rarest:
         found["categories"] = [text for text, _ in column.by_count]

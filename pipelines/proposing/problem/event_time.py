@@ -5,13 +5,14 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from zoneinfo import ZoneInfo, available_timezones
 
+from contract.errors import BadInput
 from contract.names import BESIDE_EVENT_TIME
 from pipelines.proposing.columns.facts import SeenColumn
+from pipelines.proposing.columns.parts import BORN
 from pipelines.proposing.inferred import Inferred
 from pipelines.proposing.question import Answers, Question
 
 NONE = "none"
-BORN = ("birth", "dob", "born")
 
 
 @dataclass(frozen=True)
@@ -61,7 +62,7 @@ def _which(fit: Sequence[SeenColumn]) -> Question:
     return Question(
         "event_time",
         f"several columns are times that every row has ({ends}). Which is the moment "
-        "at which a prediction is asked for? The others are left out",
+        "at which a prediction is asked for? Of the others a model may see the hour or the weekday",
         names[0],
         (*names, NONE),
     )
@@ -69,6 +70,8 @@ def _which(fit: Sequence[SeenColumn]) -> Question:
 
 def _zone(column: SeenColumn, answers: Answers) -> tuple[Inferred[str], Question | None]:
     given = answers.get("time_zone", "")
+    if given and (why := _unknown(given)):
+        raise BadInput(f"answers: time_zone: {why}")
     if not column.typed.naive:
         why = f"{column.name} has offsets; days begin by this clock"
         return Inferred(given or "UTC", why), None

@@ -1,6 +1,6 @@
 """Which columns a model may learn from: those left when all others have said why not."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from pipelines.proposing.columns.facts import SeenColumn
 from pipelines.proposing.columns.leakage import Leak
@@ -12,11 +12,15 @@ LEAVE_OUT, KEEP = "leave out", "keep"
 
 
 def features_of(
-    columns: Mapping[str, SeenColumn], apart: Sequence[str | None]
+    columns: Mapping[str, SeenColumn], apart: Sequence[str | None], timed: Collection[str]
 ) -> tuple[tuple[str, ...], tuple[LeftOut, ...]]:
-    """Names of features, and what is left out, among the columns that are nothing else."""
+    """Names of features, and what is left out, among the columns that are nothing else.
+
+    Of those in `timed` the model sees parts."""
     others = [column for name, column in columns.items() if name not in apart]
-    reasons = {column.name: why_left_out(column) for column in others}
+    reasons = {
+        column.name: None if column.name in timed else why_left_out(column) for column in others
+    }
     left_out = tuple(why for why in reasons.values() if why)
     return tuple(name for name, why in reasons.items() if not why), left_out
 

@@ -1,5 +1,6 @@
 """What is left out and why, what is declared, and which columns know the target too well."""
 
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import numpy as np
@@ -8,6 +9,7 @@ import pytest
 from pipelines.proposing.columns.declared import declared
 from pipelines.proposing.columns.leakage import leaks
 from pipelines.proposing.columns.left_out import why_left_out
+from pipelines.proposing.columns.parts import parts_of
 from tests.pipelines.proposing.problem.test_problem import HOURS, NOISE, N, column
 
 
@@ -70,3 +72,36 @@ def test_a_column_that_knows_the_target_is_found() -> None:
     empty = [None if n % 3 else n for n in range(N)]
     late = column("late", [None if v is None else NOISE[v] for v in empty])
     assert "empty exactly" in leaks(column("y", empty), [late], False)[0].why
+
+
+def times(n_rows: int, hours: float, start: datetime = datetime(2024, 1, 1)) -> list[datetime]:
+    return [start + timedelta(hours=hours * n) for n in range(n_rows)]
+
+
+@pytest.mark.parametrize(
+    ("name", "values", "parts"),
+    [
+        ("at", times(60, 1), ("hour",)),  # two days and a half: not two weeks
+        ("at", times(60, 6), ("hour", "day_of_week")),
+        ("at", times(40, 1), ()),  # each hour once or twice
+        ("day", times(800, 24), ("day_of_week", "month")),  # no hour varies
+        ("day", times(500, 24), ("day_of_week",)),  # months of the holdout are new
+        ("week", times(60, 168), ()),  # always a Monday
+        ("year", times(12, 365.25 * 24), ()),
+        ("at", [*times(60, 6), None], ()),
+        ("birth_date", times(800, 24), ()),
+        ("day", times(800, 24, datetime(2024, 1, 1, tzinfo=UTC)), ("day_of_week", "month")),
+    ],
+)
+def test_parts_of_a_time_that_come_round(
+    name: str, values: list[Any], parts: tuple[str, ...]
+) -> None:
+    assert parts_of(column(name, values), "Europe/Berlin", [name]) in (
+        parts,
+        ("hour", *parts) if values[0].tzinfo else parts,  # midnight of UTC is 1 or 2 in Berlin
+    )
+
+
+def test_a_part_whose_name_is_a_column_s_is_not_proposed() -> None:
+    at = column("at", times(60, 6))
+    assert parts_of(at, "UTC", ["at", "AT_Hour"]) == ("day_of_week",)
