@@ -54,7 +54,7 @@ def main(
     entries = read_entries(workspace.tables)
     broken = damage(entries, read_snapshot(workspace))
     if not broken:
-        entries = settle(workspace)
+        entries = settle(workspace, entries)
     answer = champion_at(entries, read_time(at)) if at else None
     if cli.flag(as_json):
         document: dict[str, object] = {"intact": not broken, "entries": as_plain(entries)}

@@ -13,7 +13,7 @@ from contract.store.ledger import (
     RegistryState,
     registered_by,
     state_after,
-    taken_out_by,
+    taken_out,
 )
 from contract.use_case.sections.release import Release
 from pipelines.gate import Gated, VersionOption
@@ -75,7 +75,8 @@ def promote(workspace: Workspace, version: Version, reason: str) -> Done[Promote
 
 def _promote(workspace: Workspace, version: Version, reason: str) -> Promoted:
     mlflow.set_tag(VERSION_TAG, version.version)
-    now = state_after(settle(workspace))
+    entries = settle(workspace)
+    now = state_after(entries)
     if version.version == now.champion:
         return Promoted(version=version.version, moved=False, why="")
     gated_against = passed_against(Version.read(workspace, version.version), now)
@@ -83,7 +84,7 @@ def _promote(workspace: Workspace, version: Version, reason: str) -> Promoted:
     request = request_of(
         workspace, "promote", version, reason, gated_against, release_check=checked.line()
     )
-    moved = move(workspace, request) is not None
+    moved = move(workspace, request, entries) is not None
     return Promoted(version=version.version, moved=moved, why=reason)
 
 
@@ -151,7 +152,7 @@ def conclude(workspace: Workspace, version: Version, gated: Gated) -> PromotionC
         return PromotionConclusion(f"Version {v} is in Production.")
     short = f"Version {v} did not reach Production"
     if v != now.challenger:
-        last = taken_out_by(entries, v)
+        last = taken_out(entries).get(v)
         why = sentence(last) if last else "it is no challenger"
         return PromotionConclusion(f"{short}, it is archived: {why}.")
     version = Version.read(workspace, v)  # with what the gate wrote on it

@@ -48,9 +48,10 @@ def reject(workspace: Workspace, version: Version, reason: str) -> Done[Rejected
 def _reject(workspace: Workspace, version: Version, reason: str) -> Rejected:
     mlflow.set_tag(VERSION_TAG, version.version)
     request = request_of(workspace, "reject", version, reason)
-    if version.version == state_after(settle(workspace)).champion and (why := _unreadable(version)):
+    entries = settle(workspace)
+    if version.version == state_after(entries).champion and (why := _unreadable(version)):
         request = replace(request, why=f"{reason} ({why})", unreadable=True)
-    moved = move(workspace, request) is not None
+    moved = move(workspace, request, entries) is not None
     return Rejected(version=version.version, moved=moved, why=request.why)
 
 

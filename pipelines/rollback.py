@@ -43,7 +43,8 @@ def rollback(workspace: Workspace, reason: str, version: str = "") -> Done[Rolle
 
 
 def _rollback(workspace: Workspace, reason: str, version: str) -> RolledBack:
-    now = state_after(settle(workspace))
+    entries = settle(workspace)
+    now = state_after(entries)
     target = Version.read(workspace, version or previous_of(workspace, now))
     mlflow.set_tag(VERSION_TAG, target.version)
     if target.version == now.champion:
@@ -52,7 +53,7 @@ def _rollback(workspace: Workspace, reason: str, version: str) -> RolledBack:
     request = request_of(
         workspace, "rollback", target, reason, now.champion, release_check=checked.line()
     )
-    moved = move(workspace, request) is not None
+    moved = move(workspace, request, entries) is not None
     return RolledBack(version=target.version, taken_out=now.champion, moved=moved)
 
 

@@ -41,12 +41,13 @@ def sign(workspace: Workspace, version: Version, reason: str) -> Done[Signed]:
 def _sign(workspace: Workspace, version: Version, reason: str) -> Signed:
     mlflow.set_tag(VERSION_TAG, version.version)
     digest = version.tags.get(PACKAGE_TAG, "")
-    check_recorded(since_reset(settle(workspace)), version.version, digest)
+    entries = settle(workspace)
+    check_recorded(since_reset(entries), version.version, digest)
     with tempfile.TemporaryDirectory() as into:
         fetch(version, Path(into))  # whether the package is the one that was registered
     if not sign_version(workspace, version):
         raise BadInput(f"{SIGN} names no key; one is needed to sign.")
-    move(workspace, request_of(workspace, "sign", version, reason))
+    move(workspace, request_of(workspace, "sign", version, reason), entries)
     return Signed(version=version.version, package=digest)
 
 

@@ -10,6 +10,8 @@ from urllib.parse import unquote, urlsplit
 import pyarrow as pa
 from deltalake import CommitProperties, DeltaTable, Transaction, write_deltalake
 
+from contract.store import upkeep
+
 
 @dataclass(frozen=True)
 class ExactlyOnceWriter:
@@ -41,6 +43,7 @@ class ExactlyOnceWriter:
             mode="append",
             schema_mode=None if set(rows.schema) <= set(self.schema) else "merge",
             commit_properties=CommitProperties(app_transactions=marks),
+            post_commithook_properties=upkeep.SMALL_COMMIT,
         )
         return int(self.table.version())
 

@@ -5,7 +5,7 @@ registry must show. It is appended by compare-and-set: of several writers of ent
 Jobs write it; services read in it what they may serve.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from datetime import UTC, datetime
 from typing import Literal
@@ -175,17 +175,18 @@ def read_entries(tables: Tables) -> list[LedgerEntry]:
     return [LedgerEntry.of(row) for row in tables.read("ledger", order_by=["number"]).to_pylist()]
 
 
-def read_entries_after(tables: Tables, held: list[LedgerEntry]) -> list[LedgerEntry]:
-    """All entries, of which some were read before: only files with newer ones are opened.
+def read_entries_after(tables: Tables, held: Sequence[LedgerEntry]) -> list[LedgerEntry]:
+    """All entries, of which some were read before: only files with the newest are opened.
 
-    Where the newer ones do not follow those that are held, all are read anew.
+    Where what stands there does not go on from those that are held, all are read anew.
     """
-    if not held:
+    if not held or not tables.exists("ledger"):
         return read_entries(tables)
-    rows = tables.read("ledger", where=f"number > {held[-1].number}", order_by=["number"])
-    newer = [LedgerEntry.of(row) for row in rows.to_pylist()]
-    follows = newer and newer[0].previous_hash == held[-1].hash
-    return [*held, *newer] if follows else read_entries(tables)
+    rows = tables.read("ledger", where=f"number >= {held[-1].number}", order_by=["number"])
+    found = [LedgerEntry.of(row) for row in rows.to_pylist()]
+    if not found or found[0].hash != held[-1].hash:
+        return read_entries(tables)
+    return [*held, *found[1:]]
 
 
 def append_entry(tables: Tables, entry: LedgerEntry) -> bool:
@@ -194,10 +195,14 @@ def append_entry(tables: Tables, entry: LedgerEntry) -> bool:
     return tables.append_next("ledger", rows, entry.number)
 
 
-def broken_link(entries: Iterable[LedgerEntry]) -> str:
-    """The first entry that is not what was written, as a sentence; "" while the chain holds."""
-    before = ""
-    for number, entry in enumerate(entries, start=1):
+def broken_link(entries: Sequence[LedgerEntry], held: Sequence[LedgerEntry] = ()) -> str:
+    """The first entry that is not what was written, as a sentence; "" while the chain holds.
+
+    Entries that are `held` since this process verified them are not hashed again.
+    """
+    sure = len(held) if list(entries[: len(held)]) == list(held) else 0
+    before = entries[sure - 1].hash if sure else ""
+    for number, entry in enumerate(entries[sure:], start=sure + 1):
         if entry.number != number:
             return f"entry {number} is missing; entry {entry.number} stands in its place"
         if entry.hash != entry_hash(entry):
@@ -275,12 +280,14 @@ def ever_champion(entries: list[LedgerEntry]) -> frozenset[str]:
     return frozenset(e.state.champion for e in since_reset(entries)) - {NONE}
 
 
-def taken_out_by(entries: Sequence[LedgerEntry], version: str) -> LedgerEntry | None:
-    """The newest entry that rejected a version, or after which it no longer was what it was."""
-    out, was_there = None, False
+def taken_out(entries: Sequence[LedgerEntry]) -> dict[str, LedgerEntry]:
+    """By version, the newest entry that rejected it, or after which it was no longer what it was:
+    champion or challenger."""
+    out, were_there = dict[str, LedgerEntry](), set[str]()
     for entry in entries:
-        is_there = version in (entry.state.champion, entry.state.challenger)
-        if (was_there and not is_there) or (entry.move == "reject" and entry.version == version):
-            out = entry
-        was_there = is_there
+        are_there = {entry.state.champion, entry.state.challenger} - {NONE}
+        out |= dict.fromkeys(were_there - are_there, entry)
+        if entry.move == "reject":
+            out[entry.version] = entry
+        were_there = are_there
     return out

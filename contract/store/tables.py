@@ -164,6 +164,7 @@ class Tables:
                 # A table of an older format lacks columns.
                 schema_mode=None if set(rows.schema.names) <= set(held) else "merge",
                 commit_properties=properties,
+                post_commithook_properties=upkeep.SMALL_COMMIT,
             )
         except CommitFailedError:
             return self._holds(name, rows, number)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 import pyarrow as pa
-from deltalake import DeltaTable
+from deltalake import DeltaTable, PostCommitHookProperties
 from deltalake.exceptions import DeltaError
 from deltalake.fs import DeltaStorageHandler
 from pyarrow.fs import FileType
@@ -26,6 +26,9 @@ NAMED: tuple[TableName, ...] = ("raw", "quarantine", "training", "holdout", "lab
 # opens the table reads one by one, and commits after which their files are merged.
 CHECKPOINT_COMMITS = 20
 MERGE_COMMITS = 50
+# By default each commit looks for old entries in the whole log, which is three quarters of its work
+# where there are thousands. The commit that merges files does that for those before it.
+SMALL_COMMIT = PostCommitHookProperties(create_checkpoint=True, cleanup_expired_logs=False)
 MERGED_BYTES = 16 * 2**20  # larger files are left to `compact`: merging takes seconds at most
 
 

@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from contract.use_case.derived import Part
-from contract.use_case.source import CsvFormat
+from contract.use_case.sections.derived import Part
+from contract.use_case.sections.source import CsvFormat
 from pipelines.proposing.inferred import Inferred, LeftOut
 from pipelines.proposing.problem.amounts import Amounts
 from pipelines.proposing.problem.event_time import ProposedTime

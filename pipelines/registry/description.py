@@ -9,7 +9,7 @@ from urllib.parse import quote
 from contract.hints import written
 from contract.markdown import link, plain, run_link, table
 from contract.names import ARCHIVED
-from contract.store.ledger import LedgerEntry, taken_out_by
+from contract.store.ledger import LedgerEntry, taken_out
 from contract.use_case.model import UseCase
 from contract.use_case.sections.release import Release
 from pipelines.registry.transitions import stage_of
@@ -124,14 +124,18 @@ def _gate(tags: Tags) -> str:
     return f"gate {plain(decision)}" + (f": {plain(short(reasons))}" if reasons else "")
 
 
-def status(entries: Sequence[LedgerEntry], version: str, tags: Tags) -> str:
-    """One line about a version, for its tag `status`; "" for one that the ledger does not know."""
+def status(
+    entries: Sequence[LedgerEntry], version: str, tags: Tags, out: LedgerEntry | None
+) -> str:
+    """One line about a version, for its tag `status`; "" for one that the ledger does not know.
+
+    `out` is the entry that took it out, if one did.
+    """
     now = entries[-1].state
     if version == now.champion:
         return f"live since {moment(begun(entries).time)}"
     if version == now.challenger:
         return "waiting for approval" if tags.get(APPROVAL_TAG) == PENDING else "waiting"
-    out = taken_out_by(entries, version)
     if out and version in now.barred:
         return f"{'rejected' if out.move == 'reject' else 'rolled back'}: {short(out.why)}"
     if version == now.previous:
@@ -141,11 +145,11 @@ def status(entries: Sequence[LedgerEntry], version: str, tags: Tags) -> str:
 
 def _versions(use_case: UseCase, entries: Sequence[LedgerEntry], tags: Mapping[str, Tags]) -> str:
     """The newest versions with their stage and status."""
-    now = entries[-1].state
+    now, out = entries[-1].state, taken_out(entries)
     rows = [
         (link(v, f"models/{use_case.name}/versions/{v}"), stage_of(now, v, ARCHIVED), plain(text))
         for v in sorted(tags, key=int, reverse=True)[:VERSIONS_SHOWN]
-        if (text := status(entries, v, tags[v]))
+        if (text := status(entries, v, tags[v], out.get(v)))
     ]
     return table(("version", "stage", "status"), rows) if rows else ""
 

@@ -6,6 +6,7 @@ hand.
 """
 
 import socket
+from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from contract.hints import written
@@ -21,12 +22,17 @@ def mark_in(snapshot: RegistrySnapshot) -> str:
     return str(snapshot.model.tags.get(LEDGER_TAG, ""))
 
 
-def damage(entries: list[LedgerEntry], snapshot: RegistrySnapshot | None) -> str:
+def damage(
+    entries: list[LedgerEntry],
+    snapshot: RegistrySnapshot | None,
+    held: Sequence[LedgerEntry] = (),
+) -> str:
     """What is wrong with the ledger, by its chain and by the mark in the registry; "" if nothing.
 
-    The chain alone does not tell when its newest entries are cut off.
+    The chain alone does not tell when its newest entries are cut off. Entries that are `held` were
+    found whole before.
     """
-    if broken := broken_link(entries):
+    if broken := broken_link(entries, held):
         return broken
     number, _, mark = mark_in(snapshot).partition(" ") if snapshot else ("", "", "")
     if number and int(number) > len(entries):

@@ -7,7 +7,7 @@ the next call, so no crash leaves half a move (docs/decisions).
 """
 
 import socket
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -26,7 +26,7 @@ from contract.store.ledger import (
     append_entry,
     entry_said,
     ever_champion,
-    read_entries,
+    read_entries_after,
     state_after,
 )
 from contract.store.locks import lock_folder, locked
@@ -76,11 +76,16 @@ def request_of(
     )
 
 
-def move(workspace: Workspace, request: MoveRequest) -> LedgerEntry | None:
-    """Move a version; its entry, or None where it is there already. Refused with the reason."""
+def move(
+    workspace: Workspace, request: MoveRequest, held: Sequence[LedgerEntry] = ()
+) -> LedgerEntry | None:
+    """Move a version; its entry, or None where it is there already. Refused with the reason.
+
+    `held` are entries that `settle` has answered before: they are not read again.
+    """
     with _alone(workspace):
         for _ in range(ROUNDS):
-            entries, snapshot = _settled(workspace)
+            entries, snapshot = _settled(workspace, held)
             now = state_after(entries)
             after = decide(request, now, ever_champion(entries))
             if after is None:
@@ -91,17 +96,18 @@ def move(workspace: Workspace, request: MoveRequest) -> LedgerEntry | None:
                 own = mlflow.active_run()
                 run_id = own.info.run_id if own else ""
                 retry_while_away(
-                    partial(reconcile, workspace, [*entries, entry], run_id),
+                    partial(reconcile, workspace, [*entries, entry], snapshot, run_id),
                     workspace.settings.store_wait_s,
                 )
                 return entry
     raise Unavailable("Other hosts keep moving versions at the same time; try again.")
 
 
-def settle(workspace: Workspace) -> list[LedgerEntry]:
-    """Finish an interrupted move, record and repair changes made by hand; all entries."""
+def settle(workspace: Workspace, held: Sequence[LedgerEntry] = ()) -> list[LedgerEntry]:
+    """Finish an interrupted move, record and repair changes made by hand; all entries, of which
+    those that are `held` were read and found whole before."""
     with _alone(workspace):
-        return _settled(workspace)[0]
+        return _settled(workspace, held)[0]
 
 
 def refresh(workspace: Workspace) -> None:
@@ -112,27 +118,31 @@ def refresh(workspace: Workspace) -> None:
             write_texts(workspace, entries, snapshot)
 
 
-def _settled(workspace: Workspace) -> tuple[list[LedgerEntry], RegistrySnapshot | None]:
-    return retry_while_away(lambda: _settle(workspace), workspace.settings.store_wait_s)
+def _settled(
+    workspace: Workspace, held: Sequence[LedgerEntry] = ()
+) -> tuple[list[LedgerEntry], RegistrySnapshot | None]:
+    return retry_while_away(lambda: _settle(workspace, held), workspace.settings.store_wait_s)
 
 
-def _settle(workspace: Workspace) -> tuple[list[LedgerEntry], RegistrySnapshot | None]:
+def _settle(
+    workspace: Workspace, held: Sequence[LedgerEntry]
+) -> tuple[list[LedgerEntry], RegistrySnapshot | None]:
     for _ in range(ROUNDS):
-        entries, snapshot = read_entries(workspace.tables), read_snapshot(workspace)
-        if broken := damage(entries, snapshot):
+        entries, snapshot = read_entries_after(workspace.tables, held), read_snapshot(workspace)
+        if broken := damage(entries, snapshot, held):
             raise Refused(
                 f"The ledger of {workspace.model_name!r} is damaged: {broken}. No version moves "
                 "until the table is restored; docs/releases.md says how."
             )
-        head = entries[-1] if entries else None
+        held, head = entries, entries[-1] if entries else None
         entry = manual_changes(head, snapshot)
         if entry is None and head and snapshot and mark_in(snapshot) != head.mark:
             _wait_for_other_host(workspace, head)
-            reconcile(workspace, entries)
+            reconcile(workspace, entries, read_snapshot(workspace))
         elif entry is None:
             return entries, snapshot
         elif append_entry(workspace.tables, entry := _sealed(workspace, entry, entries)):
-            reconcile(workspace, [*entries, entry])
+            reconcile(workspace, [*entries, entry], snapshot)
     raise Unavailable("The registry keeps changing while it is looked at; try again.")
 
 

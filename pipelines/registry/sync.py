@@ -7,7 +7,7 @@ from mlflow import MlflowException
 from contract.errors import Unavailable
 from contract.names import Cycle
 from contract.names import experiment as experiment_name
-from contract.store.ledger import LedgerEntry, read_entries
+from contract.store.ledger import LedgerEntry, read_entries_after, taken_out
 from monitoring.report.timeline import timeline_run
 from pipelines.registry.description import PENDING, Places, front_page, status
 from pipelines.registry.move_runs import record_run
@@ -22,11 +22,17 @@ from tracking.who import is_denied
 ROUNDS = 8
 
 
-def reconcile(workspace: Workspace, entries: list[LedgerEntry], own_run: str = "") -> None:
-    """Make the registry show the newest entry; every part may be repeated."""
+def reconcile(
+    workspace: Workspace,
+    entries: list[LedgerEntry],
+    snapshot: RegistrySnapshot | None,
+    own_run: str = "",
+) -> None:
+    """Make the registry, which showed `snapshot`, show the newest entry; every part may be
+    repeated."""
     client, name, ours = workspace.client, workspace.model_name, entries[-1]
     for _ in range(ROUNDS):
-        head, snapshot = entries[-1], read_snapshot(workspace)
+        head = entries[-1]
         record_run(workspace, head, own_run if head == ours else "")
         if snapshot is None:
             return
@@ -41,7 +47,8 @@ def reconcile(workspace: Workspace, entries: list[LedgerEntry], own_run: str = "
         write_texts(workspace, entries, snapshot)
         client.set_registered_model_tag(name, LEDGER_TAG, head.mark)
         # Verified by looking again: another host may have gone on from a move that seemed stuck.
-        entries, snapshot = read_entries(workspace.tables), read_snapshot(workspace)
+        entries = read_entries_after(workspace.tables, entries)
+        snapshot = read_snapshot(workspace)
         if snapshot is None or (entries[-1] == head and not plan(head.state, snapshot.observed)):
             return
     raise Unavailable(
@@ -55,11 +62,11 @@ def write_texts(
 ) -> None:
     """Tags `status` of the versions and the description of the registered model."""
     client, name, now = workspace.client, workspace.model_name, entries[-1].state
-    tags = {v.version: v.tags for v in snapshot.versions.values()}
+    tags, out = {v.version: v.tags for v in snapshot.versions.values()}, taken_out(entries)
     for version, own in tags.items():
         if own.get(APPROVAL_TAG) == PENDING and version != now.challenger:
             client.delete_model_version_tag(name, version, APPROVAL_TAG)
-        text = status(entries, version, own)
+        text = status(entries, version, own, out.get(version))
         if text and text != own.get(STATUS_TAG):
             client.set_model_version_tag(name, version, STATUS_TAG, text)
     page = front_page(workspace.use_case, entries, tags, _places(workspace, now.champion))

@@ -122,7 +122,8 @@ def test_a_host_that_is_slow_but_alive_is_not_overtaken(home: Path, empty_store:
     workspace = releases(home, empty_store)
     version = register(workspace)
     unfinished(workspace)
-    other_host = threading.Timer(1, reconcile, (workspace, read_entries(workspace.tables)))
+    shown = read_entries(workspace.tables), read_snapshot(workspace)
+    other_host = threading.Timer(1, reconcile, (workspace, *shown))
     other_host.start()
     assert now(workspace).champion == version
     assert not other_host.is_alive()

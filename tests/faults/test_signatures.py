@@ -1,7 +1,7 @@
 """With a key of the services only what it signed is served, on two hosts with real processes."""
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
@@ -36,12 +36,25 @@ def package(case: Case, which: int) -> Path:
     return folder if folder.exists() else pack(case.shop.models[which % 2], folder, text)
 
 
-def promote(case: Case, which: int, key: str, signed: bool = True) -> str:
-    """Register a package, sign it, and make it live by an entry that the key signs."""
+def promote(
+    case: Case,
+    which: int,
+    key: str,
+    signed: bool = True,
+    other_digest: Callable[[], str] | None = None,
+) -> str:
+    """Register a package, sign it, and make it live by an entry that the key signs.
+
+    `other_digest` makes what somebody writes in its tag before any host looks at it.
+    """
     version = case.registry.add(package(case, which))
+    digest = digest_of(case, version)
     if signed:
         case.registry.sign(version, key)
-    case.registry.move(version, key=key)
+    if other_digest:
+        other = other_digest()
+        case.registry.client.set_model_version_tag(case.registry.name, version, PACKAGE_TAG, other)
+    case.registry.move(version, key=key, package=digest)
     return version
 
 
@@ -99,8 +112,11 @@ def sign_by_hand(case: Case, version: str, key: str) -> None:
         sign.main(str(case.use_case), case.registry.tables.root, version=version)
 
 
-def retag(case: Case, version: str, digest: str) -> None:
-    case.registry.client.set_model_version_tag(case.registry.name, version, PACKAGE_TAG, digest)
+def digest_of(case: Case, version: str) -> str:
+    """What the registry says a version's package is."""
+    return str(
+        case.registry.client.get_model_version(case.registry.name, version).tags[PACKAGE_TAG]
+    )
 
 
 def reseal(package: Path) -> str:
@@ -123,16 +139,13 @@ def test_what_the_key_did_not_sign_is_refused_until_it_does(
     serve(hosts, unsigned)
 
     # Who may write to the registry gives a version the digest of another one, which is signed.
-    retagged = promote(case, 2, pair.private)
-    first = case.registry.client.get_model_version(case.registry.name, "1").tags[PACKAGE_TAG]
-    retag(case, retagged, first)
+    retagged = promote(case, 2, pair.private, other_digest=lambda: digest_of(case, "1"))
     serve_on(
         hosts, unsigned, f"Version {retagged} of {case.registry.name} can't be served: its tag"
     )
 
     # Who may write to the artifacts too seals other bytes anew.
-    resealed = promote(case, 3, pair.private)
-    retag(case, resealed, reseal(package(case, 3)))
+    resealed = promote(case, 3, pair.private, other_digest=lambda: reseal(package(case, 3)))
     serve_on(
         hosts, unsigned, f"Version {resealed} of {case.registry.name} can't be served: its tag"
     )

@@ -113,9 +113,15 @@ class Registry:
         self.move(version)
         return version
 
-    def move(self, version: str, move: Move = "promote", key: str = "") -> LedgerEntry:
-        """Make a version the champion as a move does: ledger, alias, mark; signed with a key."""
-        package = self.client.get_model_version(self.name, version).tags.get(PACKAGE_TAG, "")
+    def move(
+        self, version: str, move: Move = "promote", key: str = "", package: str = ""
+    ) -> LedgerEntry:
+        """Make a version the champion as a move does: ledger, alias, mark; signed with a key.
+
+        `package` is the digest that the entry names, "" for the one of the registry.
+        """
+        tags = self.client.get_model_version(self.name, version).tags
+        package = package or tags.get(PACKAGE_TAG, "")
         state = RegistryState(champion=version)
         made = LedgerEntry(move, version, "anna", "a test", state, package=package)
         before = read_entries(self.tables)

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from contract.use_case.derived import Part
+from contract.use_case.sections.derived import Part
 from pipelines.proposing.columns.facts import LONGEST, SHOWN, SeenColumn
 from pipelines.proposing.columns.left_out import is_personal
 from pipelines.proposing.inferred import Inferred

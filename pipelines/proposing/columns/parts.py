@@ -7,7 +7,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from contract.use_case.derived import Part
+from contract.use_case.sections.derived import Part
 from pipelines.proposing.columns.facts import SeenColumn
 
 DAY = timedelta(days=1)
