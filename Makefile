@@ -98,7 +98,8 @@ docs-check: $(INSTALLED)  ## Every command of the documents, also those that tak
 	@FOURCYCLE_DOCS=full OMP_NUM_THREADS=1 pytest -v -rs tests/system/test_docs.py tests/docs/test_tour.py
 
 faults: $(INSTALLED)  ## Every race and kill in full count (make test runs a few)
-	@FOURCYCLE_FAULT_ROUNDS=full OMP_NUM_THREADS=1 pytest -n 2 tests/faults tests/pipelines/model/test_own_class.py
+	@FOURCYCLE_FAULT_ROUNDS=full OMP_NUM_THREADS=1 pytest -n 2 tests/faults tests/pipelines/model/test_own_class.py \
+		tests/system/test_workflows.py tests/docker/test_observability.py
 
 lint: $(INSTALLED)  ## Lint, format and types only
 	@ruff check $(CODE)

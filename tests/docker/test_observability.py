@@ -21,6 +21,7 @@ from pipelines.replaying.service_process import free_port
 from tests.serving.test_service import ROW
 from tests.support import service
 from tests.support.project import PROJECT
+from tests.support.rounds import FULL
 
 PROMETHEUS = PROJECT / "docker/prometheus"
 RULES = yaml.safe_load((PROMETHEUS / "rules.yaml").read_text(encoding="utf-8"))["groups"]
@@ -108,6 +109,7 @@ def configured(folder: Path, serving: str, schedule: str) -> Path:
 
 
 @needs_prometheus
+@pytest.mark.skipif(not FULL, reason="a service, a scheduler and Prometheus: make faults")
 def test_each_query_of_the_dashboard_returns_figures(
     trained: tuple[Path, Outcome], home: Path
 ) -> None:

@@ -18,6 +18,7 @@ from serving.follow import Follower
 from serving.scoring.cache import Cache
 from serving.scoring.pointer import LedgerReader
 from tests.support.keys import KeyPair, key_pair
+from tests.support.rounds import FULL
 from tests.support.service import PATIENCE_S, Service, running, until
 from tests.support.shop import Case
 from tests.support.small import check_here, pack
@@ -128,6 +129,7 @@ def reseal(package: Path) -> str:
     return hashlib.sha256((package / MANIFEST_FILE).read_bytes()).hexdigest()
 
 
+@pytest.mark.skipif(not FULL, reason="two services for a minute: make faults")
 def test_what_the_key_did_not_sign_is_refused_until_it_does(
     case: Case, pair: KeyPair, hosts: list[Service]
 ) -> None:

@@ -60,7 +60,11 @@ def contents(folder: Path) -> dict[str, object]:
 @pytest.mark.parametrize(
     ("now", "good", "says"),
     [
-        ("C: 1.0", True, ("✅", ": better", "| `estimator.parameters.C` | 0.02 | 1.0 |")),
+        (
+            "C: 1.0",
+            True,
+            ("✅", ": better", "| `estimator.parameters.C`&emsp; | 0.02&emsp; | 1.0 |"),
+        ),
         (CHAMPION, True, ("✅", "as good as before", "Nothing in the declaration")),
         ("C: 0.001", False, ("❌", "may not reach users", "of champion version 1")),
         ("C: -1.0", False, ("❌", "makes no model", "'C' parameter")),

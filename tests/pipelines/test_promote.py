@@ -31,6 +31,7 @@ from pipelines.runtime.workspace import Workspace, open_releases, open_workspace
 from tests.support.keys import key_pair
 from tests.support.receiver import Receiver, listening
 from tests.support.stores import copy_store
+from tracking.tags import LEDGER_HASH_TAG
 from tracking.who import Actor
 
 GATE = {"gate": "passed", "gate_champion": "1", "gate_run": "r1", "gate_reasons": "better"}
@@ -90,7 +91,7 @@ def test_a_promotion_is_one_run_that_holds_its_entry(folder: Path) -> None:
     promote.main("penguins", reason="looks better")
     workspace = open_releases("penguins")
     entry = settle(workspace)[-1]
-    wanted = f"tags.ledger_hash = '{entry.hash}'"
+    wanted = f"tags.`{LEDGER_HASH_TAG}` = '{entry.hash}'"
     (run,) = workspace.client.search_runs([workspace.experiment_id], wanted)
     assert run.data.tags["gate_run"] == "r1"
     assert run.data.tags["data_version"].startswith("training@")

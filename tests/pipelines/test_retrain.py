@@ -63,7 +63,6 @@ def test_a_verdict_causes_a_candidate_that_says_so(workspace: Workspace, turned:
     nominated = next(e for e in read_entries(workspace.tables) if e.version == "2")
     assert nominated.why.startswith(f"Drift in performance, window {DRIFTED}")
     card = str(workspace.client.get_model_version("made", "2").description)
-    assert f"| retrained_because | {done.cause} |" in card
     assert f"**Retrained.** Drift in performance, window {DRIFTED}." in card
     note = workspace.client.get_run(done.run_id).data.tags["mlflow.note.content"]
     assert f"/runs/{done.cause}?" in note

@@ -80,5 +80,5 @@ def test_ctrl_c_is_one_line_and_ends_what_it_started(project: Path, home: Path) 
     while not (project / "began").exists():
         time.sleep(0.05)
     os.killpg(process.pid, signal.SIGINT)
-    _, said = process.communicate(timeout=20)
+    _, said = process.communicate(timeout=120)
     assert said == "Stopped. The same command goes on where this one was.\n"

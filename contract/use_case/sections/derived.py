@@ -31,16 +31,27 @@ class Derived(Section):
     """A column that one of a closed set of functions computes from others, row by row."""
 
     function: Literal["difference", "ratio", "log", "bins", "length", "condition"]
+    """What is computed; docs/features.md tells of each."""
     of: Annotated[tuple[str, ...], BeforeValidator(_as_list)] = Field(min_length=1)
+    """The column or columns that it is computed from."""
     description: str = ""
+    """What it means, for people."""
     unit: Literal["s", "min", "h", "d"] | None = None
+    """The unit of a difference of times."""
     edges: tuple[Bound, ...] | None = Field(default=None, min_length=1, max_length=100)
+    """Where one bin ends and the next begins, ascending."""
     at_least: Bound | None = None
+    """A condition: true from this value on."""
     below: Bound | None = None
+    """A condition: true below this value."""
     one_of: tuple[Scalar, ...] | None = Field(default=None, min_length=1)
+    """A condition: true for these values."""
     missing: bool | None = None
+    """A condition: true where the value is missing, or where it is not."""
     encode: Encoding | None = None
+    """How words of bins become numbers, as of a column."""
     feature: bool = True
+    """Whether the model sees it, or only what is computed from it."""
 
     @property
     def arguments(self) -> frozenset[str]:

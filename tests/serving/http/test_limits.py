@@ -251,7 +251,10 @@ def test_what_fails_beside_the_answers_is_said_and_ends_nothing(
         second = age(address)
     assert (refused.status_code, refused.json()["reason"]) == (503, "log_full")
     assert (ready["ready"], ready["degraded"]) == (True, True)
-    assert ready["reasons"] == ["Feedback can't be taken: Not a directory."]
+    assert ready["reasons"] == [
+        "Feedback can't be taken: Not a directory.",
+        "How the shipper of feedback does can't be read: Not a directory.",
+    ]
     assert 100 <= first < second - 0.5 < 200
     assert caplog.text.count("the metrics are not up to date: NotADirectoryError") == 1
 
