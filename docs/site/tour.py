@@ -133,7 +133,7 @@ class Walk:
         )
         try:
             path = next(path for name, path in SERVERS.items() if stop.commands.startswith(name))
-            well = _answers(f"http://127.0.0.1:{port}{path}")
+            well = answers(f"http://127.0.0.1:{port}{path}")
             yield "" if well else f"{path} did not answer 200 in {PATIENCE_S} s"
         finally:
             os.killpg(process.pid, signal.SIGTERM)
@@ -146,7 +146,8 @@ def _free_port() -> int:
         return int(found.getsockname()[1])
 
 
-def _answers(address: str) -> bool:
+def answers(address: str) -> bool:
+    """Whether a server that starts answers in time."""
     end = time.monotonic() + PATIENCE_S
     while time.monotonic() < end:
         try:

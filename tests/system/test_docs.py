@@ -12,11 +12,11 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from secrets import token_hex
 
-import httpx
 import pytest
 from deltalake import DeltaTable
 
 from contract.store.sql import answer
+from docs.site.tour import answers
 from pipelines.replaying.service_process import free_port, service
 from tests.conftest import copy_world
 from tests.support.documents import Block, keep_labels, shell_blocks, thin_out, train
@@ -187,7 +187,7 @@ class Desk:
         try:
             if not (path := SERVERS[command]):
                 time.sleep(LIVES_S)
-            elif not _answers(f"http://127.0.0.1:{port}{path}"):
+            elif not answers(f"http://127.0.0.1:{port}{path}"):
                 return f"{path} never answered 200"
             if process.poll() is not None:
                 return f"it ended by itself with exit code {process.returncode}"
@@ -195,18 +195,6 @@ class Desk:
             os.killpg(process.pid, signal.SIGTERM)
             said, _ = process.communicate(timeout=60)
         return "" if "Traceback" not in said else said[-2000:]
-
-
-def _answers(address: str) -> bool:
-    end = time.monotonic() + 60
-    while time.monotonic() < end:
-        try:
-            if httpx.get(address, timeout=5).status_code == httpx.codes.OK:
-                return True
-        except httpx.TransportError:
-            pass  # not yet
-        time.sleep(0.2)
-    return False
 
 
 @pytest.fixture(scope="module")
