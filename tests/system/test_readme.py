@@ -23,6 +23,7 @@ ELSEWHERE = {
     "make test": "it would run this very test",
     "make docs": "test_site builds it",
     "make tour": "minutes; make docs-check walks it",
+    "make run USE_CASE=arrival-delay": "as make run USE_CASE=penguins, for a minute longer",
     "make demo": "minutes; test_replay reads the story of a short time",
     "make replay": "six months take minutes; test_replay lives through a short time",
     "sh scripts/setup": "make runs it first of all",
