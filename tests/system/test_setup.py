@@ -76,6 +76,8 @@ def test_ctrl_c_is_one_line_and_ends_what_it_started(project: Path, home: Path) 
         stderr=subprocess.PIPE,
         text=True,
         start_new_session=True,
+        # Of a test run in the background a child would inherit that it hears no Ctrl-C.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509
     )
     while not (project / "began").exists():
         time.sleep(0.05)

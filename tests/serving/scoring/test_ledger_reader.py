@@ -34,8 +34,9 @@ def shown(entries: list[LedgerEntry]) -> ShownRegistry:
 
 
 def forget_files(tables: Tables) -> None:
-    """Take away the rows, and leave the log: who needs one of them fails."""
-    for file in Path(tables.uri("ledger")).glob("*.parquet"):
+    """Take away all rows but the newest, and leave the log: who needs one of them fails."""
+    files = Path(tables.uri("ledger")).glob("*.parquet")
+    for file in sorted(files, key=lambda file: file.stat().st_mtime_ns)[:-1]:
         file.unlink()
 
 
