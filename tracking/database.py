@@ -30,13 +30,12 @@ def await_database(uri: str, wait_s: float) -> None:
     it stays away, BadInput where the address is none that SQLAlchemy can open, or the database
     answers no.
     """
-    _wait_at_each_connection()
-    _connect_once(uri, wait_s)
+    _connect_once(uri, wait_s, _awaited())
 
 
 def ask_database(uri: str) -> None:
     """Unavailable where a database does not answer at once, BadInput as in `await_database`."""
-    _connect_once(uri, wait_s=0)
+    _connect_once(uri, wait_s=0, awaited=set())
 
 
 def ask_sqlite(file: Path) -> None:
@@ -53,7 +52,7 @@ def ask_sqlite(file: Path) -> None:
         raise store_trouble(error) or error from error
 
 
-def _connect_once(uri: str, wait_s: float) -> None:
+def _connect_once(uri: str, wait_s: float, awaited: set[str]) -> None:
     import sqlalchemy
     from sqlalchemy import exc
 
@@ -61,10 +60,12 @@ def _connect_once(uri: str, wait_s: float) -> None:
         url = sqlalchemy.make_url(uri)
         options = options_of(url.get_dialect().driver)
         engine = sqlalchemy.create_engine(url, connect_args=options)
+        _, named = engine.dialect.create_connect_args(url)
     except (exc.ArgumentError, exc.NoSuchModuleError, ImportError, ValueError) as error:
         raise BadInput(
             f"MLFLOW_TRACKING_URI: {without_password(uri)!r} can't be opened: {error}"
         ) from None
+    awaited.add(_named(engine.dialect.name, named))
     try:
         engine.connect().close()
     except exc.OperationalError as error:
@@ -78,15 +79,20 @@ def _connect_once(uri: str, wait_s: float) -> None:
 
 
 @cache
-def _wait_at_each_connection() -> None:
+def _awaited() -> set[str]:
+    """The databases whose connections are waited for; a use case's own sources are none of them."""
     from sqlalchemy import event
     from sqlalchemy.engine import Engine
 
+    awaited = set[str]()
+
     @event.listens_for(Engine, "do_connect")
     def connect(dialect: Any, _record: Any, arguments: Any, options: Any) -> Any:
-        if dialect.name not in DATABASES:
+        if dialect.name not in DATABASES or _named(dialect.name, options) not in awaited:
             return None  # SQLAlchemy connects as always
         return _connected(dialect, arguments, options, read_settings().store_wait_s)
+
+    return awaited
 
 
 def _connected(dialect: Any, arguments: Any, options: Any, wait_s: float) -> Any:

@@ -8,12 +8,15 @@ import time
 from collections.abc import Iterator
 
 import pytest
+from sqlalchemy import create_engine
+from sqlalchemy.exc import OperationalError
 
 from contract.addresses import without_password
 from contract.errors import BadInput, Unavailable
 from contract.settings import Settings, read_settings
 from pipelines.replaying.service_process import free_port
 from tests.support.project import PROJECT
+from tracking.database import await_database
 from tracking.server import RETRIES, retries_within
 from tracking.store import connect, look
 
@@ -100,15 +103,26 @@ def test_a_port_that_stays_silent_is_told_after_two_seconds(
 
 
 @pytest.mark.parametrize("kind", ["http", "postgresql"])
-def test_a_look_does_not_wait(
-    kind: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.setenv("FOURCYCLE_STORE_WAIT_S", "0")  # a hook of an earlier test may be there
+def test_a_look_does_not_wait(kind: str, capsys: pytest.CaptureFixture[str]) -> None:
     started = time.monotonic()
     with pytest.raises(Unavailable, match="does not answer"):
         look(settings_of(f"{kind}://127.0.0.1:{free_port()}/x", wait_s=60))
     assert time.monotonic() - started < 10
     assert capsys.readouterr().err == ""
+
+
+def test_another_database_than_the_store_is_not_waited_for(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("FOURCYCLE_STORE_WAIT_S", str(WAIT_S))
+    with pytest.raises(Unavailable):
+        await_database(f"postgresql://me@127.0.0.1:{free_port()}/mlflow", WAIT_S)
+    monkeypatch.delenv("FOURCYCLE_STORE_WAIT_S")
+    began = time.monotonic()
+    engine = create_engine(f"postgresql://me@127.0.0.1:{free_port()}/shop")  # a source, say
+    with pytest.raises(OperationalError):
+        engine.connect()
+    assert time.monotonic() - began < read_settings().store_wait_s / 4
 
 
 def test_a_database_that_says_no_is_not_waited_for(
