@@ -138,6 +138,19 @@ class Walk:
         finally:
             os.killpg(process.pid, signal.SIGTERM)
             process.wait()
+            _await_end(process.pid)  # make ends at once, what it started ends in order
+
+
+def _await_end(group: int) -> None:
+    """Wait until no process of a group is left; after a while what is left is killed."""
+    end = time.monotonic() + PATIENCE_S
+    try:
+        while time.monotonic() < end:
+            os.killpg(group, 0)
+            time.sleep(0.1)
+        os.killpg(group, signal.SIGKILL)
+    except ProcessLookupError:
+        return
 
 
 def _free_port() -> int:
@@ -168,7 +181,10 @@ def walk(page: Path = PAGE) -> list[str]:
             began = time.monotonic()
             said = servers.enter_context(here.serving(stop)) if stop.serves else here.run(stop)
             mark, took = "✗" if said else "✓", time.monotonic() - began
-            print(f"{mark} {took:6.1f} s  {stop.heading}: {stop.commands.split(chr(10))[0]}")
+            print(
+                f"{mark} {took:6.1f} s  {stop.heading}: {stop.commands.split(chr(10))[0]}",
+                flush=True,
+            )
             if said:
                 print(said)
                 wrong.append(f"{stop.heading}: {stop.commands}\n{said}")
