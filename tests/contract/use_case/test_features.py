@@ -11,7 +11,7 @@ import yaml
 from contract.errors import BadInput
 from contract.use_case.features import derivation, sources, told
 from contract.use_case.functions import FUNCTIONS, PARTS
-from contract.use_case.loader import frozen, parse_frozen, parse_use_case
+from contract.use_case.loader import frozen, load_use_case, parse_frozen, parse_use_case
 from contract.use_case.model import UseCase
 from contract.use_case.pseudonymisation import altered, of_persons
 from contract.use_case.sections.derived import Derived, Part
@@ -238,3 +238,13 @@ def test_every_example_of_a_function_can_be_declared() -> None:
         raw["columns"] |= columns
         raw["derived"] = {"x": example}
         assert parse_use_case(yaml.safe_dump(raw), "made.yaml", Path()).features[-1] == "x"
+
+
+def test_a_copy_with_other_columns_has_other_features() -> None:
+    flights = load_use_case("flights")
+    assert "distance" in flights.inputs and "distance" in flights.features
+    columns = {name: c for name, c in flights.columns.items() if name != "distance"}
+    copied = flights.model_copy(update={"columns": columns, "keys": ("carrier",)})
+    assert "distance" not in copied.inputs and "distance" not in copied.features
+    assert "carrier" in copied.apart and "carrier" not in copied.features
+    assert copied.model_copy(update={"columns": flights.columns, "keys": flights.keys}) == flights
