@@ -13,6 +13,7 @@ import typer
 from rich.markup import escape
 
 from contract.errors import BadInput
+from contract.hints import typed
 from contract.use_case.loader import load_use_case, nearest
 from contract.use_case.model import BY_ROW_HASH
 from pipelines.check import check, say_warnings
@@ -165,9 +166,7 @@ def main(
         load_use_case(str(path.absolute()))  # says what is asked
     use_case = load_use_case(str(path.absolute()))
     say_warnings(check(use_case))
-    console().print(
-        f"\nNext: look through {path}, then fourcycle main --use-case {path}", markup=False
-    )
+    console().print(f"\nNext: look through {path}, then {typed('main', str(path))}", markup=False)
 
 
 if __name__ == "__main__":
