@@ -54,12 +54,9 @@ def main(
     as_json: Annotated[str, typer.Option("--json", help="yes: print JSON to stdout.")] = "",
 ) -> None:
     """Monitor: judge a window of predictions (empty: the newest declared one), log the report."""
-    if as_json not in ("", "yes", "no"):
-        raise BadInput(f"json: yes or no is needed, found {as_json!r}.")
-    if fail_on not in ("", "drift"):
-        raise BadInput(f"fail_on: drift or nothing is needed, found {fail_on!r}.")
-    if only not in ("", "deliveries"):
-        raise BadInput(f"only: deliveries or nothing is needed, found {only!r}.")
+    _one_of("json", as_json, "yes or no", ("", "yes", "no"))
+    _one_of("fail_on", fail_on, "drift or nothing", ("", "drift"))
+    _one_of("only", only, "deliveries or nothing", ("", "deliveries"))
     request = WindowRequest(
         read_day("from", from_),
         read_day("until", until),
@@ -85,6 +82,11 @@ def main(
     tell(declared, settings, _note, list(states), notices)
     if fail_on and any(state in DRIFT for state in states.values()):
         raise typer.Exit(1)
+
+
+def _one_of(option: str, found: str, needed: str, words: tuple[str, ...]) -> None:
+    if found not in words:
+        raise BadInput(f"{option}: {needed} is needed, found {found!r}.")
 
 
 def _shown(settings: Settings, tables: Tables) -> "ShownRegistry | None":

@@ -106,6 +106,9 @@ def gather(
         trivial = attempt(
             "the baseline can't be measured", lambda: _baseline(tables, version, measured)
         )
+    alone = champion is None or not workspace.use_case.gates.limited
+    over_baseline = _over_baseline(attempt, mine, trivial) if alone else None
+    theirs = replace(workspace, tables=their_tables or tables)
     return GateEvidence(
         version=version.version,
         missing_tags=tuple(name for name in LINEAGE if not version.tags.get(name)),
@@ -119,19 +122,10 @@ def gather(
         baseline=metric_values(mine.case, trivial) if mine and trivial else None,
         latency=mine.latency if mine else None,
         size_mb=loaded.size_mb if loaded else None,
-        opponent=NoChampion(_over_baseline(attempt, mine, trivial))
-        if champion is None
-        else _meet(
-            attempt,
-            replace(workspace, tables=their_tables or tables),
-            champion,
-            rows,
-            loaded,
-            mine,
-        ),
-        over_baseline=None
-        if champion is None or workspace.use_case.gates.limited
-        else _over_baseline(attempt, mine, trivial),
+        opponent=_meet(attempt, theirs, champion, rows, loaded, mine)
+        if champion
+        else NoChampion(over_baseline),
+        over_baseline=over_baseline if champion else None,
         problems=tuple(attempt.problems),  # last: what came before may have added some
     )
 

@@ -39,8 +39,13 @@ class Metrics:
     def __init__(self) -> None:
         disable_created_metrics()  # type: ignore[no-untyped-call]
         self._registry = CollectorRegistry()
+        self._last: Status | None = None
+        self._count_answers()
+        self._gauge_workers()
+        self._gauge_log()
+
+    def _count_answers(self) -> None:
         count = partial(Counter, registry=self._registry)
-        gauge = partial(Gauge, registry=self._registry)
         self._requests = count("fourcycle_requests", "Requests", ["route", "status"])
         self._latency = Histogram(
             "fourcycle_request_seconds",
@@ -56,15 +61,24 @@ class Metrics:
         )
         self._feedback = count("fourcycle_feedback_rows", "Labels accepted")
         self._reloads = count("fourcycle_reloads", "Versions loaded by workers", ["result"])
-        total = partial(gauge, multiprocess_mode="livesum")
-        most = partial(gauge, multiprocess_mode="livemax")
-        of_table = partial(most, labelnames=["table"])
+        # Finding a child by its labels costs as much as counting with it.
+        self._request_of = cache(self._requests.labels)
+        self._latency_of = cache(self._latency.labels)
+        self._rows_of = cache(self._rows.labels)
+
+    def _gauge_workers(self) -> None:
+        total = partial(Gauge, registry=self._registry, multiprocess_mode="livesum")
+        most = partial(Gauge, registry=self._registry, multiprocess_mode="livemax")
         self._serving = total(
             "fourcycle_workers_serving", "Workers that answer with a version", ["model", "version"]
         )
         self._ready = total("fourcycle_workers_ready", "Workers that are ready")
         self._age = most("fourcycle_registry_age_seconds", "Seconds since the registry answered")
         self._refused = most("fourcycle_refused_versions", "Versions that are refused")
+
+    def _gauge_log(self) -> None:
+        most = partial(Gauge, registry=self._registry, multiprocess_mode="livemax")
+        of_table = partial(most, labelnames=["table"])
         self._backlog = of_table("fourcycle_log_backlog_rows", "Rows that wait for their table")
         self._backlog_bytes = of_table(
             "fourcycle_log_backlog_bytes", "Size of the closed segments that hold them"
@@ -87,11 +101,6 @@ class Metrics:
         self._shadow_seconds = most(
             "fourcycle_shadow_seconds", "Time that the challenger has taken for them", ["version"]
         )
-        self._last: Status | None = None
-        # Finding a child by its labels costs as much as counting with it.
-        self._request_of = cache(self._requests.labels)
-        self._latency_of = cache(self._latency.labels)
-        self._rows_of = cache(self._rows.labels)
 
     def request(self, route: str, status: int, seconds: float) -> None:
         """Count an answered request, whatever the answer."""
