@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator, Sequence
 from datetime import UTC, date, datetime
 from pathlib import Path
+from urllib.parse import unquote, urlsplit
 
 import mlflow
 import numpy as np
@@ -14,6 +15,7 @@ import psutil
 import pyarrow as pa
 import pytest
 from mlflow.entities import Run
+from playwright.sync_api import sync_playwright
 
 from contract.errors import BadInput, Refused
 from contract.settings import read_settings
@@ -31,7 +33,9 @@ from pipelines.replaying.window_steps import ReplayContext, retrain_as_of, state
 from pipelines.runtime.code_hash import PROJECT
 from pipelines.runtime.workspace import open_workspace
 from tests.conftest import MADE, copy_world, deliver, made_use_case, settle
+from tests.serving.http.test_status_page import ARGUMENTS, CHROMIUM
 from tests.support import monitored as made
+from tests.support.accessibility import findings
 from tracking.store import connect
 
 WEEK = 504  # rows, one every 20 minutes
@@ -200,6 +204,16 @@ def test_the_story_tells_what_was_promised_and_found(lived: Path, runs: list[Run
     assert f"{2 * ASKED} rows were asked in 2 requests" in page
     assert "Retraining because of 2024-01-22: version 2 refused on 2024-02-01" in page
     assert "DRIFT, alarm (performance)" in page
+
+
+def test_the_story_is_for_everybody(lived: Path, runs: list[Run]) -> None:
+    (run,) = of(runs, "replay")
+    artifacts = Path(unquote(urlsplit(run.info.artifact_uri).path))
+    page = artifacts / "story.html"
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
+        assert findings(browser, page.as_uri()) == []
+        browser.close()
 
 
 def test_a_promise_that_broke_is_told_and_ends_the_command(lived: Path, home: Path) -> None:

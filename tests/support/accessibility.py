@@ -22,7 +22,10 @@ def findings(browser: Browser, address: str, click: str = "") -> list[str]:
             if click:
                 page.click(click)
                 page.wait_for_load_state("networkidle")
-            found += [f"{width} {scheme}: {text}" for text in _broken(Axe().run(page).response)]
+            texts = _broken(Axe().run(page).response)
+            wide = int(page.evaluate("document.documentElement.scrollWidth"))
+            texts += [f"it is {wide} pixels wide"] if wide > width else []
+            found += [f"{width} {scheme}: {text}" for text in texts]
             page.close()
     return found
 
