@@ -38,9 +38,11 @@ def test_the_stops_of_a_page() -> None:
 
 def test_a_walk_tells_what_is_not_as_the_page_says(tmp_path: Path) -> None:
     page = tmp_path / "page.md"
-    page.write_text(PAGE_OF_TWO.replace("exit code 1", "exit code 0").replace("3 rows, …", "4 …"))
+    page.write_text(
+        PAGE_OF_TWO.replace("exit code 1", "exit code 0").replace("3 rows, …", "four rows")
+    )
     one, two = walk(page)
-    assert one.startswith('One: echo "3 rows, $HOME"\nthese lines did not come:\n4 …')
+    assert one.startswith('One: echo "3 rows, $HOME"\nthese lines did not come:\nfour rows')
     assert two.startswith("Two: false")
     page.write_text(PAGE_OF_TWO)
     assert walk(page) == []
