@@ -97,7 +97,8 @@ def follower(name: str, settings: Settings) -> Child:
 def shipper(name: str, settings: Settings) -> Child:
     """The process that moves answers into the table; it ships the last ones after the workers."""
     arguments = ("-m", "serving.shipper", *_options(name, settings))
-    return Child("shipper", arguments, patience_s=SHIP_LAST_S, nice=GIVE_WAY)
+    last = (*arguments, "--drain", "yes")
+    return Child("shipper", arguments, patience_s=SHIP_LAST_S, nice=GIVE_WAY, last=last)
 
 
 def _options(name: str, settings: Settings) -> tuple[str, ...]:

@@ -21,13 +21,18 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Child:
-    """A process of ours: `python <arguments>`, which inherits the open files `fds`."""
+    """A process of ours: `python <arguments>`, which inherits the open files `fds`.
+
+    `last` are the arguments of a run that the end needs in its place, where it is not running then
+    or is too young to have heard that it shall stop.
+    """
 
     name: str
     arguments: tuple[str, ...]
     fds: tuple[int, ...] = ()
     patience_s: float = 10.0  # between asking it to stop and killing it
     nice: int = 0  # how much it gives way to others, 0 to 19
+    last: tuple[str, ...] = ()
 
 
 async def supervise(workers: Sequence[Child], others: Sequence[Child], stop: asyncio.Event) -> None:
@@ -53,13 +58,14 @@ async def _keep(child: Child, stop: asyncio.Event, hopeless: asyncio.Event) -> b
     pause_s = FIRST_PAUSE_S
     while not stop.is_set():
         started = time.monotonic()
-        command = ("nice", "-n", str(child.nice), sys.executable, *child.arguments)
-        process = await start_apart(command, fds=child.fds)
+        process = await _start(child, child.arguments)
         waits = [asyncio.create_task(process.wait()), asyncio.create_task(stop.wait())]
         await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
         waits[1].cancel()
         if process.returncode is None:
             await end_in_order(process, child.patience_s)
+            if process.returncode == -signal.SIGTERM:
+                await _run_last(child)
             return True
         if process.returncode == BadInput.exit_code:
             hopeless.set()
@@ -74,4 +80,19 @@ async def _keep(child: Child, stop: asyncio.Event, hopeless: asyncio.Event) -> b
         )
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(stop.wait(), pause_s)
+    await _run_last(child)
     return True
+
+
+async def _run_last(child: Child) -> None:
+    if child.last:
+        process = await _start(child, child.last)
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(process.wait(), child.patience_s)
+        if process.returncode is None:
+            await end_in_order(process, 0)
+
+
+async def _start(child: Child, arguments: Sequence[str]) -> asyncio.subprocess.Process:
+    command = ("nice", "-n", str(child.nice), sys.executable, *arguments)
+    return await start_apart(command, fds=child.fds)

@@ -3,6 +3,7 @@
 import asyncio
 import signal
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -92,3 +93,50 @@ def test_what_does_not_stop_is_killed(home: Path) -> None:
         return time.monotonic() - started
 
     assert 0.3 <= asyncio.run(run()) < 10
+
+
+def with_last(diary: Path, *habits: str) -> Child:
+    """A program that has something to do at the end, even where it is not running then."""
+    usual = child(diary, "other", *habits)
+    return replace(usual, last=("-c", DIARY, str(diary), "last", "mortal"))
+
+
+def test_what_pauses_at_the_end_runs_once_more(home: Path) -> None:
+    async def run() -> None:
+        stop, diary = asyncio.Event(), home / "diary"
+        workers = [child(diary, "worker")]
+        running = asyncio.create_task(supervise(workers, [with_last(diary, "mortal")], stop))
+        await until(diary, "worker started")
+        await until(diary, "other started", 5)
+        await asyncio.sleep(1)  # it has ended; the pause takes seconds
+        stop.set()
+        await running
+
+    asyncio.run(run())
+    assert lines(home / "diary")[-2:] == ["worker stopped", "last started"]
+
+
+def test_what_was_too_young_to_hear_of_the_end_runs_once_more(home: Path) -> None:
+    async def run() -> None:
+        stop, diary = asyncio.Event(), home / "diary"
+        deaf = replace(with_last(diary), arguments=("-c", "import time; time.sleep(60)"))
+        workers = [child(diary, "worker")]
+        running = asyncio.create_task(supervise(workers, [deaf], stop))
+        await until(diary, "worker started")
+        stop.set()
+        await running
+
+    asyncio.run(run())
+    assert lines(home / "diary")[-2:] == ["worker stopped", "last started"]
+
+
+def test_what_stops_in_order_does_not_run_once_more(home: Path) -> None:
+    async def run() -> None:
+        stop, diary = asyncio.Event(), home / "diary"
+        running = asyncio.create_task(supervise([child(diary, "worker")], [with_last(diary)], stop))
+        await until(diary, "other started")
+        stop.set()
+        await running
+
+    asyncio.run(run())
+    assert lines(home / "diary")[-1:] == ["other stopped"]
