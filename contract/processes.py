@@ -80,8 +80,10 @@ async def start_apart(
 
 async def end_in_order(
     process: asyncio.subprocess.Process, patience_s: float, with_its_own: bool = False
-) -> None:
+) -> int:
     """Ask a process that was started apart to stop; kill it when it does not in time.
+
+    Its exit code; below zero: the signal that ended it.
 
     `with_its_own`: what it has started itself is asked too, and killed if it outlives it.
     """
@@ -90,7 +92,7 @@ async def end_in_order(
         await asyncio.wait_for(process.wait(), patience_s)
     if with_its_own or process.returncode is None:
         _send(process, signal.SIGKILL, with_its_own)
-    await process.wait()
+    return await process.wait()
 
 
 def _send(process: asyncio.subprocess.Process, number: signal.Signals, group: bool) -> None:

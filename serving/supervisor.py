@@ -63,8 +63,7 @@ async def _keep(child: Child, stop: asyncio.Event, hopeless: asyncio.Event) -> b
         await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
         waits[1].cancel()
         if process.returncode is None:
-            await end_in_order(process, child.patience_s)
-            if process.returncode == -signal.SIGTERM:
+            if await end_in_order(process, child.patience_s) == -signal.SIGTERM:
                 await _run_last(child)
             return True
         if process.returncode == BadInput.exit_code:

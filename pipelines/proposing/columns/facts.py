@@ -68,7 +68,7 @@ class SeenColumn:
         if self.kind != "integer" or not self.unique:
             return False
         low, high = self.ends
-        return bool(low in (0, 1) and high - low == self.rows - 1)
+        return bool(high - low == self.rows - 1)
 
     @property
     def seen(self) -> str:

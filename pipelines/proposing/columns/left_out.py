@@ -22,7 +22,8 @@ IDENTIFIER = re.compile(
 )
 ENTITY = re.compile(
     r"(customer|client|patient|user|subject|student|person|member|account|device|machine|player"
-    r"|household|company|firm|store|shop|school|hospital|driver)"
+    r"|household|company|firm|store|shop|school|hospital|driver"
+    r"|\b(order|invoice|booking|transaction|claim|passenger|employee|vehicle|parcel|shipment))"
     r"s?([_ ]?(id|no|nr|number|code|name))?$",
     re.I,
 )

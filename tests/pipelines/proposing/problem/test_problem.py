@@ -69,6 +69,9 @@ KEYS: list[tuple[dict[str, list[Any]], tuple[str, ...]]] = [
     ({"PassengerId": ID}, ("PassengerId",)),
     ({"width": ID}, ()),  # unique, and a measure
     ({"nth": [*range(N)]}, ("nth",)),
+    ({"at": [f"{n}.1." for n in range(N)], "nth": [*range(701, 701 + N)]}, ("nth",)),
+    ({"at": [f"{n}.1." for n in range(N)], "order": ID}, ("order",)),
+    ({"border": ID}, ()),
     ({"x": NOISE}, ()),
     ({"name": [f"n{n}" for n in range(N)]}, ("name",)),
     ({"mail": [f"n{n}@example.org" for n in range(N)]}, ()),
