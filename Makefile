@@ -91,8 +91,8 @@ docs: $(INSTALLED)  ## The site, build/site/index.html; a broken link or a warni
 reference: $(INSTALLED)  ## Write docs/reference and the JSON schema of a use case from the code
 	@python -m docs.site.reference
 
-tour: $(INSTALLED)  ## Walk docs/tutorial.md in an empty home: its commands, and what they say
-	@python -m docs.site.tour
+tour: $(INSTALLED)  ## Walk docs/tutorial.md (PAGE=) in an empty home: its commands, and what they say
+	@python -m docs.site.tour $(PAGE)
 
 docs-check: $(INSTALLED)  ## Every command of the documents, also those that take minutes
 	@FOURCYCLE_DOCS=full OMP_NUM_THREADS=1 pytest -v -rs tests/system/test_docs.py tests/docs/test_tour.py

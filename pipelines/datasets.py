@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated, Any, get_args
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.csv
 import typer
 
@@ -228,7 +229,7 @@ def main(
 def _read(
     use_case: str, table: str, version: int | None, root: str, limit: int, personal: bool
 ) -> None:
-    """Rows as CSV on standard output; lists and structures have no place in it."""
+    """Rows as CSV on standard output, lists of texts as one; no other list has a place in it."""
     from pipelines.data.catalogue.meaning import meanings
     from pipelines.data.catalogue.profile import masked
 
@@ -236,6 +237,10 @@ def _read(
     if not personal:
         known, _ = _open(use_case, root)
         rows = masked(rows, meanings(rows.schema, known))
+    for at, field in enumerate(rows.schema):
+        if field.type == pa.list_(pa.string()):
+            texts = pc.binary_join(rows.column(at), "; ")
+            rows = rows.set_column(at, field.name, texts)
     plain = [field.name for field in rows.schema if not pa.types.is_nested(field.type)]
     pyarrow.csv.write_csv(rows.select(plain), sys.stdout.buffer)
 

@@ -29,7 +29,7 @@ from pipelines.data.delivery import (
     refusal_told,
     taken_told,
 )
-from pipelines.data.expectations import row_rules, table_rules
+from pipelines.data.expectations import clock_note, row_rules, table_rules
 from pipelines.data.profiling.notes import ColumnNote, page
 from pipelines.data.profiling.strange_values import strange
 from pipelines.data.raw_table import (
@@ -205,7 +205,7 @@ def _reasons(
     for finding in findings:
         if finding.rule.level == "row":
             for row in finding.failed_rows:
-                reasons[row].append(finding.name)
+                reasons[row].append(finding.name + clock_note(finding.rule, workspace.use_case))
     if workspace.use_case.source.late_duplicates == "quarantine":
         late = late_duplicates(workspace.tables, workspace.use_case, raw.version, after)
         for row in late.column(ROW_HASH).to_pylist():

@@ -1,4 +1,4 @@
-"""Walk the tutorial unattended: `make tour`. Its commands are those of docs/tutorial.md.
+"""Walk a tutorial unattended: `make tour`. Its commands are those of docs/tutorial.md, or of PAGE.
 
 Each `sh` block runs in a copy of the project, with an empty home and an empty store. A `text` block
 below it shows what a reader sees: each of its lines must come in the output, where `…` stands for
@@ -24,6 +24,7 @@ import httpx
 from docs.site.places import DOCS, PROJECT
 
 PAGE = DOCS / "tutorial.md"
+PAGES = (PAGE, DOCS / "tutorial" / "your-table.md")
 BLOCK = re.compile(r"^```(sh|text)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 HEADING = re.compile(r"^## (.*)$", re.MULTILINE)
 LEFT_OUT = (".venv", ".git", ".cache", "build", "data", "mlruns", "mlflow.db*", ".*_cache", ".env")
@@ -192,9 +193,12 @@ def walk(page: Path = PAGE) -> list[str]:
 
 
 def main() -> None:
-    """Walk the tutorial; exit code 1 where a block did not do what the page says."""
-    began = time.monotonic()
-    wrong = walk()
+    """Walk the page named, the tutorial by default; exit code 1 where a block did otherwise."""
+    page, began = Path(sys.argv[1]) if len(sys.argv) > 1 else PAGE, time.monotonic()
+    if not page.is_file():
+        print(f"PAGE: a tutorial is needed, found {page}, which is no file.", file=sys.stderr)
+        sys.exit(2)
+    wrong = walk(page)
     took = time.monotonic() - began
     print(f"{len(wrong)} stops went wrong." if wrong else f"All of it in {took / 60:.1f} minutes.")
     sys.exit(1 if wrong else 0)

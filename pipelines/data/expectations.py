@@ -123,6 +123,17 @@ def requirement(rule: Rule) -> str:
     return _declared_by_hand(rule)
 
 
+def clock_note(rule: Rule, use_case: UseCase) -> str:
+    """What else null may mean in a column of times: ingest nulls what was no one moment."""
+    column = rule.arguments.get("column", "")
+    moments = rule.expectation == "ExpectColumnValuesToNotBeNull" and (
+        use_case.columns[column].type == "timestamp"
+    )
+    if not moments or use_case.time_zone == "UTC":
+        return ""
+    return f" (null is also a time that the clock of {use_case.time_zone} skips or shows twice)"
+
+
 def _declared_by_hand(rule: Rule) -> str:
     """An expectation of the user's own, by the words of its name and its arguments."""
     words = re.sub(r"(?<!^)([A-Z])", r" \1", rule.expectation.removeprefix("Expect")).lower()

@@ -225,4 +225,6 @@ def _kind(value: Any, column: Column) -> str:
             large = isinstance(value, int) or (math.isfinite(value) and value.is_integer())
             return "an integer beyond 64 bits" if large else "a number that is no integer"
         return "number"
+    if column.type == "timestamp" and isinstance(value, str):
+        return "text that is no ISO 8601 time such as 2024-01-31T12:30:00Z"
     return {str: "text", list: "list", datetime: "timestamp"}.get(type(value), "object")

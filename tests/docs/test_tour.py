@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from docs.site.tour import PAGE, Stop, missing, stops, walk
+from docs.site.tour import PAGE, PAGES, Stop, missing, stops, walk
 
 FULL = os.environ.get("FOURCYCLE_DOCS") == "full"
 PAGE_OF_TWO = """# A page
@@ -52,9 +52,14 @@ def test_the_tutorial_has_a_stop_for_each_promise() -> None:
     headings = list(dict.fromkeys(stop.heading for stop in stops(PAGE.read_text("utf-8"))))
     words = ("Run", "Look", "Break", "worse", "drift", "Labels", "Train again", "Go back")
     assert [word for word in words if not any(word in heading for heading in headings)] == []
-    assert [s for s in stops(PAGE.read_text("utf-8")) if not s.shown and not s.serves] == []
 
 
-@pytest.mark.skipif(not FULL, reason="make docs-check walks the tutorial")
-def test_the_tutorial_does_what_it_says() -> None:
-    assert walk() == []
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_every_stop_shows_something(page: Path) -> None:
+    assert [s for s in stops(page.read_text("utf-8")) if not s.shown and not s.serves] == []
+
+
+@pytest.mark.skipif(not FULL, reason="make docs-check walks the tutorials")
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_a_tutorial_does_what_it_says(page: Path) -> None:
+    assert walk(page) == []

@@ -8,6 +8,7 @@ from contract.errors import BadInput, Refused
 from contract.use_case.sections.validation import Expectation
 from pipelines.data.rehearsal import Rehearsal
 from pipelines.data.validated import Validated
+from pipelines import datasets
 from pipelines.ingest import ingest
 from pipelines.runtime.workspace import Workspace, open_workspace
 from pipelines.validate import validate
@@ -67,7 +68,9 @@ def test_rows_of_one_key_and_other_content_are_quarantined_and_counted_as_rows(
     assert [row["id"] for row in bad] == [3, 3]
 
 
-def test_an_hour_that_the_clock_skips_or_repeats_is_quarantined_by_row(home: Path) -> None:
+def test_an_hour_that_the_clock_skips_or_repeats_is_quarantined_by_row(
+    home: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
     rows = made_rows()
     rows["moment"] = pd.date_range("2024-03-09", periods=len(rows), freq="h")
     rows.loc[199, "moment"] = pd.Timestamp("2024-11-03 01:30")
@@ -78,7 +81,11 @@ def test_an_hour_that_the_clock_skips_or_repeats_is_quarantined_by_row(home: Pat
         raw = workspace.tables.read("raw", order_by=["id"]).column("moment").to_pylist()
     skipped, repeated = 26, 199
     assert [(row["id"], row["moment"]) for row in bad] == [(skipped, None), (repeated, None)]
-    assert all("moment must not be null" in row["_reasons"] for row in bad)
+    why = "null is also a time that the clock of America/New_York skips or shows twice"
+    assert all(row["_reasons"] == [f"moment must not be null ({why})"] for row in bad)
+    capfd.readouterr()
+    datasets.main("made", action="read", table="quarantine")
+    assert capfd.readouterr().out.count(f'"moment must not be null ({why})"') == 2
     assert raw[0] == pd.Timestamp("2024-03-09T05:00Z")
     assert raw[skipped + 1] == pd.Timestamp("2024-03-10T07:00Z")
 

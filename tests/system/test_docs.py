@@ -16,7 +16,8 @@ import pytest
 from deltalake import DeltaTable
 
 from contract.store.sql import answer
-from docs.site.tour import answers
+from docs.site.places import PROJECT
+from docs.site.tour import PAGES, answers
 from pipelines.replaying.service_process import free_port, service
 from tests.conftest import copy_world
 from tests.support.documents import Block, keep_labels, shell_blocks, thin_out, train
@@ -103,7 +104,8 @@ ALTERNATIVES = {
         if key[0] in ("docs/releases.md", "docs/replay.md", "docs/retraining.md")
     ),
 }
-TUTORIAL = "docs/tutorial.md"  # its blocks build upon each other: tests/docs/test_tour.py walks it
+# Their blocks build upon each other: tests/docs/test_tour.py walks them.
+TUTORIALS = {str(page.relative_to(PROJECT)) for page in PAGES}
 # A block that changes the copy itself: the next make would install what it resolved.
 APART = {("CONTRIBUTING.md", "make lock")}
 # What runs until it is stopped, and the path that says it is well; "": it only has to live.
@@ -127,7 +129,7 @@ def by_readme(block: Block) -> bool:
 
 def due(block: Block) -> bool:
     """Whether this run executes a block."""
-    if block.document == TUTORIAL or block.key in ENGINES or by_readme(block):
+    if block.document in TUTORIALS or block.key in ENGINES or by_readme(block):
         return False
     return FULL or block.key not in LATER
 

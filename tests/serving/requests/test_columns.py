@@ -82,7 +82,11 @@ def test_an_exact_conversion_passes(typed: UseCase, column: str, sent: Any, read
         ({"colour": 1}, "Row 1, column 'colour': string expected, found number."),
         ({"colour": "77123"}, "Row 1, column 'colour': one of red, green expected"),
         ({"id": "77123"}, "Row 1, column 'id': integer expected, found text."),
-        ({"moment": "77123rd"}, "Row 1, column 'moment': timestamp expected, found text."),
+        (
+            {"moment": "77123rd"},
+            "Row 1, column 'moment': timestamp expected, found text that is no ISO 8601 time such "
+            "as 2024-01-31T12:30:00Z.",
+        ),
         ({"moment": "0001-01-01T00:00+14:00"}, "Row 1, column 'moment': timestamp expected"),
         ({"colou": "77123"}, "Row 1: unknown column; did you mean 'colour'?"),
         ({"late": True}, "Row 1: unknown column"),
