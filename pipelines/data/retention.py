@@ -1,7 +1,7 @@
 """Retention: take rows out of the log that are older than the use case says they are kept."""
 
 from collections.abc import Callable
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import TypeVar
 
 import pyarrow as pa
@@ -22,7 +22,7 @@ from contract.use_case.model import UseCase
 
 T = TypeVar("T")
 
-ATTEMPTS = 5
+ATTEMPTS = 8
 PAUSE_S = 0.2  # after the first attempt; twice as long after each further one
 ARRIVED: dict[TableName, str] = {  # when a row came, of tables that grow all the time
     "predictions": "logged_time",
@@ -111,12 +111,23 @@ def matching(tables: Tables, name: TableName, where: str) -> tuple[int, str]:
     """How many rows there are, and a condition for them that no row of a later moment meets.
 
     Delta refuses a deletion during which a file came that may hold such rows, and a file of the
-    shipper may hold any key. Its times tell that it is younger.
+    shipper may hold any key. Its times tell that it is younger: than all rows until now, and older
+    than those of a clock that ran ahead.
     """
-    arrived = ARRIVED.get(name)
-    newest = f"max({arrived})" if arrived else "NULL"
-    sql = f"SELECT count(*) AS n, {newest} AS newest FROM t WHERE {where}"  # noqa: S608
-    (counts,) = tables.query(sql, t=tables.open(name)).to_pylist()
-    if counts["newest"] is not None:
-        where = f"({where}) AND ({arrived} <= {moment(counts['newest'])} OR {arrived} IS NULL)"
-    return int(counts["n"]), where
+    opened, arrived = tables.open(name), ARRIVED.get(name)
+    if not arrived:
+        sql = f"SELECT count(*) AS n FROM t WHERE {where}"  # noqa: S608
+        return int(tables.query(sql, t=opened).column("n")[0].as_py()), where
+    ahead = f"{arrived} > {moment(datetime.now(UTC))}"
+    sql = (
+        f"SELECT {ahead} AS ahead, count(*) AS n, min({arrived}) AS first, "  # noqa: S608
+        f"max({arrived}) AS last FROM t WHERE {where} GROUP BY 1"
+    )
+    groups = tables.query(sql, t=opened).to_pylist()
+    times = [
+        f"{arrived} BETWEEN {moment(group['first'])} AND {moment(group['last'])}"
+        for group in groups
+        if group["first"] is not None
+    ]
+    within = " OR ".join([*times, f"{arrived} IS NULL"])
+    return sum(group["n"] for group in groups), f"({where}) AND ({within})"

@@ -235,27 +235,33 @@ def test_beside_a_shipper_that_commits_without_a_pause(answered: Workspace, home
     assert 2 * there == shipper.rows_shipped
 
 
+@pytest.mark.parametrize("ahead", [False, True])  # a host's clock ran a day ahead for a while
 @pytest.mark.parametrize("name", ["predictions", "feedback"])
-def test_what_is_shipped_during_a_deletion_does_not_undo_it(home: Path, name: TableName) -> None:
+def test_what_is_shipped_during_a_deletion_does_not_undo_it(
+    home: Path, name: TableName, ahead: bool
+) -> None:
     tables, keys = Tables(str(home / "data"), "made"), {"id": "string"}
     wide, narrow = (
         predictions_schema({"size": "number"}, keys, "boolean"),
         feedback_schema(keys, "boolean"),
     )
     schema = wide if name == "predictions" else narrow
+    now = datetime.now(UTC) - timedelta(hours=2)
 
     def ship(hour: int, *keys: str) -> None:
-        came = MOMENT + timedelta(hours=hour)
+        came = now + timedelta(hours=hour)
         times = dict.fromkeys(("logged_time", "received_time", "event_time"), came)
         rows = [dict.fromkeys(schema.names) | times | {"id": key} for key in keys]
         tables.append(name, pa.Table.from_pylist(rows, schema=schema))
 
     ship(0, "00", "88", "ff")  # hashes: a file may hold any
+    if ahead:
+        ship(26, "88")
     n_rows, condition = matching(tables, name, "id = '88'")
     opened = tables.open(name)
     ship(1, "01", "fe")
     opened.delete(condition)
-    assert n_rows == 1
+    assert n_rows == 1 + ahead
     found = tables.read(name, order_by=["id"]).column("id").to_pylist()
     assert found == ["00", "01", "fe", "ff"]
 
