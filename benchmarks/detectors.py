@@ -25,6 +25,7 @@ from benchmarks.simulation import (
     stage,
 )
 from contract.use_case.sections.monitoring import Monitoring
+from monitoring.measures.distances.registry import DISTANCES
 from monitoring.verdict.evidence import PastVerdict
 from monitoring.verdict.verdict import decide
 
@@ -87,12 +88,14 @@ def main(
     warnings.filterwarnings("ignore")  # of the libraries under comparison
     on = stage()
     policy = on.use_case.monitoring
-    typer.echo("| no change, rows in a window | windows | drifted | alarm |\n|---|---|---|---|")
-    for n_rows in (500, 1000, 5000):
-        drifted, alarms = false_alarms(on, windows, n_rows, policy)
-        typer.echo(
-            f"| {n_rows:,} | {windows:,} | {share(drifted, windows)} | {share(alarms, windows)} |"
-        )
+    typer.echo("| distance | no change, rows in a window | windows | drifted | alarm |")
+    typer.echo("|---|---|---|---|---|")
+    for name in DISTANCES:
+        measured = policy.model_copy(update={"distance": name})
+        for n_rows in (500, 1000, 5000):
+            drifted, alarms = false_alarms(on, windows, n_rows, measured)
+            shares = f"{share(drifted, windows)} | {share(alarms, windows)}"
+            typer.echo(f"| `{name}` | {n_rows:,} | {windows:,} | {shares} |")
     typer.echo("\n| change | onset | labels late by | found in 8 windows | median delay, windows |")
     typer.echo("|---|---|---|---|---|")
     for kind, ramp, late in CASES:

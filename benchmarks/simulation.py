@@ -153,7 +153,7 @@ def evidence(on: Stage, window: Drawn, labelled: bool, policy: Monitoring) -> Wi
         known = metrics_for(on.use_case, answers(on, window))
         realised = fall(on.base, {on.base.metric: known[on.base.metric]}, *[len(score)] * 2)
     found = ColumnSummaries(features, _counted(on.frozen.prediction, score), label)
-    return WindowEvidence(len(score), find(changes(on.frozen, found), policy), realised)
+    return WindowEvidence(len(score), find(changes(on.frozen, found, policy), policy), realised)
 
 
 def answers(on: Stage, window: Drawn) -> Scored:

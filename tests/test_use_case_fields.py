@@ -183,6 +183,7 @@ EFFECTS = {
     "Monitoring.reference_rows": Effect("monitoring.reference_rows", 200, see.reference_size),
     "Monitoring.every": Effect("monitoring.every", "week", see.windows),
     "Monitoring.min_rows": Effect("monitoring.min_rows", 300, see.verdict),
+    "Monitoring.distance": Effect("monitoring.distance", "psi", see.verdict),
     "Monitoring.effect_limit": Effect("monitoring.effect_limit", 0.2, see.verdict),
     "Monitoring.effect_limits": Effect("monitoring.effect_limits", {"size": 0.5}, see.verdict),
     "Monitoring.alpha": Effect("monitoring.alpha", 0.0001, see.verdict),

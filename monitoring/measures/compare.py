@@ -11,9 +11,11 @@ import pyarrow as pa
 from contract.store.schema import TYPES
 from contract.use_case.model import UseCase
 from contract.use_case.sections.column import Column
+from contract.use_case.sections.monitoring import Monitoring
 from monitoring.measures.answers import classes_of, score_index
 from monitoring.measures.bins import NOT_FINITE, NumberCells, is_number, number_cells, word_cells
 from monitoring.measures.distance import distance
+from monitoring.measures.distances.registry import statistic_of
 from monitoring.measures.tally import ColumnSummary, summarise
 from monitoring.windows.reference import PROBABILITY, Reference
 
@@ -81,14 +83,17 @@ def freeze_column(values: pd.Series, column: Column) -> ColumnSummary:
     return summarise(*word_cells(column_values, column.categories))
 
 
-def changes(frozen: ColumnSummaries, window: ColumnSummaries) -> tuple[ColumnChange, ...]:
+def changes(
+    frozen: ColumnSummaries, window: ColumnSummaries, policy: Monitoring
+) -> tuple[ColumnChange, ...]:
     """Effect and test of every column that stands on both sides."""
+    statistic = statistic_of(policy)
     references = {(role, name): summary for role, name, summary in frozen.roles()}
     moved = []
     for role, name, summary in window.roles():
         reference = references.get((role, name))
         if reference is not None and summary.rows:
-            d = distance(reference.counts, summary.counts)
+            d = distance(reference.counts, summary.counts, statistic)
             moved.append(
                 ColumnChange(name, role, d.effect, d.p_value, describe(reference, summary))
             )

@@ -10,26 +10,27 @@ from dataclasses import dataclass
 import numpy as np
 
 from monitoring.measures.bins import Counts
-from monitoring.measures.distances.registry import DISTANCES
+from monitoring.measures.distances.registry import DISTANCES, Statistic
 
 MIN_EXPECTED = 5.0
 
 
 @dataclass(frozen=True)
 class Distance:
-    """An effect between 0 and 1, and the p-value of the test that there is none."""
+    """An effect, 0 for samples alike, and the p-value of the test that there is none."""
 
     effect: float
     p_value: float
 
 
-def distance(reference: Counts, window: Counts, statistic: str = "jensen_shannon") -> Distance:
+def distance(
+    reference: Counts, window: Counts, statistic: Statistic = DISTANCES["jensen_shannon"]
+) -> Distance:
     """How far a window lies from the reference, and the chi-square test of homogeneity.
 
-    Both are rows in the same cells, (n_cells,) each; `statistic` is a name in DISTANCES, KeyError
-    for any other. Where a side has no rows, or all fall into one cell, there is nothing to tell
-    apart: effect 0, p 1. The test is Pearson's (1900) on the counts with small cells merged, with
-    one degree of freedom less than cells.
+    Both are rows in the same cells, (n_cells,) each. Where a side has no rows, or all fall into one
+    cell, there is nothing to tell apart: effect 0, p 1. The test is Pearson's (1900) on the counts
+    with small cells merged, with one degree of freedom less than cells.
     """
     first, second = merged(reference, window)
     n, m = first.sum(), second.sum()
@@ -41,8 +42,7 @@ def distance(reference: Counts, window: Counts, statistic: str = "jensen_shannon
     p, q = first / n, second / m
     pooled = (first + second) / (n + m)
     chi_square = ((p - q) ** 2 / pooled).sum() / (1 / n + 1 / m)
-    effect = DISTANCES[statistic](first, second)
-    return Distance(effect, float(chi2.sf(chi_square, len(p) - 1)))
+    return Distance(statistic.effect(first, second), float(chi2.sf(chi_square, len(p) - 1)))
 
 
 def merged(reference: Counts, window: Counts) -> tuple[Counts, Counts]:

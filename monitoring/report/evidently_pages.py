@@ -11,6 +11,7 @@ import pandas as pd
 from contract.statistics.metrics import Scored
 from contract.use_case.model import UseCase
 from monitoring.measures.answers import classes_of, of_holdout, of_window, unlabelled
+from monitoring.measures.distances.registry import statistic_of
 from monitoring.report.inert import inert, inert_frame, true_names
 from monitoring.windows.reference import Reference, Rows
 
@@ -152,12 +153,12 @@ def unfit(window: pd.DataFrame, reference: pd.DataFrame, name: str) -> str:
 
 def _drift_options(columns: list[str], use_case: UseCase) -> dict[str, Any]:
     """Our measure and limits, so that Evidently's page says nearly what our verdict says."""
-    policy = use_case.monitoring
+    policy, statistic = use_case.monitoring, statistic_of(use_case.monitoring)
     limits = {n: v for name, v in policy.effect_limits.items() if (n := inert(name)) in columns}
     return {
         "columns": columns,
-        "method": "jensenshannon",
-        "threshold": policy.effect_limit,
+        "method": statistic.evidently,
+        "threshold": policy.effect_limit or statistic.limit,
         "per_column_threshold": limits or None,
         "drift_share": 1 / len(columns),
     }

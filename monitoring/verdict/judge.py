@@ -69,7 +69,7 @@ def judge(observed: ObservedWindow, past: Sequence[PastVerdict]) -> JudgedWindow
     window = replace(counts.columns, label=_labels(sample, frozen, performance, use_case))
     evidence = WindowEvidence(
         counts.rows,
-        find(changes(frozen, window), policy),
+        find(changes(frozen, window, policy), policy),
         performance.realised_fall,
         performance.estimated_fall,
         tuple(observed.schema.values()),

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 
 from contract.use_case.sections.monitoring import Monitoring
 from monitoring.measures.compare import ColumnChange
+from monitoring.measures.distances.registry import limit_of
 from monitoring.verdict.evidence import (
     ColumnFinding,
     DriftVerdict,
@@ -62,7 +63,7 @@ def decide(
 
 
 def _finding(change: ColumnChange, adjusted: float, policy: Monitoring) -> ColumnFinding:
-    limit = policy.effect_limits.get(change.name, policy.effect_limit)
+    limit = limit_of(change.name, policy)
     return ColumnFinding(
         change, limit, adjusted, change.effect >= limit and adjusted <= policy.alpha
     )

@@ -125,7 +125,7 @@ def requirement(rule: Rule) -> str:
 
 def clock_note(rule: Rule, use_case: UseCase) -> str:
     """What else null may mean in a column of times: ingest nulls what was no one moment."""
-    column = rule.arguments.get("column", "")
+    column = str(rule.arguments.get("column", ""))
     moments = rule.expectation == "ExpectColumnValuesToNotBeNull" and (
         use_case.columns[column].type == "timestamp"
     )

@@ -15,7 +15,7 @@ Signal = Literal["columns", "prediction", "label", "performance", "schema"]
 class Monitoring(Section):
     """How a window of predictions is judged, and when that is an alarm; docs/monitoring.md.
 
-    Effects are Jensen-Shannon distances between 0 and 1; the margin is in the unit of the main
+    Effects are in the unit of `distance`, 0 for samples alike; the margin is in that of the main
     metric.
     """
 
@@ -25,9 +25,13 @@ class Monitoring(Section):
     """Length of the declared window."""
     min_rows: int = Field(default=200, ge=1)
     """Rows that a window needs to be judged."""
-    effect_limit: float = Field(default=0.1, gt=0, lt=1)
-    """Distance from which a column may count as drifted."""
-    effect_limits: dict[str, Annotated[float, Field(gt=0, le=1)]] = {}
+    distance: str = "jensen_shannon"
+    """How far two samples lie apart: `jensen_shannon` (0 to 1), or `psi`, the population stability
+    index (0 and above)."""
+    effect_limit: float | None = Field(default=None, gt=0, allow_inf_nan=False)
+    """Distance from which a column may count as drifted; left out, 0.1 of `jensen_shannon` and 0.2
+    of `psi`."""
+    effect_limits: dict[str, Annotated[float, Field(gt=0, allow_inf_nan=False)]] = {}
     """Limits of single columns, or of `prediction` and `label`."""
     alpha: float = Field(default=0.01, gt=0, lt=1)
     """False discovery rate over all columns of a window."""

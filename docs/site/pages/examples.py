@@ -51,6 +51,7 @@ EXAMPLES: Mapping[str, object] = {
     "release.self_approval": True,
     "release.unproven": True,
     "release.check_s": 120,
+    "monitoring.distance": "psi",
     "monitoring.effect_limit": 0.15,
     "monitoring.effect_limits": {"temperature": 0.4},
     "monitoring.alpha": 0.05,

@@ -7,6 +7,7 @@ from contract.use_case.model import UseCase
 from pipelines.proposing.checking import (
     classes,
     declared_expectations,
+    distance,
     estimator,
     features,
     gate_limits,
@@ -25,6 +26,7 @@ OF_THE_FILE: tuple[Callable[[UseCase], Iterator[CheckFinding]], ...] = (
     declared_expectations.check,
     estimator.check,
     metrics.check,
+    distance.check,
 )
 OF_ROWS: tuple[Callable[[UseCase, FirstRows], Iterator[CheckFinding]], ...] = (
     source_columns.check,

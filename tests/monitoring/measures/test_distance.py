@@ -18,11 +18,12 @@ def test_the_test_is_scipy_s() -> None:
 
 
 @pytest.mark.parametrize("name", DISTANCES)
-def test_disjoint_samples_are_at_distance_one_and_equal_ones_at_none(name: str) -> None:
-    far = distance(counts(100_000, 0), counts(0, 100_000), name)
-    assert far.effect == pytest.approx(1, abs=1e-4)
+def test_disjoint_samples_are_as_far_as_can_be_and_equal_ones_at_none(name: str) -> None:
+    statistic = DISTANCES[name]
+    far = distance(counts(100_000, 0), counts(0, 100_000), statistic)
+    assert far.effect == pytest.approx(min(statistic.most, 24.4), rel=0.01)
     assert far.p_value == 0
-    same = distance(counts(50, 50), counts(50, 50), name)
+    same = distance(counts(50, 50), counts(50, 50), statistic)
     assert (same.effect, same.p_value) == (0, 1)
 
 
@@ -34,15 +35,15 @@ SIZES = [(100, 10), (500, 40), (20_000, 40)]
 def test_samples_of_one_source_are_near_whatever_their_size(
     n_rows: int, n_cells: int, name: str
 ) -> None:
-    random = np.random.default_rng(n_rows)
+    random, statistic = np.random.default_rng(n_rows), DISTANCES[name]
     shares = np.full(n_cells, 1 / n_cells)
     found = [
-        distance(random.multinomial(10_000, shares), random.multinomial(n_rows, shares), name)
+        distance(random.multinomial(10_000, shares), random.multinomial(n_rows, shares), statistic)
         for _ in range(400)
     ]
     effects = np.array([f.effect for f in found])
     p_values = np.array([f.p_value for f in found])
-    assert np.median(effects) < 0.05  # without the correction 0.1 and more at 100 rows
+    assert np.median(effects) < statistic.limit / 2  # 0.1 and more uncorrected
     assert np.mean(p_values < 0.05) == pytest.approx(0.05, abs=0.035)
 
 
