@@ -13,6 +13,8 @@ from tests.conftest import MADE, deliver, made_rows, made_use_case
 from tests.pipelines.test_main import COMMAND, STEPS, environment
 from tests.support.rounds import rounds
 
+pytestmark = pytest.mark.usefixtures("stored")
+
 
 def kill_in(step: str, home: Path) -> None:
     """Start the pipeline and end it by SIGKILL while a step's run is open.

@@ -36,6 +36,8 @@ from pipelines.runtime.code_hash import PROJECT
 from pipelines.runtime.workspace import Workspace, open_workspace
 from tests.conftest import MADE, deliver, made_rows, made_use_case, settle
 
+pytestmark = pytest.mark.usefixtures("stored")
+
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:

@@ -17,6 +17,8 @@ from pipelines.runtime.workspace import Workspace, open_workspace
 from pipelines.validate import validate
 from tests.conftest import deliver, made_rows, made_use_case
 
+pytestmark = pytest.mark.usefixtures("stored")
+
 ALL = Rehearsal()
 
 

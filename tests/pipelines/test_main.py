@@ -20,6 +20,8 @@ from tests.conftest import deliver, made_rows, made_use_case
 from tests.support.project import PROJECT
 from tracking.tags import PROCESS_TAG
 
+pytestmark = pytest.mark.usefixtures("stored")
+
 COMMAND = [sys.executable, "-m", "pipelines.main", "--use-case", "made.yaml"]
 STEPS = [
     "ingest",

@@ -36,6 +36,8 @@ from serving.shipping.shipper import Shipper
 from tests.conftest import settle
 from tests.support.answers import answer, spooled
 
+pytestmark = pytest.mark.usefixtures("stored")
+
 OURS = "prediction label event_time label_time probability probability_True version inputs seen"
 ODD = ["a.b", ".x", "it's", "$x_{$", ".."]
 NAMES = [*OURS.split(), *ODD]

@@ -14,6 +14,8 @@ from pipelines.runtime.workspace import Workspace, open_workspace
 from pipelines.validate import validate
 from tests.conftest import deliver, made_rows, made_use_case
 
+pytestmark = pytest.mark.usefixtures("stored")
+
 MANY = (
     r"10.0% of the rows failed \(size must be between -10 and 10, not so in 20 of 200 rows\), "
     "max_quarantined_share allows 5.0%"

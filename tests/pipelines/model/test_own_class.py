@@ -22,6 +22,8 @@ from tests.conftest import MADE, deliver, made_rows
 from tests.support.rounds import FULL
 from tracking.tags import OWN_CLASS_TAG
 
+pytestmark = pytest.mark.usefixtures("stored")
+
 CODE = """
 from sklearn.neural_network import MLPClassifier
 

@@ -16,6 +16,8 @@ from serving.scoring.scorer import Graph
 from serving.scoring.version import ServedVersion, load_version
 from tests.conftest import deliver, made_rows, made_use_case
 
+pytestmark = pytest.mark.usefixtures("stored")
+
 
 def made_with(
     folder: Path, path: str, parameters: dict[str, Any], **changes: object
