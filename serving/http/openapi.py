@@ -33,7 +33,7 @@ def document(
     api["servers"] = [{"url": prefix or "."}]
     api.setdefault("components", {})["securitySchemes"] = {KEY: BEARER}
     if served:  # what most people come for stands first
-        needed = {"security": [{KEY: []}] if keys else [{}, {KEY: []}]}
+        needed: Schema = {"security": [{KEY: []}] if keys else [{}, {KEY: []}]}
         ours = paths(served)
         for operations in ours.values():
             operations["post"] |= needed

@@ -92,8 +92,8 @@ def test_the_document_is_valid_before_and_after_the_first_promotion(
 
 def test_the_document_says_which_key_and_which_server(package: Path, home: Path) -> None:
     make(home / "keys.json", "shop", ("predict",), NOW)
-    asked = {"serve_keys": str(home / "keys.json"), "serve_prefix": "/ml"}
-    with running(app_of(current_of(package, home), home, **asked)) as address:
+    keys, current = str(home / "keys.json"), current_of(package, home)
+    with running(app_of(current, home, serve_keys=keys, serve_prefix="/ml")) as address:
         document = httpx.get(f"{address}/openapi.json").json()
     assert is_sound(document)
     assert document["servers"] == [{"url": "/ml"}]

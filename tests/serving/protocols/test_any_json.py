@@ -125,7 +125,7 @@ def test_any_json_in_any_place_of_feedback(rows: Any, data: st.DataObject) -> No
 
 @given(st.binary(max_size=60), st.integers(0, 99).map(str), st.data())
 def test_any_bytes_behind_the_json(tail: bytes, length: str, data: st.DataObject) -> None:
-    kind = data.draw(st.sampled_from(["BYTES", "BOOL", "FP16", "INT64", "BF16", None, []]))
+    kind: Any = data.draw(st.sampled_from(["BYTES", "BOOL", "FP16", "INT64", "BF16", None, []]))
     size = data.draw(st.one_of(st.just(len(tail)), st.integers(-1, 70), JSON))
     part = {
         "name": "note",

@@ -71,7 +71,7 @@ def has(*members: str) -> Check:
 
 
 def gentoo(answer: Any) -> bool:
-    return answer["outputs"][0]["data"] == ["Gentoo"] and answer["model_version"] == VERSION
+    return bool(answer["outputs"][0]["data"] == ["Gentoo"] and answer["model_version"] == VERSION)
 
 
 def outputs(*names: str) -> Check:

@@ -70,7 +70,8 @@ def test_both_formats_are_what_a_strict_reader_takes(
     folder = home if shared else None
     told = "\n".join(counted(folder, OPENMETRICS))
     assert told.rstrip().endswith("# EOF")
-    strict = {family.name: family for family in openmetrics.text_string_to_metric_families(told)}
+    families = openmetrics.text_string_to_metric_families(told)  # type: ignore[no-untyped-call]
+    strict = {family.name: family for family in families}
     assert strict["fourcycle_requests"].type == "counter"
     plain = "\n".join(counted(folder)) + "\n"
     names = {family.name for family in parser.text_string_to_metric_families(plain)}
