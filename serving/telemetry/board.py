@@ -51,8 +51,6 @@ class Workers:
             found.append(f"{waiting} of {len(self.running)} workers can't answer.")
         if len(self.running) < self.asked:
             found.append(f"{len(self.running)} of {self.asked} workers run.")
-        if len({worker.version for worker in self.running if worker.ready}) > 1:
-            found.append("The workers answer with different versions.")
         return found
 
     @property
