@@ -7,6 +7,7 @@ Takes the address of a service of penguins and a folder for the client that is g
 import asyncio
 import importlib
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -91,6 +92,23 @@ def by_generated(address: str, folder: Path, protocol: str) -> list[str]:
     return [str(label) for label in operation.sync(client=client, body=body).predictions]
 
 
+def by_openapi_generator(address: str, folder: Path) -> list[list[str]]:
+    """The client that openapi-generator makes, which is a program for Java."""
+    made = folder / "generated"
+    program = str(Path(sys.executable).with_name("openapi-generator-cli"))
+    command = [sys.executable, program, "generate", "-g", "python", "-o", str(made)]
+    command += ["-i", str(folder / "openapi.json"), "--package-name", "asked"]
+    subprocess.run(command, check=True, capture_output=True)
+    sys.path.insert(0, str(made))
+    asked = importlib.import_module("asked")
+    with asked.ApiClient(asked.Configuration(host=address)) as client:
+        api, rows = asked.PredictionsApi(client), [ROW] * N_ROWS
+        typed = api.predict(asked.PredictRequest.from_dict({"rows": rows})).predictions
+        body = asked.InvocationsRequest.from_dict({"dataframe_records": rows})
+        invoked = api.invocations(body).predictions
+    return [[str(row.prediction) for row in typed], [str(label) for label in invoked]]
+
+
 def main(address: str, folder: Path) -> None:
     """Ask by all of them."""
     from openapi_spec_validator import validate
@@ -105,6 +123,9 @@ def main(address: str, folder: Path) -> None:
         "generated, /predict": by_generated(address, folder, "predict"),
         "generated, /invocations": by_generated(address, folder, "invocations"),
     }
+    if shutil.which("java"):
+        typed, invoked = by_openapi_generator(address, folder)
+        answers |= {"by Java, /predict": typed, "by Java, /invocations": invoked}
     print(json.dumps(answers))
 
 

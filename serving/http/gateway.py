@@ -20,17 +20,16 @@ from serving.protocols.registry import error_format
 from serving.requests.errors import ErrorFormat, Headers, Problem, Response, place_of
 from serving.requests.request import (
     CLOSE,
+    App,
     ClientDisconnected,
     Receive,
     Request,
+    Scope,
+    Send,
     read_body,
     read_head,
     too_large,
 )
-
-Scope = MutableMapping[str, Any]
-Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
-App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 HOLD_S = 0.02  # before a 503: callers that repeat at once must not take up the capacity
 BODIES = 8  # so many bodies of the largest size may be in memory at once

@@ -1,16 +1,12 @@
 """One rule for every address that is asked by GET: HEAD, OPTIONS, and a slash at the end."""
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from fastapi import FastAPI
 from starlette.routing import Match
 
 from serving.requests.errors import Headers
-
-if TYPE_CHECKING:
-    from fastapi import FastAPI
-
-    from serving.http.gateway import Scope, Send
-    from serving.requests.request import Receive
+from serving.requests.request import Receive, Scope, Send
 
 READS = "GET, HEAD, OPTIONS"
 WHOLE_SERVICE = "/*"  # of OPTIONS *, which asks for no address
@@ -19,10 +15,10 @@ WHOLE_SERVICE = "/*"  # of OPTIONS *, which asks for no address
 class GetRoutes:
     """FastAPI's routes, all of which are asked by GET, by HTTP's rules for that (RFC 9110, 9.3)."""
 
-    def __init__(self, app: "FastAPI") -> None:
+    def __init__(self, app: FastAPI) -> None:
         self._app = app
 
-    async def __call__(self, scope: "Scope", receive: "Receive", send: "Send") -> None:
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer HEAD as GET (uvicorn leaves the body out) and OPTIONS by the methods."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)

@@ -15,6 +15,9 @@ from serving.requests.errors import Problem
 
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
+Scope = Message
+Send = Callable[[Message], Awaitable[None]]
+App = Callable[[Scope, Receive, Send], Awaitable[None]]
 Book = Callable[["Request", int], None]
 
 GIVEN_ID = re.compile(rb"[A-Za-z0-9._:-]{1,128}")
