@@ -35,15 +35,19 @@ class Connection(HttpToolsProtocol):
 
     def data_received(self, data: bytes) -> None:
         """Read what came; what is no request ends the connection."""
-        if self._over:
-            return
         self._unset_keepalive_if_required()
+        while data and not self._over:
+            data = self._read(data)
+
+    def _read(self, data: bytes) -> bytes:
+        """Read, to the end or to an offered upgrade; what is to be read next."""
         try:
             self.parser.feed_data(data)
         except httptools.HttpParserUpgrade as offered:
-            self._read_without_upgrade(data[offered.args[0] :])
+            return self._without_upgrade() + data[offered.args[0] :]
         except httptools.HttpParserError as error:
             self._refuse(problem_of(error, data))
+        return b""
 
     def on_headers_complete(self) -> None:
         """Begin to answer."""
@@ -72,13 +76,13 @@ class Connection(HttpToolsProtocol):
         gateway: Refuses = self.config.app  # type: ignore[assignment]
         return gateway
 
-    def _read_without_upgrade(self, rest: bytes) -> None:
-        """Read the head again as one that offers no upgrade, and the rest after it."""
+    def _without_upgrade(self) -> bytes:
+        """The head that was read as one that offers no upgrade, and a new parser for it."""
         method = self.parser.get_method()
         if method == b"CONNECT":
             allow = (b"allow", b"GET, HEAD, POST, OPTIONS")
             self._refuse(Problem("method", "This is no proxy.", headers=[allow, *CLOSE]))
-            return
+            return b""
         head = [method, b" ", self.url, b" HTTP/", self.parser.get_http_version().encode(), b"\r\n"]
         for name, value in self.headers:
             options = value.split(b",") if name == b"connection" else [value]
@@ -87,7 +91,7 @@ class Connection(HttpToolsProtocol):
                 head += [name, b": ", kept, b"\r\n"]
         self.parser = httptools.HttpRequestParser(self)
         self.parser.set_dangerous_leniencies(lenient_data_after_close=True)  # as uvicorn's own
-        self.data_received(b"".join([*head, b"\r\n", rest]))
+        return b"".join([*head, b"\r\n"])
 
     def _refuse(self, problem: Problem) -> None:
         """Say what is wrong in its turn: after the answers to what came before."""

@@ -104,7 +104,7 @@ class Gateway:
             call.reason = problem.reason
             answer = route.error(problem, call.own_id)
         except ClientDisconnected:
-            if not self._said_broken(call, route.route, scope):
+            if not self._said_broken(call, route.route, route.error, scope):
                 self._note(call, route.route, CLIENT_GONE)
             return
         await self._send(call, route.route, answer, send)
@@ -112,7 +112,7 @@ class Gateway:
     def refuse(self, problem: Problem, write: WriteLast) -> None:
         """Answer what is no request, so far as anybody can tell."""
         call = read_head({"method": "-", "path": "", "headers": []})
-        self._refuse(call, OTHER, problem, write)
+        self._refuse(call, OTHER, error_format(call.path), Refusal(problem, write))
 
     async def _send(self, call: Request, route: str, answer: Response, send: Send) -> None:
         headers = self._head(call, answer)
@@ -134,17 +134,17 @@ class Gateway:
             *answer.headers,
         ]
 
-    def _said_broken(self, call: Request, route: str, scope: Scope) -> bool:
+    def _said_broken(self, call: Request, route: str, form: ErrorFormat, scope: Scope) -> bool:
         """Whether the body of a request was none, which is answered then."""
         refusal: Refusal | None = scope.get("state", {}).get(REFUSAL)
         if refusal:
-            self._refuse(call, route, refusal.problem, refusal.write)
+            self._refuse(call, route, form, refusal)
         return refusal is not None
 
-    def _refuse(self, call: Request, route: str, problem: Problem, write: WriteLast) -> None:
-        call.reason = problem.reason
-        answer = error_format(call.path)(problem, call.own_id)
-        write(answer.status, self._head(call, answer), answer.body)
+    def _refuse(self, call: Request, route: str, form: ErrorFormat, refusal: Refusal) -> None:
+        call.reason = refusal.problem.reason
+        answer = form(refusal.problem, call.own_id)
+        refusal.write(answer.status, self._head(call, answer), answer.body)
         self._note(call, route, answer.status)
 
     async def _answer(self, call: Request, route: BodyRoute, receive: Receive) -> Response:
@@ -218,7 +218,7 @@ class Gateway:
             self._note(call, getattr(scope.get("route"), "path", OTHER), status)
             raise
         pattern = getattr(scope.get("route"), "path", OTHER)
-        if not self._said_broken(call, pattern, scope):
+        if not self._said_broken(call, pattern, error_format(call.path), scope):
             self._note(call, pattern, status)
 
     @staticmethod

@@ -46,7 +46,11 @@ def test_what_is_no_request_has_one_line_and_one_count(
             assert said.field("x-request-id") == json.loads(said.body)["instance"][9:]
             assert b"77123" not in said.raw
         body = say(address, broken, b"defgh\r\nzz\r\n")
+        scored = say(address, broken.replace(b"/predict", b"/invocations"), b"defgh\r\nzz\r\n")
+        read = say(address, broken.replace(b"POST /predict", b"GET /ping"), b"defgh\r\nzz\r\n")
         text = httpx.get(f"{address}/metrics").text
+    assert (scored.statuses, set(json.loads(scored.body))) == ([400], {"error_code", "message"})
+    assert len(read.statuses) == 1
     assert (body.statuses, json.loads(body.body)["reason"]) == ([400], "bad_http")
     told = [json.loads(line) for line in lines.getvalue().splitlines()]
     assert [(line["route"], line["status"], line.get("reason")) for line in told[:3]] == [
@@ -54,7 +58,8 @@ def test_what_is_no_request_has_one_line_and_one_count(
         ("other", 400, "bad_http"),
         ("/predict", 400, "bad_http"),
     ]
-    assert 'fourcycle_rejections_total{reason="bad_http"} 3.0' in text
+    assert 'fourcycle_rejections_total{reason="bad_http"}' in text
+    assert len(told) == 6  # with that of /metrics
     assert caplog.text == ""
 
 
@@ -77,6 +82,11 @@ def test_requests_behind_an_offered_upgrade_are_answered_in_order(address: str) 
     said = say(address, rest + offered + rest + END)
     assert said.statuses == [200] * 8
     assert re.findall(rb"x-request-id: (\d)\r", said.raw) == [b"0", b"1", b"2"] * 2
+
+
+def test_any_number_of_offers_at_once_is_read(address: str) -> None:
+    offer = get("/ping", method="OPTIONS").replace(b"close", b"Upgrade\r\nUpgrade: x")
+    assert say(address, offer * 2_000 + END).statuses == [204] * 2_000 + [200]
 
 
 @pytest.mark.skipif(not shutil.which("java"), reason="there is no java")
