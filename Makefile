@@ -26,7 +26,7 @@ export MLFLOW_DISABLE_TELEMETRY := true
 export DO_NOT_TRACK := 1
 export GX_ANALYTICS_ENABLED := false
 
-.PHONY: help run init status check train serve monitor replay demo ui test ci-report release rollback docs reference tour docs-check faults lint soak tables bench debian dist publish audit images images-push lock clean
+.PHONY: help run init status check train serve monitor replay demo ui test ci-report release rollback clients docs reference tour docs-check faults lint soak tables bench debian dist publish audit images images-push lock clean
 
 help:  ## This list
 	@echo 'make <target> [USE_CASE=flights] [PORT=...]'
@@ -100,6 +100,10 @@ docs-check: $(INSTALLED)  ## Every command of the documents, also those that tak
 faults: $(INSTALLED)  ## Every race and kill in full count (make test runs a few)
 	@FOURCYCLE_FAULT_ROUNDS=full OMP_NUM_THREADS=1 pytest -n 2 tests/faults tests/pipelines/model/test_own_class.py \
 		tests/system/test_tracking_server.py tests/system/test_workflows.py tests/docker/test_observability.py
+
+clients: $(INSTALLED)  ## Clients of others (kserve, Triton, MLServer, generated ones), installed apart, ask the service
+	@for set in clients mlserver; do sh scripts/tool $$set python --version >/dev/null || exit 1; done
+	@OMP_NUM_THREADS=1 pytest -v -rs tests/serving/test_clients.py
 
 lint: $(INSTALLED)  ## Lint, format and types only
 	@ruff check $(CODE)

@@ -93,6 +93,11 @@ class Settings(BaseSettings):
     serve_keys: str = Field(
         default="", description="File of API keys (python -m serving.keys); empty: none is asked"
     )
+    serve_prefix: str = Field(
+        default="",
+        pattern=r"^(/[A-Za-z0-9._~-]+)*$",
+        description="Path that a front strips before it asks the service, such as /ml; for /docs",
+    )
     serve_access_log: bool = Field(
         default=True, description="One JSON line for each request on standard error"
     )

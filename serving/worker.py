@@ -19,15 +19,15 @@ from contract.command import run
 from contract.settings import Settings, read_settings
 from serving.endpoints.context import WorkerContext
 from serving.http.app import create_app
-from serving.http.write_coalescing import CoalescingProtocol
+from serving.http.server import configured
 from serving.log.log import open_feedback_log, open_log
 from serving.requests.api_keys import open_keys
 from serving.scoring.cache import Cache
 from serving.scoring.champion import CurrentVersion
 from serving.telemetry.access_log import open_access_log
+from serving.telemetry.board import open_board
 from serving.telemetry.metrics import Metrics
 
-KEEP_ALIVE_S = 75  # longer than a front's, which would otherwise write into a closed connection
 # A body of 10,000 rows makes as many tuples and lists, which are gone with its answer: looking for
 # cycles among them at Python's own pace takes a fifth of the time of its answer.
 YOUNG_OBJECTS = 50_000
@@ -78,17 +78,9 @@ async def open_server(name: str, settings: Settings) -> Server:
         metrics=Metrics(),
         keys=open_keys(settings, name),
         access_log=open_access_log(settings),
+        board=open_board(settings),
     )
-    config = uvicorn.Config(
-        create_app(context),
-        http=CoalescingProtocol,
-        log_level="warning",
-        access_log=False,
-        proxy_headers=False,  # nobody asks where a request came from
-        server_header=False,
-        timeout_keep_alive=KEEP_ALIVE_S,
-        timeout_graceful_shutdown=FINISH_S,
-    )
+    config = configured(create_app(context), timeout_graceful_shutdown=FINISH_S)
     return Server(config, current, settings.serve_drain_s)
 
 

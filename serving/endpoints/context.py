@@ -10,6 +10,7 @@ from serving.log.log import Log
 from serving.requests.api_keys import Keys
 from serving.scoring.champion import CurrentVersion
 from serving.telemetry.access_log import AccessLog
+from serving.telemetry.board import Board
 from serving.telemetry.metrics import Metrics
 
 
@@ -30,5 +31,6 @@ class WorkerContext:
     metrics: Metrics
     keys: Keys
     access_log: AccessLog
+    board: Board
     clock: Callable[[], datetime] = now_utc
     began: float = field(default_factory=time.time)  # seconds since 1970

@@ -14,6 +14,7 @@ from serving.endpoints.context import WorkerContext
 from serving.endpoints.labels import LabelEndpoint
 from serving.endpoints.predictions import PredictionEndpoint
 from serving.http.gateway import BodyRoute, Gateway
+from serving.http.methods import GetRoutes
 from serving.http.routes import (
     STATIC,
     STATIC_URL,
@@ -47,9 +48,11 @@ def create_app(context: WorkerContext) -> Gateway:
         await context.feedback_log.close()
         context.access_log.stop()
 
-    app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None, lifespan=lifespan)
+    app = FastAPI(
+        docs_url=None, redoc_url=None, openapi_url=None, redirect_slashes=False, lifespan=lifespan
+    )
     _add_pages(app, context)
-    return Gateway(app, body_routes(predictions, labels), context)
+    return Gateway(GetRoutes(app), body_routes(predictions, labels), context)
 
 
 def _add_pages(app: FastAPI, context: WorkerContext) -> None:
@@ -88,6 +91,7 @@ async def _watch(context: WorkerContext) -> None:
     metrics = context.metrics
     looks = (
         lambda: metrics.status(current.status()),
+        lambda: context.board.tell(current.status()),
         lambda: metrics.backlog("predictions", read_status(log.folder)),
         lambda: metrics.backlog("feedback", read_status(feedback_log.folder)),
     )

@@ -12,21 +12,24 @@ from dataclasses import dataclass
 from typing import Any
 
 from serving.endpoints.context import WorkerContext
+from serving.http.head_rules import check_head
+from serving.http.methods import methods_answer
+from serving.http.refusal import REFUSAL, Refusal, WriteLast
 from serving.log.prediction_record import LogFull
+from serving.protocols.registry import error_format
 from serving.requests.errors import ErrorFormat, Headers, Problem, Response, place_of
 from serving.requests.request import (
     CLOSE,
+    App,
     ClientDisconnected,
     Receive,
     Request,
+    Scope,
+    Send,
     read_body,
     read_head,
     too_large,
 )
-
-Scope = MutableMapping[str, Any]
-Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
-App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 HOLD_S = 0.02  # before a 503: callers that repeat at once must not take up the capacity
 BODIES = 8  # so many bodies of the largest size may be in memory at once
@@ -34,6 +37,7 @@ UNSTATED = 64 * 1024  # bytes that are booked at first for a body without Conten
 OVERLOADED = "Too many requests are in work; try again in a second."
 CLIENT_GONE = 499  # nginx's status for it; nobody receives it
 OTHER = "other"  # route of a path that is not ours
+TAKES = b"POST, OPTIONS"  # methods of the routes here
 
 logger = logging.getLogger(__name__)
 
@@ -84,31 +88,71 @@ class Gateway:
             await self._app(scope, receive, send)
             return
         call = read_head(scope)
+        if call.path[-1:] == "/" != call.path:  # a slash at the end changes nothing
+            call.path = scope["path"] = call.path[:-1]
         route = self._find(call.path)
         if route is None:
             await self._forward(call, scope, receive, send)
             return
         try:
+            check_head(call, scope)
+            if call.method == "OPTIONS":
+                await self._tell_methods(call, route.route, send)
+                return
             answer = await self._answer(call, route, receive)
+        except Problem as problem:
+            call.reason = problem.reason
+            answer = route.error(problem, call.own_id)
         except ClientDisconnected:
-            self._note(call, route.route, CLIENT_GONE)
+            if not self._said_broken(call, route.route, route.error, scope):
+                self._note(call, route.route, CLIENT_GONE)
             return
-        headers = [
+        await self._send(call, route.route, answer, send)
+
+    def refuse(self, problem: Problem, write: WriteLast) -> None:
+        """Answer what is no request, so far as anybody can tell."""
+        call = read_head({"method": "-", "path": "", "headers": []})
+        self._refuse(call, OTHER, error_format(call.path), Refusal(problem, write))
+
+    async def _send(self, call: Request, route: str, answer: Response, send: Send) -> None:
+        headers = self._head(call, answer)
+        await send({"type": "http.response.start", "status": answer.status, "headers": headers})
+        await send({"type": "http.response.body", "body": answer.body})
+        self._note(call, route, answer.status)
+
+    async def _tell_methods(self, call: Request, route: str, send: Send) -> None:
+        start = methods_answer(TAKES, self._about(call))
+        await send(start)
+        await send({"type": "http.response.body", "body": b""})
+        self._note(call, route, start["status"])
+
+    def _head(self, call: Request, answer: Response) -> Headers:
+        return [
             (b"content-type", answer.media_type),
             (b"content-length", str(len(answer.body)).encode()),
             *self._about(call),
             *answer.headers,
         ]
-        await send({"type": "http.response.start", "status": answer.status, "headers": headers})
-        await send({"type": "http.response.body", "body": answer.body})
-        self._note(call, route.route, answer.status)
+
+    def _said_broken(self, call: Request, route: str, form: ErrorFormat, scope: Scope) -> bool:
+        """Whether the body of a request was none, which is answered then."""
+        refusal: Refusal | None = scope.get("state", {}).get(REFUSAL)
+        if refusal:
+            self._refuse(call, route, form, refusal)
+        return refusal is not None
+
+    def _refuse(self, call: Request, route: str, form: ErrorFormat, refusal: Refusal) -> None:
+        call.reason = refusal.problem.reason
+        answer = form(refusal.problem, call.own_id)
+        refusal.write(answer.status, self._head(call, answer), answer.body)
+        self._note(call, route, answer.status)
 
     async def _answer(self, call: Request, route: BodyRoute, receive: Receive) -> Response:
         settings = self._settings
         try:
             if call.method != "POST":
                 sentence = f"{route.route} takes POST."
-                raise Problem("method", sentence, headers=[(b"allow", b"POST")])
+                raise Problem("method", sentence, headers=[(b"allow", TAKES)])
             call.key = self._keys.admit(call.headers.get(b"authorization"), route.scope)
             _expect(call, route.media_types)
             await self._admit(call)
@@ -164,9 +208,17 @@ class Gateway:
             await send(message)
 
         try:
+            check_head(call, scope)
             await self._app(scope, receive, noting)
-        finally:
-            pattern = getattr(scope.get("route"), "path", OTHER)
+        except Problem as problem:  # of the head; the application answers its own
+            call.reason = problem.reason
+            await self._send(call, OTHER, error_format(call.path)(problem, call.own_id), send)
+            return
+        except BaseException:
+            self._note(call, getattr(scope.get("route"), "path", OTHER), status)
+            raise
+        pattern = getattr(scope.get("route"), "path", OTHER)
+        if not self._said_broken(call, pattern, error_format(call.path), scope):
             self._note(call, pattern, status)
 
     @staticmethod
@@ -192,6 +244,12 @@ class Gateway:
 
 
 def _expect(call: Request, media_types: tuple[str, ...]) -> None:
-    if call.media_type not in media_types:
-        sentence = f"Content-Type {' or '.join(media_types)}, in UTF-8 and not packed, is needed."
-        raise Problem("media_type", sentence)
+    if call.media_type in media_types:
+        return
+    if call.packed:
+        sentence = "The body is packed (Content-Encoding); it is needed as it is."
+        raise Problem("media_type", sentence, headers=[(b"accept-encoding", b"identity")])
+    if call.media_type is None:
+        raise Problem("media_type", "Content-Type must be a media type, and its charset UTF-8.")
+    named = " or ".join(filter(None, media_types))
+    raise Problem("media_type", f"Content-Type {named} is needed.")

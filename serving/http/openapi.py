@@ -15,15 +15,30 @@ from serving.scoring.version import ServedVersion
 TITLE = "Fourcycle"
 DESCRIPTION = "Predictions of the model in Production by three protocols, and their labels."
 
+KEY = "key"
+BEARER = {"type": "http", "scheme": "bearer", "description": "A key of `python -m serving.keys`"}
 
-def document(served: ServedVersion | None, routes: Sequence[BaseRoute]) -> dict[str, Any]:
-    """The routes of FastAPI, and those that the gateway serves once there is a version."""
+
+def document(
+    served: ServedVersion | None, routes: Sequence[BaseRoute], prefix: str = "", keys: bool = False
+) -> dict[str, Any]:
+    """The routes of FastAPI, and those that the gateway serves once there is a version.
+
+    `prefix` is what a front strips from a path; `keys`: whether a key is needed.
+    """
     title = served.use_case.title if served else TITLE
     version = served.version if served else "0"
     api = get_openapi(title=title, version=version, description=DESCRIPTION, routes=routes)
+    # Relative to the document itself: right behind any front, whatever it strips.
+    api["servers"] = [{"url": prefix or "."}]
+    api.setdefault("components", {})["securitySchemes"] = {KEY: BEARER}
     if served:  # what most people come for stands first
-        api["paths"] = paths(served) | api["paths"]
-        api["tags"] = [{"name": "predictions"}, {"name": "health"}]
+        needed: Schema = {"security": [{KEY: []}] if keys else [{}, {KEY: []}]}
+        ours = paths(served)
+        for operations in ours.values():
+            operations["post"] |= needed
+        api["paths"] = ours | api["paths"]
+        api["tags"] = [{"name": "predictions"}, {"name": "health"}, {"name": "v2"}]
     return api
 
 

@@ -11,17 +11,19 @@ from fastapi.responses import HTMLResponse, JSONResponse
 from starlette.exceptions import HTTPException
 
 from serving.endpoints.context import WorkerContext
+from serving.http.entity_tags import tagged
+from serving.http.methods import READS
 from serving.http.openapi import TITLE, document
 from serving.http.status_page import page, policy, waiting
 from serving.log.log import Log
 from serving.protocols.openapi_parts import NOT_READY
-from serving.protocols.registry import PROTOCOLS
-from serving.requests.errors import ErrorFormat, Problem, nothing_served, problem_details
+from serving.protocols.protocol import readiness_answer
+from serving.protocols.registry import error_format
+from serving.requests.errors import Problem, nothing_served
 from serving.shipping import shipper_status
 
 STATIC_URL = "/static"
 STATIC = Path(fastapi_offline.__file__).parent / "static"
-PROMETHEUS = "text/plain; version=0.0.4; charset=utf-8"
 BY_STATUS = {404: "not_found", 405: "method"}
 
 
@@ -39,12 +41,15 @@ def readiness(context: WorkerContext) -> dict[str, Any]:
         reasons.insert(0, "The service is stopping.")
     elif status.served is None:
         reasons.insert(0, nothing_served(status.name, status.trouble))
+    workers = context.board.look(status)
+    reasons += workers.reasons
     return {
-        "ready": status.ready,
+        "ready": status.ready and workers.all_ready,
         "degraded": bool(reasons),
         "reasons": reasons,
         "model": status.served.name if status.served else None,
         "version": status.served.version if status.served else None,
+        "workers": workers.told,
     }
 
 
@@ -64,8 +69,7 @@ def health_routes(context: WorkerContext) -> APIRouter:
 
     @router.get("/ready", summary="Readiness with reasons", responses=NOT_READY)
     async def ready() -> JSONResponse:
-        answer = readiness(context)
-        return JSONResponse(answer, 200 if answer["ready"] else 503)
+        return readiness_answer(readiness(context))
 
     return router
 
@@ -75,45 +79,61 @@ def document_routes(context: WorkerContext) -> APIRouter:
     router = APIRouter(include_in_schema=False)
 
     @router.get("/")
-    def status_page() -> HTMLResponse:  # in a thread: the first page imports Jinja2 for it
+    def status_page(request: Request) -> Response:  # in a thread: the first imports Jinja2 for it
         status, trouble = context.current.status(), readiness(context)["reasons"]
         served, url = status.served, context.settings.ui_address
         if served:
             text = page(served, status.since, trouble, url, context.keys.asked)
         else:
             text = waiting(trouble)
-        return HTMLResponse(text, headers={"Content-Security-Policy": policy()})
+        return tagged(request, HTMLResponse(text, headers={"Content-Security-Policy": policy()}))
 
     @router.get("/openapi.json")
-    async def openapi(request: Request) -> JSONResponse:
-        return JSONResponse(document(context.current.served(), request.app.routes))
+    async def openapi(request: Request) -> Response:
+        told = document(
+            context.current.served(),
+            request.app.routes,
+            prefix=context.settings.serve_prefix,
+            keys=context.keys.asked,
+        )
+        return tagged(request, JSONResponse(told))
 
     @router.get("/docs")
-    async def docs() -> HTMLResponse:
-        return get_swagger_ui_html(
-            openapi_url="openapi.json",
+    async def docs(request: Request) -> Response:
+        static = f"{_up(request)}{STATIC_URL[1:]}"
+        text = get_swagger_ui_html(
+            openapi_url=f"{_up(request)}openapi.json",
             title=TITLE,
-            swagger_js_url=f"{STATIC_URL[1:]}/swagger-ui-bundle.js",
-            swagger_css_url=f"{STATIC_URL[1:]}/swagger-ui.css",
-            swagger_favicon_url=f"{STATIC_URL[1:]}/favicon.png",
+            swagger_js_url=f"{static}/swagger-ui-bundle.js",
+            swagger_css_url=f"{static}/swagger-ui.css",
+            swagger_favicon_url=f"{static}/favicon.png",
         )
+        return tagged(request, text)
 
     @router.get("/redoc")
-    async def redoc() -> HTMLResponse:
-        return get_redoc_html(
-            openapi_url="openapi.json",
+    async def redoc(request: Request) -> Response:
+        static = f"{_up(request)}{STATIC_URL[1:]}"
+        text = get_redoc_html(
+            openapi_url=f"{_up(request)}openapi.json",
             title=TITLE,
-            redoc_js_url=f"{STATIC_URL[1:]}/redoc.standalone.js",
-            redoc_favicon_url=f"{STATIC_URL[1:]}/favicon.png",
+            redoc_js_url=f"{static}/redoc.standalone.js",
+            redoc_favicon_url=f"{static}/favicon.png",
             with_google_fonts=False,
         )
+        return tagged(request, text)
 
     @router.get("/metrics")
     async def prometheus(request: Request) -> Response:
         context.keys.admit(dict(request.headers.raw).get(b"authorization"), "admin")
-        return Response(context.metrics.text(), media_type=PROMETHEUS)
+        text, media_type = context.metrics.text(request.headers.get("accept", ""))
+        return Response(text, headers={"Content-Type": media_type, "Vary": "Accept"})
 
     return router
+
+
+def _up(request: Request) -> str:
+    """The way from a page to the addresses beside it: it may be asked with a slash at its end."""
+    return "../" if request.scope["raw_path"].endswith(b"/") else ""
 
 
 async def refused(request: Request, error: Exception) -> Response:
@@ -121,16 +141,11 @@ async def refused(request: Request, error: Exception) -> Response:
     headers: dict[str, str] = {}
     if isinstance(error, HTTPException):
         reason = BY_STATUS.get(error.status_code, "bad_body")
-        headers |= dict(error.headers or {})
+        headers |= {name.lower(): value for name, value in (error.headers or {}).items()}
         error = Problem(reason, f"{error.detail}.")
     assert isinstance(error, Problem)
-    answer = _error_format(request.url.path)(error, None)
+    if error.reason == "method":
+        headers["allow"] = READS
+    answer = error_format(request.scope["path"])(error, None)
     headers |= {name.decode(): value.decode() for name, value in error.headers}
     return Response(answer.body, answer.status, headers, answer.media_type.decode())
-
-
-def _error_format(path: str) -> ErrorFormat:
-    for protocol in PROTOCOLS:
-        if protocol.error_prefix and path.startswith(protocol.error_prefix):
-            return protocol.error
-    return problem_details

@@ -7,8 +7,6 @@ and two wake-ups of the client: 15 µs a request, as much as checking a row.
 import asyncio
 from typing import Any
 
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
-
 
 class CoalescingTransport:
     """A transport that holds back what is written until the turn ends."""
@@ -40,11 +38,3 @@ class CoalescingTransport:
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._transport, name)
-
-
-class CoalescingProtocol(HttpToolsProtocol):
-    """uvicorn's HTTP/1.1 over such a transport."""
-
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """Take a new connection."""
-        super().connection_made(CoalescingTransport(transport, self.loop))  # type: ignore[arg-type]

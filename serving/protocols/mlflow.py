@@ -17,6 +17,7 @@ from serving.protocols.openapi_parts import (
 from serving.protocols.openapi_rows import Schema, example_row, row_schema
 from serving.protocols.protocol import (
     PLAIN,
+    RETRY,
     AnswerOptions,
     BodyLimits,
     Decoded,
@@ -37,6 +38,7 @@ from serving.scoring.version import Golden, ServedVersion
 
 ROUTE = "/invocations"
 FORMS = ("dataframe_split", "dataframe_records", "instances", "inputs")
+PARAMS = "params"  # of a signature; ours has none, and MLflow ignores those that it does not know
 UNPACKED = 8  # a Parquet body may be so many times the largest body when it is unpacked
 
 
@@ -88,9 +90,10 @@ def sent_columns(body: Any, use_case: UseCase) -> SentColumns:
     forms = [form for form in FORMS if form in body]
     if len(forms) != 1:
         raise _bad(f"Exactly one of {', '.join(FORMS)} is needed, found {len(forms)}.")
-    foreign = sorted(set(body) - {*forms, "params"})
-    if foreign or body.get("params"):
-        raise _bad("Only the rows are accepted; this model takes no params.")
+    if not set(body) <= {*forms, PARAMS}:
+        raise _bad(f"Beside {forms[0]} a body may hold {PARAMS} and nothing else.")
+    if not isinstance(body.get(PARAMS), dict | None):
+        raise _bad(f"{PARAMS} must be an object; this model has none, so what is in it is ignored.")
     form = forms[0]
     if form == "dataframe_split":
         return _split(body[form])
@@ -118,7 +121,10 @@ def _split(body: Any) -> SentColumns:
     columns = body["columns"]
     if not isinstance(columns, list) or not all(isinstance(name, str) for name in columns):
         raise _bad("dataframe_split.columns must be a list of names.")
-    return matrix(body["data"], columns, "dataframe_split.data")
+    sent, index = matrix(body["data"], columns, "dataframe_split.data"), body.get("index")
+    if index is not None and (not isinstance(index, list) or len(index) != sent.n_rows):
+        raise _bad(f"dataframe_split.index must be a list of {sent.n_rows}, one for each row.")
+    return sent
 
 
 def _instances(data: Any, form: str, names: list[str]) -> SentColumns:
@@ -148,7 +154,10 @@ def operation(served: ServedVersion) -> Schema:
     failure = object_of({"error_code": {"type": "string"}, "message": {"type": "string"}})
     row = row_schema(served.use_case, [example])
     body = json_body(_body(row), {"dataframe_records": [example]})
-    body["content"] |= {kind: {"schema": {"type": "string"}} for kind in (CSV, PARQUET)}
+    body["content"] |= {
+        CSV: {"schema": {"type": "string"}},
+        PARQUET: {"schema": {"type": "string", "format": "binary"}},
+    }
     return {
         "summary": "MLflow scoring protocol",
         "requestBody": body,
@@ -160,7 +169,7 @@ def _body(row: Schema) -> Schema:
     split = object_of(
         {
             "columns": {"type": "array", "items": {"type": "string"}},
-            "data": rows_of({"type": "array"}),
+            "data": rows_of({"type": "array", "items": {}}),
         }
     )
     forms = {"dataframe_records": rows_of(row), "dataframe_split": split}
@@ -188,7 +197,8 @@ def get_routes(view: ServiceView) -> APIRouter:
     @router.get("/health", include_in_schema=False)
     async def ping() -> Response:
         status = view.status()
-        headers = {"X-Model-Version": status.served.version} if status.served else None
+        headers = {"X-Model-Version": status.served.version} if status.served else {}
+        headers |= {} if status.ready else RETRY
         return Response("\n", 200 if status.ready else 503, headers, "text/plain")
 
     @router.get("/version", summary="The MLflow version", response_class=Response)

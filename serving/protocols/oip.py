@@ -1,9 +1,9 @@
 """Open Inference Protocol v2: tensors in, tensors out, and what `/v2` tells of server and model."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Annotated, Any
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Path
 from fastapi import Request as WebRequest
 from fastapi.responses import JSONResponse, Response
 
@@ -19,18 +19,28 @@ from serving.protocols.protocol import (
     Protocol,
     ServiceView,
     checked,
+    readiness_answer,
 )
 from serving.requests import errors
+from serving.requests.binary_tensors import JSON_LENGTH, filled, split
 from serving.requests.errors import Problem, error_response, nothing_served
 from serving.requests.request import JSON_ROWS, Request
 from serving.requests.strict_json import parse_json
-from serving.requests.tensors import answer_type, datatype, output_tensors, tensor_columns
+from serving.requests.tensors import (
+    ALL_TYPES,
+    answer_type,
+    datatype,
+    output_tensors,
+    tensor_columns,
+)
 from serving.scoring.scorer import Predictions
 from serving.scoring.version import Golden, ServedVersion
 
-EXTENSIONS = ["null_in_data", "model_alias"]
+EXTENSIONS = ["null_in_data", "model_alias", "binary_tensor_data"]
+BINARY = "application/octet-stream"
 PLATFORM = "fourcycle"
 MODELS = "/v2/models"
+Named = Annotated[str, Path(alias="name", description="The model, by its registered name")]
 NOT_SERVED = NOT_READY | {404: {"description": "another model or version"}}
 
 
@@ -39,18 +49,31 @@ class InferCodec:
 
     def __init__(self, served: ServedVersion, limits: BodyLimits) -> None:
         self._use_case, self._max_rows = served.use_case, limits.max_rows
+        self._name, self._version = served.name, served.version
         self._classes = served.scorer.classes
         self._outputs = ["prediction", *(["probability"] if served.use_case.classifies else [])]
 
     def decode(self, call: Request, body: bytes) -> Decoded:
         """Columns of the tensors, and what the caller asks of the answer."""
-        request = parse_json(body)
+        content, values = split(body, call.headers.get(JSON_LENGTH))
+        if not values and call.media_type == BINARY:
+            raise Problem("media_type", f"{BINARY} needs Inference-Header-Content-Length.")
+        request = filled(parse_json(content), values)
         sent = tensor_columns(request, self._use_case)
+        self._check_names(request)
         options = AnswerOptions(request.get("id"), wanted_outputs(request, self._outputs))
         return checked(sent, self._use_case, self._max_rows), options
 
+    def _check_names(self, request: dict[str, Any]) -> None:
+        """A Problem where the body names another model or version than the address does."""
+        versions = (None, "", self._version, CHAMPION)
+        if request.get("model_name") not in (None, self._name):
+            raise Problem("bad_body", "model_name is not the model of the address.")
+        if request.get("model_version") not in versions:
+            raise Problem("bad_body", f"model_version is not {self._version}, which is served.")
+
     def encode(self, record: PredictionRecord, options: AnswerOptions) -> dict[str, Any]:
-        """Predictions as tensors."""
+        """Predictions as tensors, in JSON also where bytes are asked for: clients read both."""
         tensors = output_tensors(
             self._use_case, self._classes, record.prediction, record.probability
         )
@@ -66,12 +89,12 @@ class InferCodec:
 def wanted_outputs(request: dict[str, Any], names: Sequence[str]) -> tuple[str, ...]:
     """Names of the outputs to answer, all unless some are asked for."""
     outputs = request.get("outputs")
-    if outputs is None:
+    if outputs is None or outputs == []:
         return tuple(names)
     if not isinstance(outputs, list) or not all(isinstance(output, dict) for output in outputs):
         raise Problem("bad_body", "outputs must be a list of objects with a name each.")
     wanted = [output.get("name") for output in outputs]
-    if not wanted or not all(name in names for name in wanted):
+    if not all(name in names for name in wanted):
         raise Problem("bad_body", f"outputs may name {', '.join(names)}.")
     return tuple(name for name in names if name in wanted)
 
@@ -100,8 +123,8 @@ def operation(served: ServedVersion) -> Schema:
     tensor = {
         "name": text,
         "shape": {"type": "array", "items": {"type": "integer", "minimum": 0}},
-        "datatype": text,
-        "data": {"type": "array"},
+        "datatype": {"type": "string", "enum": sorted(ALL_TYPES)},
+        "data": {"type": "array", "items": {}},
     }
     request = {
         "type": "object",
@@ -112,7 +135,7 @@ def operation(served: ServedVersion) -> Schema:
             "outputs": {"type": "array", "items": object_of({"name": text})},
         },
     }
-    outputs = {"type": "array", "items": {"type": "object"}}
+    outputs = {"type": "array", "items": object_of(tensor)}
     answer = object_of({"model_name": text, "model_version": text, "outputs": outputs})
     return {
         "summary": "Open Inference Protocol v2: tensors in, tensors out",
@@ -171,25 +194,23 @@ def get_routes(view: ServiceView) -> APIRouter:
 
     @router.get("/health/ready", summary="Ready", responses=NOT_READY, tags=["health"])
     async def ready() -> JSONResponse:
-        readiness = view.readiness()
-        return JSONResponse(readiness, 200 if readiness["ready"] else 503)
+        return readiness_answer(view.readiness())
 
     @router.get("", summary="Server metadata", tags=["v2"])
-    @router.get("/", include_in_schema=False)
     async def server() -> dict[str, Any]:
         return {"name": PLATFORM, "version": view.mlflow_version, "extensions": EXTENSIONS}
 
     @router.get("/models/{name}", summary="Model metadata", responses=NOT_SERVED, tags=["v2"])
     @router.get("/models/{name}/versions/{version}", include_in_schema=False)
-    async def model(request: WebRequest, response: Response) -> dict[str, Any]:
-        return model_metadata(_served(view, request.url.path, response))
+    async def model(request: WebRequest, response: Response, _: Named) -> dict[str, Any]:
+        return model_metadata(_served(view, request.scope["path"], response))
 
     @router.get(
         "/models/{name}/ready", summary="Model readiness", responses=NOT_SERVED, tags=["v2"]
     )
     @router.get("/models/{name}/versions/{version}/ready", include_in_schema=False)
-    async def model_ready(request: WebRequest, response: Response) -> dict[str, Any]:
-        served = _served(view, request.url.path.removesuffix("/ready"), response)
+    async def model_ready(request: WebRequest, response: Response, _: Named) -> dict[str, Any]:
+        served = _served(view, request.scope["path"].removesuffix("/ready"), response)
         return {"name": served.name, "ready": True}
 
     return router
@@ -209,7 +230,7 @@ def _served(view: ServiceView, path: str, response: Response) -> ServedVersion:
 PROTOCOL = Protocol(
     name="infer",
     route=f"{MODELS}/{{name}}/infer",
-    media_types=(JSON_ROWS, ""),  # clients of Triton send no Content-Type at all
+    media_types=(JSON_ROWS, BINARY, ""),  # clients of Triton send no Content-Type at all
     codec=InferCodec,
     error=error,
     openapi=operation,

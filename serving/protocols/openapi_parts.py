@@ -29,7 +29,13 @@ REFUSALS = {
     "500": "The model could not answer",
     "503": "Not ready, or too many requests in work",
 }
-NOT_READY: dict[int | str, Schema] = {503: {"description": "no version can answer"}}
+RETRY_AFTER: Schema = {
+    "Retry-After": {"schema": {"type": "integer"}, "description": "Seconds until it may be better"}
+}
+JSON_TYPES = ("boolean", "integer", "number")  # columns that JSON calls so; others are text
+NOT_READY: dict[int | str, Schema] = {
+    503: {"description": "no version can answer", "headers": RETRY_AFTER}
+}
 HEADERS: Schema = {
     "X-Model-Version": {"schema": {"type": "string"}, "description": "The version that answered"},
     "X-Request-Id": {"schema": {"type": "string"}, "description": "As sent, or a new UUIDv7"},
@@ -61,7 +67,14 @@ def responses(answer: Schema, error: Schema, kind: str = "json") -> dict[str, An
             "headers": HEADERS,
             "content": {"application/json": {"schema": answer}},
         }
-    } | {status: {"description": reason, **refused} for status, reason in REFUSALS.items()}
+    } | {
+        status: {"description": reason, **refused, **_retried(status)}
+        for status, reason in REFUSALS.items()
+    }
+
+
+def _retried(status: str) -> Schema:
+    return {"headers": RETRY_AFTER} if status == "503" else {}
 
 
 def problem_responses(answer: Schema) -> dict[str, Any]:
@@ -75,7 +88,7 @@ def problem_responses(answer: Schema) -> dict[str, Any]:
 
 def prediction_schema(served: ServedVersion) -> Schema:
     """One prediction: a class of the version, or a number."""
-    if served.scorer.classes:
-        return {"enum": list(served.scorer.classes)}
-    kind = served.use_case.answer_type
-    return {"type": {"integer": "integer", "number": "number"}.get(kind, "string")}
+    kind, classes = served.use_case.answer_type, served.scorer.classes
+    schema: Schema = {"type": kind if kind in JSON_TYPES else "string"}
+    # Both values of a boolean are what its type says; generators of clients know no such list.
+    return schema | ({"enum": list(classes)} if classes and kind != "boolean" else {})

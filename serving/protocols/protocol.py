@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from fastapi import APIRouter
+from fastapi.responses import JSONResponse
 
 from contract.use_case.model import UseCase
 from serving.log.prediction_record import PredictionRecord
@@ -34,6 +35,7 @@ class AnswerOptions:
 
 
 PLAIN = AnswerOptions()
+RETRY = {"Retry-After": "1"}  # seconds; of every 503
 Decoded = tuple[CheckedColumns, AnswerOptions]
 
 
@@ -79,6 +81,12 @@ class Protocol:
     check_path: Callable[[str, ServedVersion], None] | None = None  # a Problem: not served
     get_routes: Callable[[ServiceView], APIRouter] | None = None
     error_prefix: str | None = None  # of the other paths whose errors have this form
+
+
+def readiness_answer(readiness: dict[str, Any]) -> JSONResponse:
+    """200, or 503 with the time after which to ask again."""
+    ready = bool(readiness["ready"])
+    return JSONResponse(readiness, 200 if ready else 503, None if ready else RETRY)
 
 
 def checked(sent: SentColumns, use_case: UseCase, max_rows: int) -> CheckedColumns:

@@ -17,6 +17,9 @@ class ProblemKind:
 
 
 KINDS = {
+    "bad_http": ProblemKind(HTTPStatus.BAD_REQUEST, "BAD_REQUEST"),
+    "http_version": ProblemKind(HTTPStatus.HTTP_VERSION_NOT_SUPPORTED, "BAD_REQUEST"),
+    "not_implemented": ProblemKind(HTTPStatus.NOT_IMPLEMENTED, "NOT_IMPLEMENTED"),
     "bad_body": ProblemKind(HTTPStatus.BAD_REQUEST, "BAD_REQUEST"),
     "bad_cell": ProblemKind(HTTPStatus.BAD_REQUEST, "BAD_REQUEST"),
     "unauthorized": ProblemKind(HTTPStatus.UNAUTHORIZED, "UNAUTHENTICATED"),

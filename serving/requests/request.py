@@ -15,12 +15,22 @@ from serving.requests.errors import Problem
 
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
+Scope = Message
+Send = Callable[[Message], Awaitable[None]]
+App = Callable[[Scope, Receive, Send], Awaitable[None]]
 Book = Callable[["Request", int], None]
 
 GIVEN_ID = re.compile(rb"[A-Za-z0-9._:-]{1,128}")
 JSON_ROWS, CSV = "application/json", "text/csv"
 PARQUET = "application/vnd.apache.parquet"
 SOURCE_HEADER = b"x-source"
+CHARSETS = ("utf-8", "utf8", "us-ascii")
+# RFC 9110, 5.6.6: an empty parameter is one, too.
+WORD = r"[A-Za-z0-9!#$%&'*+.^_`|~-]+"
+PARAMETER = re.compile(
+    rf';[ \t]*(?:(?P<name>{WORD})=(?:(?P<text>{WORD})|"(?P<quoted>(?:[^"\\]|\\.)*)"))[ \t]*'
+)
+PARAMETERS = re.compile(rf"(?:{re.sub('[?]P<[a-z]+>', '?:', PARAMETER.pattern)}|;[ \t]*)*")
 LATE = "the body is late"  # the message of a cancellation that comes from the deadline
 CLOSE = [(b"connection", b"close")]  # what is left of the body is not read
 
@@ -57,10 +67,16 @@ class Request(msgspec.Struct):
 
     @property
     def media_type(self) -> str | None:
-        """What the body is; None where that is missing, packed or in another charset."""
-        if b"content-encoding" in self.headers:
+        """What the body is, "" where nothing says so; None: packed, another charset, no type."""
+        if self.packed:
             return None
         return media_type(self.headers.get(b"content-type", b""))
+
+    @property
+    def packed(self) -> bool:
+        """Whether the body is coded for its way, which is not undone here."""
+        coding = self.headers.get(b"content-encoding")
+        return coding is not None and coding.lower() != b"identity"
 
     @property
     def length(self) -> int | None:
@@ -80,10 +96,18 @@ def read_head(scope: Message) -> Request:
 
 @lru_cache(maxsize=256)
 def media_type(header: bytes) -> str | None:
-    """The media type of a Content-Type; None unless its text, if it is one, is UTF-8."""
-    name, _, parameters = header.decode("latin-1").lower().partition(";")
-    charset = parameters.partition("charset=")[2].strip().strip('"')
-    return name.strip() if charset in ("", "utf-8", "utf8") else None
+    """The media type of a Content-Type (RFC 9110, 8.3.1), whatever its other parameters are.
+
+    None where it is none, or names a charset other than UTF-8 or a part of it.
+    """
+    name, _, parameters = header.decode("latin-1").partition(";")
+    if not PARAMETERS.fullmatch(f";{parameters}" if parameters else ""):
+        return None
+    for found in PARAMETER.finditer(f";{parameters}"):
+        value = found["text"] if found["text"] is not None else found["quoted"]
+        if found["name"].lower() == "charset" and value.lower() not in CHARSETS:
+            return None
+    return name.strip().lower()
 
 
 async def read_body(

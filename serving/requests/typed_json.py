@@ -79,6 +79,8 @@ class TypedRows:
             row = tuple.__class_getitem__(tuple(self._types[name] for name in order))
             decoder = self._orders[order] = msgspec.json.Decoder(list[row])  # type: ignore[valid-type]
         rows = decoder.decode(split.data)
+        if split.index is not UNSET and len(split.index) != len(rows):
+            return None
         columns = dict(zip(order, zip(*rows, strict=True), strict=False))
         members = 3 if split.index is UNSET else 4
         return self._checked(body, columns, len(rows), members)

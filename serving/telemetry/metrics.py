@@ -6,6 +6,7 @@ costs two counts and one observation: 5.6 µs in files, 1.9 µs in memory.
 """
 
 import os
+import re
 import time
 from collections import Counter as Tally
 from collections.abc import Iterable
@@ -22,14 +23,19 @@ from prometheus_client import (
     disable_created_metrics,
     generate_latest,
 )
+from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 from prometheus_client.metrics_core import Metric
 from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
+from prometheus_client.openmetrics import exposition as openmetrics
 
 if TYPE_CHECKING:
     from serving.scoring.champion import Status
     from serving.shipping.shipper_status import ShipperStatus
 
+PLAIN = generate_latest, CONTENT_TYPE_PLAIN_0_0_4
+OPENMETRICS = openmetrics.generate_latest, openmetrics.CONTENT_TYPE_LATEST
 SHARED = "PROMETHEUS_MULTIPROC_DIR"
+QVALUE = re.compile(r"0(\.\d{0,3})?|1(\.0{0,3})?")  # RFC 9110, 12.4.2
 LATENCY_S = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0)
 
 
@@ -151,15 +157,34 @@ class Metrics:
                 self._shadow_rows.labels(shadow.version, what).set(getattr(shadow, what))
             self._shadow_seconds.labels(shadow.version).set(shadow.seconds)
 
-    def text(self) -> bytes:
-        """All workers' counts in Prometheus's text format."""
+    def text(self, accept: str = "") -> tuple[bytes, str]:
+        """All workers' counts and their media type: OpenMetrics for whoever accepts it, else
+        Prometheus's text format."""
+        encode, media_type = OPENMETRICS if prefers_openmetrics(accept) else PLAIN
         folder = os.environ.get(SHARED)
         if folder is None:
-            return generate_latest(self._registry)
+            return encode(self._registry), media_type
         _forget_the_dead(Path(folder))
         everybody = CollectorRegistry()
         everybody.register(WholeFiles(None, folder))  # type: ignore[no-untyped-call]
-        return generate_latest(everybody)
+        return encode(everybody), media_type
+
+
+def prefers_openmetrics(accept: str) -> bool:
+    """Whether an Accept names OpenMetrics 1, and not with less weight than plain text."""
+    weights = {"application/openmetrics-text": 0.0, "text/plain": 0.0}
+    for part in accept.split(","):
+        kind, *parameters = (piece.strip() for piece in part.lower().split(";"))
+        told = dict(piece.split("=", 1) for piece in parameters if "=" in piece)
+        ours = kind == "text/plain" or told.get("version", "1.0.0") in ("1.0.0", "0.0.1")
+        if kind in weights and ours:
+            weights[kind] = max(weights[kind], _weight(told.get("q", "1")))
+    preferred, plain = weights.values()
+    return preferred > 0 and preferred >= plain
+
+
+def _weight(text: str) -> float:
+    return float(text) if QVALUE.fullmatch(text) else 0.0
 
 
 class WholeFiles(MultiProcessCollector):

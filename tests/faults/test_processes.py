@@ -48,12 +48,20 @@ def test_a_killed_worker_is_replaced_while_the_other_answers(case: Case) -> None
     with running(case.use_case, case.shop.uri, case.folder, serve_workers="2") as service:
         until(service.ready)
         until(lambda: len(service.parts("serving.worker")) == 2)
+        until(all_are_told, service)
         for _ in range(rounds(few=2, full=50)):
             killed = service.parts("serving.worker")[0]
             killed.kill()
             for _ in range(20):  # whoever calls now is taken by the other
                 assert service.ready()
             until(lambda gone=killed.pid: all_new(service, gone))
+            until(all_are_told, service)
+
+
+def all_are_told(service: Service) -> bool:
+    """Whether any worker says that both are ready, with one version."""
+    told = httpx.get(f"{service.address}/ready", timeout=5).json()["workers"]
+    return bool(told == {"asked": 2, "running": 2, "ready": 2, "versions": told["versions"]})
 
 
 def all_new(service: Service, gone: int) -> bool:

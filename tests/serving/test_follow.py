@@ -37,6 +37,7 @@ from serving.scoring.scorer import GRAPH_FILE, SCORER_FILE
 from serving.scoring.version import GOLDEN_FILE, check_golden, load_version
 from serving.shipping.shipper import Shipper
 from serving.telemetry.access_log import AccessLog
+from serving.telemetry.board import Board
 from serving.telemetry.metrics import SHARED, Metrics
 from tests.support.keys import key_pair
 from tests.support.project import PROJECT
@@ -572,6 +573,7 @@ def app_of(current: CurrentVersion, settings: Settings) -> Gateway:
         metrics=Metrics(),
         keys=Keys(None),
         access_log=AccessLog(None),
+        board=Board(None, 1),
         clock=lambda: ARRIVAL,
     )
     return create_app(context)

@@ -16,13 +16,14 @@ from contract.settings import Settings
 from serving.endpoints.context import WorkerContext
 from serving.http.app import create_app
 from serving.http.gateway import Gateway
-from serving.http.write_coalescing import CoalescingProtocol
+from serving.http.server import configured
 from serving.log.log import open_feedback_log, open_log
 from serving.requests.api_keys import open_keys
 from serving.scoring.cache import Announcement, Cache, FetchedVersion
 from serving.scoring.champion import CurrentVersion
 from serving.scoring.version import load_version
 from serving.telemetry.access_log import AccessLog
+from serving.telemetry.board import Board
 from serving.telemetry.metrics import Metrics
 
 VERSION = "3"
@@ -64,6 +65,7 @@ def app_of(
         metrics=Metrics(),
         keys=open_keys(settings, "penguins"),
         access_log=AccessLog(lines),
+        board=Board(None, 1),
     )
     return create_app(context)
 
@@ -71,9 +73,7 @@ def app_of(
 @contextmanager
 def running(app: Gateway) -> Iterator[str]:
     """Its address, while it runs."""
-    server = uvicorn.Server(
-        uvicorn.Config(app, http=CoalescingProtocol, log_level="warning", access_log=False)
-    )
+    server = uvicorn.Server(configured(app))
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         thread = threading.Thread(target=server.run, args=([listener],))

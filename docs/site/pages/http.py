@@ -32,6 +32,12 @@ HEADERS = (
     ("`X-Logged`", "answer", "`false` where the answer could not be written down"),
     ("`Authorization`", "request", "`Bearer <key>`, where the service asks for keys"),
     ("`Retry-After`", "answer", "seconds until it is worth asking again, beside 503"),
+    ("`ETag`", "answer", "of pages and documents; who sends it as `If-None-Match` gets 304"),
+    (
+        "`Inference-Header-Content-Length`",
+        "request",
+        "bytes of the JSON, where the values of tensors follow it",
+    ),
 )
 PAGES = (
     ("`GET /`", "The page for people: which version answers, its card, a form to try."),
@@ -39,12 +45,18 @@ PAGES = (
     ("`GET /version`", "MLflow's version."),
     (
         "`GET /ready`",
-        "Whether requests should be sent here, with every reason why not; 503 if not.",
+        "Whether all workers that run can answer, with every reason why not; 503 if not.",
     ),
-    ("`GET /metrics`", "Counters for Prometheus: [metrics](metrics.md)."),
+    (
+        "`GET /metrics`",
+        "Counters for Prometheus, or as OpenMetrics by `Accept`: [metrics](metrics.md).",
+    ),
     ("`GET /docs`, `GET /redoc`, `GET /openapi.json`", "The API, for people and for programs."),
 )
 REASONS = {
+    "bad_http": "this is no HTTP request, or it names no host or two",
+    "http_version": "HTTP/1.1 or 1.0 is needed",
+    "not_implemented": "a method, or a `Transfer-Encoding`, that the service does not know",
     "bad_body": "the body is no rows of this protocol",
     "bad_cell": "a value does not fit its column; 422 on `/predict` and `/feedback`",
     "unauthorized": "no key, or one that is not known",

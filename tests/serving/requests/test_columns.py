@@ -210,8 +210,8 @@ def test_every_finite_number_passes() -> None:
         ({"instances": 1}, "instances must be a list of objects"),
         ({"inputs": {"count": 1}}, "a list of values for each column"),
         ({"inputs": {"count": [1], "size": []}}, "columns of unequal length"),
-        ({"inputs": [ROW], "params": {"a": 1}}, "takes no params"),
-        ({"inputs": [ROW], "extra": 1}, "Only the rows are accepted"),
+        ({"inputs": [ROW], "params": [1]}, "params must be an object"),
+        ({"inputs": [ROW], "extra": 1}, "may hold params and nothing else"),
     ],
 )
 def test_a_wrong_form_is_named(typed: UseCase, body: object, said: str) -> None:

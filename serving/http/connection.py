@@ -1,0 +1,131 @@
+"""A connection: uvicorn's HTTP/1.1, and what that leaves open.
+
+An upgrade that is offered is not taken, and the request is answered as it stands (RFC 9110, 7.8);
+the parser alone would drop its body. Fields behind a body are no headers (RFC 9110, 6.5). What is
+no request is refused as all else is: by a problem document, counted and in the log.
+"""
+
+import asyncio
+import re
+
+import httptools
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+
+from serving.http.refusal import REFUSAL, Refusal, Refuses
+from serving.http.write_coalescing import CoalescingTransport
+from serving.requests.errors import Headers, Problem
+from serving.requests.request import CLOSE
+
+WORDS = re.compile(r"[A-Za-z][A-Za-z ,'/-]{1,80}")  # of the parser, without a byte of the caller
+LINE = re.compile(rb"([A-Za-z-]{1,40}) [^ \r\n]+ HTTP/\d\.\d\r?\n")
+METHODS = (b"GET", b"HEAD", b"POST", b"PUT", b"DELETE", b"OPTIONS", b"PATCH", b"TRACE", b"CONNECT")
+NoMethod = httptools.HttpParserInvalidMethodError
+UPGRADE = b"upgrade"
+
+
+class Connection(HttpToolsProtocol):
+    """One connection of a caller; `app` of its configuration is the gateway."""
+
+    _over = False  # nothing more is read, for what came last was no request
+    _waiting: Problem | None = None  # is said once what came before is answered
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Take a new connection."""
+        super().connection_made(CoalescingTransport(transport, self.loop))  # type: ignore[arg-type]
+
+    def data_received(self, data: bytes) -> None:
+        """Read what came; what is no request ends the connection."""
+        self._unset_keepalive_if_required()
+        while data and not self._over:
+            data = self._read(data)
+
+    def _read(self, data: bytes) -> bytes:
+        """Read, to the end or to an offered upgrade; what is to be read next."""
+        try:
+            self.parser.feed_data(data)
+        except httptools.HttpParserUpgrade as offered:
+            return self._without_upgrade() + data[offered.args[0] :]
+        except httptools.HttpParserError as error:
+            self._refuse(problem_of(error, data))
+        return b""
+
+    def on_headers_complete(self) -> None:
+        """Begin to answer."""
+        if self.parser.should_upgrade():
+            return  # it comes once more, without the offer
+        if self.url == b"*":  # OPTIONS for the whole service: uvicorn wants a path
+            self.url = b"/*"
+        super().on_headers_complete()
+        self.headers = []  # for what comes behind the body
+
+    def on_message_complete(self) -> None:
+        """Take the end of a body."""
+        if not self.parser.should_upgrade():
+            super().on_message_complete()
+
+    def on_response_complete(self) -> None:
+        """Go on with the next request, or say what was wrong with it."""
+        if self._waiting and not self.pipeline:
+            problem, self._waiting = self._waiting, None
+            self._gateway.refuse(problem, self._write_last)
+        else:
+            super().on_response_complete()
+
+    @property
+    def _gateway(self) -> Refuses:
+        gateway: Refuses = self.config.app  # type: ignore[assignment]
+        return gateway
+
+    def _without_upgrade(self) -> bytes:
+        """The head that was read as one that offers no upgrade, and a new parser for it."""
+        method = self.parser.get_method()
+        if method == b"CONNECT":
+            allow = (b"allow", b"GET, HEAD, POST, OPTIONS")
+            self._refuse(Problem("method", "This is no proxy.", headers=[allow, *CLOSE]))
+            return b""
+        head = [method, b" ", self.url, b" HTTP/", self.parser.get_http_version().encode(), b"\r\n"]
+        for name, value in self.headers:
+            options = value.split(b",") if name == b"connection" else [value]
+            kept = b",".join(option for option in options if option.strip().lower() != UPGRADE)
+            if name != UPGRADE:
+                head += [name, b": ", kept, b"\r\n"]
+        self.parser = httptools.HttpRequestParser(self)
+        self.parser.set_dangerous_leniencies(lenient_data_after_close=True)  # as uvicorn's own
+        return b"".join([*head, b"\r\n"])
+
+    def _refuse(self, problem: Problem) -> None:
+        """Say what is wrong in its turn: after the answers to what came before."""
+        self._over = True
+        cycle = self.cycle
+        if cycle is None or cycle.response_complete:
+            self._gateway.refuse(problem, self._write_last)
+        elif cycle.more_body:  # it is the body of a request that is being answered
+            cycle.scope["state"][REFUSAL] = Refusal(problem, self._write_last)
+            cycle.disconnected = True
+            cycle.message_event.set()
+        else:
+            self._waiting = problem
+
+    def _write_last(self, status: int, headers: Headers, body: bytes) -> None:
+        """Write an answer that no cycle of uvicorn writes, and close."""
+        if self.transport.is_closing():
+            return
+        lines = [STATUS_LINE[status]]
+        for name, value in (*self.server_state.default_headers, *headers):
+            lines += [name, b": ", value, b"\r\n"]
+        self.transport.write(b"".join([*lines, b"\r\n", body]))
+        self.transport.close()
+
+
+def problem_of(error: httptools.HttpParserError, data: bytes) -> Problem:
+    """What the parser did not take, in a sentence that holds nothing of the caller's."""
+    said = str(error)
+    line = LINE.match(data)
+    if line and line[1] not in METHODS and isinstance(error, NoMethod):
+        sentence = "The service does not know this method."
+        return Problem("not_implemented", sentence, headers=[*CLOSE])
+    if "version" in said.lower() or "PRI/SM" in said or "HTTP/2" in said:
+        return Problem("http_version", "HTTP/1.1 or 1.0 is needed.", headers=[*CLOSE])
+    ours = type(error) is not httptools.HttpParserError  # it may hold what an error of ours says
+    what = f" ({said})" if not ours and WORDS.fullmatch(said) else ""
+    return Problem("bad_http", f"This is no valid HTTP/1.1 request{what}.", headers=[*CLOSE])

@@ -1,0 +1,26 @@
+"""How a connection and the gateway speak of what is no whole request."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final, Protocol
+
+from serving.requests.errors import Headers, Problem
+
+REFUSAL: Final = "refusal"  # in the state of an ASGI scope
+
+WriteLast = Callable[[int, Headers, bytes], None]  # status, headers, body
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """Why the body of a request can't be read to its end, and how that is written."""
+
+    problem: Problem
+    write: WriteLast
+
+
+class Refuses(Protocol):
+    """Who forms, counts and logs the answer to what is no request."""
+
+    def refuse(self, problem: Problem, write: WriteLast) -> None:
+        """Answer by `write`."""
