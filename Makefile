@@ -99,7 +99,8 @@ docs-check: $(INSTALLED)  ## Every command of the documents, also those that tak
 
 faults: $(INSTALLED)  ## Every race and kill in full count (make test runs a few)
 	@FOURCYCLE_FAULT_ROUNDS=full OMP_NUM_THREADS=1 pytest -n 2 tests/faults tests/pipelines/model/test_own_class.py \
-		tests/system/test_tracking_server.py tests/system/test_workflows.py tests/docker/test_observability.py
+		tests/system/test_tracking_server.py tests/system/test_workflows.py tests/docker/test_observability.py \
+		tests/docker/test_kubernetes.py tests/docker/test_kubernetes_processes.py
 
 lint: $(INSTALLED)  ## Lint, format and types only
 	@ruff check $(CODE)

@@ -4,7 +4,7 @@ Pure: what a setting names is not opened here; whoever uses it says what is wron
 """
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from urllib.parse import urlsplit
 
 from contract.addresses import SERVERS, check_tables, check_tracking, scheme_of
@@ -14,6 +14,7 @@ S3 = re.compile(r"s3a?://[^/\s]+(/.*)?")
 REMOTE = re.compile(r"[a-z0-9+]+:/", re.I)  # what begins like an address is no folder
 USER, PASSWORD = "MLFLOW_TRACKING_USERNAME", "MLFLOW_TRACKING_PASSWORD"
 KEY_ID, KEY = "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"
+SPANS = "FOURCYCLE_TRACE_URL"
 ENDPOINTS = ("AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3", "MLFLOW_S3_ENDPOINT_URL")
 
 
@@ -35,8 +36,8 @@ def troubles(
         found += _pair(environment, USER, PASSWORD, "of a user of MLflow's server")
     if S3.fullmatch(root):
         found += _pair(environment, KEY_ID, KEY, "of S3")
-        found += _endpoints(environment)
-    return found
+        found += _endpoints(environment, ENDPOINTS)
+    return [*found, *_endpoints(environment, (SPANS,))]
 
 
 def _refusal(check: Callable[[str], None], value: str) -> Iterator[str]:
@@ -67,8 +68,8 @@ def _pair(environment: Mapping[str, str], first: str, second: str, what: str) ->
             yield f"{absent}: it is not set and {there} is; both {what} are needed, or neither."
 
 
-def _endpoints(environment: Mapping[str, str]) -> Iterator[str]:
-    for name in ENDPOINTS:
+def _endpoints(environment: Mapping[str, str], names: Iterable[str]) -> Iterator[str]:
+    for name in names:
         if (address := environment.get(name, "")) and not _names_a_server(address):
             yield f"{name}: {address!r} is no address of a server; http(s)://host:port is needed."
 

@@ -116,6 +116,17 @@ class Settings(BaseSettings):
     serve_shadow: bool = Field(
         default=False, description="Let the challenger score too, beside the answers"
     )
+    trace_url: str = Field(
+        default="",
+        description="Where spans of requests go, OTLP over HTTP: http://collector:4318/v1/traces; "
+        "empty: no tracing",
+    )
+    trace_share: float = Field(
+        default=1.0,
+        ge=0,
+        le=1,
+        description="Share of requests that get a span, of those whose caller does not say",
+    )
     serve_cache: str = Field(
         default="",
         description="Folder of fetched versions on this host; empty: .serving beside the database",

@@ -1,1 +1,1 @@
-"""What a worker tells of itself: metrics and access log."""
+"""What a worker tells of itself: metrics, access log and spans."""

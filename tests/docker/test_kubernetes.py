@@ -221,14 +221,12 @@ def test_who_is_watched_and_scaled_is_the_service() -> None:
     prod = shipped("prod")
     service = of_kind(prod, "Service")["flights-serving"]
     (monitor,) = of_kind(prod, "ServiceMonitor").values()
-    assert (
-        monitor["spec"]["selector"]["matchLabels"].items() <= service["metadata"]["labels"].items()
-    )
+    watched = monitor["spec"]["selector"]["matchLabels"]
+    assert watched.items() <= service["metadata"]["labels"].items()
     (endpoint,), (port,) = monitor["spec"]["endpoints"], service["spec"]["ports"]
     assert endpoint["port"] == port["name"]
-    labels = of_kind(prod, "Deployment")["flights-serving"]["spec"]["template"]["metadata"][
-        "labels"
-    ]
+    deployment = of_kind(prod, "Deployment")["flights-serving"]["spec"]
+    labels = deployment["template"]["metadata"]["labels"]
     assert service["spec"]["selector"].items() <= labels.items()
     (budget,) = of_kind(prod, "PodDisruptionBudget").values()
     assert budget["spec"]["selector"]["matchLabels"].items() <= labels.items()

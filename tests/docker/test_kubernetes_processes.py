@@ -19,6 +19,7 @@ from tests.serving.test_service import ROW
 from tests.support import service
 from tests.support.kubernetes import Container, container, needs_kubectl, shipped
 from tests.support.project import PROJECT
+from tests.support.rounds import FULL
 
 pytestmark = needs_kubectl
 PYTHON = {"PYTHONPATH": str(PROJECT), "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
@@ -105,6 +106,7 @@ def test_a_job_runs_to_its_end(trained: tuple[Path, Outcome], home: Path) -> Non
     assert list((home / "tables").rglob("*feedback*"))  # what is known of the job is kept there
 
 
+@pytest.mark.skipif(not FULL, reason="MLflow's server once more: make faults")
 def test_the_tracking_server_starts_and_takes_its_secrets_from_files(home: Path) -> None:
     found, port = container(shipped("dev"), "tracking"), free_port()
     given = {"ALLOWED_HOSTS": found.environment["ALLOWED_HOSTS"]}
