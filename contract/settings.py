@@ -18,9 +18,8 @@ from contract.addresses import (
     sqlite_file,
     without_credentials,
 )
-from contract.environment import troubles
+from contract.environment import take_secrets, troubles
 from contract.errors import BadInput
-from contract.secret_files import take_secrets
 
 SHOWN = 60  # characters
 CODE_FOLDER = "FOURCYCLE_SERVE_CODE"  # set for the processes that a service or a check starts

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
+from contract.environment import take_secrets
 from contract.errors import BadInput
-from contract.secret_files import take_secrets
 from contract.settings import read_settings, secret_variables
 
 NAME = "FOURCYCLE_LOG_SECRET"
