@@ -14,7 +14,7 @@ import pytest
 
 from pipelines.main import Outcome
 from pipelines.replaying.service_process import free_port
-from tests.docker.test_images import ASK
+from tests.docker.test_images import ASK_CHECKED
 from tests.serving.test_service import ROW
 from tests.support import service
 from tests.support.kubernetes import Container, container, needs_kubectl, shipped
@@ -31,9 +31,8 @@ def test_a_process_reads_what_the_manifests_set(overlay: str, name: str, tmp_pat
     found = container(shipped(overlay), f"flights-{name}")
     _, environment = found.here(tmp_path)
     (tmp_path / "secrets/FOURCYCLE_LOG_SECRET").write_text("kept\n")
-    ask = ASK.replace("Settings()", "read_settings()").replace("import Settings", "import *")
     process = subprocess.run(
-        [sys.executable, "-c", ask],
+        [sys.executable, "-c", ASK_CHECKED],
         env=environment | PYTHON,
         cwd=tmp_path,
         capture_output=True,
