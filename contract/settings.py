@@ -18,13 +18,13 @@ from contract.addresses import (
     sqlite_file,
     without_credentials,
 )
-from contract.environment import troubles
+from contract.environment import take_secrets, troubles
 from contract.errors import BadInput
 
 SHOWN = 60  # characters
 CODE_FOLDER = "FOURCYCLE_SERVE_CODE"  # set for the processes that a service or a check starts
 
-LOCAL = ("log_spool", "serve_cache", "serve_code")  # folders of this host
+LOCAL = ("log_spool", "secrets", "serve_cache", "serve_code")  # folders of this host
 
 UI_PORT = 5000
 
@@ -70,6 +70,11 @@ class Settings(BaseSettings):
         default="",
         description="Public key (PEM or its file); what it has not signed is not served",
     )
+    secrets: str = Field(
+        default="",
+        description="Folder of secrets, a file each, named like its variable; empty: none. "
+        "NAME_FILE names the file of one",
+    )
     stages: bool = Field(
         default=True, description="Call MLflow's deprecated stage API; False: stages are tags"
     )
@@ -114,6 +119,17 @@ class Settings(BaseSettings):
     )
     serve_shadow: bool = Field(
         default=False, description="Let the challenger score too, beside the answers"
+    )
+    trace_url: str = Field(
+        default="",
+        description="Where spans of requests go, OTLP over HTTP: http://collector:4318/v1/traces; "
+        "empty: no tracing",
+    )
+    trace_share: float = Field(
+        default=1.0,
+        ge=0,
+        le=1,
+        description="Share of requests that get a span, of those whose caller does not say",
     )
     serve_cache: str = Field(
         default="",
@@ -283,17 +299,23 @@ def _folder_name(address: str) -> str:
     return f"{readable}-{digest}"
 
 
+def secret_variables() -> list[str]:
+    """The variables whose values are secrets of ours."""
+    fields = Settings.model_fields.items()
+    return [f"FOURCYCLE_{name.upper()}" for name, of in fields if of.annotation is SecretStr]
+
+
 def read_settings(root: str = "") -> Settings:
     """Settings of this process; `root` given on the command line wins over the environment.
 
     BadInput names everything that is wrong with them at once.
     """
     given: dict[str, Any] = {"root": root} if root else {}
-    found: list[str] = []
+    found = take_secrets(secret_variables(), os.environ)
     try:
         settings = Settings(**given)
     except ValidationError as error:
-        found = [_trouble(problem) for problem in error.errors()]
+        found += [_trouble(problem) for problem in error.errors()]
         unusable = {str(problem["loc"][0]) for problem in error.errors()}
         settings = _without(unusable, given)
     addresses = (settings.tracking_uri, settings.root, settings.table_root)

@@ -9,6 +9,7 @@ import shlex
 import signal
 from collections.abc import Coroutine
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
 import typer
@@ -24,6 +25,7 @@ from pipelines.scheduling.due import check
 from pipelines.scheduling.health import as_json as health_json
 from pipelines.scheduling.health import as_text, served
 from pipelines.scheduling.jobs import JobContext, work
+from pipelines.scheduling.manifests import kustomization, write
 from pipelines.scheduling.overview.page import OVERVIEW
 from pipelines.scheduling.overview.served import OverviewPages
 from pipelines.scheduling.scheduler import Scheduler, catch_up, keep, say
@@ -37,6 +39,10 @@ JobOption = Annotated[str, typer.Option(help="Run this one job now, due or not, 
 DryRunOption = Annotated[str, typer.Option(help="yes: only say what would run, and when.")]
 PortOption = Annotated[
     str, typer.Option(help="Port that shows health; empty: FOURCYCLE_SCHEDULE_PORT or 8081.")
+]
+KubernetesOption = Annotated[
+    str,
+    typer.Option(help="Only write the folder of the use case into this overlay of kustomize."),
 ]
 
 
@@ -75,6 +81,16 @@ def _jobs(asked: str, use_case: UseCase) -> list[Job]:
     return [job for job in jobs if asked in ("", job)]
 
 
+def _write_manifests(use_case: UseCase, called: str, overlay: str) -> None:
+    if not (Path(overlay) / "kustomization.yaml").is_file():
+        raise BadInput(
+            f"kubernetes: {overlay!r} holds no kustomization.yaml; an overlay is needed, such as "
+            "docker/kubernetes/overlays/prod."
+        )
+    folder = write(kustomization(use_case, called, overlay), Path(overlay), use_case.name)
+    say(use_case.name, f"{folder} is written; name it in bases of {overlay}/kustomization.yaml")
+
+
 def _port(asked: str, settings: Settings) -> int:
     if not asked:
         return settings.schedule_port
@@ -90,11 +106,15 @@ def main(
     job: JobOption = "",
     dry_run: DryRunOption = "",
     port: PortOption = "",
+    kubernetes: KubernetesOption = "",
     as_json: cli.JsonOption = "",
 ) -> None:
     """Schedule: run the jobs that the use case declares at their times, until told to stop."""
     declared, settings = load_use_case(use_case), read_settings(root)
     check(declared)
+    if kubernetes:
+        _write_manifests(declared, use_case, kubernetes)
+        return
     jobs, listen = _jobs(job, declared), _port(port, settings)
     context, store = JobContext(use_case, declared, settings), JobStates.of(settings, declared.name)
     if cli.flag(dry_run):

@@ -5,6 +5,7 @@ import logging
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from functools import partial
+from typing import TYPE_CHECKING
 
 from fastapi import FastAPI
 from starlette.exceptions import HTTPException
@@ -29,6 +30,9 @@ from serving.requests.errors import Problem, problem_details
 from serving.requests.request import JSON_ROWS
 from serving.shipping.shipper_status import read_status
 
+if TYPE_CHECKING:
+    from serving.telemetry.spans import Spans
+
 logger = logging.getLogger(__name__)
 
 
@@ -36,10 +40,13 @@ def create_app(context: WorkerContext) -> Gateway:
     """The service of one worker, as an ASGI application."""
     predictions = PredictionEndpoint(context)
     labels = LabelEndpoint(context, predictions)
+    spans = _spans(context)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         context.access_log.start()
+        if spans:
+            spans.start()
         watching = asyncio.create_task(_watch(context))
         yield
         watching.cancel()
@@ -47,12 +54,28 @@ def create_app(context: WorkerContext) -> Gateway:
         await context.log.close()
         await context.feedback_log.close()
         context.access_log.stop()
+        if spans:
+            await asyncio.to_thread(spans.stop)
 
     app = FastAPI(
         docs_url=None, redoc_url=None, openapi_url=None, redirect_slashes=False, lifespan=lifespan
     )
     _add_pages(app, context)
-    return Gateway(GetRoutes(app), body_routes(predictions, labels), context)
+    routes = body_routes(predictions, labels)
+    if spans is None:
+        return Gateway(GetRoutes(app), routes, context)
+    from serving.http.traced import TracedGateway
+
+    return TracedGateway(GetRoutes(app), routes, context, spans)
+
+
+def _spans(context: WorkerContext) -> "Spans | None":
+    """None, and nothing of it imported, where nobody takes spans."""
+    if not context.settings.trace_url:
+        return None
+    from serving.telemetry.spans import open_spans
+
+    return open_spans(context.settings, context.current.status().name)
 
 
 def _add_pages(app: FastAPI, context: WorkerContext) -> None:

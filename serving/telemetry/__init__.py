@@ -1,1 +1,1 @@
-"""What a worker tells of itself: metrics, access log, and its state for the other workers."""
+"""What a worker tells of itself: metrics, access log, spans, its state for other workers."""

@@ -28,6 +28,10 @@ CASES: dict[str, tuple[dict[str, str], str]] = {
         BUCKET | {"AWS_ENDPOINT_URL": "minio:9000"},
         "AWS_ENDPOINT_URL: 'minio:9000' is no address of a server;",
     ),
+    "no receiver of spans": (
+        {"FOURCYCLE_TRACE_URL": "collector:4318"},
+        "FOURCYCLE_TRACE_URL: 'collector:4318' is no address of a server;",
+    ),
     "no port": (
         BUCKET | {"AWS_ENDPOINT_URL": "http://minio:port"},
         "AWS_ENDPOINT_URL: 'http://minio:port' is no address of a server;",

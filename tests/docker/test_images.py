@@ -128,7 +128,7 @@ OF_THE_CONTAINER = {
 }
 # Settings that one kind of process alone reads; all others are for both.
 JOBS = ("actor", "sign_key", "alert_", "schedule_")
-SERVING = ("serve_", "log_", "ship_")
+SERVING = ("serve_", "log_", "ship_", "trace_")
 BOTH = ("serve_code", "log_secret", "log_spool")
 VARIABLES = {"tracking_uri": "MLFLOW_TRACKING_URI", "mlflow_user": "MLFLOW_TRACKING_USERNAME"}
 ASK = """
@@ -138,6 +138,8 @@ from contract.settings import Settings
 plain = lambda value: value.get_secret_value() if isinstance(value, SecretStr) else value
 print(json.dumps({name: plain(value) for name, value in Settings()}))
 """
+
+ASK_CHECKED = ASK.replace("Settings()", "read_settings()").replace("import Settings", "import *")
 
 
 def told(compose: dict[str, Any], service: str, env_file: dict[str, str]) -> dict[str, str]:
@@ -160,7 +162,11 @@ def told(compose: dict[str, Any], service: str, env_file: dict[str, str]) -> dic
 def other(name: str, default: Any) -> str:
     """A value that a setting takes and that is not its default."""
     kinds = {"log_sync": "os", "log_full": "reject", "serve_follow": "alias"}
-    kinds |= {"alert_smtp_tls": "required", "alert_webhook_secret": f"whsec_{'A' * 32}"}
+    kinds |= {
+        "trace_share": "0.5",
+        "alert_smtp_tls": "required",
+        "alert_webhook_secret": f"whsec_{'A' * 32}",
+    }
     if name in kinds:
         return kinds[name]
     if isinstance(default, SecretStr):
@@ -197,3 +203,32 @@ def test_every_setting_of_env_reaches_the_process_that_reads_it(
             assert str(seen[name]) == given[name], name
         else:
             assert str(seen[name]) != given[name], f"{name} is none of {service}'s business"
+
+
+@pytest.mark.parametrize("service", ["jobs", "schedule", "serving"])
+def test_secrets_in_files_reach_the_process_that_needs_them(
+    compose: dict[str, Any], service: str, tmp_path: Path
+) -> None:
+    text = (DOCKER / "compose.secrets.yaml").read_text(encoding="utf-8")
+    added = yaml.safe_load(text)["services"]
+    assert added.keys() <= compose["services"].keys()
+    (mount,) = added[service]["volumes"]
+    host, inside, mode = mount.split(":")
+    room = "serving" if service == "serving" else "jobs"
+    assert (host, mode) == (f"./secrets/{room}", "ro")
+    assert added[service]["environment"] == {"FOURCYCLE_SECRETS": inside}
+    (tmp_path / "FOURCYCLE_LOG_SECRET").write_text("kept\n", encoding="utf-8")
+    # Compose sets what .env leaves empty to nothing, which is no value.
+    env_file = {"FOURCYCLE_LOG_SECRET": "", "FOURCYCLE_ACTOR": ""}
+    process = subprocess.run(
+        [sys.executable, "-c", ASK_CHECKED],
+        env={"PYTHONPATH": str(PROJECT)}
+        | told(compose, service, env_file)
+        | {"FOURCYCLE_SECRETS": str(tmp_path)},
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert process.returncode == 0, process.stderr
+    assert json.loads(process.stdout)["log_secret"] == "kept"

@@ -46,6 +46,10 @@ LATER = {
     ("docs/monitoring.md", "make monitor"): "five reports, with a month of answers",
     ("docs/predictions.md", "python -m pipelines.maintain --use-case flights"): "half a minute",
     (
+        "docs/observability.md",
+        "FOURCYCLE_TRACE_URL=http://127.0.0.1:4318/v1/traces make serve",
+    ): "test_spans sends them to a receiver",
+    (
         "docs/releases.md",
         "mlflow run . --env-manager local -e rollback -P use_case=flights "
         '-P reason="too many late alarms"',
@@ -84,15 +88,20 @@ ENGINES = {
         "docker info",
         "docker compose --env-file .env -f docker/compose.yaml down --volumes",
     ),
+    ("docs/kubernetes.md", "kubectl create namespace fourcycle-dev"): (
+        "a Kubernetes cluster",
+        "kubectl cluster-info",
+        "kubectl delete namespace fourcycle-dev",
+    ),
     (
-        "docs/schedule.md",
-        "kubectl create secret generic fourcycle --from-literal=log-secret=... "
-        "--from-literal=alert-slack-url=... \\\n  --from-literal=aws-access-key-id=... "
-        "--from-literal=aws-secret-access-key=...",
+        "docs/kubernetes.md",
+        "kubectl -n fourcycle create secret generic fourcycle-jobs "
+        "--from-file=FOURCYCLE_SIGN_KEY=sign.pem \\\n  --from-literal=FOURCYCLE_LOG_SECRET=... "
+        "--from-literal=FOURCYCLE_ALERT_SLACK_URL=...",
     ): (
         "a Kubernetes cluster",
         "kubectl cluster-info",
-        "kubectl delete -k docker/kubernetes; kubectl delete secret,configmap fourcycle",
+        "kubectl -n fourcycle delete secret fourcycle-jobs",
     ),
 }
 # Blocks whose commands are alternatives: each begins with the store as it was.
@@ -111,6 +120,7 @@ APART = {("CONTRIBUTING.md", "make lock")}
 # What runs until it is stopped, and the path that says it is well; "": it only has to live.
 SERVERS = {
     "FOURCYCLE_SERVE_KEYS=keys.json make serve": "/ping",
+    "FOURCYCLE_TRACE_URL=http://127.0.0.1:4318/v1/traces make serve": "/ping",
     "python -m pipelines.schedule --use-case flights": "/health",
     "python -m serving.shipper --name flights": "",
 }
