@@ -51,7 +51,7 @@ def test_a_wrong_manifest_is_refused() -> None:
 
 def test_times_and_commands_are_those_of_the_use_case() -> None:
     times = {job: found["spec"]["schedule"] for job, found in CRON_JOBS.items()}
-    assert times == FLIGHTS.schedule.jobs
+    assert times == FLIGHTS.jobs
     for job, found in CRON_JOBS.items():
         assert found["spec"]["timeZone"] == FLIGHTS.time_zone
         command = ["python", "-m", "pipelines.schedule", "--use-case", "flights", "--job", job]

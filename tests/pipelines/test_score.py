@@ -90,9 +90,10 @@ def test_a_file_that_does_not_fit_is_said_plainly(
 @pytest.mark.parametrize(
     ("source", "output", "said"),
     [
-        ("", "answers.csv", "source: a .parquet or .csv file, or one of raw"),
-        ("rows.txt", "answers.csv", "found 'rows.txt'"),
-        ("holdout", "answers.txt", "output: a .parquet or .csv file"),
+        ("", "answers.csv", "source: a .parquet, .csv or .jsonl file, .* or one of raw"),
+        ("rows.xml", "answers.csv", "found 'rows.xml'"),
+        ("rows.txt", "answers.csv", "no file or folder .*rows.txt"),
+        ("holdout", "answers.txt", "target: a .parquet or .csv file"),
         ("holdout", "away/answers.csv", "in a folder that exists"),
     ],
 )

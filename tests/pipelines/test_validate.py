@@ -6,9 +6,9 @@ import pytest
 
 from contract.errors import BadInput, Refused
 from contract.use_case.sections.validation import Expectation
+from pipelines import datasets
 from pipelines.data.rehearsal import Rehearsal
 from pipelines.data.validated import Validated
-from pipelines import datasets
 from pipelines.ingest import ingest
 from pipelines.runtime.workspace import Workspace, open_workspace
 from pipelines.validate import validate

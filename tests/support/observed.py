@@ -355,7 +355,7 @@ def due_times(use_case: UseCase, _: Path) -> object:
             first_due(use_case, job, good, START, NOW),
             *(next_try(use_case, job, state, START, NOW) for state in failed),
         ]
-        for job in use_case.schedule.jobs
+        for job in use_case.jobs
     }
 
 

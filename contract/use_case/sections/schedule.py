@@ -12,9 +12,20 @@ from pydantic import (
 from contract.use_case.sections.section import Section
 
 # Of those due at once, in this order.
-Job = Literal["feedback", "pipeline", "monitor", "retrain", "maintain"]
+Job = Literal["feedback", "pipeline", "batch", "monitor", "retrain", "maintain"]
+ELSEWHERE: Job = "batch"  # its section says when it runs
 # What every cron knows; Kubernetes has neither `L` nor `#`.
 CRON = re.compile(r"[\d*/,A-Za-z-]+(?: [\d*/,A-Za-z-]+){4}")
+
+
+def cron_said(cron: str | None) -> str | None:
+    """An expression of five fields as it is; ValueError where it is none."""
+    if cron is not None and not CRON.fullmatch(cron):
+        raise ValueError(
+            "minute, hour, day, month and weekday are needed, e.g. '15 2 * * *' for a quarter "
+            "past two each day"
+        )
+    return cron
 
 
 class Schedule(Section):
@@ -47,19 +58,14 @@ class Schedule(Section):
 
     @property
     def jobs(self) -> dict[Job, str]:
-        """The jobs that run, each with its cron expression."""
+        """The jobs of this section that run, each with its cron expression."""
         names: tuple[Job, ...] = get_args(Job)
-        return {name: cron for name in names if (cron := getattr(self, name)) is not None}
+        return {name: cron for name in names if (cron := getattr(self, name, None)) is not None}
 
-    @field_validator(*get_args(Job))
+    @field_validator(*(name for name in get_args(Job) if name != ELSEWHERE))
     @classmethod
     def _is_cron(cls, cron: str | None) -> str | None:
-        if cron is not None and not CRON.fullmatch(cron):
-            raise ValueError(
-                "minute, hour, day, month and weekday are needed, e.g. '15 2 * * *' for a quarter "
-                "past two each day"
-            )
-        return cron
+        return cron_said(cron)
 
     @model_validator(mode="after")
     def _labels_come_from_somewhere(self) -> Self:
