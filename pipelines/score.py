@@ -2,6 +2,7 @@
 
 import json
 import time
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Annotated, Literal
@@ -12,6 +13,7 @@ import typer
 from contract.errors import BadInput
 from contract.settings import read_settings
 from contract.use_case.loader import load_use_case
+from contract.use_case.model import UseCase
 from contract.use_case.pseudonymisation import Pseudonymiser
 from pipelines.registry.fetch import fetch
 from pipelines.registry.versions import Version, champion_of
@@ -21,7 +23,7 @@ from pipelines.runtime.step import Done, Result, Step, execute
 from pipelines.runtime.workspace import Workspace, connected
 from pipelines.scoring.job import TargetStates, job_id
 from pipelines.scoring.places import place_of_rows
-from pipelines.scoring.rows import open_rows
+from pipelines.scoring.rows import OpenedRows, open_rows
 from pipelines.scoring.targets import address_of, target_of
 from pipelines.scoring.work import BatchJob, finish
 from serving.scoring.version import ServedVersion, check_golden, load_version
@@ -87,6 +89,27 @@ class ScoredRows(Result):
 STEP = Step("score", ScoredRows, cached=False)
 
 
+@dataclass(frozen=True)
+class ScoreOptions:
+    """What a job is asked to do beside its source."""
+
+    target: str
+    log: bool
+    bad_rows: BadRows
+
+    @classmethod
+    def of(
+        cls, use_case: UseCase, target: str, log: bool | None, bad_rows: BadRows | None
+    ) -> "ScoreOptions":
+        """What is not given is as the use case's `batch` says, which also logs."""
+        declared = use_case.batch
+        return cls(
+            target or (declared.target if declared else ""),
+            declared is not None if log is None else log,
+            bad_rows or (declared.bad_rows if declared else "stop"),
+        )
+
+
 def score(
     workspace: Workspace,
     source: str = "",
@@ -97,55 +120,53 @@ def score(
     bad_rows: BadRows | None = None,
 ) -> Done[ScoredRows]:
     """Answer every row of a source, once, as docs/batch.md says; a row that does not fit stops it,
-    or is set apart. What is not given is as the use case's `batch` says, which also logs."""
-    declared = workspace.use_case.batch
-    asked = target or (declared.target if declared else "")
-    logs = log if log is not None else declared is not None
-    bad = bad_rows or (declared.bad_rows if declared else "stop")
-    given = {"source": source, "target": asked, "log": logs, "bad_rows": bad}
+    or is set apart."""
+    options = ScoreOptions.of(workspace.use_case, target, log, bad_rows)
+    given = {"source": source, **asdict(options)}
 
     def work() -> ScoredRows:
+        address = address_of(options.target)
+        place = place_of_rows(source, source_version, workspace.use_case)
         served = _load(workspace, version)
-        return _score(workspace, served, source, source_version, asked, logs, bad)
+        at = int(source_version) if source_version else None
+        rows = open_rows(place, served.use_case, workspace.tables, at)
+        return _score(workspace, _job(workspace, served, rows, address, options))
 
     return execute(workspace, STEP, work, parameters=given)
 
 
-def _score(
+def _job(
     workspace: Workspace,
     served: ServedVersion,
-    source: str,
-    source_version: str,
-    target: str,
-    log: bool,
-    bad_rows: BadRows,
-) -> ScoredRows:
-    started, address = time.monotonic(), address_of(target)
-    place = place_of_rows(source, source_version, workspace.use_case)
-    at = int(source_version) if source_version else None
-    rows = open_rows(place, served.use_case, workspace.tables, at)
+    rows: OpenedRows,
+    address: str,
+    options: ScoreOptions,
+) -> BatchJob:
     job = job_id(served.name, served.version, served.digest, f"{rows.title} {rows.version}")
-    secret = workspace.settings.log_secret.get_secret_value() if log else "-"
-    batch = BatchJob(
+    secret = workspace.settings.log_secret.get_secret_value()
+    return BatchJob(
         id=job,
         served=served,
         source=rows,
         target=target_of(address, job),
         tables=workspace.tables,
-        log=log,
-        set_apart=bad_rows == "quarantine",
-        hidden=Pseudonymiser.of(served.use_case, secret),
+        hidden=Pseudonymiser.of(served.use_case, secret) if options.log else None,
+        set_apart=options.bad_rows == "quarantine",
     )
-    states = TargetStates.of(workspace.settings, workspace.use_case.name, batch.target.address)
-    done = finish(batch, states)
+
+
+def _score(workspace: Workspace, job: BatchJob) -> ScoredRows:
+    started, served = time.monotonic(), job.served
+    states = TargetStates.of(workspace.settings, workspace.use_case.name, job.target.address)
+    done = finish(job, states)
     seconds = time.monotonic() - started
     mlflow.log_metrics({"rows": done.state.rows, "seconds": seconds, "logged": done.logged})
     return ScoredRows(
         version=served.version,
         digest=served.digest,
-        job=job,
-        source=rows.title,
-        target=batch.target.address,
+        job=job.id,
+        source=job.source.title,
+        target=job.target.address,
         rows=done.state.rows,
         quarantined=done.state.quarantined,
         logged=done.logged,

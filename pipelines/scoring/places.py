@@ -40,9 +40,9 @@ def place_of_rows(asked: str, version: str, use_case: UseCase) -> BatchSource:
 
 def is_delta(address: str) -> bool:
     """Whether a Delta table stands at an address."""
-    return not misread(address) and bool(
-        DeltaTable.is_deltatable(address, storage_options(address))
-    )
+    if misread(address) or ("://" not in address and not Path(address).is_dir()):
+        return False
+    return bool(DeltaTable.is_deltatable(address, storage_options(address)))
 
 
 def _named(asked: str, version: int | None, use_case: UseCase) -> BatchSource:

@@ -45,9 +45,8 @@ class BatchJob:
     source: OpenedRows
     target: Target
     tables: Tables
-    log: bool
-    set_apart: bool
-    hidden: Pseudonymiser
+    hidden: Pseudonymiser | None  # what the log must not hold; None: the answers are not logged
+    set_apart: bool = False
 
 
 @dataclass(frozen=True)
@@ -66,7 +65,7 @@ def finish(job: BatchJob, states: TargetStates) -> Finished:
         known = before if before.job == job.id else TargetState()
         in_log = _logged_ms(job)
         in_target = job.target.started_ms(job.id, known)
-        if in_target and (in_log or not job.log):
+        if in_target and (in_log or job.hidden is None):
             return Finished(known, 0, again=True)
         started_ms = in_log or in_target or known.started_ms or int(time.time() * MILLISECONDS)
         states.write(TargetState(job.id, started_ms, version=job.served.version))
@@ -83,7 +82,7 @@ def _answer(
         if not in_target:
             writing = stack.enter_context(job.target.writing(job.id, started_ms, schema, scratch))
         stage = None
-        if job.log and not in_log:
+        if job.hidden is not None and not in_log:
             stage = stack.enter_context(staged(scratch, logged_schema(case)))
         counted = _through(job, started_ms, writing, stage)
         _check_share(job, counted)
@@ -123,7 +122,7 @@ def _through(
         part = AnsweredPart(checked, answers, request_id(job.id, started_ms, number))
         if writing is not None:
             writing.write(answer_rows(part, schema, served))
-        if stage is not None:
+        if stage is not None and job.hidden is not None:
             stage.write(logged_rows(part, served, job.hidden, started))
         counted.rows += checked.n_rows
         counted.flags.update(flag for row in checked.flags for flag in row)

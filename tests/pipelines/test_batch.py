@@ -14,9 +14,11 @@ import pytest
 from deltalake import DeltaTable, write_deltalake
 
 from contract.errors import BadInput, Refused
+from contract.store.sql import answer
 from pipelines.runtime.workspace import Workspace
 from pipelines.score import ScoredRows, score
 from tests.support import batch
+from tests.support.small import Registry
 from tests.support.stores import copy_store
 
 N_ROWS = 25_000
@@ -46,6 +48,11 @@ def answered(workspace: Workspace, **options: Any) -> ScoredRows:
 def ids(rows: pa.Table) -> list[str]:
     found: list[str] = rows.column("prediction_id").to_pylist()
     return found
+
+
+def lake(path: str, column: str) -> list[Any]:
+    """A column of a Delta table."""
+    return answer(f"SELECT {column} FROM t", {"t": DeltaTable(path)})[column].to_pylist()
 
 
 def test_every_kind_of_source_gives_the_same_answers(orders: Workspace, home: Path) -> None:
@@ -93,7 +100,7 @@ def test_a_delta_table_gathers_jobs_and_a_file_holds_the_newest(
         batch.rows(100, first=day * 100).to_parquet(home / f"{day}.parquet")
         answered(orders, source=f"{day}.parquet", target="lake")
         answered(orders, source=f"{day}.parquet", target="file.parquet")
-    assert sorted(pa.table(DeltaTable("lake").to_pyarrow_dataset().to_table())["id"].to_pylist()) == list(range(200))
+    assert sorted(lake("lake", "id")) == list(range(200))
     assert pq.read_table("file.parquet")["id"].to_pylist() == list(range(100, 200))
 
 
@@ -105,7 +112,11 @@ def test_logged_answers_are_those_of_the_target(orders: Workspace, home: Path) -
     assert sorted(by_id) == sorted(ids(table))
     for row in table.slice(0, 200).to_pylist():
         same = by_id[row["prediction_id"]]
-        assert (same["id"], same["prediction"], same["version"]) == (row["id"], row["prediction"], "1")
+        assert (same["id"], same["prediction"], same["version"]) == (
+            row["id"],
+            row["prediction"],
+            "1",
+        )
         assert same["probability"] == [row["probability_a"], row["probability_b"]]
     one = by_id[ids(table)[0]]
     request = UUID(one["request_id"])
@@ -129,13 +140,11 @@ def test_another_version_or_content_is_another_job(orders: Workspace, home: Path
     first = answered(orders, source="rows.parquet", target="answers", log=True)
     batch.rows(10).to_parquet(home / "rows.parquet", index=False)
     second = answered(orders, source="rows.parquet", target="answers", log=True)
-    batch.Registry(orders.client, "orders", orders.tables).promote(
-        batch.package(home, "second", "abab")
-    )
+    Registry(orders.client, "orders", orders.tables).promote(batch.package(home, "second", "abab"))
     third = answered(orders, source="rows.parquet", target="answers", log=True)
     assert len({first.job, second.job, third.job}) == 3
     assert (third.version, third.logged) == ("2", 10)
-    versions = DeltaTable("answers").to_pyarrow_dataset().to_table()["version"].to_pylist()
+    versions = lake("answers", "version")
     assert (versions.count("1"), versions.count("2")) == (N_ROWS + 10, 10)
 
 
@@ -165,9 +174,8 @@ def test_a_cell_of_a_csv_that_can_t_be_read_is_set_apart_and_too_many_stop_it(
     with pytest.raises(Refused, match=r"column 'size', line 5: number expected"):
         answered(orders, source="rows.csv", target="answers")
     done = answered(orders, source="rows.csv", target="answers", bad_rows="quarantine")
-    apart = DeltaTable("answers_quarantine").to_pyarrow_dataset().to_table().to_pylist()
-    assert (done.rows, sorted(row["row"] for row in apart)) == (38, [3, 7])
-    assert not any("heavy" in row["reason"] for row in apart)
+    assert (done.rows, sorted(lake("answers_quarantine", "row"))) == (38, [3, 7])
+    assert not any("heavy" in reason for reason in lake("answers_quarantine", "reason"))
     rows["size"] = "heavy"
     rows.to_csv("rows.csv", index=False)
     with pytest.raises(Refused, match="40 of 40 rows do not fit, more than max_quarantined_share"):

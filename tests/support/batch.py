@@ -46,7 +46,7 @@ def rows(n_rows: int, first: int = 0) -> pd.DataFrame:
         {
             "id": np.arange(first, first + n_rows),
             "moment": [DAY] * n_rows,
-            "size": random.uniform(0, 10, n_rows),
+            "size": random.uniform(0, 10, n_rows).round(6),
         }
     )
 
