@@ -21,7 +21,6 @@ from contract.names import (
     ROW_KEY,
 )
 from contract.use_case.functions import FUNCTIONS, PARTS, bin_names
-from contract.use_case.sections.batch import Batch
 from contract.use_case.sections.card import Card
 from contract.use_case.sections.column import Column, ColumnType, Logged
 from contract.use_case.sections.derived import Derived, Part
@@ -30,7 +29,7 @@ from contract.use_case.sections.gates import Evaluation, Gates
 from contract.use_case.sections.monitoring import Monitoring
 from contract.use_case.sections.release import Release
 from contract.use_case.sections.retraining import Retraining
-from contract.use_case.sections.schedule import Job, Schedule
+from contract.use_case.sections.schedule import Batch, Job, Schedule
 from contract.use_case.sections.section import Section
 from contract.use_case.sections.serving import Privacy, Serving
 from contract.use_case.sections.source import CsvFormat, Source

@@ -10,8 +10,7 @@ from contract.errors import BadInput
 from contract.names import TableName
 from contract.store.tables import storage_options
 from contract.use_case.model import UseCase
-from contract.use_case.sections.batch import BatchSource
-from contract.use_case.sections.source import Csv, Delta
+from contract.use_case.sections.source import BatchSource, Csv, Delta
 from pipelines.sources.files import ENDINGS, PACKED_ENDINGS, find
 
 NAMES = ", ".join(get_args(TableName))

@@ -17,8 +17,7 @@ from contract.errors import BadInput, Refused
 from contract.store.rows.fingerprint import row_hashes, value_hash
 from contract.store.tables import Tables
 from contract.use_case.model import UseCase
-from contract.use_case.sections.batch import BatchSource
-from contract.use_case.sections.source import Source
+from contract.use_case.sections.source import BatchSource, Source
 from pipelines.scoring import delta_files
 from pipelines.sources import csv, delta
 from pipelines.sources.files import SourceFile, failing, find, place_of, stream

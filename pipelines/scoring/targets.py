@@ -39,7 +39,7 @@ class Writing(Protocol):
         """Let all of them appear at once."""
 
 
-class Target(Protocol):
+class AnswerTarget(Protocol):
     """One place for the answers of a job."""
 
     @property
@@ -52,7 +52,7 @@ class Target(Protocol):
     def standing(self) -> str:
         """What is kept of what stands there, by which a change from outside is noticed."""
 
-    def set_apart(self) -> "Target":
+    def set_apart(self) -> "AnswerTarget":
         """The place for rows that did not fit."""
 
     def writing(
@@ -84,7 +84,7 @@ def address_of(asked: str) -> str:
     return str(path)
 
 
-def target_of(address: str, job: str) -> Target:
+def target_of(address: str, job: str) -> AnswerTarget:
     """What an address stands for: in a folder each job has a file of its own."""
     plain = address.rstrip("/")
     if is_delta(plain):
@@ -112,7 +112,7 @@ class FileTarget:
         same = state.job == job and state.standing and state.standing == self.standing()
         return state.started_ms if same else 0
 
-    def set_apart(self) -> Target:
+    def set_apart(self) -> AnswerTarget:
         """A file of its own beside it, in a folder where readers of the folder pass it over."""
         start, _, suffix = self.address.rpartition(".")
         if self.in_folder:
@@ -219,7 +219,7 @@ class DeltaTarget:
             return 0
         return ExactlyOnceWriter(self._table()).last(writer_of(job))
 
-    def set_apart(self) -> Target:
+    def set_apart(self) -> AnswerTarget:
         """A table of its own beside it."""
         return DeltaTarget(f"{self.address}_{SET_APART}")
 

@@ -29,7 +29,7 @@ from pipelines.scoring.checked import BAD_SCHEMA, BadRow, bad_table, check_part
 from pipelines.scoring.job import TargetState, TargetStates, request_id
 from pipelines.scoring.rows import OpenedRows
 from pipelines.scoring.stage import Stage, commit_once, staged, writer_of
-from pipelines.scoring.targets import Target, Writing
+from pipelines.scoring.targets import AnswerTarget, Writing
 from serving.requests.columns import CheckedColumns, flag_times
 from serving.scoring.version import ServedVersion
 
@@ -43,7 +43,7 @@ class BatchJob:
     id: str
     served: ServedVersion
     source: OpenedRows
-    target: Target
+    target: AnswerTarget
     tables: Tables
     hidden: Pseudonymiser | None  # what the log must not hold; None: the answers are not logged
     set_apart: bool = False

@@ -1,7 +1,11 @@
 """Answers for whole tables and files: from any source to any target, each of them once."""
 
 import json
+import os
 import shutil
+import subprocess
+import sys
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -16,12 +20,15 @@ from deltalake import DeltaTable, write_deltalake
 from contract.errors import BadInput, Refused
 from contract.store.sql import answer
 from pipelines.runtime.workspace import Workspace
+from pipelines.scheduling.due import JobState
+from pipelines.scheduling.state_files import JobStates
 from pipelines.score import ScoredRows, score
 from tests.support import batch
+from tests.support.project import PROJECT
 from tests.support.small import Registry
 from tests.support.stores import copy_store
 
-N_ROWS = 12_000  # two parts
+N_ROWS = 10_100  # two parts
 
 
 @pytest.fixture(scope="module")
@@ -151,20 +158,20 @@ def test_another_version_or_content_is_another_job(orders: Workspace, home: Path
 
 
 def test_rows_that_do_not_fit_stop_it_or_are_set_apart(orders: Workspace, home: Path) -> None:
-    rows = batch.rows(12_000)
-    rows.loc[11_500, "size"] = None
+    rows = batch.rows(N_ROWS)
+    rows.loc[10_050, "size"] = None
     rows.to_parquet("rows.parquet", index=False)
-    with pytest.raises(Refused, match=r"rows.parquet: Row 11500, column 'size': number expected"):
+    with pytest.raises(Refused, match=r"rows.parquet: Row 10050, column 'size': number expected"):
         answered(orders, source="rows.parquet", target="answers.csv", log=True)
     assert not orders.tables.exists("predictions")
     assert [path.name for path in home.glob("*answers*")] == []
     done = answered(
         orders, source="rows.parquet", target="answers.csv", log=True, bad_rows="quarantine"
     )
-    assert (done.rows, done.quarantined, done.logged) == (11_999, 1, 11_999)
+    assert (done.rows, done.quarantined, done.logged) == (N_ROWS - 1, 1, N_ROWS - 1)
     (bad,) = pyarrow.csv.read_csv("answers.quarantine.csv").to_pylist()
-    assert (bad["row"], bad["reason"]) == (11_500, "column 'size': number expected, found null.")
-    assert "11500" not in pd.read_csv("answers.csv")["id"].astype(str).tolist()
+    assert (bad["row"], bad["reason"]) == (10_050, "column 'size': number expected, found null.")
+    assert "10050" not in pd.read_csv("answers.csv")["id"].astype(str).tolist()
 
 
 def test_a_cell_of_a_csv_that_can_t_be_read_is_set_apart_and_too_many_stop_it(
@@ -205,3 +212,25 @@ def test_what_the_use_case_declares_is_what_runs(orders: Workspace, home: Path) 
     done = answered(batch.opened(home))
     assert (done.rows, done.logged) == (N_ROWS, N_ROWS)
     assert Path(done.target).parent == home / "out"
+
+
+def test_the_scheduler_runs_it_and_catches_up_once(orders: Workspace, home: Path) -> None:
+    batch.declare(
+        home, 'batch: {source: {parquet: rows.parquet}, target: lake, cron: "0 3 * * *"}\n'
+    )
+    states = JobStates.of(orders.settings, "orders")
+    missed = datetime.now(UTC) - timedelta(days=4)
+    states.write("batch", JobState(done=missed, tried=missed))
+    command = [sys.executable, "-m", "pipelines.schedule", "--use-case", "orders.yaml"]
+    done = subprocess.run(
+        [*command, "--once", "yes", "--json", "yes"],
+        env=os.environ | {"PYTHONPATH": str(PROJECT)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    job = json.loads(done.stdout)["jobs"]["batch"]
+    assert (job["outcome"], job["due"], job["cron"]) == ("done", False, "0 3 * * *")
+    assert done.stderr.count("done, commands run: 1") == 1
+    assert len(lake("lake", "id")) == orders.tables.read("predictions").num_rows == N_ROWS

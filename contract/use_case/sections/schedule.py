@@ -1,4 +1,4 @@
-"""When each job runs."""
+"""When each job runs, and which rows are answered by the clock."""
 
 import re
 from typing import Literal, Self, get_args
@@ -10,6 +10,7 @@ from pydantic import (
 )
 
 from contract.use_case.sections.section import Section
+from contract.use_case.sections.source import BatchSource
 
 # Of those due at once, in this order.
 Job = Literal["feedback", "pipeline", "batch", "monitor", "retrain", "maintain"]
@@ -72,3 +73,21 @@ class Schedule(Section):
         if self.feedback is not None and self.labels is None:
             raise ValueError("feedback needs labels, the files that hold them, e.g. inbox/*.csv")
         return self
+
+
+class Batch(Section):
+    """Rows that `score` answers when the cron expression says so; docs/batch.md."""
+
+    source: BatchSource
+    """Where the rows are: one of the kinds of `source`, or `table`."""
+    target: str = Field(min_length=1)
+    """Where the answers go: a .parquet or .csv file, a folder (`answers/`), or a Delta table."""
+    bad_rows: Literal["stop", "quarantine"] = "stop"
+    """Whether a row that does not fit stops the job or is set apart, beside the target."""
+    cron: str | None = None
+    """When they are answered; left out, only by `fourcycle score`."""
+
+    @field_validator("cron")
+    @classmethod
+    def _is_cron(cls, cron: str | None) -> str | None:
+        return cron_said(cron)

@@ -8,6 +8,7 @@ from typing import ClassVar, Literal, Self
 
 from pydantic import ConfigDict, Field, field_validator, model_validator
 
+from contract.names import TableName
 from contract.use_case.sections.section import Section
 
 EXPECTED_UNITS = {unit: timedelta(**{f"{unit}s": 1}) for unit in ("minute", "hour", "day", "week")}
@@ -224,3 +225,12 @@ class Source(SourcePlace):
                 "read whole"
             )
         return self
+
+
+class BatchSource(SourcePlace):
+    """Where the rows are that are answered: any kind of source, or a table of the use case."""
+
+    kinds: ClassVar[Mapping[str, str]] = {**KINDS, "table": "table"}
+
+    table: TableName | None = None
+    """A table of the use case itself, e.g. raw."""
