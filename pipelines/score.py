@@ -82,8 +82,9 @@ class ScoredRows(Result):
     flags: dict[str, int]  # how many rows hold an unseen category or a value out of range
 
     def line(self) -> str:
-        done = f"{count(self.rows)} rows by version {self.version} → {self.target}"
-        return f"{done}, as before: nothing changed" if self.again else done
+        if self.again:
+            return f"{self.target} holds the answers of version {self.version}: nothing changed"
+        return f"{count(self.rows)} rows by version {self.version} → {self.target}"
 
 
 STEP = Step("score", ScoredRows, cached=False)
@@ -219,8 +220,9 @@ def main(
 
 
 def _facts(done: ScoredRows) -> dict[str, str]:
+    speed = f"{count(done.rows)}, {count(done.rows / max(done.seconds, 1e-9))} a second"
     facts = {
-        "rows": f"{count(done.rows)}, {count(done.rows / max(done.seconds, 1e-9))} a second",
+        **({} if done.again else {"rows": speed}),
         "version": f"{done.version}, package {done.digest[:12]}",
         "job": done.job,
         "written": done.target,

@@ -18,8 +18,8 @@ from pipelines.scoring.work import BatchJob, finish
 from serving.scoring.version import load_version
 
 
-def main(folder: str, source: str, target: str) -> None:
-    settings = read_settings(str(Path(folder) / "data"))
+def main(folder: str, source: str, target: str, root: str = "") -> None:
+    settings = read_settings(root or str(Path(folder) / "data"))
     served = load_version(Path(folder) / "first", "orders", "1")
     case, tables = served.use_case, Tables(settings.table_root, "orders")
     rows = open_rows(place_of_rows(source, "", case), case, tables, None)
