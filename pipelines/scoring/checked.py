@@ -37,6 +37,8 @@ def check_part(
     """The rows that fit, and, where `set_apart` says so, those that do not; else Refused names the
     first of them. A column that is not there is no row's fault."""
     check_names(part.rows.schema.names, use_case.columns)
+    if part.unread and not set_apart:
+        raise Refused(f"source: {part.where}, {part.unread[min(part.unread)]}.")
     missing = [name for name in use_case.inputs if name not in part.rows.schema.names]
     if missing:
         raise Refused(f"source: {part.where}, column {missing[0]!r}: it is missing.")
@@ -51,8 +53,6 @@ def check_part(
 
 
 def _all(part: RowPart, use_case: UseCase) -> CheckedColumns:
-    if part.unread:
-        raise Refused(f"source: {part.where}, {part.unread[min(part.unread)]}.")
     try:
         return check(_sent(part.rows), use_case)
     except Problem as problem:

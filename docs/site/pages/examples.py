@@ -48,7 +48,7 @@ EXAMPLES: Mapping[str, object] = {
     "estimator.search.<name>.choices": ["l1", "l2"],
     "gates.min_class_rows": 50,
     "batch": {"source": {"parquet": "inbox/*.parquet"}, "target": "answers/"},
-    "batch.source": {"table": "raw"},
+    "batch.source.table": "raw",
     "batch.target": "s3://lake/answers",
     "batch.bad_rows": "quarantine",
     "batch.cron": "0 3 * * *",
