@@ -55,6 +55,7 @@ BESIDE_EVENT_TIME = frozenset({"prediction_id", "label", "label_time", "predicti
 
 # Where a prediction was asked for: the column `source` of `predictions`.
 HTTP = "http"
+BATCH = "batch"  # rows of a table or a file, by `score`
 FORM = "form"  # of the status page; it tries the service, so nothing is judged by it
 
 ROW_HASH = "_row_hash"  # int64, hash of the declared columns of one row

@@ -73,7 +73,7 @@ async def _until_stopped(scheduler: Scheduler, doing: Coroutine[Any, Any, T]) ->
 
 
 def _jobs(asked: str, use_case: UseCase) -> list[Job]:
-    jobs = list(use_case.schedule.jobs)
+    jobs = list(use_case.jobs)
     if not jobs:
         raise BadInput(f"{use_case.name!r} declares no schedule; docs/schedule.md shows one.")
     if asked and asked not in jobs:

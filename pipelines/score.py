@@ -1,38 +1,69 @@
 """Score: answer a whole table or file with a registered version, by the service's own scorer."""
 
+import json
 import time
-from collections import Counter
-from collections.abc import Iterator
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Annotated, Any
+from typing import Annotated, Literal
 
 import mlflow
-import pyarrow as pa
 import typer
-from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-from contract.errors import BadInput, Refused
+from contract.errors import BadInput
 from contract.settings import read_settings
-from contract.store.schema import TYPES, check_names
 from contract.use_case.loader import load_use_case
 from contract.use_case.model import UseCase
-from pipelines.data.file_batches import Batches, check_output, open_batches, open_output
+from contract.use_case.pseudonymisation import Pseudonymiser
 from pipelines.registry.fetch import fetch
 from pipelines.registry.versions import Version, champion_of
 from pipelines.runtime import cli
-from pipelines.runtime.console import console, count, summary
+from pipelines.runtime.console import count, summary
 from pipelines.runtime.step import Done, Result, Step, execute
 from pipelines.runtime.workspace import Workspace, connected
-from serving.requests.columns import CheckedColumns, SentColumns, check
-from serving.requests.errors import Problem
-from serving.scoring.scorer import Predictions
+from pipelines.scoring.job import TargetStates, job_id
+from pipelines.scoring.places import place_of_rows
+from pipelines.scoring.rows import OpenedRows, open_rows
+from pipelines.scoring.targets import address_of, target_of
+from pipelines.scoring.work import BatchJob, finish
 from serving.scoring.version import ServedVersion, check_golden, load_version
 from tracking.tags import VERSION_TAG
 
-SourceOption = Annotated[str, typer.Option(help="A table (raw, holdout, ...), .csv or .parquet.")]
-OutputOption = Annotated[str, typer.Option(help="The .csv or .parquet file to write.")]
+BadRows = Literal["stop", "quarantine"]
+BAD_ROWS: tuple[BadRows, ...] = ("stop", "quarantine")
+
+SourceOption = Annotated[
+    str,
+    typer.Option(
+        help="A table (raw, holdout, ...), a .csv, .parquet or .jsonl file, a folder of them or a "
+        "Delta table; empty: what batch declares."
+    ),
+]
+SourceVersionOption = Annotated[
+    str, typer.Option(help="Version of the table that is read; empty: the newest.")
+]
+TargetOption = Annotated[
+    str,
+    typer.Option(
+        help="The .csv or .parquet file, the folder (answers/) or the Delta table to write; empty: "
+        "what batch declares."
+    ),
+]
+OutputOption = Annotated[str, typer.Option(help="The same as target.")]
 VersionOption = Annotated[str, typer.Option(help="Version number; empty: the champion.")]
+LogOption = Annotated[
+    str,
+    typer.Option(
+        help="yes: the answers enter the table predictions; empty: yes where batch is declared."
+    ),
+]
+BadRowsOption = Annotated[
+    str,
+    typer.Option(
+        help="What a row that does not fit does: stop the job, or go to quarantine beside the "
+        "target; empty: what batch declares, else stop."
+    ),
+]
 
 
 class ScoredRows(Result):
@@ -40,145 +71,169 @@ class ScoredRows(Result):
 
     version: str
     digest: str
-    output: str
+    job: str
+    source: str
+    target: str
     rows: int
+    quarantined: int
+    logged: int  # rows that came into predictions now
+    again: bool  # the same job had been done before: nothing changed
     seconds: float
     flags: dict[str, int]  # how many rows hold an unseen category or a value out of range
 
     def line(self) -> str:
-        return f"{count(self.rows)} rows by version {self.version} → {self.output}"
+        if self.again:
+            return f"{self.target} holds the answers of version {self.version}: nothing changed"
+        return f"{count(self.rows)} rows by version {self.version} → {self.target}"
 
 
 STEP = Step("score", ScoredRows, cached=False)
 
 
-def score(workspace: Workspace, source: str, output: str, version: str = "") -> Done[ScoredRows]:
-    """Score every row of a source; one that does not fit stops it, and nothing is written."""
-    given = {"source": source, "output": output}
-    return execute(
-        workspace, STEP, lambda: _score(workspace, source, output, version), parameters=given
+@dataclass(frozen=True)
+class ScoreOptions:
+    """What a job is asked to do beside its source."""
+
+    target: str
+    log: bool
+    bad_rows: BadRows
+
+    @classmethod
+    def of(
+        cls, use_case: UseCase, target: str, log: bool | None, bad_rows: BadRows | None
+    ) -> "ScoreOptions":
+        """What is not given is as the use case's `batch` says, which also logs."""
+        declared = use_case.batch
+        return cls(
+            target or (declared.target if declared else ""),
+            declared is not None if log is None else log,
+            bad_rows or (declared.bad_rows if declared else "stop"),
+        )
+
+
+def score(
+    workspace: Workspace,
+    source: str = "",
+    target: str = "",
+    version: str = "",
+    source_version: str = "",
+    log: bool | None = None,
+    bad_rows: BadRows | None = None,
+) -> Done[ScoredRows]:
+    """Answer every row of a source, once, as docs/batch.md says; a row that does not fit stops it,
+    or is set apart."""
+    options = ScoreOptions.of(workspace.use_case, target, log, bad_rows)
+    given = {"source": source, **asdict(options)}
+
+    def work() -> ScoredRows:
+        address = address_of(options.target)
+        place = place_of_rows(source, source_version, workspace.use_case)
+        served = _load(workspace, version)
+        at = int(source_version) if source_version else None
+        rows = open_rows(place, served.use_case, workspace.tables, at)
+        return _score(workspace, _job(workspace, served, rows, address, options))
+
+    return execute(workspace, STEP, work, parameters=given)
+
+
+def _job(
+    workspace: Workspace,
+    served: ServedVersion,
+    rows: OpenedRows,
+    address: str,
+    options: ScoreOptions,
+) -> BatchJob:
+    job = job_id(served.name, served.version, served.digest, f"{rows.title} {rows.version}")
+    secret = workspace.settings.log_secret.get_secret_value()
+    return BatchJob(
+        id=job,
+        served=served,
+        source=rows,
+        target=target_of(address, job),
+        tables=workspace.tables,
+        hidden=Pseudonymiser.of(served.use_case, secret) if options.log else None,
+        set_apart=options.bad_rows == "quarantine",
     )
 
 
-def _score(workspace: Workspace, source: str, output: str, version: str) -> ScoredRows:
-    check_output(output)
+def _score(workspace: Workspace, job: BatchJob) -> ScoredRows:
+    started, served = time.monotonic(), job.served
+    states = TargetStates.of(workspace.settings, workspace.use_case.name, job.target.address)
+    done = finish(job, states)
+    seconds = time.monotonic() - started
+    mlflow.log_metrics({"rows": done.state.rows, "seconds": seconds, "logged": done.logged})
+    return ScoredRows(
+        version=served.version,
+        digest=served.digest,
+        job=job.id,
+        source=job.source.title,
+        target=job.target.address,
+        rows=done.state.rows,
+        quarantined=done.state.quarantined,
+        logged=done.logged,
+        again=done.again,
+        seconds=seconds,
+        flags=done.state.flags,
+    )
+
+
+def _load(workspace: Workspace, version: str) -> ServedVersion:
+    """The version, verified and checked the way the service does."""
     asked = Version.read(workspace, version) if version else champion_of(workspace)
     if asked is None:
         raise BadInput(f"{workspace.model_name!r} has no champion; name a version.")
     mlflow.set_tag(VERSION_TAG, asked.version)
-    served = _load(workspace, asked)
-    started = time.monotonic()
-    rows, flags = _answer(served, open_batches(source, served.use_case, workspace.tables), output)
-    seconds = time.monotonic() - started
-    mlflow.log_metrics({"rows": rows, "seconds": seconds})
-    return ScoredRows(
-        version=asked.version,
-        digest=served.digest,
-        output=str(Path(output).expanduser().resolve()),
-        rows=rows,
-        seconds=seconds,
-        flags=dict(flags),
-    )
-
-
-def _load(workspace: Workspace, version: Version) -> ServedVersion:
-    """The version, verified and checked the way the service does."""
     with TemporaryDirectory() as name:
-        folder = fetch(version, Path(name))
+        folder = fetch(asked, Path(name))
         served = load_version(
-            folder, workspace.model_name, version.version, code=workspace.code_folder
+            folder, workspace.model_name, asked.version, code=workspace.code_folder
         )
     check_golden(served)
     return served
-
-
-def _answer(served: ServedVersion, source: Batches, output: str) -> tuple[int, Counter[str]]:
-    schema = output_schema(served.use_case, served.scorer.classes)
-    rows, flags = 0, Counter[str]()
-    columns = (TextColumn("  scoring"), BarColumn(), TextColumn("{task.completed:,} rows"))
-    with Progress(*columns, TimeRemainingColumn(), console=console()) as progress:
-        bar = progress.add_task("scoring", total=source.rows)
-        with open_output(output, schema) as writer:
-            for batch in _read(source):
-                checked = _check(batch, served.use_case, rows)
-                answers = served.scorer.score(checked.features)
-                writer.write_table(_table(checked, answers, schema, served.use_case))
-                rows += batch.num_rows
-                flags.update(flag for row in checked.flags for flag in row)
-                progress.update(bar, completed=rows)
-    return rows, flags
-
-
-def _read(source: Batches) -> Iterator[pa.RecordBatch]:
-    try:
-        yield from (batch for batch in source.batches if batch.num_rows)
-    except pa.ArrowInvalid as error:
-        raise Refused(f"source: a row can't be read: {error}") from error
-
-
-def _check(batch: pa.RecordBatch, use_case: UseCase, before: int) -> CheckedColumns:
-    """The cells as the service checks them; Refused names the row as counted from the first."""
-    check_names(batch.schema.names, use_case.columns)
-    row_names = (*use_case.keys, *filter(None, (use_case.event_time,)))
-    asked = dict.fromkeys((*use_case.inputs, *row_names))
-    names = [name for name in asked if name in batch.schema.names]
-    columns = {name: batch.column(name).to_pylist() for name in names}
-    try:
-        return check(SentColumns(columns, batch.num_rows), use_case)
-    except Problem as problem:
-        raise Refused(f"source: {problem} Rows are counted from row {before:,}.") from None
-
-
-def output_schema(use_case: UseCase, classes: tuple[Any, ...]) -> pa.Schema:
-    """Keys and event time of the row, then the answer; flags are joined by spaces."""
-    names = [*use_case.keys, *filter(None, (use_case.event_time,))]
-    chances = [f"probability_{name}" for name in classes]
-    if twice := sorted({*names}.intersection(chances)):
-        raise Refused(
-            f"{', '.join(twice)} is a key or the event time, and a column of the output as well; "
-            "another name in the use case is needed."
-        )
-    return pa.schema(
-        [
-            *((name, TYPES[use_case.columns[name].type]) for name in names),
-            ("prediction", TYPES[use_case.answer_type]),
-            *((name, pa.float64()) for name in chances),
-            ("flags", pa.string()),
-        ]
-    )
-
-
-def _table(
-    checked: CheckedColumns, answers: Predictions, schema: pa.Schema, use_case: UseCase
-) -> pa.Table:
-    columns: list[Any] = [checked.keys[key] for key in use_case.keys]
-    if use_case.event_time:
-        columns.append(checked.event_time)
-    columns.append(answers.prediction)
-    columns += [list(column) for column in zip(*(answers.probability or []), strict=True)]
-    columns.append([" ".join(flags) for flags in checked.flags])
-    arrays = [pa.array(c, type=field.type) for c, field in zip(columns, schema, strict=True)]
-    return pa.table(arrays, schema=schema)
 
 
 def main(
     use_case: cli.UseCaseOption = "flights",
     root: cli.RootOption = "",
     source: SourceOption = "",
+    source_version: SourceVersionOption = "",
+    target: TargetOption = "",
     output: OutputOption = "",
     version: VersionOption = "",
+    log: LogOption = "",
+    bad_rows: BadRowsOption = "",
+    as_json: cli.JsonOption = "",
 ) -> None:
     """Score: answer every row of a table or file with a version, the champion by default."""
+    if target and output and target != output:
+        raise BadInput(f"output is the same as target; found both, {output!r} and {target!r}.")
+    kinds: dict[str, BadRows] = {word: word for word in BAD_ROWS}
+    if bad_rows and bad_rows not in kinds:
+        raise BadInput(f"bad_rows: stop or quarantine is needed, found {bad_rows!r}.")
     workspace = connected(load_use_case(use_case), read_settings(root), "monitoring")
-    done = score(workspace, source, output, version).result
+    logs = cli.flag(log) if log else None
+    to, bad = target or output, kinds.get(bad_rows)
+    done = score(workspace, source, to, version, source_version, logs, bad).result
+    if cli.flag(as_json):
+        print(json.dumps(done.model_dump(), indent=2))
+    summary("Scored before; nothing changed" if done.again else "Scored", _facts(done), {})
+
+
+def _facts(done: ScoredRows) -> dict[str, str]:
+    speed = f"{count(done.rows)}, {count(done.rows / max(done.seconds, 1e-9))} a second"
     facts = {
-        "rows": f"{count(done.rows)}, {count(done.rows / max(done.seconds, 1e-9))} a second",
-        "version": f"{done.version} of {workspace.model_name}, package {done.digest[:12]}",
-        "written": done.output,
+        **({} if done.again else {"rows": speed}),
+        "version": f"{done.version}, package {done.digest[:12]}",
+        "job": done.job,
+        "written": done.target,
     }
+    if done.logged:
+        facts["logged"] = f"{count(done.logged)} answers are in predictions now"
+    if done.quarantined:
+        facts["quarantined"] = f"{count(done.quarantined)} rows do not fit, set apart beside it"
     if done.flags:
         facts["unusual"] = ", ".join(f"{name} {count(n)}" for name, n in done.flags.items())
-    summary("Scored", facts, {})
+    return facts
 
 
 if __name__ == "__main__":

@@ -58,6 +58,12 @@ CONDITION = {"derived": {"x": {"function": "condition", "of": "size", "at_least"
 CHOSEN = {"derived": {"x": {"function": "condition", "of": "colour", "one_of": ["red"]}}}
 MISSING = {"derived": {"x": {"function": "condition", "of": "size", "missing": True}}}
 
+
+def of_batch(**source: str) -> Mapping[str, object]:
+    """A batch of one kind of source."""
+    return {"batch": {"source": source, "target": "a/"}}
+
+
 EFFECTS = {
     "UseCase.name": Effect("name", "other", see.table_folders),
     "UseCase.title": Effect("title", "Other rows", see.status_page),
@@ -119,6 +125,26 @@ EFFECTS = {
     "Source.json_lines": Effect(
         "source.json", "b.jsonl", see.source_rows, {"source": {"json": "a.jsonl"}}
     ),
+    "BatchSource.python": Effect(
+        "batch.source.python",
+        "loader_of_fields:two",
+        see.batch_rows,
+        of_batch(python="loader_of_fields:one"),
+    ),
+    "BatchSource.parquet": Effect(
+        "batch.source.parquet", "b.parquet", see.batch_rows, of_batch(parquet="a.parquet")
+    ),
+    "BatchSource.json_lines": Effect(
+        "batch.source.json", "b.jsonl", see.batch_rows, of_batch(json="a.jsonl")
+    ),
+    "BatchSource.table": Effect(
+        "batch.source.table", "holdout", see.batch_rows, of_batch(table="raw")
+    ),
+    "Batch.target": Effect("batch.target", "b/", see.batch_options, of_batch(table="raw")),
+    "Batch.bad_rows": Effect(
+        "batch.bad_rows", "quarantine", see.batch_options, of_batch(table="raw")
+    ),
+    "Batch.cron": Effect("batch.cron", "20 3 * * *", see.due_times, of_batch(table="raw")),
     "Source.since": Effect("source.since", "id", see.read_mark, {"source.since": "moment"}),
     "Source.late_duplicates": Effect("source.late_duplicates", "replace", see.usable_rows),
     "Source.expect_every": Effect("source.expect_every", "1 day", see.lateness),

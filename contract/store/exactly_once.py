@@ -30,7 +30,7 @@ class ExactlyOnceWriter:
         """The newest number of a writer that is in the table; 0: none."""
         return int(self.table.transaction_version(writer) or 0)
 
-    def append(self, rows: pa.Table, upto: Mapping[str, int]) -> int:
+    def append(self, rows: pa.Table | pa.RecordBatchReader, upto: Mapping[str, int]) -> int:
         """Add rows and, in the same commit, each writer's newest number; the new version.
 
         Any exception leaves open whether the commit happened: open the table again and look.

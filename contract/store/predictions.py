@@ -34,11 +34,11 @@ def predictions_schema(
             ("inputs", pa.struct([(name, TYPES[kind]) for name, kind in features.items()])),
             ("prediction", TYPES[prediction]),
             ("probability", pa.list_(pa.float64())),  # one for each class, in the order of classes
-            ("latency_ms", pa.float64()),
+            ("latency_ms", pa.float64()),  # null: no request waited for it
             ("flags", pa.list_(pa.string())),  # what was noticed, e.g. unseen:carrier
             ("key_id", pa.string()),  # of the API key that asked
             ("shadow", TYPES[prediction]),  # the challenger's prediction
             ("shadow_version", pa.string()),  # of that challenger
-            ("source", pa.string()),  # http, form; null, in rows of old: http
+            ("source", pa.string()),  # http, form, batch; null, in rows of old: http
         ]
     )

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator, Sequence
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any, TypeVar, get_args
 from zoneinfo import ZoneInfo, available_timezones
 
 import yaml
@@ -17,7 +17,9 @@ from contract.use_case.features import mistakes
 from contract.use_case.local_time import PER_SECOND
 from contract.use_case.model import UseCase
 from contract.use_case.retired import renewed
+from contract.use_case.sections.source import SourcePlace
 
+P = TypeVar("P", bound=SourcePlace)
 SHIPPED = Path(__file__).resolve().parents[2] / "use_cases"
 
 
@@ -112,15 +114,25 @@ def _locate(reference: str) -> Path:
 
 
 def _anchor(use_case: UseCase, folder: Path) -> UseCase:
-    source = use_case.source
+    update: dict[str, object] = {"source": _anchored(use_case.source, folder)}
+    if batch := use_case.batch:
+        slash = "/" if batch.target.endswith("/") else ""  # a folder, which a path does not say
+        target = _absolute(batch.target, folder).rstrip("/") + slash
+        places = {"source": _anchored(batch.source, folder), "target": target}
+        update["batch"] = batch.model_copy(update=places)
+    return use_case.model_copy(update=update)
+
+
+def _anchored(place: P, folder: Path) -> P:
+    """A place whose relative paths are those of the folder."""
     update: dict[str, object] = {"folder": str(folder)}
     for kind in ("parquet", "json_lines"):
-        if path := getattr(source, kind):
+        if path := getattr(place, kind):
             update[kind] = _absolute(path, folder)
     for kind in ("csv", "delta"):
-        if place := getattr(source, kind):
-            update[kind] = place.model_copy(update={"path": _absolute(place.path, folder)})
-    return use_case.model_copy(update={"source": source.model_copy(update=update)})
+        if named := getattr(place, kind):
+            update[kind] = named.model_copy(update={"path": _absolute(named.path, folder)})
+    return place.model_copy(update=update)
 
 
 def _absolute(path: str, folder: Path) -> str:
@@ -134,9 +146,13 @@ def _absolute(path: str, folder: Path) -> str:
 
 def _not_of_files(raw: dict[str, Any]) -> Iterator[str]:
     """The one field that is set by who reads a file, in a file."""
-    source = raw.get("source")
-    if isinstance(source, dict) and "folder" in source:
-        yield f"source.folder: unknown key; {nearest('folder', _fields_at(('source',), ()))}"
+    batch = raw.get("batch")
+    inner = batch.get("source") if isinstance(batch, dict) else None
+    places = {("source",): raw.get("source"), ("batch", "source"): inner}
+    for path, place in places.items():
+        if isinstance(place, dict) and "folder" in place:
+            hint = nearest("folder", _fields_at(path, ()))
+            yield f"{'.'.join(path)}.folder: unknown key; {hint}"
 
 
 def _units_of_time(raw: dict[str, Any]) -> Iterator[str]:

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from functools import cached_property
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal, Self, get_args
 from zoneinfo import ZoneInfo
 
 from pydantic import (
@@ -29,7 +29,7 @@ from contract.use_case.sections.gates import Evaluation, Gates
 from contract.use_case.sections.monitoring import Monitoring
 from contract.use_case.sections.release import Release
 from contract.use_case.sections.retraining import Retraining
-from contract.use_case.sections.schedule import Schedule
+from contract.use_case.sections.schedule import Batch, Job, Schedule
 from contract.use_case.sections.section import Section
 from contract.use_case.sections.serving import Privacy, Serving
 from contract.use_case.sections.source import CsvFormat, Source
@@ -96,6 +96,8 @@ class UseCase(Section):
     """When and on what a retraining may run."""
     schedule: Schedule = Schedule()
     """When each job runs, by cron expressions; a job that is left out does not run."""
+    batch: Batch | None = None
+    """Rows that are answered by the clock, and where their answers go."""
     serving: Serving = Serving()
     """How the service may run a version."""
     privacy: Privacy = Privacy()
@@ -222,6 +224,14 @@ class UseCase(Section):
     def csv_format(self) -> CsvFormat:
         """How CSV files of this use case are written: its source, batches and labels."""
         return self.source.csv or CsvFormat()
+
+    @property
+    def jobs(self) -> dict[Job, str]:
+        """The jobs that run by the clock, each with its cron expression, as they follow at once."""
+        found = self.schedule.jobs
+        if self.batch and self.batch.cron:
+            found["batch"] = self.batch.cron
+        return {name: found[name] for name in get_args(Job) if name in found}
 
     @property
     def classifies(self) -> bool:

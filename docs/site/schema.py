@@ -14,8 +14,9 @@ def json_schema() -> dict[str, Any]:
     """What pydantic says of the model, and what the model's validators take beside it."""
     schema = UseCase.model_json_schema(by_alias=True)
     source, csv = schema["$defs"]["Source"], {"$ref": "#/$defs/Csv"}
-    del source["properties"]["folder"]  # set when the file is read
-    source["properties"]["csv"]["anyOf"] = [{"type": "string"}, csv, {"type": "null"}]
+    for place in (source, schema["$defs"]["BatchSource"]):
+        del place["properties"]["folder"]  # set when the file is read
+        place["properties"]["csv"]["anyOf"] = [{"type": "string"}, csv, {"type": "null"}]
     schema["title"] = "Use case of Fourcycle"
     return {"$schema": DIALECT, **schema}
 

@@ -9,7 +9,7 @@ from cronsim import CronSim, CronSimError
 
 from contract.errors import BadInput
 from contract.use_case.model import UseCase
-from contract.use_case.sections.schedule import Job, Schedule
+from contract.use_case.sections.schedule import ELSEWHERE, Job, Schedule
 from monitoring.windows.declared import period
 
 # Windows that are looked at again: labels that are about two months late still make a revision.
@@ -56,15 +56,20 @@ class JobState:
 
 def check(use_case: UseCase) -> None:
     """BadInput where an expression is no time that ever comes."""
-    for job, cron in use_case.schedule.jobs.items():
+    for job, cron in use_case.jobs.items():
         try:
             _tick(use_case, job, datetime(2026, 1, 1, tzinfo=UTC))
         except (CronSimError, StopIteration) as error:
             why = str(error) or "no such day ever comes"
             raise BadInput(
-                f"schedule.{job} of {use_case.name!r}: {cron!r} is no cron expression ({why}); "
+                f"{key_of(job)} of {use_case.name!r}: {cron!r} is no cron expression ({why}); "
                 "minute hour day month weekday is right, e.g. '15 2 * * *'."
             ) from error
+
+
+def key_of(job: Job) -> str:
+    """The key of a use case that says when a job runs."""
+    return "batch.cron" if job == ELSEWHERE else f"schedule.{job}"
 
 
 def first_due(
@@ -165,6 +170,6 @@ def _before(end: date, every: str, count: int) -> list[Days]:
 
 
 def _tick(use_case: UseCase, job: Job, after: datetime) -> datetime:
-    cron, zone = use_case.schedule.jobs[job], ZoneInfo(use_case.time_zone)
+    cron, zone = use_case.jobs[job], ZoneInfo(use_case.time_zone)
     # In UTC, for times of one zone are subtracted as if its clock were never set.
     return next(CronSim(cron, after.astimezone(zone))).astimezone(UTC)

@@ -75,7 +75,7 @@ def _job(
         return at.astimezone(zone).isoformat(timespec="seconds") if at else ""
 
     return JobHealth(
-        cron=schedule.jobs[job],
+        cron=use_case.jobs[job],
         outcome=_outcome(state),
         done=local(state.done),
         age_s=(now - state.done).total_seconds() if state.done else None,

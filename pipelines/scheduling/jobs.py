@@ -28,6 +28,7 @@ MODULES: dict[Job, str] = {
     "monitor": "monitoring",
     "feedback": "pipelines.feedback",
     "pipeline": "pipelines.main",
+    "batch": "pipelines.score",
     "retrain": "pipelines.retrain",
     "maintain": "pipelines.maintain",
 }

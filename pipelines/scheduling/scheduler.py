@@ -143,7 +143,7 @@ async def _tell(scheduler: Scheduler, job: Job, before: int) -> None:
     attempts = use_case.schedule.attempts
     if now.failures >= attempts:
         notice = failed(job, now.failures, now.trouble)
-    elif before >= attempts > max(scheduler.store.read(j).failures for j in use_case.schedule.jobs):
+    elif before >= attempts > max(scheduler.store.read(j).failures for j in use_case.jobs):
         notice = well()
     else:
         return

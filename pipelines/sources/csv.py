@@ -15,7 +15,7 @@ from typing import TextIO
 import pyarrow as pa
 import pyarrow.csv
 
-from contract.errors import BadInput, Refused
+from contract.errors import BadInput
 from contract.store.cells import reader_of
 from contract.store.schema import TYPES, with_notes
 from contract.store.text_columns import read_texts
@@ -51,13 +51,20 @@ def read(use_case: UseCase, newer: Newer | None = None) -> pa.Table:
     return read_files(address, "csv", use_case, newer, read_file)
 
 
-def typed_batches(path: str, use_case: UseCase) -> Iterator[pa.RecordBatch]:
-    """The rows in batches, cells of declared columns read; Refused at the first that can't be."""
+def batches_with_reasons(
+    path: str, use_case: UseCase
+) -> Iterator[tuple[pa.RecordBatch, dict[int, str]]]:
+    """The rows in batches, and by row of the batch why a cell of it can't be read; where the first
+    of each column stands is said by its line."""
     notes: dict[str, str] = {}
-    for batch in _typed(path, use_case, notes):
-        for name, why in notes.items():
-            raise Refused(f"source: {path}, column {name!r}, {why}.")
-        yield batch
+    for batch, unread in _noted(path, use_case, notes):
+        reasons: dict[int, str] = {}
+        for name, wrong in unread.items():
+            first, note = min(wrong), notes.pop(name, "")
+            for row, why in wrong.items():
+                said = f", {note}" if note and row == first else f": {why}"
+                reasons.setdefault(row, f"column {name!r}{said}")
+        yield batch, reasons
 
 
 def _typed(path: str, use_case: UseCase, notes: dict[str, str]) -> Iterator[pa.RecordBatch]:
@@ -66,22 +73,44 @@ def _typed(path: str, use_case: UseCase, notes: dict[str, str]) -> Iterator[pa.R
     A time that the clock skips or shows twice is null in a column that may hold none, so that
     validation sets its row apart; a nullable column would keep the null, and so is noted.
     """
-    row = 0
+    for batch, _ in _noted(path, use_case, notes):
+        yield batch
+
+
+def _noted(
+    path: str, use_case: UseCase, notes: dict[str, str]
+) -> Iterator[tuple[pa.RecordBatch, dict[str, dict[int, str]]]]:
+    """The rows in batches, with what can't be read of them by column and row."""
+    row, noted = 0, set[str]()
     for batch in text_batches(path, use_case.csv_format):
-        names, columns = batch.schema.names, batch.columns
-        for at, name in enumerate(names):
-            if name in use_case.columns:
-                reader = reader_of(use_case, use_case.columns[name])
-                found = read_texts(columns[at], reader)
-                wrong = found.unreadable | (found.unplaced if reader.column.nullable else {})
-                if wrong and name not in notes:
-                    first = min(wrong)
-                    hint = proposal(columns[at][first].as_py(), reader)
-                    line = _line(path, use_case.csv_format, _is_row(row + first))
-                    notes[name] = f"line {line}: {wrong[first]}{hint and '; ' + hint}"
-                columns[at] = found.values
-        yield pa.RecordBatch.from_arrays(columns, names=names)
+        rows, unread = _read_cells(batch, use_case)
+        for name, wrong in unread.items():
+            if name not in noted:
+                noted.add(name)
+                first, reader = min(wrong), reader_of(use_case, use_case.columns[name])
+                hint = proposal(batch.column(name)[first].as_py(), reader)
+                line = _line(path, use_case.csv_format, _is_row(row + first))
+                notes[name] = f"line {line}: {wrong[first]}{hint and '; ' + hint}"
+        yield rows, unread
         row += batch.num_rows
+
+
+def _read_cells(
+    batch: pa.RecordBatch, use_case: UseCase
+) -> tuple[pa.RecordBatch, dict[str, dict[int, str]]]:
+    """A batch of texts with the cells of declared columns read; by column and row, why one can't
+    be, in whose place null stands."""
+    names, columns = batch.schema.names, batch.columns
+    unread: dict[str, dict[int, str]] = {}
+    for at, name in enumerate(names):
+        if name in use_case.columns:
+            reader = reader_of(use_case, use_case.columns[name])
+            found = read_texts(columns[at], reader)
+            wrong = found.unreadable | (found.unplaced if reader.column.nullable else {})
+            if wrong:
+                unread[name] = wrong
+            columns[at] = found.values
+    return pa.RecordBatch.from_arrays(columns, names=names), unread
 
 
 def text_batches(path: str, form: CsvFormat) -> Iterator[pa.RecordBatch]:

@@ -50,6 +50,12 @@ def _one_name(one: str, other: str, where: str) -> BadInput:
     return BadInput(f"{where}: {one!r} and {other!r} are one name to a table; rename one of them.")
 
 
+def with_folder_values(rows: pa.Table, file: SourceFile, use_case: UseCase) -> pa.Table:
+    """The rows of a file with the declared columns that only the names of its folders say."""
+    values = {n: _typed(n, v, use_case, file.address) for n, v in file.values.items()}
+    return _beside(rows, values, use_case)
+
+
 def _typed(name: str, value: str | None, use_case: UseCase, path: str) -> pa.Scalar:
     """What a folder's name says, by the declared type: 007 stays as it is where that is text."""
     column = use_case.columns.get(name)

@@ -16,7 +16,7 @@ from mlflow import MlflowClient
 from mlflow.models import Model
 
 from contract.errors import FourcycleError
-from contract.names import DELIVERY, ROW_HASH, USE_CASE_FILE
+from contract.names import DELIVERY, ROW_HASH, USE_CASE_FILE, TableName
 from contract.settings import Settings
 from contract.statistics.metrics import Scored, metrics_for
 from contract.store.rows.fingerprint import content_hash, row_hashes
@@ -64,6 +64,9 @@ from pipelines.retraining.policy import (
 from pipelines.runtime.workspace import Workspace
 from pipelines.scheduling.due import JobState, deadline_s, ended_windows, first_due, next_try
 from pipelines.scheduling.jobs import JobContext, label_pattern
+from pipelines.score import ScoreOptions
+from pipelines.scoring.places import place_of_rows
+from pipelines.scoring.rows import open_rows
 from pipelines.sources.newer import newest
 from pipelines.sources.registry import read_source
 from pipelines.split import divide
@@ -77,6 +80,7 @@ from tracking.tags import PACKAGE_TAG, TRAINED_BY_NOTE_TAG
 from tracking.who import Actor
 
 START = datetime(2024, 2, 1, tzinfo=UTC)
+BATCH_TABLES: dict[TableName, int] = {"raw": 1, "holdout": 2}
 NOW = datetime(2024, 3, 10, 12, tzinfo=UTC)
 BEFORE = made_rows(100)
 
@@ -355,12 +359,25 @@ def due_times(use_case: UseCase, _: Path) -> object:
             first_due(use_case, job, good, START, NOW),
             *(next_try(use_case, job, state, START, NOW) for state in failed),
         ]
-        for job in use_case.schedule.jobs
+        for job in use_case.jobs
     }
 
 
 def deadlines(use_case: UseCase, _: Path) -> object:
     return deadline_s("monitor", use_case), deadline_s("retrain", use_case)
+
+
+def batch_rows(use_case: UseCase, folder: Path) -> object:
+    """The keys of the rows that a batch reads, from files or from two tables."""
+    tables = Tables(str(folder), "made")
+    for name, n_rows in BATCH_TABLES.items():
+        tables.append(name, pa.table({"id": range(n_rows)}))
+    rows = open_rows(place_of_rows("", "", use_case), use_case, tables, None)
+    return [part.rows.column("id").to_pylist() for part in rows.parts()]
+
+
+def batch_options(use_case: UseCase, _: Path) -> object:
+    return ScoreOptions.of(use_case, "", None, None)
 
 
 def label_files(use_case: UseCase, _: Path) -> object:

@@ -28,6 +28,10 @@ from tests.system.test_readme import LINES
 FULL = os.environ.get("FOURCYCLE_DOCS") == "full"
 # Documents and first commands of blocks that `make docs-check` alone runs, and why.
 LATER = {
+    (
+        "docs/batch.md",
+        "fourcycle score --use-case flights --source holdout --target answers.parquet --log yes",
+    ): "two times a minute's work, test_batch does what they do",
     ("docs/feedback.md", "python -m pipelines.feedback --use-case flights --source labels.csv"): (
         "three imports, test_feedback imports from each kind of source"
     ),

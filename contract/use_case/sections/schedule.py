@@ -1,4 +1,4 @@
-"""When each job runs."""
+"""When each job runs, and which rows are answered by the clock."""
 
 import re
 from typing import Literal, Self, get_args
@@ -10,11 +10,23 @@ from pydantic import (
 )
 
 from contract.use_case.sections.section import Section
+from contract.use_case.sections.source import BatchSource
 
 # Of those due at once, in this order.
-Job = Literal["feedback", "pipeline", "monitor", "retrain", "maintain"]
+Job = Literal["feedback", "pipeline", "batch", "monitor", "retrain", "maintain"]
+ELSEWHERE: Job = "batch"  # its section says when it runs
 # What every cron knows; Kubernetes has neither `L` nor `#`.
 CRON = re.compile(r"[\d*/,A-Za-z-]+(?: [\d*/,A-Za-z-]+){4}")
+
+
+def cron_said(cron: str | None) -> str | None:
+    """An expression of five fields as it is; ValueError where it is none."""
+    if cron is not None and not CRON.fullmatch(cron):
+        raise ValueError(
+            "minute, hour, day, month and weekday are needed, e.g. '15 2 * * *' for a quarter "
+            "past two each day"
+        )
+    return cron
 
 
 class Schedule(Section):
@@ -47,22 +59,35 @@ class Schedule(Section):
 
     @property
     def jobs(self) -> dict[Job, str]:
-        """The jobs that run, each with its cron expression."""
+        """The jobs of this section that run, each with its cron expression."""
         names: tuple[Job, ...] = get_args(Job)
-        return {name: cron for name in names if (cron := getattr(self, name)) is not None}
+        return {name: cron for name in names if (cron := getattr(self, name, None)) is not None}
 
-    @field_validator(*get_args(Job))
+    @field_validator(*(name for name in get_args(Job) if name != ELSEWHERE))
     @classmethod
     def _is_cron(cls, cron: str | None) -> str | None:
-        if cron is not None and not CRON.fullmatch(cron):
-            raise ValueError(
-                "minute, hour, day, month and weekday are needed, e.g. '15 2 * * *' for a quarter "
-                "past two each day"
-            )
-        return cron
+        return cron_said(cron)
 
     @model_validator(mode="after")
     def _labels_come_from_somewhere(self) -> Self:
         if self.feedback is not None and self.labels is None:
             raise ValueError("feedback needs labels, the files that hold them, e.g. inbox/*.csv")
         return self
+
+
+class Batch(Section):
+    """Rows that `score` answers when the cron expression says so; docs/batch.md."""
+
+    source: BatchSource
+    """Where the rows are: one of the kinds of `source`, or `table`."""
+    target: str = Field(min_length=1)
+    """Where the answers go: a .parquet or .csv file, a folder (`answers/`), or a Delta table."""
+    bad_rows: Literal["stop", "quarantine"] = "stop"
+    """Whether a row that does not fit stops the job or is set apart, beside the target."""
+    cron: str | None = None
+    """When they are answered; left out, only by `fourcycle score`."""
+
+    @field_validator("cron")
+    @classmethod
+    def _is_cron(cls, cron: str | None) -> str | None:
+        return cron_said(cron)

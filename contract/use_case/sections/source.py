@@ -2,11 +2,13 @@
 
 import codecs
 import re
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
-from typing import Literal, Self
+from typing import ClassVar, Literal, Self
 
 from pydantic import ConfigDict, Field, field_validator, model_validator
 
+from contract.names import TableName
 from contract.use_case.sections.section import Section
 
 EXPECTED_UNITS = {unit: timedelta(**{f"{unit}s": 1}) for unit in ("minute", "hour", "day", "week")}
@@ -134,18 +136,12 @@ class Csv(CsvFormat):
     """A file, a folder, or a pattern such as `in/*.csv`."""
 
 
-EXPECTED_UNITS = {unit: timedelta(**{f"{unit}s": 1}) for unit in ("minute", "hour", "day", "week")}
-EXPECTED = re.compile(rf"[1-9]\d{{0,3}} ({'|'.join(EXPECTED_UNITS)})s?")
-
-
-class Source(Section):
-    """Where rows come from (exactly one), and what happens to a key that arrives again later.
-
-    With `since`, the name of a column, only rows at or after the newest are read; docs/sources.md.
-    """
+class SourcePlace(Section):
+    """Where rows are: exactly one kind of place."""
 
     # `json` is a method of pydantic's models, so the field has another name in Python.
     model_config = ConfigDict(validate_by_name=False, serialize_by_alias=True)
+    kinds: ClassVar[Mapping[str, str]] = KINDS
 
     python: str | None = Field(default=None, pattern=r"^[\w.]+:\w+$")
     """A function that returns a data frame, as `module:function`."""
@@ -159,12 +155,6 @@ class Source(Section):
     """A query of a database."""
     delta: Delta | None = None
     """A Delta table."""
-    since: str | None = None
-    """A column: only rows at or after the newest that is known are read."""
-    late_duplicates: Literal["quarantine", "replace"] = "quarantine"
-    """Whether a row whose key is known is set apart or takes the old one's place."""
-    expect_every: str | None = None
-    """How old the newest delivery may be before people are told."""
     folder: str = Field(default="", exclude=True, description="folder of the file, set when read")
 
     @field_validator("csv", mode="before")
@@ -180,12 +170,35 @@ class Source(Section):
     @property
     def place(self) -> str:
         """What names it: a loader, a path beside the use case's file, or an address."""
-        value = getattr(self, KINDS[self.kind])
+        value = getattr(self, self.kinds[self.kind])
         named = value.url if isinstance(value, Sql) else getattr(value, "path", value)
         return str(named).removeprefix(f"{self.folder}/") if self.folder else str(named)
 
     def _set(self) -> list[str]:
-        return [kind for kind, field in KINDS.items() if getattr(self, field) is not None]
+        return [kind for kind, field in self.kinds.items() if getattr(self, field) is not None]
+
+    @model_validator(mode="after")
+    def _exactly_one(self) -> Self:
+        if len(self._set()) != 1:
+            raise ValueError(
+                f"exactly one of {', '.join(self.kinds)} is needed, found "
+                + (", ".join(self._set()) or "none")
+            )
+        return self
+
+
+class Source(SourcePlace):
+    """Where rows come from (exactly one), and what happens to a key that arrives again later.
+
+    With `since`, the name of a column, only rows at or after the newest are read; docs/sources.md.
+    """
+
+    since: str | None = None
+    """A column: only rows at or after the newest that is known are read."""
+    late_duplicates: Literal["quarantine", "replace"] = "quarantine"
+    """Whether a row whose key is known is set apart or takes the old one's place."""
+    expect_every: str | None = None
+    """How old the newest delivery may be before people are told."""
 
     @property
     def expected_every(self) -> timedelta | None:
@@ -205,15 +218,6 @@ class Source(Section):
         return every
 
     @model_validator(mode="after")
-    def _exactly_one(self) -> Self:
-        if len(self._set()) != 1:
-            raise ValueError(
-                f"exactly one of {', '.join(KINDS)} is needed, found "
-                + (", ".join(self._set()) or "none")
-            )
-        return self
-
-    @model_validator(mode="after")
     def _can_tell_what_is_new(self) -> Self:
         if self.since is not None and self.python is not None:
             raise ValueError(
@@ -221,3 +225,12 @@ class Source(Section):
                 "read whole"
             )
         return self
+
+
+class BatchSource(SourcePlace):
+    """Where the rows are that are answered: any kind of source, or a table of the use case."""
+
+    kinds: ClassVar[Mapping[str, str]] = {**KINDS, "table": "table"}
+
+    table: TableName | None = None
+    """A table of the use case itself, e.g. raw."""

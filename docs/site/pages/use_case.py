@@ -159,7 +159,10 @@ def example_of(path: str) -> str:
     short = [_yaml(found) for found in said if len(_yaml(found)) <= LONGEST]
     if short:
         return short[0]
-    return _yaml(EXAMPLES[path]) if path in EXAMPLES else ""
+    if path in EXAMPLES:
+        return _yaml(EXAMPLES[path])
+    same = path.removeprefix("batch.")  # its source is declared as the other one is
+    return example_of(same) if same.startswith("source.") and same != path else ""
 
 
 @cache

@@ -272,10 +272,10 @@ def _backlog(settings: Settings, name: str) -> SpoolBacklog | None:
 
 def _jobs(settings: Settings, declared: UseCase | None, now: datetime) -> tuple[JobStanding, ...]:
     """The jobs that are declared, as this host's scheduler left them."""
-    if declared is None or not declared.schedule.jobs:
+    if declared is None or not declared.jobs:
         return ()
     check(declared)
-    states: dict[Job, JobState] = dict.fromkeys(declared.schedule.jobs, JobState())
+    states: dict[Job, JobState] = dict.fromkeys(declared.jobs, JobState())
     folder = lock_folder(settings) / f"{declared.name}.schedule"
     if folder.is_dir():  # a look makes no folder
         states = {job: as_found(JobStates(folder).read(job)) for job in states}

@@ -14,9 +14,10 @@ from contract.store.tables import Tables
 from contract.use_case.loader import parse_use_case
 from contract.use_case.model import UseCase
 from contract.use_case.pseudonymisation import Pseudonymiser
-from pipelines.data.file_batches import open_batches
 from pipelines.data.label_rows import read_labels, statements
-from pipelines.score import _check
+from pipelines.scoring.checked import check_part
+from pipelines.scoring.places import place_of_rows
+from pipelines.scoring.rows import open_rows
 from pipelines.sources import csv
 from serving.requests.columns import check
 from serving.requests.errors import Problem
@@ -58,8 +59,10 @@ def of_source(use_case: UseCase, folder: Path) -> Any:
 
 
 def of_batch(use_case: UseCase, folder: Path) -> Any:
-    batches = open_batches(str(folder / "rows.csv"), use_case, Tables(str(folder), "cells"))
-    return _check(next(batches.batches), use_case, 0).keys["x"][0]
+    place = place_of_rows(str(folder / "rows.csv"), "", use_case)
+    rows = open_rows(place, use_case, Tables(str(folder), "cells"), None)
+    checked, _ = check_part(next(rows.parts()), use_case, set_apart=False)
+    return checked.keys["x"][0]
 
 
 def of_labels(use_case: UseCase, folder: Path) -> Any:

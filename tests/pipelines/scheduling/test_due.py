@@ -216,4 +216,4 @@ def test_an_expression_that_no_clock_meets_is_named(cron: str) -> None:
 def test_shipped_schedules_are_right(name: str) -> None:
     use_case = load_use_case(name)
     check(use_case)
-    assert set(use_case.schedule.jobs) == {"feedback", "monitor", "retrain", "maintain"}
+    assert set(use_case.jobs) == {"feedback", "monitor", "retrain", "maintain"}

@@ -1,0 +1,83 @@
+"""The rows of a Delta table file by file, in an order that is the same each time.
+
+The query engine reads files side by side, so rows come in another order each time; an answer is
+named by the place of its row.
+"""
+
+from collections.abc import Iterator
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+from deltalake import DeltaTable
+from deltalake.exceptions import DeltaError
+
+from contract.errors import Refused
+from contract.store import sql as engine
+from contract.store import upkeep
+from contract.store.tables import storage_options
+from pipelines.sources.files import place_of
+
+PARTITION = "partition."  # before a column's name in what Delta says of a file
+FEATURES = {"deletionVectors", "columnMapping"}  # with them a file holds other rows or names
+
+
+def newest_rows(table: DeltaTable) -> int:
+    """The newest version that changed rows; upkeep makes others. The table is brought up to date.
+
+    deltalake 1.6.6 counts down from the version that was opened, whatever came since.
+    """
+    while True:
+        entries, opened = table.history(), table.version()
+        table.update_incremental()
+        if table.version() == opened:
+            break
+    changes = (e for e in entries if e.get("operation") not in upkeep.OPERATIONS)
+    return int(next(changes, {"version": opened})["version"])
+
+
+def at_rows(address: str, table: DeltaTable, version: int) -> DeltaTable:
+    """The table at a version, or as it was opened, with the same rows, where files are gone."""
+    if version == table.version():
+        return table
+    try:
+        older = DeltaTable(address, version=version, storage_options=storage_options(address))
+    except DeltaError:  # its entry of the log is gone
+        return table
+    return older if upkeep.whole(older) else table
+
+
+def batches(table: DeltaTable, columns: list[str], n_rows: int) -> Iterator[pa.RecordBatch]:
+    """Columns of all rows, at most so many at a time; Refused where files alone do not say them."""
+    _check_features(table)
+    schema = engine.plain_schema(pa.schema(table.schema().to_arrow()))
+    wanted = pa.schema([schema.field(name) for name in columns])
+    facts = pa.table(table.get_add_actions(flatten=True)).to_pylist()
+    there = dict(zip(table.file_uris(), facts, strict=True))
+    for address, fact in sorted(there.items(), key=lambda pair: pair[1]["path"]):
+        filesystem, path = place_of(address, "source.delta")
+        with filesystem.open_input_file(path) as opened:
+            file = pq.ParquetFile(opened)
+            names = [name for name in columns if name in file.schema_arrow.names]
+            for part in file.iter_batches(n_rows, columns=names):
+                yield _whole(part, wanted, fact)
+
+
+def _whole(part: pa.RecordBatch, wanted: pa.Schema, fact: dict[str, object]) -> pa.RecordBatch:
+    """The batch with columns that only the folder says, and null where the file has none."""
+    arrays = []
+    for field in wanted:
+        if field.name in part.schema.names:
+            arrays.append(part.column(field.name).cast(field.type))
+        else:
+            value = pa.scalar(fact.get(PARTITION + field.name), field.type)
+            arrays.append(pa.repeat(value, part.num_rows))
+    return pa.RecordBatch.from_arrays(arrays, schema=wanted)
+
+
+def _check_features(table: DeltaTable) -> None:
+    found = FEATURES & {*(table.protocol().reader_features or ())}
+    if found:
+        raise Refused(
+            f"source: the Delta table {table.table_uri} uses {', '.join(sorted(found))}, with "
+            "which its files alone do not say its rows; write it anew without, or as Parquet."
+        )
