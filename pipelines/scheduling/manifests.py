@@ -33,9 +33,9 @@ def kustomization(use_case: UseCase, called: str, place: str) -> dict[str, str]:
         "bases": ["../use-case"],
         "configMapGenerator": generators,
     }
-    if use_case.schedule.jobs:
+    if use_case.jobs:
         document["patchesStrategicMerge"] = ["times.yaml"]
-        patches = [times(use_case, job) for job in use_case.schedule.jobs]
+        patches = [times(use_case, job) for job in use_case.jobs]
         texts["times.yaml"] = yaml.safe_dump_all(patches, sort_keys=False)
     head = HEAD.format(called, place)
     texts["kustomization.yaml"] = head + yaml.safe_dump(document, sort_keys=False)
@@ -49,7 +49,7 @@ def times(use_case: UseCase, job: Job) -> dict[str, object]:
         "kind": "CronJob",
         "metadata": {"name": job},
         "spec": {
-            "schedule": use_case.schedule.jobs[job],
+            "schedule": use_case.jobs[job],
             "timeZone": use_case.time_zone,
             "suspend": False,
             "jobTemplate": {"spec": {"activeDeadlineSeconds": longest_s(use_case, job)}},

@@ -4,8 +4,8 @@ import time
 from collections.abc import Sequence
 
 from serving.endpoints.context import WorkerContext
-from serving.http.gateway import App, BodyRoute, Gateway
-from serving.requests.request import Request
+from serving.http.gateway import BodyRoute, Gateway
+from serving.requests.request import App, Request
 from serving.telemetry.spans import Spans
 
 

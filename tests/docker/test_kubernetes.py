@@ -122,8 +122,8 @@ def test_jobs_run_when_the_use_case_says_and_no_other_runs(overlay: str) -> None
     }
     assert set(found) == {*JOBS, "train"}
     running = {job: spec["schedule"] for job, spec in found.items() if not spec["suspend"]}
-    assert running == flights.schedule.jobs
-    for job in flights.schedule.jobs:
+    assert running == flights.jobs
+    for job in flights.jobs:
         assert found[job]["timeZone"] == flights.time_zone
         assert found[job]["jobTemplate"]["spec"]["activeDeadlineSeconds"] == longest_s(flights, job)
     assert {spec["concurrencyPolicy"] for spec in found.values()} == {"Forbid"}

@@ -31,7 +31,8 @@ from pipelines.compiler.compile import write_scorer
 from pipelines.model.fit import fit_pipeline
 from pipelines.model.fitted import signature
 from pipelines.package import add_reference, seal
-from pipelines.score import _check
+from pipelines.scoring.checked import check_part
+from pipelines.scoring.rows import RowPart
 from serving.log.prediction_record import PredictionRecord, schema_hash
 from serving.log.record import RecordSchema, decode, encode, kind_of
 from serving.log.segment_frames import VERSION, Frame
@@ -242,7 +243,8 @@ def test_every_path_computes_the_same_bits_and_gives_the_same_answers(
         assert bits(by_mlflow[name].tolist()) == expected[name]
         assert bits(by_monitor.column(INPUT + name).to_pylist()) == expected[name]
 
-    batch = _check(stored.combine_chunks().to_batches()[0], case, 0).features
+    part = RowPart(stored.combine_chunks().to_batches()[0], "stored", 0)
+    batch = check_part(part, case, set_apart=False)[0].features
     ways = [batch, *(asked(p.name, served, rows) for p in PROTOCOLS)]
     for given_columns in ways:
         found = derive(given_columns)
