@@ -11,12 +11,14 @@ from typing import TypeVar
 
 import pyarrow as pa
 from deltalake import DeltaTable, QueryBuilder
+from deltalake.exceptions import DeltaError
 from tenacity import Retrying, retry_if_exception_type, stop_after_attempt
 
 from contract.errors import Unavailable
 
 PART_ROWS = 100_000
 TRIES = 3  # of a read whose files are removed
+NO_ANSWER = ("Generic S3 error", "error sending request")  # how deltalake says it
 REMOVED = re.compile(r"Object at location .* not found", re.DOTALL)  # how the engine says it
 
 T = TypeVar("T")
@@ -24,6 +26,13 @@ T = TypeVar("T")
 
 class FilesRemoved(Unavailable):
     """Files of the version that was read are not there any more."""
+
+
+def did_not_answer(error: BaseException) -> bool:
+    """Whether the store of the tables gave no answer, or a fault, and may do so later."""
+    said = str(error)
+    kind = isinstance(error, OSError | DeltaError)
+    return kind and "NoSuchBucket" not in said and any(words in said for words in NO_ANSWER)
 
 
 def reread(read: Callable[[], T]) -> T:

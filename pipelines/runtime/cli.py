@@ -24,6 +24,7 @@ RunOption = Annotated[
 JsonOption = Annotated[str, typer.Option("--json", help="yes: print JSON to stdout.")]
 
 USAGE_EXIT_CODE = 2
+AWAY = "The {} stopped answering while the command ran; try again later."
 
 
 def run(main: Callable[..., None]) -> None:
@@ -53,6 +54,7 @@ def _unforeseen(error: Exception) -> tuple[str, int]:
     # MLflow takes seconds to import; where it has failed it is there.
     from mlflow import MlflowException
 
+    from contract.store.sql import did_not_answer
     from tracking.store import is_away
     from tracking.trouble import store_trouble
     from tracking.who import denied
@@ -60,8 +62,9 @@ def _unforeseen(error: Exception) -> tuple[str, int]:
     if trouble := store_trouble(error):
         return str(trouble), trouble.exit_code
     if is_away(error):
-        away = "The tracking store stopped answering while the command ran; try again later."
-        return away, Unavailable.exit_code
+        return AWAY.format("tracking store"), Unavailable.exit_code
+    if did_not_answer(error):
+        return AWAY.format("store of the tables"), Unavailable.exit_code
     if said := denied(error):
         return said, BadInput.exit_code
     return sentence(error, (*SAFE, MlflowException)), ENDED_BY_IT

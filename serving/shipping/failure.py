@@ -8,10 +8,9 @@ import os
 import re
 
 from contract.errors import FourcycleError
+from contract.store.sql import did_not_answer
 
-# How deltalake tells what the system said, and that an object store did not answer.
-SYSTEM_SAID = re.compile(r"os error (\d+)")
-NO_ANSWER = ("Generic S3 error", "error sending request", "Connection refused")
+SYSTEM_SAID = re.compile(r"os error (\d+)")  # how deltalake tells it
 
 
 def reason_of(error: Exception) -> str:
@@ -19,7 +18,7 @@ def reason_of(error: Exception) -> str:
     if isinstance(error, FourcycleError):
         return str(error).rstrip(".")
     text = str(error)
-    if any(words in text for words in NO_ANSWER):
+    if did_not_answer(error):
         return f"the store of the tables does not answer ({type(error).__name__})"
     if said := SYSTEM_SAID.search(text):
         return os.strerror(int(said[1]))

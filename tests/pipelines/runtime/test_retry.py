@@ -1,6 +1,7 @@
 """Work on a store that goes away: done again until it is back, not longer than is waited."""
 
 import pytest
+from deltalake.exceptions import DeltaError
 from mlflow import MlflowException
 from mlflow.protos.databricks_pb2 import INVALID_PARAMETER_VALUE, TEMPORARILY_UNAVAILABLE
 
@@ -34,6 +35,21 @@ def test_a_store_that_stays_away_is_not_waited_for_longer_than_was_said() -> Non
     with pytest.raises(Unavailable, match=r"was away for 0\.1 s") as refused:
         retry_while_away(work, wait_s=0.1)
     assert refused.value.__cause__ is AWAY
+
+
+@pytest.mark.parametrize("error", [OSError, DeltaError])
+def test_the_store_of_the_tables_is_waited_for_too(error: type[Exception]) -> None:
+    errors = failing(error("Kernel error -> Generic S3 error\n  ↳ Server returned 500"))
+
+    def work() -> str:
+        if errors:
+            raise errors.pop()
+        return "done"
+
+    assert retry_while_away(work, wait_s=60) == "done"
+    errors = failing(OSError("No space left on device"))
+    with pytest.raises(OSError, match="No space"):
+        retry_while_away(work, wait_s=60)
 
 
 def test_what_waiting_does_not_mend_is_raised_at_once() -> None:
