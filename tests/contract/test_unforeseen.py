@@ -75,11 +75,20 @@ def lost() -> None:
     raise MlflowException("no connection", TEMPORARILY_UNAVAILABLE)
 
 
-def test_a_store_that_went_away_is_for_later(capsys: pytest.CaptureFixture[str]) -> None:
+def tables_lost() -> None:
+    raise OSError("Kernel error -> Generic S3 error\n  Server returned non-2xx status code")
+
+
+@pytest.mark.parametrize(
+    ("work", "which"), [(lost, "tracking store"), (tables_lost, "store of the tables")]
+)
+def test_a_store_that_went_away_is_for_later(
+    work: Callable[[], None], which: str, capsys: pytest.CaptureFixture[str]
+) -> None:
     with pytest.raises(SystemExit) as ended:
-        pipelines(lost)
+        pipelines(work)
     assert ended.value.code == 3
-    said = "The tracking store stopped answering while the command ran; try again later.\n"
+    said = f"The {which} stopped answering while the command ran; try again later.\n"
     assert capsys.readouterr().err == said
 
 
