@@ -5,17 +5,18 @@ from datetime import datetime
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from contract.errors import Refused
 from contract.names import BATCH
+from contract.store.frames import plain_values
 from contract.store.predictions import predictions_schema
 from contract.store.schema import TYPES
 from contract.use_case.model import UseCase
 from contract.use_case.pseudonymisation import Pseudonymiser
 from serving.log.prediction_record import PredictionRecord, schema_hash
 from serving.log.record import RecordSchema
-from serving.requests.columns import CheckedColumns
-from serving.scoring.scorer import Predictions
+from serving.requests.arrow_columns import CheckedBatch
 from serving.scoring.version import ServedVersion
 from serving.shipping.prediction_rows import prediction_rows
 
@@ -24,8 +25,8 @@ from serving.shipping.prediction_rows import prediction_rows
 class AnsweredPart:
     """Rows with their answers, and the id that they have as one request."""
 
-    checked: CheckedColumns
-    predictions: Predictions
+    checked: CheckedBatch
+    answers: pa.RecordBatch  # as score_batch gives them
     request_id: str
 
 
@@ -52,18 +53,26 @@ def answer_schema(use_case: UseCase, classes: tuple[Any, ...]) -> pa.Schema:
 
 def answer_rows(part: AnsweredPart, schema: pa.Schema, served: ServedVersion) -> pa.Table:
     """The answers of a part, as a target holds them."""
-    checked, answers, n_rows = part.checked, part.predictions, part.checked.n_rows
-    columns: list[Any] = [checked.keys[key] for key in served.use_case.keys]
-    if served.use_case.event_time and served.use_case.event_time not in checked.keys:
-        columns.append(checked.event_time)
-    columns.append(answers.prediction)
-    classes = served.scorer.classes
-    columns += [[row[at] for row in answers.probability or []] for at in range(len(classes))]
-    columns.append([" ".join(flags) for flags in checked.flags])
-    columns.append([f"{part.request_id}-{row}" for row in range(n_rows)])
-    columns.append([served.version] * n_rows)
-    arrays = [pa.array(c, type=field.type) for c, field in zip(columns, schema, strict=True)]
-    return pa.table(arrays, schema=schema)
+    rows, answers = part.checked.rows, part.answers
+    columns = [rows.column(name) for name in _row_names(served.use_case)]
+    columns += answers.columns
+    columns += [_flag_texts(part.checked), _ids(part), pa.repeat(served.version, rows.num_rows)]
+    return pa.table(columns, schema=schema)
+
+
+def _ids(part: AnsweredPart) -> pa.Array:
+    """`<request id>-<row>`, as of a PredictionRecord."""
+    rows = pa.array(range(part.checked.rows.num_rows), pa.int64()).cast(pa.string())
+    return pc.binary_join_element_wise(part.request_id, rows, "-")
+
+
+def _flag_texts(checked: CheckedBatch) -> pa.Array:
+    """The flags of each row, joined by spaces."""
+    texts = pa.repeat("", checked.rows.num_rows)
+    for flag, mask in checked.flags.items():
+        longer = pc.utf8_ltrim(pc.binary_join_element_wise(texts, flag, " "), " ")
+        texts = pc.if_else(pa.array(mask), longer, texts)
+    return texts
 
 
 def logged_schema(use_case: UseCase) -> pa.Schema:
@@ -80,17 +89,21 @@ def logged_rows(
     They were logged when their job began, as their ids say: both end with one retention.
     """
     checked, case = part.checked, served.use_case
+    names = _row_names(case)
+    plain = {n: plain_values(checked.rows.column(n)) for n in (*case.inputs, *names)}
+    times = plain[case.event_time] if case.event_time else [None] * checked.rows.num_rows
+    prediction, *chances = (column.to_pylist() for column in part.answers.columns)
     record = PredictionRecord(
         request_id=part.request_id,
         model=served.name,
         version=served.version,
         schema_hash=schema_hash(case),
-        features=hidden.apply(checked.features),
-        keys=hidden.apply(checked.keys),
-        event_time=checked.event_time,
-        prediction=part.predictions.prediction,
-        probability=part.predictions.probability,
-        flags=checked.flags,
+        features=hidden.apply({name: plain[name] for name in case.inputs}),
+        keys=hidden.apply({name: plain[name] for name in case.keys}),
+        event_time=times,
+        prediction=prediction,
+        probability=[list(row) for row in zip(*chances, strict=True)] if chances else None,
+        flags=checked.flag_lists(),
         latency_ms=0.0,
         logged_time=started,
         key_id=None,
