@@ -4,21 +4,22 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from contract.errors import Refused
 from contract.names import BATCH
 from contract.store.frames import plain_values
-from contract.store.predictions import predictions_schema
+from contract.store.predictions import PARTITION, predictions_schema
 from contract.store.schema import TYPES
+from contract.store.text_columns import MOMENT
 from contract.use_case.model import UseCase
 from contract.use_case.pseudonymisation import Pseudonymiser
-from serving.log.prediction_record import PredictionRecord, schema_hash
+from serving.log.prediction_record import schema_hash
 from serving.log.record import RecordSchema
 from serving.requests.arrow_columns import CheckedBatch
 from serving.scoring.version import ServedVersion
-from serving.shipping.prediction_rows import prediction_rows
 
 
 @dataclass(frozen=True)
@@ -89,29 +90,42 @@ def logged_rows(
     They were logged when their job began, as their ids say: both end with one retention.
     """
     checked, case = part.checked, served.use_case
-    names = _row_names(case)
-    plain = {n: plain_values(checked.rows.column(n)) for n in (*case.inputs, *names)}
-    times = plain[case.event_time] if case.event_time else [None] * checked.rows.num_rows
-    prediction, *chances = (column.to_pylist() for column in part.answers.columns)
-    record = PredictionRecord(
-        request_id=part.request_id,
-        model=served.name,
-        version=served.version,
-        schema_hash=schema_hash(case),
-        features=hidden.apply({name: plain[name] for name in case.inputs}),
-        keys=hidden.apply({name: plain[name] for name in case.keys}),
-        event_time=times,
-        prediction=prediction,
-        probability=[list(row) for row in zip(*chances, strict=True)] if chances else None,
-        flags=checked.flag_lists(),
-        latency_ms=0.0,
-        logged_time=started,
-        key_id=None,
-        source=BATCH,
-    )
-    rows = prediction_rows(RecordSchema.of(case), [record])
-    at = rows.schema.get_field_index("latency_ms")
-    return rows.set_column(at, rows.schema.field(at), pa.nulls(rows.num_rows, pa.float64()))
+    rows, n_rows, wanted = checked.rows, checked.rows.num_rows, logged_schema(case)
+    prediction, *chances = part.answers.columns
+    times = rows.column(case.event_time) if case.event_time else pa.nulls(n_rows, MOMENT)
+    times = times.fill_null(pa.scalar(started, MOMENT))
+    inputs = list(wanted.field("inputs").type)
+    features = [_hidden(rows.column(field.name), field.name, hidden) for field in inputs]
+    columns: dict[str, Any] = {
+        "prediction_id": _ids(part),
+        "request_id": pa.repeat(part.request_id, n_rows),
+        "row": pa.array(range(n_rows), pa.int64()),
+        "event_time": times,
+        PARTITION: times.cast(pa.date32()),
+        "logged_time": pa.repeat(pa.scalar(started, MOMENT), n_rows),
+        "model": pa.repeat(served.name, n_rows),
+        "version": pa.repeat(served.version, n_rows),
+        "schema_hash": pa.repeat(schema_hash(case), n_rows),
+        **{k: _hidden(rows.column(k), k, hidden) for k in case.keys if k in wanted.names},
+        "inputs": pa.StructArray.from_arrays(features, fields=inputs),
+        "prediction": prediction,
+        "flags": pa.array(checked.flag_lists(), wanted.field("flags").type),
+        "source": pa.repeat(BATCH, n_rows),
+    }
+    if chances:
+        flat = np.column_stack([column.to_numpy() for column in chances]).ravel()
+        ends = pa.array(np.arange(n_rows + 1, dtype=np.int32) * len(chances))
+        columns["probability"] = pa.ListArray.from_arrays(ends, pa.array(flat))
+    for field in wanted:
+        columns.setdefault(field.name, pa.nulls(n_rows, field.type))
+    return pa.table([columns[name] for name in wanted.names], schema=wanted)
+
+
+def _hidden(values: pa.Array, name: str, hidden: Pseudonymiser) -> pa.Array:
+    """The values as they may stand in the log."""
+    if name not in hidden.hashed:
+        return values
+    return pa.array([hidden.value(name, value) for value in plain_values(values)], pa.string())
 
 
 def _row_names(use_case: UseCase) -> list[str]:
