@@ -3,15 +3,19 @@
 There is one dtype for each declared type, in training and serving.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from contract.errors import Refused
 from contract.store.schema import TYPES
+from contract.store.text_columns import KNOWN_CLOCKS, LOCAL
 from contract.use_case.features import FeatureDerivation, derivation
+from contract.use_case.functions import PARTS
 from contract.use_case.model import UseCase
 from contract.use_case.sections.column import Column
 
@@ -62,6 +66,52 @@ def plain_values(column: pa.ChunkedArray) -> list[Any]:
 def _computed(rows: pa.Table, derive: FeatureDerivation, schema: pa.Schema) -> pa.Table:
     found = derive({name: plain_values(rows.column(name)) for name in derive.reads})
     return pa.table([pa.array(found[f.name], f.type) for f in schema], schema=schema)
+
+
+def derived_columns(
+    columns: Mapping[str, pa.Array], derive: FeatureDerivation
+) -> dict[str, pa.Array]:
+    """The columns, in their declared types, and all that derive from them, (n_rows,) each.
+
+    Parts of times by Arrow where it knows the clock, all else value by value.
+    """
+    known, left = dict(columns), []
+    for source, parts in derive.parts:
+        if _clock_is_known(columns[source]):
+            local = pc.local_timestamp(columns[source].cast(pa.timestamp("us", derive.zone.key)))
+            known |= {name: ARROW_PARTS[part](local) for name, part in parts}
+        else:
+            left.append((source, parts))
+    rest = replace(derive, parts=tuple(left))
+    needed = {s for s, _ in left}.union(*(sources for _, sources, _ in derive.derived))
+    plain = {name: plain_values(known[name]) for name in needed if name in known}
+    found = rest(plain) if plain else {}
+    return known | {name: pa.array(values) for name, values in found.items() if name not in known}
+
+
+def _clock_is_known(moments: pa.Array) -> bool:
+    ends = pc.min_max(moments.cast(LOCAL))
+    first, last = (pa.scalar(time, LOCAL) for time in KNOWN_CLOCKS)
+    inside = pc.and_(pc.greater(ends["min"], first), pc.less(ends["max"], last))
+    return inside.as_py() is not False  # null where no time is there
+
+
+# The parts of `PARTS`, each of a column of local times.
+ARROW_PARTS: Mapping[Callable[[datetime], int], Callable[[pa.Array], pa.Array]] = {
+    PARTS[name].of: part
+    for name, part in {
+        "year": pc.year,
+        "quarter": pc.quarter,
+        "month": pc.month,
+        "week": pc.iso_week,
+        "day_of_year": pc.day_of_year,
+        "day_of_month": pc.day,
+        "day_of_week": pc.day_of_week,
+        "hour": pc.hour,
+        "minute": pc.minute,
+        "second": pc.second,
+    }.items()
+}
 
 
 def feature_frame(rows: pa.Table, use_case: UseCase) -> "pd.DataFrame":

@@ -4,28 +4,30 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from contract.errors import Refused
 from contract.names import BATCH
-from contract.store.predictions import predictions_schema
+from contract.store.frames import plain_values
+from contract.store.predictions import PARTITION, predictions_schema
 from contract.store.schema import TYPES
+from contract.store.text_columns import MOMENT
 from contract.use_case.model import UseCase
 from contract.use_case.pseudonymisation import Pseudonymiser
-from serving.log.prediction_record import PredictionRecord, schema_hash
+from serving.log.prediction_record import schema_hash
 from serving.log.record import RecordSchema
-from serving.requests.columns import CheckedColumns
-from serving.scoring.scorer import Predictions
+from serving.requests.arrow_columns import CheckedBatch
 from serving.scoring.version import ServedVersion
-from serving.shipping.prediction_rows import prediction_rows
 
 
 @dataclass(frozen=True)
 class AnsweredPart:
     """Rows with their answers, and the id that they have as one request."""
 
-    checked: CheckedColumns
-    predictions: Predictions
+    checked: CheckedBatch
+    answers: pa.RecordBatch  # as score_batch gives them
     request_id: str
 
 
@@ -52,18 +54,26 @@ def answer_schema(use_case: UseCase, classes: tuple[Any, ...]) -> pa.Schema:
 
 def answer_rows(part: AnsweredPart, schema: pa.Schema, served: ServedVersion) -> pa.Table:
     """The answers of a part, as a target holds them."""
-    checked, answers, n_rows = part.checked, part.predictions, part.checked.n_rows
-    columns: list[Any] = [checked.keys[key] for key in served.use_case.keys]
-    if served.use_case.event_time and served.use_case.event_time not in checked.keys:
-        columns.append(checked.event_time)
-    columns.append(answers.prediction)
-    classes = served.scorer.classes
-    columns += [[row[at] for row in answers.probability or []] for at in range(len(classes))]
-    columns.append([" ".join(flags) for flags in checked.flags])
-    columns.append([f"{part.request_id}-{row}" for row in range(n_rows)])
-    columns.append([served.version] * n_rows)
-    arrays = [pa.array(c, type=field.type) for c, field in zip(columns, schema, strict=True)]
-    return pa.table(arrays, schema=schema)
+    rows, answers = part.checked.rows, part.answers
+    columns = [rows.column(name) for name in _row_names(served.use_case)]
+    columns += answers.columns
+    columns += [_flag_texts(part.checked), _ids(part), pa.repeat(served.version, rows.num_rows)]
+    return pa.table(columns, schema=schema)
+
+
+def _ids(part: AnsweredPart) -> pa.Array:
+    """`<request id>-<row>`, as of a PredictionRecord."""
+    rows = pa.array(range(part.checked.rows.num_rows), pa.int64()).cast(pa.string())
+    return pc.binary_join_element_wise(part.request_id, rows, "-")
+
+
+def _flag_texts(checked: CheckedBatch) -> pa.Array:
+    """The flags of each row, joined by spaces."""
+    texts = pa.repeat("", checked.rows.num_rows)
+    for flag, mask in checked.flags.items():
+        longer = pc.utf8_ltrim(pc.binary_join_element_wise(texts, flag, " "), " ")
+        texts = pc.if_else(pa.array(mask), longer, texts)
+    return texts
 
 
 def logged_schema(use_case: UseCase) -> pa.Schema:
@@ -80,25 +90,42 @@ def logged_rows(
     They were logged when their job began, as their ids say: both end with one retention.
     """
     checked, case = part.checked, served.use_case
-    record = PredictionRecord(
-        request_id=part.request_id,
-        model=served.name,
-        version=served.version,
-        schema_hash=schema_hash(case),
-        features=hidden.apply(checked.features),
-        keys=hidden.apply(checked.keys),
-        event_time=checked.event_time,
-        prediction=part.predictions.prediction,
-        probability=part.predictions.probability,
-        flags=checked.flags,
-        latency_ms=0.0,
-        logged_time=started,
-        key_id=None,
-        source=BATCH,
-    )
-    rows = prediction_rows(RecordSchema.of(case), [record])
-    at = rows.schema.get_field_index("latency_ms")
-    return rows.set_column(at, rows.schema.field(at), pa.nulls(rows.num_rows, pa.float64()))
+    rows, n_rows, wanted = checked.rows, checked.rows.num_rows, logged_schema(case)
+    prediction, *chances = part.answers.columns
+    times = rows.column(case.event_time) if case.event_time else pa.nulls(n_rows, MOMENT)
+    times = times.fill_null(pa.scalar(started, MOMENT))
+    inputs = list(wanted.field("inputs").type)
+    features = [_hidden(rows.column(field.name), field.name, hidden) for field in inputs]
+    columns: dict[str, Any] = {
+        "prediction_id": _ids(part),
+        "request_id": pa.repeat(part.request_id, n_rows),
+        "row": pa.array(range(n_rows), pa.int64()),
+        "event_time": times,
+        PARTITION: times.cast(pa.date32()),
+        "logged_time": pa.repeat(pa.scalar(started, MOMENT), n_rows),
+        "model": pa.repeat(served.name, n_rows),
+        "version": pa.repeat(served.version, n_rows),
+        "schema_hash": pa.repeat(schema_hash(case), n_rows),
+        **{k: _hidden(rows.column(k), k, hidden) for k in case.keys if k in wanted.names},
+        "inputs": pa.StructArray.from_arrays(features, fields=inputs),
+        "prediction": prediction,
+        "flags": pa.array(checked.flag_lists(), wanted.field("flags").type),
+        "source": pa.repeat(BATCH, n_rows),
+    }
+    if chances:
+        flat = np.column_stack([column.to_numpy() for column in chances]).ravel()
+        ends = pa.array(np.arange(n_rows + 1, dtype=np.int32) * len(chances))
+        columns["probability"] = pa.ListArray.from_arrays(ends, pa.array(flat))
+    for field in wanted:
+        columns.setdefault(field.name, pa.nulls(n_rows, field.type))
+    return pa.table([columns[name] for name in wanted.names], schema=wanted)
+
+
+def _hidden(values: pa.Array, name: str, hidden: Pseudonymiser) -> pa.Array:
+    """The values as they may stand in the log."""
+    if name not in hidden.hashed:
+        return values
+    return pa.array([hidden.value(name, value) for value in plain_values(values)], pa.string())
 
 
 def _row_names(use_case: UseCase) -> list[str]:

@@ -9,7 +9,7 @@ from contract.errors import Refused
 from contract.store.schema import check_names
 from contract.use_case.model import UseCase
 from pipelines.scoring.rows import RowPart
-from serving.requests.columns import CheckedColumns, SentColumns, check
+from serving.requests.arrow_columns import CheckedBatch, check_batch
 from serving.requests.errors import Problem
 
 
@@ -33,7 +33,7 @@ def bad_table(bad: list[BadRow]) -> pa.Table:
 
 def check_part(
     part: RowPart, use_case: UseCase, set_apart: bool
-) -> tuple[CheckedColumns, list[BadRow]]:
+) -> tuple[CheckedBatch, list[BadRow]]:
     """The rows that fit, and, where `set_apart` says so, those that do not; else Refused names the
     first of them. A column that is not there is no row's fault."""
     check_names(part.rows.schema.names, use_case.columns)
@@ -48,13 +48,14 @@ def check_part(
     fitting = [row for row in range(part.rows.num_rows) if row not in bad]
     bad.update(_misfits(part.rows, fitting, use_case))
     rows = part.rows.take(pa.array([row for row in fitting if row not in bad], pa.int64()))
-    checked = check(_sent(rows), use_case)
-    return checked, [BadRow(part.where, part.first + row, bad[row]) for row in sorted(bad)]
+    return check_batch(rows, use_case), [
+        BadRow(part.where, part.first + row, bad[row]) for row in sorted(bad)
+    ]
 
 
-def _all(part: RowPart, use_case: UseCase) -> CheckedColumns:
+def _all(part: RowPart, use_case: UseCase) -> CheckedBatch:
     try:
-        return check(_sent(part.rows), use_case)
+        return check_batch(part.rows, use_case)
     except Problem as problem:
         at = None if problem.row is None else part.first + problem.row
         said = Problem(problem.reason, problem.what, at, problem.column)
@@ -69,7 +70,7 @@ def _misfits(
     while waiting:
         some = waiting.pop()
         try:
-            check(_sent(rows.take(pa.array(some, pa.int64()))), use_case)
+            check_batch(rows.take(pa.array(some, pa.int64())), use_case)
         except Problem as problem:
             if len(some) == 1:
                 column = f"column {problem.column!r}: " if problem.column else ""
@@ -77,8 +78,3 @@ def _misfits(
             else:
                 middle = len(some) // 2
                 waiting += [some[middle:], some[:middle]]
-
-
-def _sent(rows: pa.RecordBatch) -> SentColumns:
-    columns = {name: rows.column(name).to_pylist() for name in rows.schema.names}
-    return SentColumns(columns, rows.num_rows)

@@ -30,7 +30,8 @@ from pipelines.scoring.job import TargetState, TargetStates, request_id
 from pipelines.scoring.rows import OpenedRows
 from pipelines.scoring.stage import Stage, commit_once, staged, writer_of
 from pipelines.scoring.targets import AnswerTarget, Writing
-from serving.requests.columns import CheckedColumns, flag_times
+from serving.requests.arrow_columns import CheckedBatch, with_time_flags
+from serving.scoring.score_batch import score_batch
 from serving.scoring.version import ServedVersion
 
 MILLISECONDS = 1000
@@ -116,20 +117,20 @@ def _through(
     served, started = job.served, datetime.fromtimestamp(started_ms / MILLISECONDS, UTC)
     schema = answer_schema(served.use_case, served.scorer.classes)
     counted = _Counted(0, [], Counter())
-    for number, checked in enumerate(_checked(job, counted.bad)):
-        flag_times(checked, served.use_case, started)
-        answers = served.scorer.score(checked.features)
+    for number, timeless in enumerate(_checked(job, counted.bad)):
+        checked = with_time_flags(timeless, served.use_case, started)
+        answers = score_batch(served.scorer, checked.rows, served.use_case)
         part = AnsweredPart(checked, answers, request_id(job.id, started_ms, number))
         if writing is not None:
             writing.write(answer_rows(part, schema, served))
         if stage is not None and job.hidden is not None:
             stage.write(logged_rows(part, served, job.hidden, started))
-        counted.rows += checked.n_rows
-        counted.flags.update(flag for row in checked.flags for flag in row)
+        counted.rows += checked.rows.num_rows
+        counted.flags.update({flag: int(mask.sum()) for flag, mask in checked.flags.items()})
     return counted
 
 
-def _checked(job: BatchJob, bad: list[BadRow]) -> Iterator[CheckedColumns]:
+def _checked(job: BatchJob, bad: list[BadRow]) -> Iterator[CheckedBatch]:
     """The checked rows of each part; those that do not fit are added to `bad`."""
     with _shown(job.source.rows) as progress:
         done = 0

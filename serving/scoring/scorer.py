@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from contract.errors import Refused
-from contract.use_case.features import Columns, derivation
+from contract.use_case.features import Columns, FeatureDerivation, derivation
 from contract.use_case.model import UseCase
 
 if TYPE_CHECKING:
@@ -30,6 +30,7 @@ GRAPH_FILE = "model.onnx"
 GRAPH_INPUT = "columns"
 GRAPH_OUTPUTS = ["answer"]
 CHUNK_ROWS = 2048  # bounds the memory of one request, whatever its rows
+NO_ANSWER = "The model gave no usable answer, a finite number for each row and class."
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,9 +69,7 @@ class Scorer:
         numbers: list[list[float]] = answer.tolist()
         whole = answer.shape == (n_rows, len(self.classes) or 1)
         if not whole or not all(map(math.isfinite, chain.from_iterable(numbers))):
-            raise Refused(
-                "The model gave no usable answer, a finite number for each row and class."
-            )
+            raise Refused(NO_ANSWER)
         if not self.classes:
             return Predictions([number for (number,) in numbers], None)
         classes, probability = self.classes, numbers
@@ -94,8 +93,19 @@ def deriving(scorer: Scorer, use_case: UseCase) -> Scorer:
     derive = derivation(use_case)
     if derive is None:
         return scorer
-    run = scorer.run
-    return Scorer(use_case.inputs, scorer.classes, lambda columns: run(derive(columns)))
+    return Scorer(use_case.inputs, scorer.classes, Deriving(derive, scorer.run))
+
+
+@dataclass(frozen=True, slots=True)
+class Deriving:
+    """Computes features of what callers send, and runs a model on them."""
+
+    derive: FeatureDerivation
+    run: Callable[[Columns], Floats]
+
+    def __call__(self, columns: Columns) -> Floats:
+        """The model's answer, (n_rows, n_outputs)."""
+        return self.run(self.derive(columns))
 
 
 @dataclass(frozen=True, slots=True)

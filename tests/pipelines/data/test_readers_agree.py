@@ -62,7 +62,7 @@ def of_batch(use_case: UseCase, folder: Path) -> Any:
     place = place_of_rows(str(folder / "rows.csv"), "", use_case)
     rows = open_rows(place, use_case, Tables(str(folder), "cells"), None)
     checked, _ = check_part(next(rows.parts()), use_case, set_apart=False)
-    return checked.keys["x"][0]
+    return checked.rows.column("x")[0].as_py()
 
 
 def of_labels(use_case: UseCase, folder: Path) -> Any:

@@ -18,7 +18,13 @@ from hypothesis import strategies as st
 from sklearn.pipeline import Pipeline
 
 from contract.errors import Refused
-from contract.store.frames import feature_frame, feature_rows, input_frame
+from contract.store.frames import (
+    derived_columns,
+    feature_frame,
+    feature_rows,
+    input_frame,
+    plain_values,
+)
 from contract.store.predictions import INPUT
 from contract.store.schema import TYPES
 from contract.store.tables import Tables
@@ -31,15 +37,15 @@ from pipelines.compiler.compile import write_scorer
 from pipelines.model.fit import fit_pipeline
 from pipelines.model.fitted import signature
 from pipelines.package import add_reference, seal
-from pipelines.scoring.checked import check_part
-from pipelines.scoring.rows import RowPart
 from serving.log.prediction_record import PredictionRecord, schema_hash
 from serving.log.record import RecordSchema, decode, encode, kind_of
 from serving.log.segment_frames import VERSION, Frame
 from serving.protocols.protocol import BodyLimits
 from serving.protocols.registry import PROTOCOLS
+from serving.requests.arrow_columns import check_batch
 from serving.requests.request import Request
 from serving.scoring.deriving_step import answering
+from serving.scoring.score_batch import score_batch
 from serving.scoring.sklearn_scorer import open_pipeline, pipeline_scorer
 from serving.scoring.trusted_types import TRUSTED_TYPES
 from serving.scoring.version import Golden, ServedVersion, check_golden, load_version
@@ -243,9 +249,15 @@ def test_every_path_computes_the_same_bits_and_gives_the_same_answers(
         assert bits(by_mlflow[name].tolist()) == expected[name]
         assert bits(by_monitor.column(INPUT + name).to_pylist()) == expected[name]
 
-    part = RowPart(stored.combine_chunks().to_batches()[0], "stored", 0)
-    batch = check_part(part, case, set_apart=False)[0].features
-    ways = [batch, *(asked(p.name, served, rows) for p in PROTOCOLS)]
+    batch = check_batch(stored.combine_chunks().to_batches()[0], case).rows
+    by_batch = derived_columns({name: batch.column(name) for name in case.inputs}, derive)
+    for name in case.features:
+        assert bits(by_batch[name].to_pylist()) == expected[name]
+    prediction, *chances = score_batch(served.scorer, batch, case).to_pydict().values()
+    assert prediction == answer.prediction
+    assert list(map(list, zip(*chances, strict=True))) == answer.probability
+    in_lists = {name: plain_values(batch.column(name)) for name in case.inputs}
+    ways = [in_lists, *(asked(p.name, served, rows) for p in PROTOCOLS)]
     for given_columns in ways:
         found = derive(given_columns)
         assert {name: bits(found[name]) for name in case.features} == expected
