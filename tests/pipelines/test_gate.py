@@ -13,15 +13,19 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pytest
+from sklearn.metrics import roc_auc_score
 
 from contract.names import ROW_HASH
 from contract.statistics.metrics import Scored
+from contract.store.frames import feature_frame
 from contract.store.rows.fingerprint import content_hash, row_hashes
 from contract.use_case.model import UseCase
 from contract.use_case.sections.gates import Evaluation, Gates
 from pipelines.data.rehearsal import Rehearsal
+from pipelines.evaluate import STEP as EVALUATE
 from pipelines.gate import evidence_of, gate
 from pipelines.main import pipeline
+from pipelines.model.fitted import load_model
 from pipelines.registry.versions import Version, champion_of
 from pipelines.release.evidence import LINEAGE, _baseline
 from pipelines.release.gate_evidence import (
@@ -33,8 +37,11 @@ from pipelines.release.gate_evidence import (
 )
 from pipelines.release.loaded_package import MeasuredPackage
 from pipelines.runtime.code_hash import PROJECT
+from pipelines.runtime.step import load_result
 from pipelines.runtime.workspace import Workspace, open_workspace
+from pipelines.train import STEP as TRAIN
 from tests.conftest import MADE, deliver, made_rows, made_use_case, settle
+from tests.support.golden import Flags, Floats, cells, of_two_classes, resamples
 
 pytestmark = pytest.mark.usefixtures("stored")
 
@@ -119,6 +126,68 @@ def test_everything_is_measured_on_the_package_and_the_frozen_holdout(opened: Wo
     assert isinstance(alone, NoChampion)
     assert alone.comparison is not None
     assert (alone.comparison.challenger, alone.comparison.champion) == (found.challenger, 0.5)
+
+
+def answered(workspace: Workspace, whose: Version, holdout: str) -> tuple[Flags, Floats]:
+    """Labels of a holdout and what a version's pipeline answers on it: (n_rows,) both."""
+    rows = workspace.tables.read("holdout", int(holdout), order_by=[ROW_HASH])
+    trained = load_result(workspace, TRAIN, whose.tags["train_run"])
+    model = load_model(trained.model_uri)
+    chance = model.predict_proba(feature_frame(rows, workspace.use_case))[:, 1]
+    return rows.column("late").to_numpy().astype(bool), chance
+
+
+def test_the_evaluation_measures_the_champion_on_the_same_rows(opened: Workspace) -> None:
+    mine, champion = versions(opened)
+    y, theirs = answered(opened, champion, mine.tags["holdout_version"])
+    expected = of_two_classes(y, theirs)
+    evaluated = load_result(opened, EVALUATE, mine.tags["evaluate_run"])
+    assert evaluated.champion == "1"
+    assert evaluated.champion_figures == pytest.approx(expected)
+    logged = opened.client.get_run(mine.tags["evaluate_run"]).data.metrics
+    assert {n: logged[f"champion/{n}"] for n in expected} == evaluated.champion_figures
+    assert evaluated.line().endswith(f", champion v1 {expected['roc_auc']:.3f}")
+    _, own = answered(opened, mine, mine.tags["holdout_version"])
+    measured = of_two_classes(y, own)
+    card = opened.client.get_model_version("made", "2").description or ""
+    shown = {row[0].strip("*↑↓ "): row for row in cells(card, "Metrics on the holdout")}
+    assert {name: (row[1], row[4]) for name, row in shown.items()} == {
+        name: (f"{measured[name]:.4f}", f"{expected[name]:.4f}") for name in expected
+    }
+
+
+def test_the_page_of_the_gate_compares_both_as_scikit_learn_does(opened: Workspace) -> None:
+    mine, champion = versions(opened)
+    pairs = [answered(opened, v, mine.tags["holdout_version"]) for v in (mine, champion)]
+    (y, own), (_, theirs) = pairs
+    measured = [float(roc_auc_score(y, p)) for p in (own, theirs)]
+    counts = resamples(len(y), 1000)
+    drawn = areas(y, own, counts) - areas(y, theirs, counts)
+    low = np.quantile(drawn, 0.025, method="lower")
+    high = np.quantile(drawn, 0.975, method="higher")
+    page = mlflow.artifacts.load_text(f"runs:/{mine.tags['gate_run']}/gate/decision.md")
+    rows = dict(cells(page, f"Against champion version 1, on {len(y)} rows"))
+    assert rows == {
+        "challenger": f"{measured[0]:.4f}",
+        "champion version 1": f"{measured[1]:.4f}",
+        "**difference**": f"**{measured[0] - measured[1]:+.4f}**",
+        "95 % interval": f"{low:+.4f} … {high:+.4f}",
+        "the interval must begin above": "-0.05",
+    }
+    assert (
+        f"roc_auc {measured[0]:.4f} against {measured[1]:.4f} of champion version 1: difference "
+        f"{measured[0] - measured[1]:+.4f}, lower bound {low:+.4f}, above -0.05 is required"
+    ) in mine.tags["gate_reasons"]
+    own_rows = {row[0]: row[1] for row in cells(page, "On the holdout, as packaged")}
+    assert own_rows == {name: f"{value:.4f}" for name, value in of_two_classes(y, own).items()}
+
+
+def areas(y: Flags, p: Floats, counts: Floats) -> Floats:
+    """The area under the ROC curve of each resample: the share of pairs in the right order."""
+    right = 1.0 * (p[y][:, None] > p[~y]) + 0.5 * (p[y][:, None] == p[~y])
+    pairs = ((counts[:, y] @ right) * counts[:, ~y]).sum(axis=1)
+    found: Floats = pairs / (counts[:, y].sum(axis=1) * counts[:, ~y].sum(axis=1))
+    return found
 
 
 def test_the_baseline_weighs_the_labels_as_the_version_did(opened: Workspace) -> None:
