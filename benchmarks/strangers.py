@@ -313,6 +313,8 @@ def refused(workspace: Workspace) -> str:
 
 def measured(stranger: Stranger, packages: Path) -> list[str]:
     """One table from an empty home to a watched version; cells of a row of Markdown."""
+    # MLflow leaves the address of the last store, which is gone, in the environment.
+    os.environ.pop("MLFLOW_TRACKING_URI", None)
     with tempfile.TemporaryDirectory(prefix="a stranger's ") as home, chdir(home):
         path = write(stranger, packages, Path(home))
         seconds = command("-m", "pipelines.main", "--use-case", str(path))
