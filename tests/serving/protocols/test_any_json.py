@@ -100,7 +100,7 @@ def answered(codec: Codec, request: Request, body: bytes) -> bool:
     return True
 
 
-@pytest.mark.parametrize(("codec", "body"), BODIES, ids=str)
+@pytest.mark.parametrize(("codec", "body"), BODIES, ids=lambda given: type(given).__name__)
 def test_a_body_as_it_should_be_is_answered(codec: Codec, body: Any) -> None:
     assert answered(codec, call(JSON_ROWS), json.dumps(body).encode())
 
