@@ -5,17 +5,19 @@ named by the place of its row.
 """
 
 from collections.abc import Iterator
+from urllib.parse import unquote
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 from deltalake import DeltaTable
 from deltalake.exceptions import DeltaError
+from deltalake.fs import DeltaStorageHandler
+from pyarrow.fs import PyFileSystem
 
 from contract.errors import Refused
 from contract.store import sql as engine
 from contract.store import upkeep
 from contract.store.tables import storage_options
-from pipelines.sources.files import place_of
 
 PARTITION = "partition."  # before a column's name in what Delta says of a file
 FEATURES = {"deletionVectors", "columnMapping"}  # with them a file holds other rows or names
@@ -52,10 +54,10 @@ def batches(table: DeltaTable, columns: list[str], n_rows: int) -> Iterator[pa.R
     schema = engine.plain_schema(pa.schema(table.schema().to_arrow()))
     wanted = pa.schema([schema.field(name) for name in columns])
     facts = pa.table(table.get_add_actions(flatten=True)).to_pylist()
-    there = dict(zip(table.file_uris(), facts, strict=True))
-    for address, fact in sorted(there.items(), key=lambda pair: pair[1]["path"]):
-        filesystem, path = place_of(address, "source.delta")
-        with filesystem.open_input_file(path) as opened:
+    files = PyFileSystem(DeltaStorageHandler(table.table_uri, storage_options(table.table_uri)))
+    for fact in sorted(facts, key=lambda fact: fact["path"]):
+        # The log encodes the paths, in which words of partitions are encoded already.
+        with files.open_input_file(unquote(fact["path"])) as opened:
             file = pq.ParquetFile(opened)
             names = [name for name in columns if name in file.schema_arrow.names]
             for part in file.iter_batches(n_rows, columns=names):

@@ -73,6 +73,7 @@ def probed(found: Container, probe: str, address: str) -> bool:
         return False
 
 
+@pytest.mark.skipif(not FULL, reason="a service once more: make faults")
 def test_the_service_starts_answers_and_ends_in_its_time(
     trained: tuple[Path, Outcome], home: Path
 ) -> None:

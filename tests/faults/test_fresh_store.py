@@ -29,7 +29,7 @@ def start(folder: Path, *words: str) -> "subprocess.Popen[str]":
     )
 
 
-@pytest.mark.parametrize("store", range(rounds(few=2, full=10)))
+@pytest.mark.parametrize("store", range(rounds(few=1, full=10)))
 def test_commands_that_meet_a_fresh_store_at_once_do_as_if_alone(home: Path, store: int) -> None:
     service = start(home, "serving", "--port", "0")
     others = {name: start(home, name) for name in SAID}

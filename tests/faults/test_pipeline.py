@@ -32,7 +32,7 @@ def kill_in(step: str, home: Path) -> None:
         assert process.wait() == -signal.SIGKILL
 
 
-@pytest.mark.parametrize("step", STEPS[:: rounds(few=4, full=1)])
+@pytest.mark.parametrize("step", STEPS[:: rounds(few=5, full=1)])
 def test_a_killed_pipeline_resumes_with_nothing_doubled(home: Path, step: str) -> None:
     deliver(home, made_rows())
     (home / "made.yaml").write_text(MADE, encoding="utf-8")

@@ -179,7 +179,6 @@ def test_a_living_process_is_no_orphan(home: Path) -> None:
     ("arguments", "code", "said"),
     [
         (["--use-case", "flihgts"], 2, "did you mean 'flights'"),
-        (["--use-case", "penguins", "--tune", "many"], 2, "tune: a whole number"),
         (["--use-case", "penguins", "--sample", "-1"], 2, "sample: a whole number"),
         (["--use-case", "penguins", "--train-from", "2013-01-01"], 2, "need a split by time"),
         (["--nonsense"], 2, "No such option"),
