@@ -1,5 +1,6 @@
 """Permutation importance: what a fitted pipeline loses when one of its inputs is shuffled."""
 
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -57,15 +58,7 @@ def permutation(model: Pipeline, rows: pa.Table, use_case: UseCase) -> dict[str,
     shuffles = [
         (at, random.permutation(n)) for at in range(len(frame.columns)) for _ in range(REPEATS)
     ]
-    found: list[float] = []
-    together = max(1, CELLS_AT_ONCE // max(encoded.size, 1))
-    for start in range(0, len(shuffles), together):
-        some = shuffles[start : start + together]
-        inputs = np.tile(encoded, (len(some), 1))
-        for block, (at, order) in zip(np.split(inputs, len(some)), some, strict=True):
-            columns = np.flatnonzero(origin == at)
-            block[:, columns] = encoded[np.ix_(order, columns)]
-        found += measured(inputs)
+    found = [value for inputs in _shuffled(encoded, origin, shuffles) for value in measured(inputs)]
     sign, (whole,) = 1 if name in SMALLER_IS_BETTER else -1, measured(encoded)
     lost = sign * (np.reshape(found, (-1, REPEATS)) - whole)
     spread = zip(lost.mean(axis=1), lost.min(axis=1), lost.max(axis=1), strict=True)
@@ -73,6 +66,23 @@ def permutation(model: Pipeline, rows: pa.Table, use_case: UseCase) -> dict[str,
         str(feature): (float(mean), float(least), float(most))
         for feature, (mean, least, most) in zip(frame, spread, strict=True)
     }
+
+
+def _shuffled(
+    encoded: Floats,
+    origin: npt.NDArray[np.int64],
+    shuffles: Sequence[tuple[int, npt.NDArray[np.int64]]],
+) -> Iterator[Floats]:
+    """For each shuffle of a feature a block of the encoded rows, (n_blocks * n, n_columns) at once:
+    as many as CELLS_AT_ONCE allows."""
+    together = max(1, CELLS_AT_ONCE // max(encoded.size, 1))
+    for start in range(0, len(shuffles), together):
+        some = shuffles[start : start + together]
+        inputs = np.tile(encoded, (len(some), 1))
+        for block, (at, order) in zip(np.split(inputs, len(some)), some, strict=True):
+            columns = np.flatnonzero(origin == at)
+            block[:, columns] = encoded[np.ix_(order, columns)]
+        yield inputs
 
 
 def origins(encoder: Any, frame: pd.DataFrame, encoded: Floats) -> npt.NDArray[np.int64]:

@@ -96,13 +96,11 @@ def gather(
     tables, me = workspace.tables, f"version {version.version}"
     loaded = attempt(f"{me} can't be served", lambda: load(workspace, version))
     rows = attempt(f"the holdout of {me} can't be read", lambda: holdout(tables, version))
-    mine = None
+    mine = trivial = None
     if loaded is not None and rows is not None:
         served = loaded.served
         mine = attempt(f"{me} can't be measured", lambda: measure(workspace, served, rows))
-    trivial = None
-    if mine is not None:
-        measured = mine
+    if (measured := mine) is not None:
         trivial = attempt(
             "the baseline can't be measured", lambda: _baseline(tables, version, measured)
         )

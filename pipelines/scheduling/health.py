@@ -157,6 +157,24 @@ def served(
 
     `page` makes the page at another path; None where there is none.
     """
+    try:
+        server = ThreadingHTTPServer((host, port), _handler(look, page))
+    except OSError as error:
+        raise BadInput(
+            f"http://{host}:{port} can't be served ({error.strerror}); --port names another."
+        ) from error
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        yield f"http://{host}:{server.server_port}"
+    finally:
+        server.shutdown()
+        server.server_close()
+
+
+def _handler(
+    look: Callable[[], Health], page: Callable[[str], bytes | None]
+) -> type[BaseHTTPRequestHandler]:
+    """What answers each request."""
 
     class HealthHandler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
@@ -186,15 +204,4 @@ def served(
         def log_message(self, *_: object) -> None:
             """Nothing: probes ask every few seconds."""
 
-    try:
-        server = ThreadingHTTPServer((host, port), HealthHandler)
-    except OSError as error:
-        raise BadInput(
-            f"http://{host}:{port} can't be served ({error.strerror}); --port names another."
-        ) from error
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    try:
-        yield f"http://{host}:{server.server_port}"
-    finally:
-        server.shutdown()
-        server.server_close()
+    return HealthHandler

@@ -136,7 +136,7 @@ class FileTarget:
         part = path.with_name(f".{path.name}.{os.getpid()}.part")
         try:
             with part.open("wb") as file, _writer(file, path.suffix, schema) as writer:
-                yield NewFile(path, part, file, writer)
+                yield NewFile(file, writer, path, part)
         finally:
             part.unlink(missing_ok=True)
 
@@ -148,17 +148,23 @@ class FileTarget:
 
 
 @dataclass(frozen=True)
-class NewFile:
-    """A file beside the one whose name it is to have."""
+class _OpenFile:
+    """A file that takes rows, and its writer."""
 
-    path: Path
-    part: Path
     file: IO[bytes]
     writer: Any
 
     def write(self, rows: pa.Table) -> None:
         """Add rows."""
         self.writer.write_table(rows)
+
+
+@dataclass(frozen=True)
+class NewFile(_OpenFile):
+    """A file beside the one whose name it is to have."""
+
+    path: Path
+    part: Path
 
     def publish(self) -> None:
         """Give it its name, when it is on the disk for good."""
@@ -178,20 +184,14 @@ def _staged_upload(address: str, schema: pa.Schema, scratch: Path) -> Iterator[W
     """A file that goes to S3 as one object when it is whole."""
     suffix = Path(address).suffix
     with tempfile.TemporaryFile(dir=scratch) as file, _writer(file, suffix, schema) as writer:
-        yield Upload(address, file, writer)
+        yield Upload(file, writer, address)
 
 
 @dataclass(frozen=True)
-class Upload:
+class Upload(_OpenFile):
     """A file on its way to S3."""
 
     address: str
-    file: IO[bytes]
-    writer: Any
-
-    def write(self, rows: pa.Table) -> None:
-        """Add rows."""
-        self.writer.write_table(rows)
 
     def publish(self) -> None:
         """Put the object; it is there when the last byte was taken."""

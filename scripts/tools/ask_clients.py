@@ -15,15 +15,8 @@ from typing import Any
 from urllib.request import urlopen
 
 import numpy as np
+from penguin import ROW
 
-ROW: dict[str, Any] = {
-    "island": "Biscoe",
-    "bill_length_mm": 45.2,
-    "bill_depth_mm": 14.0,
-    "flipper_length_mm": 210.0,
-    "body_mass_g": 5000.0,
-    "sex": "male",
-}
 N_ROWS = 2
 
 

@@ -10,15 +10,7 @@ from urllib.request import Request, urlopen
 import pandas as pd
 from mlserver.codecs import PandasCodec
 from mlserver.types import InferenceResponse
-
-ROW = {
-    "island": "Biscoe",
-    "bill_length_mm": 45.2,
-    "bill_depth_mm": 14.0,
-    "flipper_length_mm": 210.0,
-    "body_mass_g": 5000.0,
-    "sex": "male",
-}
+from penguin import ROW
 
 
 def main(address: str) -> None:

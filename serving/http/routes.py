@@ -98,6 +98,20 @@ def document_routes(context: WorkerContext) -> APIRouter:
         )
         return tagged(request, JSONResponse(told))
 
+    _add_readers(router)
+
+    @router.get("/metrics")
+    async def prometheus(request: Request) -> Response:
+        context.keys.admit(dict(request.headers.raw).get(b"authorization"), "admin")
+        text, media_type = context.metrics.text(request.headers.get("accept", ""))
+        return Response(text, headers={"Content-Type": media_type, "Vary": "Accept"})
+
+    return router
+
+
+def _add_readers(router: APIRouter) -> None:
+    """Pages in which people read the document."""
+
     @router.get("/docs")
     async def docs(request: Request) -> Response:
         static = f"{_up(request)}{STATIC_URL[1:]}"
@@ -121,14 +135,6 @@ def document_routes(context: WorkerContext) -> APIRouter:
             with_google_fonts=False,
         )
         return tagged(request, text)
-
-    @router.get("/metrics")
-    async def prometheus(request: Request) -> Response:
-        context.keys.admit(dict(request.headers.raw).get(b"authorization"), "admin")
-        text, media_type = context.metrics.text(request.headers.get("accept", ""))
-        return Response(text, headers={"Content-Type": media_type, "Vary": "Accept"})
-
-    return router
 
 
 def _up(request: Request) -> str:

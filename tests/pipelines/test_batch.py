@@ -2,7 +2,6 @@
 
 import json
 import os
-import shutil
 import subprocess
 import sys
 from datetime import UTC, datetime, timedelta
@@ -26,7 +25,6 @@ from pipelines.score import ScoredRows, score
 from tests.support import batch
 from tests.support.project import PROJECT
 from tests.support.small import Registry
-from tests.support.stores import copy_store
 
 N_ROWS = 10_100  # two parts
 
@@ -41,11 +39,8 @@ def made(tmp_path_factory: pytest.TempPathFactory, empty_store: Path) -> Path:
 @pytest.fixture
 def orders(made: Path, home: Path) -> Workspace:
     """A store and tables of the test's own, and a file of rows."""
-    copy_store(made, home)
-    shutil.copytree(made / "data", home / "data")
-    shutil.copy(made / "orders.yaml", home)
     batch.rows(N_ROWS).to_parquet(home / "rows.parquet", index=False)
-    return batch.opened(home)
+    return batch.copied(made, home)
 
 
 def answered(workspace: Workspace, **options: Any) -> ScoredRows:

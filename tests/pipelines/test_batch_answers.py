@@ -25,7 +25,6 @@ from serving.requests.columns import SentColumns, check
 from serving.shipping.shipper import Shipper
 from tests.support import batch
 from tests.support.answers import answer, spooled
-from tests.support.stores import copy_store
 
 N_ROWS = 60
 DAY, NEXT = date(2024, 2, 1), date(2024, 2, 2)
@@ -46,12 +45,9 @@ def made(tmp_path_factory: pytest.TempPathFactory, empty_store: Path) -> Path:
 
 @pytest.fixture
 def orders(made: Path, home: Path) -> Workspace:
-    copy_store(made, home)
-    shutil.copytree(made / "data", home / "data")
-    shutil.copy(made / "orders.yaml", home)
     shutil.copy(made / "a.parquet", home)
     shutil.copytree(made / "first", home / "first")
-    return batch.opened(home)
+    return batch.copied(made, home)
 
 
 def by_http(workspace: Workspace, folder: Path, rows: pd.DataFrame) -> None:

@@ -13,6 +13,7 @@ from contract.use_case.loader import load_use_case
 from monitoring.windows.reference import Rows, freeze
 from pipelines.package import seal
 from pipelines.runtime.workspace import Workspace, connected
+from tests.conftest import copy_world
 from tests.support.small import Registry, client_of, register, save_model
 
 DECLARED = """
@@ -49,6 +50,13 @@ def rows(n_rows: int, first: int = 0) -> pd.DataFrame:
             "size": random.uniform(0, 10, n_rows).round(6),
         }
     )
+
+
+def copied(made: Path, home: Path) -> Workspace:
+    """Store, tables and declaration of a folder in another; the workspace there."""
+    copy_world(made, home)
+    shutil.copy(made / "orders.yaml", home)
+    return opened(home)
 
 
 def declare(folder: Path, more: str = "") -> None:

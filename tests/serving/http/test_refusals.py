@@ -89,7 +89,7 @@ def test_any_number_of_offers_at_once_is_read(address: str) -> None:
     assert say(address, offer * 2_000 + END).statuses == [204] * 2_000 + [200]
 
 
-@pytest.mark.skipif(not shutil.which("java"), reason="there is no java")
+@pytest.mark.skipif(not shutil.which("java"), reason="no java here: scripts/debian installs it")
 def test_a_java_client_as_it_comes_is_answered(address: str, home: Path) -> None:
     (home / "Ask.java").write_text(JAVA)
     body = json.dumps({"rows": [ROW]})
