@@ -82,15 +82,16 @@ def search_tables(words: str, use_case: str = "", root: str = "") -> list[dict[s
         entry
         for known, tables in _all(use_case, root)
         for name in saved(tables)
-        for entry in entries(known, name, meanings(tables.schema(name), known))
+        for entry in entries(known, name, meanings(name, tables.schema(name), known))
     ]
     return [entry.document() for entry in found(words, among)]
 
 
 def describe_table(use_case: str, table: str, root: str = "") -> dict[str, Any]:
     """Owner, meaning, freshness, columns, versions, validations and models of a table."""
+    from contract.store.meanings import TABLES
     from pipelines.data.catalogue.facts import age, commit, models, summary, validations
-    from pipelines.data.catalogue.meaning import TABLES, meanings
+    from pipelines.data.catalogue.meaning import meanings
 
     known, tables = _open(use_case, root)
     name, client = known_table(table), _client(read_settings(root))
@@ -102,7 +103,7 @@ def describe_table(use_case: str, table: str, root: str = "") -> dict[str, Any]:
         "meaning": TABLES[name],
         "owner": _owner(known),
         "freshness": asdict(fresh),
-        "columns": [asdict(column) for column in meanings(tables.schema(name), known)],
+        "columns": [asdict(column) for column in meanings(name, tables.schema(name), known)],
         "versions": [commit(entry) for entry in tables.history(name)],
         "last_validation": next((v for v in checked if v["result"] == "passed"), None),
         "validations": checked,
@@ -119,7 +120,7 @@ def profile_table(
 
     known, tables = _open(use_case, root)
     name = known_table(table)
-    columns = meanings(tables.read(name, version, where="false").schema, known)
+    columns = meanings(name, tables.read(name, version, where="false").schema, known)
     return [column.document() for column in profile(tables, name, columns, version)]
 
 
@@ -236,7 +237,7 @@ def _read(
     rows = read_table(use_case, table, version, root, limit)
     if not personal:
         known, _ = _open(use_case, root)
-        rows = masked(rows, meanings(rows.schema, known))
+        rows = masked(rows, meanings(known_table(table), rows.schema, known))
     for at, field in enumerate(rows.schema):
         if field.type == pa.list_(pa.string()):
             texts = pc.binary_join(rows.column(at), "; ")

@@ -84,7 +84,9 @@ def test_tables_have_the_columns_that_the_reference_shows(answered: Workspace) -
     assert {"raw", "holdout", "predictions", "ledger"} <= there.keys()
     assert there == {name: told[name] for name in there}
     assert all(
-        meaning(field, use_case) for schema in schemas(use_case).values() for field in schema
+        meaning(name, field, use_case)
+        for name, schema in schemas(use_case).items()
+        for field in schema
     )
 
 

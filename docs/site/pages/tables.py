@@ -35,7 +35,9 @@ def page() -> str:
     parts = [HEAD]
     for name in get_args(TableName):
         fields = schemas(use_case)[name]
-        rows = [(code(field.name), code(field.type), meaning(field, use_case)) for field in fields]
+        rows = [
+            (code(field.name), code(field.type), meaning(name, field, use_case)) for field in fields
+        ]
         parts.append(f"## `{name}`\n\n{TABLES[name]}\n\n")
         parts.append(table(("column", "type", "meaning"), rows))
     return "".join(parts)
@@ -61,8 +63,8 @@ def schemas(use_case: UseCase) -> dict[TableName, pa.Schema]:
     }
 
 
-def meaning(field: pa.Field, use_case: UseCase) -> str:
+def meaning(name: TableName, field: pa.Field, use_case: UseCase) -> str:
     """What a column means: by our own words, or by the use case's."""
-    if field.name in COLUMNS:
-        return COLUMNS[field.name]
+    if field.name in COLUMNS[name]:
+        return COLUMNS[name][field.name]
     return use_case.columns[field.name].description or DECLARED

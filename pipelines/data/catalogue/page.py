@@ -9,10 +9,11 @@ from mlflow import MlflowClient
 
 from contract.names import TableName
 from contract.pages import render
+from contract.store.meanings import TABLES
 from contract.store.tables import Tables
 from pipelines.data.catalogue.facts import age, models, summary, validations
 from pipelines.data.catalogue.known import KnownUseCase
-from pipelines.data.catalogue.meaning import TABLES, ColumnMeaning, meanings
+from pipelines.data.catalogue.meaning import ColumnMeaning, meanings
 from pipelines.data.catalogue.profile import ColumnProfile, profile
 
 BAR_STEP, BAR_HEIGHT = 8, 24  # pixels
@@ -72,7 +73,7 @@ def _table(
     made_of: list[dict[str, Any]],
 ) -> dict[str, Any]:
     facts = summary(tables, name)
-    columns = meanings(tables.schema(name), known)
+    columns = meanings(name, tables.schema(name), known)
     few = facts["rows"] <= PROFILED_ROWS
     profiles = {p.name: p for p in profile(tables, name, columns)} if few else {}
     return {

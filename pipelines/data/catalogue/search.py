@@ -4,8 +4,9 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 
 from contract.names import TableName
+from contract.store.meanings import TABLES
 from pipelines.data.catalogue.known import KnownUseCase
-from pipelines.data.catalogue.meaning import TABLES, ColumnMeaning
+from pipelines.data.catalogue.meaning import ColumnMeaning
 
 
 @dataclass(frozen=True)

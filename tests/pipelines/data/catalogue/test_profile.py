@@ -44,7 +44,7 @@ def tables(home: Path, rows: pd.DataFrame) -> Tables:
 
 
 def profiled(tables: Tables, known: KnownUseCase) -> dict[str, ColumnProfile]:
-    columns = meanings(tables.schema("training"), known)
+    columns = meanings("training", tables.schema("training"), known)
     return {column.name: column for column in profile(tables, "training", columns)}
 
 
@@ -78,17 +78,23 @@ def test_of_personal_columns_only_counts_are_told(
     assert (colour.masked, colour.rows, colour.distinct) == (True, 300, 3)
     assert (colour.common, colour.low, colour.high, colour.mean) == ((), None, None, None)
     read = tables.read("training").slice(0, 5)
-    shown = masked(read, meanings(read.schema, known))
+    shown = masked(read, meanings("training", read.schema, known))
     assert shown.column("colour").to_pylist() == [MASK] * 5
     assert shown.column("size").equals(read.column("size"))
     blank = pa.table({"colour": pa.array([None, "red"])})
-    assert masked(blank, meanings(blank.schema, known)).column(0).to_pylist() == [None, MASK]
+    assert masked(blank, meanings("training", blank.schema, known)).column(0).to_pylist() == [
+        None,
+        MASK,
+    ]
 
 
 def test_where_nothing_is_declared_any_column_may_be_personal() -> None:
     schema = pa.schema([("name", pa.string()), ("latency_ms", pa.float64())])
-    unknown = meanings(schema, KnownUseCase("lost"))
-    assert [column.personal for column in unknown] == [True, False]
+    answers = meanings("predictions", schema, KnownUseCase("lost"))
+    assert [column.personal for column in answers] == [True, False]
+    # A stranger's column may have the name of one of ours.
+    rows = meanings("raw", schema, KnownUseCase("lost"))
+    assert [column.personal for column in rows] == [True, True]
 
 
 @pytest.mark.parametrize(
@@ -148,7 +154,7 @@ def test_columns_that_came_or_went_and_rows_without_keys_are_told(
 
 
 def test_meanings_say_role_and_what_is_allowed(tables: Tables, known: KnownUseCase) -> None:
-    found = {c.name: c for c in meanings(tables.schema("training"), known)}
+    found = {c.name: c for c in meanings("training", tables.schema("training"), known)}
     assert {name: c.role for name, c in found.items() if c.role != "input"} == {
         "id": "key",
         "moment": "event time",

@@ -32,7 +32,7 @@ def among(home: Path) -> list[CatalogueEntry]:
     made = made_use_case(home, {"owner": "ann@example.org", "columns": columns})
     known = KnownUseCase("made", made)
     schema = pa.schema([(name, pa.float64()) for name in columns])
-    return entries(known, "training", meanings(schema, known))
+    return entries(known, "training", meanings("training", schema, known))
 
 
 @pytest.mark.parametrize(("words", "columns"), FOUND)
