@@ -2,7 +2,7 @@
 
 import json
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Annotated, Literal
@@ -64,6 +64,7 @@ BadRowsOption = Annotated[
         "target; empty: what batch declares, else stop."
     ),
 ]
+ThreadsOption = Annotated[str, typer.Option(help="Threads that score, each on a core.")]
 
 
 class ScoredRows(Result):
@@ -119,9 +120,10 @@ def score(
     source_version: str = "",
     log: bool | None = None,
     bad_rows: BadRows | None = None,
+    threads: int = 1,
 ) -> Done[ScoredRows]:
     """Answer every row of a source, once, as docs/batch.md says; a row that does not fit stops it,
-    or is set apart."""
+    or is set apart. More threads answer the same, sooner."""
     options = ScoreOptions.of(workspace.use_case, target, log, bad_rows)
     given = {"source": source, **asdict(options)}
 
@@ -131,7 +133,8 @@ def score(
         served = _load(workspace, version)
         at = int(source_version) if source_version else None
         rows = open_rows(place, served.use_case, workspace.tables, at)
-        return _score(workspace, _job(workspace, served, rows, address, options))
+        job = _job(workspace, served, rows, address, options)
+        return _score(workspace, replace(job, threads=threads))
 
     return execute(workspace, STEP, work, parameters=given)
 
@@ -202,6 +205,7 @@ def main(
     version: VersionOption = "",
     log: LogOption = "",
     bad_rows: BadRowsOption = "",
+    threads: ThreadsOption = "1",
     as_json: cli.JsonOption = "",
 ) -> None:
     """Score: answer every row of a table or file with a version, the champion by default."""
@@ -210,10 +214,12 @@ def main(
     kinds: dict[str, BadRows] = {word: word for word in BAD_ROWS}
     if bad_rows and bad_rows not in kinds:
         raise BadInput(f"bad_rows: stop or quarantine is needed, found {bad_rows!r}.")
+    if not threads.isdecimal() or int(threads) < 1:
+        raise BadInput(f"threads: a whole number from 1 is needed, found {threads!r}.")
     workspace = connected(load_use_case(use_case), read_settings(root), "monitoring")
     logs = cli.flag(log) if log else None
     to, bad = target or output, kinds.get(bad_rows)
-    done = score(workspace, source, to, version, source_version, logs, bad).result
+    done = score(workspace, source, to, version, source_version, logs, bad, int(threads)).result
     if cli.flag(as_json):
         print(json.dumps(done.model_dump(), indent=2))
     summary("Scored before; nothing changed" if done.again else "Scored", _facts(done), {})

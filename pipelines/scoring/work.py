@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+import pyarrow as pa
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from contract.errors import Refused
@@ -18,6 +19,7 @@ from contract.store.predictions import PARTITION
 from contract.store.tables import Tables
 from contract.use_case.pseudonymisation import Pseudonymiser
 from pipelines.runtime.console import console
+from pipelines.scoring.ahead import in_order
 from pipelines.scoring.answers import (
     AnsweredPart,
     answer_rows,
@@ -48,6 +50,7 @@ class BatchJob:
     tables: Tables
     hidden: Pseudonymiser | None  # what the log must not hold; None: the answers are not logged
     set_apart: bool = False
+    threads: int = 1
 
 
 @dataclass(frozen=True)
@@ -117,9 +120,13 @@ def _through(
     served, started = job.served, datetime.fromtimestamp(started_ms / MILLISECONDS, UTC)
     schema = answer_schema(served.use_case, served.scorer.classes)
     counted = _Counted(0, [], Counter())
-    for number, timeless in enumerate(_checked(job, counted.bad)):
+
+    def answered(timeless: CheckedBatch) -> tuple[CheckedBatch, pa.RecordBatch]:
         checked = with_time_flags(timeless, served.use_case, started)
-        answers = score_batch(served.scorer, checked.rows, served.use_case)
+        return checked, score_batch(served.scorer, checked.rows, served.use_case)
+
+    parts = in_order(answered, _checked(job, counted.bad), job.threads)
+    for number, (checked, answers) in enumerate(parts):
         part = AnsweredPart(checked, answers, request_id(job.id, started_ms, number))
         if writing is not None:
             writing.write(answer_rows(part, schema, served))

@@ -47,6 +47,19 @@ def test_a_table_is_answered_like_mlflow_answers_it(workspace: Workspace, home: 
     assert [path.name for path in home.glob("*answers*")] == ["answers.parquet"]
 
 
+def test_threads_change_no_answer_and_no_order(workspace: Workspace, home: Path) -> None:
+    rows = holdout(workspace).drop_columns(["species"])
+    many = pa.concat_tables([rows] * 300)  # several parts
+    pq.write_table(many, home / "rows.parquet")
+    done = score(workspace, "rows.parquet", "one.parquet").result
+    again = score(workspace, "rows.parquet", "three.parquet", threads=3).result
+    assert (done.rows, done.job) == (again.rows, again.job) == (many.num_rows, done.job)
+    one, three = (pq.read_table(home / f"{n}.parquet") for n in ("one", "three"))
+    ids = one.column("prediction_id").to_pylist()
+    assert len({name.rpartition("-")[0] for name in ids}) > 1
+    assert one.drop_columns("prediction_id").equals(three.drop_columns("prediction_id"))
+
+
 def test_csv_and_parquet_files_give_the_same_answers(workspace: Workspace, home: Path) -> None:
     rows = holdout(workspace).drop_columns(["species"])
     pq.write_table(rows, home / "rows.parquet")
