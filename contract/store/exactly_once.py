@@ -9,6 +9,7 @@ from urllib.parse import unquote, urlsplit
 
 import pyarrow as pa
 from deltalake import CommitProperties, DeltaTable, Transaction, write_deltalake
+from deltalake.transaction import AddAction
 
 from contract.store import upkeep
 
@@ -36,15 +37,27 @@ class ExactlyOnceWriter:
         Any exception leaves open whether the commit happened: open the table again and look.
         Columns that the table lacks are added to it.
         """
-        marks = [Transaction(writer, number) for writer, number in upto.items()]
         write_deltalake(
             self.table,
             rows,
             mode="append",
             schema_mode=None if set(rows.schema) <= set(self.schema) else "merge",
-            commit_properties=CommitProperties(app_transactions=marks),
+            commit_properties=_marks(upto),
             post_commithook_properties=upkeep.SMALL_COMMIT,
         )
+        return int(self.table.version())
+
+    def append_files(self, files: Iterable[AddAction], upto: Mapping[str, int]) -> int:
+        """The same with files that lie in the table's folder already, of the columns it has."""
+        self.table.create_write_transaction(
+            list(files),
+            "append",
+            self.schema,
+            self.table.metadata().partition_columns,
+            commit_properties=_marks(upto),
+            post_commithook_properties=upkeep.SMALL_COMMIT,
+        )
+        self.table.update_incremental()
         return int(self.table.version())
 
     def settle(self, versions: Iterable[int]) -> None:
@@ -60,6 +73,11 @@ class ExactlyOnceWriter:
             os.sync()
         for path in {*files, *(folder for file in files for folder in file.parents)}:
             _sync(path)
+
+
+def _marks(upto: Mapping[str, int]) -> CommitProperties:
+    marks = [Transaction(writer, number) for writer, number in upto.items()]
+    return CommitProperties(app_transactions=marks)
 
 
 def _files_of(table: Path, version: int) -> Iterator[Path]:

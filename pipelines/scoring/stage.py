@@ -1,7 +1,7 @@
 """Rows that wait for their commit, in a file without a name: a killed process leaves nothing."""
 
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -34,11 +34,11 @@ class Stage:
         """Add rows."""
         self.writer.write_table(rows)
 
-    def batches(self) -> Iterator[pa.RecordBatch]:
+    def written(self) -> pq.ParquetFile:
         """All rows; none can be added any more."""
         self.writer.close()
         self.file.seek(0)
-        yield from pq.ParquetFile(self.file).iter_batches(READ_ROWS)
+        return pq.ParquetFile(self.file)
 
 
 @contextmanager
@@ -53,8 +53,28 @@ def writer_of(job: str) -> str:
     return f"batch:{job}"
 
 
+# Adds a stage's rows, in these columns, to a table with marks of who wrote them; the new version.
+Append = Callable[[ExactlyOnceWriter, Stage, pa.Schema, Mapping[str, int]], int]
+
+
+def append_rows(
+    intake: ExactlyOnceWriter, stage: Stage, wanted: pa.Schema, upto: Mapping[str, int]
+) -> int:
+    """Add the rows by deltalake's own writer; the new version."""
+    fitted = (
+        batch
+        for part in stage.written().iter_batches(READ_ROWS)
+        for batch in fit_to_schema(pa.Table.from_batches([part]), wanted).to_batches()
+    )
+    return intake.append(pa.RecordBatchReader.from_batches(wanted, fitted), upto)
+
+
 def commit_once(
-    opened: Callable[[], ExactlyOnceWriter], job: str, started_ms: int, stage: Stage
+    opened: Callable[[], ExactlyOnceWriter],
+    job: str,
+    started_ms: int,
+    stage: Stage,
+    append: Append = append_rows,
 ) -> bool:
     """Add the rows in one commit, unless one of the job is there; whether it was added now.
 
@@ -64,15 +84,9 @@ def commit_once(
     if intake.last(writer):
         return False
     wanted = _wanted(intake, stage.schema)
-    fitted = (
-        batch
-        for part in stage.batches()
-        for batch in fit_to_schema(pa.Table.from_batches([part]), wanted).to_batches()
-    )
     before = int(intake.table.version())
     try:
-        rows = pa.RecordBatchReader.from_batches(wanted, fitted)
-        version = intake.append(rows, {writer: started_ms})
+        version = append(intake, stage, wanted, {writer: started_ms})
     except (DeltaError, OSError) as error:  # it may have happened all the same
         if opened().last(writer) != started_ms:
             raise Unavailable(

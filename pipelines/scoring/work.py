@@ -28,6 +28,7 @@ from pipelines.scoring.answers import (
     logged_schema,
 )
 from pipelines.scoring.checked import BAD_SCHEMA, BadRow, bad_table, check_part
+from pipelines.scoring.day_files import append_days
 from pipelines.scoring.job import TargetState, TargetStates, request_id
 from pipelines.scoring.rows import OpenedRows
 from pipelines.scoring.stage import Stage, commit_once, staged, writer_of
@@ -182,7 +183,7 @@ def _log(job: BatchJob, started_ms: int, stage: Stage) -> bool:
         job.tables.create("predictions", stage.schema, (PARTITION,))
         return job.tables.intake("predictions")
 
-    return commit_once(opened, job.id, started_ms, stage)
+    return commit_once(opened, job.id, started_ms, stage, append_days)
 
 
 def _publish(
