@@ -244,7 +244,7 @@ def by_hand(
     model.fit(known, training[target])
     answers = model.predict(asked_of)
     if document["task"] == "regression":
-        return answers, float(metrics.mean_absolute_error(holdout[target], answers))
+        return answers, float(metrics.root_mean_squared_error(holdout[target], answers))
     chances = model.predict_proba(asked_of)
     if document["task"] == "multiclass":
         loss = metrics.log_loss(holdout[target], chances, labels=model.classes_)

@@ -61,10 +61,10 @@ def probabilities(rows: pd.DataFrame, classes: tuple[object, ...]) -> Floats | N
 
 
 def typed(values: pd.Series, use_case: UseCase) -> npt.NDArray[np.generic]:
-    """Labels or predictions in the declared type of the target."""
+    """Labels or predictions in the type of an answer: of a regression numbers, even where every
+    label is a whole one."""
     dtype = {"boolean": bool, "integer": np.int64, "number": float}
-    declared = use_case.columns[use_case.target].type
-    return values.to_numpy(dtype=dtype.get(declared, object))
+    return values.to_numpy(dtype=dtype.get(use_case.answer_type, object))
 
 
 def _class(name: str, use_case: UseCase) -> object:

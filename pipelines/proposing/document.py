@@ -18,7 +18,7 @@ ASKED = """\
 # What rows can't tell is asked. Below stands what was assumed: mend the lines that a question
 # speaks of, and delete its line; nothing runs before. Or write the file anew with --answers."""
 # Better when it is smaller, of the metrics that are proposed.
-LOSSES = {"mae", "log_loss"}
+LOSSES = {"rmse", "log_loss"}
 
 
 def document(proposal: Proposal, name: str, place: str, kind: str, left: Sequence[Question]) -> str:

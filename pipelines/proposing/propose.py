@@ -169,7 +169,7 @@ def _written(
         notes=_notes(seen, columns, problem),
         form=form,
         form_reasons=reasons,
-        estimator=estimator_of(problem.task.task.value, target.rows - target.nulls),
+        estimator=estimator_of(target, problem.task),
         amounts=amounts_of(target, problem.task, share, seen[moment] if moment else None),
         slices=tuple(n for n in slices if categories(seen[n]))[:MOST_SLICES],
         questions=(*raw.questions, *typed.questions, *problem.questions),

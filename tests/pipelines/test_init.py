@@ -167,7 +167,7 @@ def test_whole_numbers_are_classes_or_a_number_as_a_person_says(home: Path) -> N
     content = "\n".join([grades[0], *(f"{row},{n % 5}" for n, row in enumerate(grades[1:]))])
     assert propose(home, content).keys() == {"task"}
     main("t.csv", target="y", overwrite="yes", answers="task=regression")
-    assert (proposed(home).task, proposed(home).evaluation.metric) == ("regression", "mae")
+    assert (proposed(home).task, proposed(home).evaluation.metric) == ("regression", "rmse")
     main("t.csv", target="y", overwrite="yes", answers="task=multiclass")
     assert (proposed(home).task, proposed(home).evaluation.metric) == ("multiclass", "log_loss")
 

@@ -53,7 +53,7 @@ def amounts_of(
         off = _constant_error(target)
         gates |= {"margin": _short(off * MARGIN), "slice_margin": _short(off * FALL)}
         monitoring["performance_margin"] = _short(off * FALL)
-        of_gates += f"; margins: {MARGIN:.0%} and {FALL:.0%} of the median's mean error {off:.3g}"
+        of_gates += f"; margins: {MARGIN:.0%} and {FALL:.0%} of the standard deviation {off:.3g}"
     retraining = {"min_labels": max(1, min(USUAL_LABELS, labelled // 2))}
     return Amounts(
         Inferred(
@@ -80,10 +80,8 @@ def _windows(held: int, time: SeenColumn | None) -> tuple[str, int, str]:
 
 
 def _constant_error(target: SeenColumn) -> float:
-    """Mean absolute error of the median."""
-    values = target.typed.values.drop_null()
-    median = pc.quantile(values, 0.5)[0].as_py()
-    return float(pc.mean(pc.abs(pc.subtract(values.cast("float64"), median))).as_py())
+    """Root mean squared error of the mean: the standard deviation."""
+    return float(pc.stddev(target.typed.values.drop_null().cast("float64")).as_py())
 
 
 def _short(number: float) -> float:

@@ -99,7 +99,7 @@ def _multiclass(target: SeenColumn, why: str, sure: bool = True) -> ProposedTask
 def _regression(target: SeenColumn, why: str, sure: bool = True) -> ProposedTask:
     return ProposedTask(
         Inferred("regression", why, "sure" if sure else "a guess"),
-        Inferred("mae", "in the unit of the target, and no outlier rules it"),
+        Inferred("rmse", "in the unit of the target; the estimator makes squared errors small"),
     )
 
 

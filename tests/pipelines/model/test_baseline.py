@@ -1,12 +1,14 @@
 """The baseline answers what scikit-learn's constant models answer."""
 
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import pytest
 from sklearn.dummy import DummyClassifier, DummyRegressor
 
 from contract.statistics.metrics import Scored, metric_values
+from contract.use_case.sections.gates import Evaluation
 from pipelines.model.baseline import baseline
 from tests.conftest import made_use_case
 from tests.support.golden import of_two_classes
@@ -29,9 +31,17 @@ def test_of_classes_it_answers_their_shares(home: Path) -> None:
         assert figures == pytest.approx(expected, nan_ok=True)
 
 
-def test_of_numbers_it_answers_the_median(home: Path) -> None:
-    training = RANDOM.normal(size=500)
-    use_case = made_use_case(home, {"task": "regression"})
-    dummy = DummyRegressor(strategy="median").fit(NOTHING, training)
+@pytest.mark.parametrize(
+    ("metric", "strategy"),
+    [("mae", "median"), ("median_absolute_error", "median"), ("rmse", "mean"), ("r2", "mean")],
+)
+def test_of_numbers_it_answers_what_the_metric_judges_best(
+    home: Path, metric: str, strategy: Literal["mean", "median"]
+) -> None:
+    training = RANDOM.exponential(size=500)
+    use_case = made_use_case(home, {"task": "regression", "evaluation": Evaluation(metric=metric)})
+    dummy = DummyRegressor(strategy=strategy).fit(NOTHING, training)
     found = baseline(training, Scored(training, training), use_case)
     assert found.prediction == pytest.approx(dummy.predict(NOTHING))
+    doubled = baseline(training, Scored(training, training), use_case, np.full(500, 2.0))
+    assert doubled.prediction[0] == pytest.approx(found.prediction[0], rel=0.01)

@@ -11,6 +11,7 @@ from contract.errors import BadInput
 from pipelines.proposing.columns.facts import SeenColumn
 from pipelines.proposing.columns.types import TypedColumn
 from pipelines.proposing.inferred import Inferred
+from pipelines.proposing.problem.estimator import estimator_of
 from pipelines.proposing.problem.event_time import event_time_of
 from pipelines.proposing.problem.keys import keys_of
 from pipelines.proposing.problem.split import split_of
@@ -39,9 +40,9 @@ def column(name: str, values: list[Any], naive: bool = False) -> SeenColumn:
         (["a", "b", "b"] * 9, "binary", "roc_auc", "a", False),
         (["a", "b", "c"] * 9, "multiclass", "log_loss", None, False),
         ([1, 2, 3] * 20, "multiclass", "log_loss", None, True),
-        ([*range(15)] * 2, "regression", "mae", None, True),
-        ([*range(21)] * 20, "regression", "mae", None, False),
-        (NOISE, "regression", "mae", None, False),
+        ([*range(15)] * 2, "regression", "rmse", None, True),
+        ([*range(21)] * 20, "regression", "rmse", None, False),
+        (NOISE, "regression", "rmse", None, False),
     ],
 )
 def test_a_task(values: list[Any], task: str, metric: str, positive: object, asked: bool) -> None:
@@ -113,3 +114,22 @@ def test_event_times_are_asked_where_rows_don_t_say() -> None:
 def test_a_split(name: str, values: list[Any], how: str, asked: bool) -> None:
     found = split_of([column(name, values)], (), "y", None, {})
     assert (found.how.value["by"], bool(found.questions)) == (how, asked)
+
+
+@pytest.mark.parametrize(
+    ("values", "path", "early"),
+    [
+        ([*range(499)], "linear_model.Ridge", None),
+        (["a", "b"] * 249, "linear_model.LogisticRegression", None),
+        ([*range(500)], "ensemble.HistGradientBoostingRegressor", True),
+        (["a"] * 490 + ["b"] * 10, "ensemble.HistGradientBoostingClassifier", True),
+        (["a"] * 491 + ["b"] * 9, "ensemble.HistGradientBoostingClassifier", False),
+    ],
+)
+def test_an_estimator_fits_the_rows_there_are(
+    values: list[Any], path: str, early: bool | None
+) -> None:
+    target = column("y", values)
+    found = estimator_of(target, task_of(target, {})).value
+    assert found["path"] == f"sklearn.{path}"
+    assert found["parameters"].get("early_stopping") is early
