@@ -5,6 +5,7 @@ One per host and use case, under a file lock; a second one waits.
 
 import logging
 import os
+import random
 import signal
 import threading
 from collections.abc import Sequence
@@ -29,6 +30,7 @@ from serving.shipping.shipper import Shipper
 LONGEST_PAUSE_S = 60.0
 LOCK_POLL_S = 1.0
 PARENT_POLL_S = 0.5
+JITTER = 0.3  # of a pause
 
 logger = logging.getLogger(__name__)
 
@@ -43,7 +45,8 @@ def keep_shipping(shippers: Sequence[Shipper], every_s: float, stop: threading.E
             waiting = [shipper.waiting for shipper in shippers]
             return "; ".join(filter(None, [problem, *waiting]))
         pause_s = min(2 * pause_s, LONGEST_PAUSE_S) if problem else every_s
-        stop.wait(pause_s)
+        # Hosts that were started together, or lost the store together, must not meet each time.
+        stop.wait(pause_s * random.uniform(1, 1 + JITTER))  # noqa: S311
 
 
 def main(
