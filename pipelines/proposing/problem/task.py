@@ -113,7 +113,7 @@ def _either(target: SeenColumn, answers: Answers) -> ProposedTask:
         "task",
         f"{target.name} holds {target.distinct} different whole numbers ({whole}{many}; the "
         f"rarest in {rarest:,} rows). Are they classes (multiclass) or a number (regression)? "
-        "Estimator and metric go with it",
+        "Estimator and metric go with it.",
         assumed,
         ("multiclass", "regression"),
     )
