@@ -38,9 +38,11 @@ def amounts_of(
     held = int(labelled * share)
     validation = {"min_rows": max(1, min(USUAL_ROWS, target.rows // 2))}
     gates: dict[str, Any] = {"min_rows": max(2, min(USUAL_ROWS, held // 2))}
+    of_gates = f"about {held:,} rows are held out"
     if task.classifies:
-        rarest = int(target.by_count[-1][1] * share)
+        rarest = _rarest_held(target, held, time)
         gates["min_class_rows"] = min(USUAL_CLASS_ROWS, rarest // 2)
+        of_gates += "" if rarest else ", none of the rarest class: nothing tells how it is answered"
     every, window, why = _windows(held, time)
     monitoring: dict[str, Any] = {
         "every": every,
@@ -48,7 +50,6 @@ def amounts_of(
         "reference_rows": max(REFERENCE_ROWS[0], min(REFERENCE_ROWS[1], labelled)),
         "min_labels": max(2, min(USUAL_ROWS, window)),
     }
-    of_gates = f"about {held:,} rows are held out"
     if not task.classifies:
         off = _constant_error(target)
         gates |= {"margin": _short(off * MARGIN), "slice_margin": _short(off * FALL)}
@@ -65,6 +66,17 @@ def amounts_of(
             retraining, f"half of the labels that are here, {USUAL_LABELS:,} at most", "a guess"
         ),
     )
+
+
+def _rarest_held(target: SeenColumn, held: int, time: SeenColumn | None) -> int:
+    """Rows of the rarest class among those that are held out: drawn, or the newest."""
+    if time is None:
+        return int(target.by_count[-1][1] * held / (target.rows - target.nulls))
+    values = target.typed.values
+    labelled = values.is_valid()
+    newest = pc.sort_indices(time.typed.values.filter(labelled))[-max(held, 1) :]
+    found = pc.value_counts(values.filter(labelled).take(newest)).field("counts").to_pylist()
+    return min(found) if len(found) == target.distinct else 0
 
 
 def _windows(held: int, time: SeenColumn | None) -> tuple[str, int, str]:

@@ -11,6 +11,7 @@ from contract.errors import BadInput
 from pipelines.proposing.columns.facts import SeenColumn
 from pipelines.proposing.columns.types import TypedColumn
 from pipelines.proposing.inferred import Inferred
+from pipelines.proposing.problem.amounts import amounts_of
 from pipelines.proposing.problem.estimator import estimator_of
 from pipelines.proposing.problem.event_time import event_time_of
 from pipelines.proposing.problem.keys import keys_of
@@ -133,3 +134,22 @@ def test_an_estimator_fits_the_rows_there_are(
     found = estimator_of(target, task_of(target, {})).value
     assert found["path"] == f"sklearn.{path}"
     assert found["parameters"].get("early_stopping") is early
+
+
+@pytest.mark.parametrize(
+    ("values", "by_time", "least", "said"),
+    [
+        (["a", "b"] * 50, False, 5, "about 20 rows are held out"),
+        (["a"] * 20 + ["a", "b"] * 40, True, 5, "about 20 rows are held out"),
+        (["b"] * 12 + ["a"] * 88, False, 1, "about 20 rows are held out"),
+        (["b"] * 12 + ["a"] * 88, True, 0, "none of the rarest class"),
+        ([None, "b"] * 6 + ["a"] * 84 + ["b"] * 4, True, 2, "about 18 rows are held out"),
+    ],
+)
+def test_rows_of_the_rarest_class_are_those_that_will_be_held_out(
+    values: list[Any], by_time: bool, least: int, said: str
+) -> None:
+    target = column("y", values)
+    time = column("t", HOURS) if by_time else None
+    gates = amounts_of(target, task_of(target, {}), 0.2, time).gates
+    assert (gates.value["min_class_rows"], said in gates.reason) == (least, True)
