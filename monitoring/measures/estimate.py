@@ -8,15 +8,48 @@ relation between inputs and label, since the probabilities know nothing of it.
 """
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
 
 from contract.statistics.metrics import Floats, Metric, Scored, metrics_for
 from contract.use_case.model import UseCase
+from monitoring.measures.answers import unlabelled
 from monitoring.measures.bins import apart
+from monitoring.measures.expected_loss import loss_model
+from monitoring.windows.reference import Rows
+
+Estimated = Callable[[Rows], dict[str, Metric]]
 
 NAMES = ("accuracy", "f1", "roc_auc", "f1_macro", "roc_auc_ovr")
 Calibration = Callable[[Floats], Floats]  # probabilities (n_rows, n_classes) -> the same shape
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """Metrics of rows whatever labels they have, and the same of the holdout's."""
+
+    of: Estimated
+    of_holdout: dict[str, Metric]
+
+
+def estimate_of(holdout: Rows, scored: Scored, use_case: UseCase) -> Estimate | None:
+    """How performance is estimated, by what the holdout shows; None where it shows too little.
+
+    Of classes by calibrated probabilities, of numbers by a model of the losses.
+    """
+    if not scored.classes:
+        model = loss_model(holdout, scored, use_case)
+        return Estimate(model.expected, model.on_holdout()) if model else None
+    calibrated = calibration(scored)
+
+    def expected(answers: Scored) -> dict[str, Metric]:
+        assert answers.probability is not None, "a classifier answers probabilities"
+        return expected_metrics(use_case, answers, calibrated(answers.probability))
+
+    return Estimate(
+        lambda rows: expected(unlabelled(rows.answers, use_case, scored.classes)), expected(scored)
+    )
 
 
 def calibration(holdout: Scored) -> Calibration:

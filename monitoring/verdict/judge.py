@@ -7,12 +7,12 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from contract.statistics.metrics import Metric, Scored, defined, metrics_for, point
+from contract.statistics.metrics import defined, metrics_for, point
 from contract.store.schema import TYPES
 from contract.use_case.model import UseCase
-from monitoring.measures.answers import classes_of, of_holdout, of_window, unlabelled
+from monitoring.measures.answers import classes_of, of_holdout, of_window
 from monitoring.measures.compare import ColumnSummaries, changes, note
-from monitoring.measures.estimate import Calibration, calibration, expected_metrics
+from monitoring.measures.estimate import estimate_of
 from monitoring.measures.observe import ObservedWindow
 from monitoring.measures.performance import (
     PerformanceFall,
@@ -94,16 +94,17 @@ def measure(sample: Rows, reference: Reference, use_case: UseCase) -> Performanc
     if rows:
         metrics = metrics_for(use_case, labelled)
         realised, falls[0] = defined(point(metrics, rows)), fall(base, metrics, rows, len(sample))
-    if classes and len(sample):
-        calibrated = calibration(holdout)
-        expected = _expected(use_case, unlabelled(sample.answers, use_case, classes), calibrated)
+    estimate = estimate_of(reference.holdout, holdout, use_case)
+    if estimate and len(sample):
+        expected = estimate.of(sample)
         estimated = defined(point(expected, len(sample)))
         if base.metric in expected:
-            there = defined(point(_expected(use_case, holdout, calibrated), len(holdout.label)))
+            there = defined(point(estimate.of_holdout, len(holdout.label)))
             seen = as_estimated(base, there.get(base.metric, base.value))
             falls[1] = fall(seen, expected, len(sample), len(sample))
         if rows:
-            here = defined(point(_expected(use_case, labelled, calibrated), rows))
+            known = Rows(sample.inputs[arrived], sample.answers[arrived])
+            here = defined(point(estimate.of(known), rows))
             error = {n: v - realised[n] for n, v in here.items() if n in realised}
     columns = slice_columns(use_case, sample.inputs, reference.holdout.inputs)
     sliced = slices(
@@ -125,11 +126,6 @@ def slice_columns(use_case: UseCase, window: pd.DataFrame, holdout: pd.DataFrame
     declared = use_case.monitoring.slices
     names = use_case.evaluation.slices if declared is None else declared
     return [name for name in names if name in window and name in holdout]
-
-
-def _expected(use_case: UseCase, answers: Scored, calibrated: Calibration) -> dict[str, Metric]:
-    assert answers.probability is not None, "a classifier answers probabilities"
-    return expected_metrics(use_case, answers, calibrated(answers.probability))
 
 
 def _labels(
