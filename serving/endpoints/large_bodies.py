@@ -1,0 +1,187 @@
+"""The process that works on large bodies, beside a worker: one after another, each to its end.
+
+`serving.endpoints.large_body_processes` starts it; its standard input is a socket to the worker. It
+decodes, checks, scores and logs a body by itself, in a spool of its own, and gives way to whoever
+answers small requests: in one interpreter each of these would wait for a large body's turn. It ends
+when its input does: with its worker, however that one ends.
+"""
+
+import logging
+import os
+import select
+import signal
+import socket
+import struct
+import sys
+from contextlib import suppress
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import BinaryIO
+
+import msgspec
+
+from contract.command import prepare
+from contract.use_case.pseudonymisation import Pseudonymiser
+from serving.endpoints.answering import AnsweringVersion, collect_rarely, tally
+from serving.log.prediction_record import PredictionRecord
+from serving.log.record import RecordSchema, encode
+from serving.log.segment_frames import FrameKind
+from serving.log.spool import Spool, SpoolEntry
+from serving.log.writer import RecordGroup, WriterOptions, closed, write
+from serving.protocols.protocol import BodyLimits
+from serving.requests.errors import NOT_ANSWERED, Problem, place_of
+from serving.requests.request import Request
+from serving.scoring.cache import Cache, FetchedVersion
+from serving.scoring.version import load_fetched
+
+GIVE_WAY = 5  # of 19: small requests come first
+VERSIONS = 2  # that are held at once: the one that answers and the one before
+LENGTHS = struct.Struct("<II")  # of the message and of the bytes that follow it
+
+logger = logging.getLogger(__name__)
+
+
+class LargeBodyOptions(msgspec.Struct, frozen=True):
+    """What the process is told first; `spool` is None where nothing is logged."""
+
+    cache: str  # folder
+    name: str
+    code: str | None  # folder of the user's own classes
+    log_secret: str
+    limits: BodyLimits
+    spool: WriterOptions | None
+
+
+class LargeBody(msgspec.Struct, frozen=True, array_like=True):
+    """A request whose body follows, and the version that is to answer it."""
+
+    call: Request
+    protocol: str
+    version: str
+    digest: str
+
+
+class ToldProblem(msgspec.Struct, frozen=True, array_like=True):
+    """A `Problem` on its way to the worker."""
+
+    reason: str
+    what: str
+    row: int | None
+    column: str | None
+
+
+class LargeAnswer(msgspec.Struct, frozen=True, array_like=True):
+    """What came of a large body: its answer follows, or there is a problem."""
+
+    n_rows: int = 0
+    flags: dict[str, int] = {}  # how often each
+    log_problem: str = ""  # why the rows could not be logged
+    problem: ToldProblem | None = None
+
+
+_read_options = msgspec.msgpack.Decoder(LargeBodyOptions).decode
+_read_asked = msgspec.msgpack.Decoder(LargeBody).decode
+
+
+class LargeBodies:
+    """Answers large bodies by whatever version it is told to."""
+
+    def __init__(self, options: LargeBodyOptions) -> None:
+        self._options, spool = options, options.spool
+        self._versions: dict[str, tuple[AnsweringVersion, bytes]] = {}  # by digest; with its schema
+        self.spool = Spool(Path(spool.folder), spool.max_bytes, spool.max_age_s) if spool else None
+
+    def answer(self, asked: LargeBody, body: bytes) -> tuple[LargeAnswer, bytes]:
+        """The answer, once its rows are as durable as was asked."""
+        try:
+            version, schema = self._version(asked)
+            record, answer = version.answer(asked.call, asked.protocol, body, datetime.now(UTC))
+        except Problem as problem:
+            return _refused(problem), b""
+        except Exception as error:  # the boundary of the process: nothing of it reaches a caller
+            logger.error("request %s: %s", asked.call.own_id, place_of(error))
+            return _refused(Problem("internal", NOT_ANSWERED)), b""
+        log_problem = self._log(record, schema)
+        return LargeAnswer(record.n_rows, tally(record.flags), log_problem), answer
+
+    def _log(self, record: PredictionRecord, schema: bytes) -> str:
+        if self.spool is None or self._options.spool is None:
+            return ""
+        hashed = record.schema_hash
+        entry = SpoolEntry(FrameKind.PREDICTIONS, hashed, record.n_rows, encode(record))
+        return write(self.spool, RecordGroup({hashed: schema}, [entry]), self._options.spool.sync)
+
+    def _version(self, asked: LargeBody) -> tuple[AnsweringVersion, bytes]:
+        if asked.digest not in self._versions:
+            while len(self._versions) >= VERSIONS:
+                del self._versions[next(iter(self._versions))]
+            self._versions[asked.digest] = self._load(asked)
+        return self._versions[asked.digest]
+
+    def _load(self, asked: LargeBody) -> tuple[AnsweringVersion, bytes]:
+        options = self._options
+        fetched = FetchedVersion(asked.version, asked.digest, datetime.now(UTC))
+        code = Path(options.code) if options.code else None
+        served = load_fetched(Cache(Path(options.cache)), options.name, fetched, code)
+        schema = RecordSchema.of(served.use_case)
+        hiding = Pseudonymiser.of(served.use_case, options.log_secret)
+        made = AnsweringVersion(served, schema.schema_hash, hiding, options.limits)
+        return made, encode(schema)
+
+
+def _refused(problem: Problem) -> LargeAnswer:
+    told = ToldProblem(problem.reason, problem.what, problem.row, problem.column)
+    return LargeAnswer(problem=told)
+
+
+def serve(worker: socket.socket) -> None:
+    """Answer what the worker at the other end sends, after the options: a body after the last
+    one's answer. A segment that is old is closed whether or not one comes."""
+    with worker.makefile("rb") as frames, suppress(ConnectionError):  # it is gone
+        first = read_frame(frames)
+        if first is None:
+            return
+        large = LargeBodies(_read_options(first[0]))
+        spool, due_s = large.spool, None
+        while True:
+            if select.select([worker], [], [], due_s)[0]:
+                frame = read_frame(frames)
+                if frame is None:
+                    break
+                answer, body = large.answer(_read_asked(frame[0]), frame[1])
+                for part in framed(answer, body):
+                    worker.sendall(part)
+            due_s = closed(spool.close_due) if spool else None
+    if spool:
+        closed(spool.close)
+
+
+def framed(message: msgspec.Struct, body: bytes = b"") -> list[bytes]:
+    """A message and bytes that belong to it, with their lengths before them."""
+    head = encode(message)
+    return [LENGTHS.pack(len(head), len(body)) + head, body]
+
+
+def read_frame(frames: BinaryIO) -> tuple[bytes, bytes] | None:
+    """None at the end, and where the worker died while it sent one."""
+    lengths = frames.read(LENGTHS.size)
+    if len(lengths) < LENGTHS.size:
+        return None
+    n_head, n_body = LENGTHS.unpack(lengths)
+    head, body = frames.read(n_head), frames.read(n_body)
+    return (head, body) if len(body) == n_body and head else None
+
+
+def main() -> None:
+    """Serve the worker at the other end of standard input."""
+    prepare()
+    os.nice(GIVE_WAY)
+    for number in (signal.SIGINT, signal.SIGTERM):  # its worker ends after it has answered
+        signal.signal(number, signal.SIG_IGN)
+    collect_rarely()
+    with socket.socket(fileno=sys.stdin.fileno()) as worker:
+        serve(worker)
+
+
+if __name__ == "__main__":
+    main()
