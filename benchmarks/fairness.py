@@ -13,13 +13,15 @@ import sys
 import tempfile
 import time
 from collections import defaultdict
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from statistics import median
 from typing import Annotated
 
 import httpx
+import psutil
 import typer
 
 from benchmarks.peers import PROJECT, Server, started
@@ -41,6 +43,7 @@ class Measured:
 
     small: Found | None
     large_rows_per_s: float
+    busy_elsewhere: float = 0.0  # cores that other work than this took meanwhile
 
 
 Key = tuple[str, str, int, bool]  # checkout, log, large callers, whether small ones ask too
@@ -85,11 +88,26 @@ def rows_per_s(callers: "subprocess.Popen[str]") -> float:
     return float(found[1]) * LARGE_ROWS
 
 
+def beside_others(measure: Callable[[], Measured]) -> Measured:
+    """What is measured, and how much other work shared the cores."""
+
+    def busy() -> tuple[float, float]:
+        of_all = psutil.cpu_times()
+        own = [psutil.Process(), *psutil.Process().children(recursive=True)]
+        ours = sum(sum(process.cpu_times()[:4]) for process in own)
+        return sum(of_all) - of_all.idle - of_all.iowait, ours
+
+    began, all_before, ours_before = time.monotonic(), *busy()
+    found = measure()
+    all_after, ours_after = busy()
+    others = (all_after - all_before) - (ours_after - ours_before)
+    return replace(found, busy_elsewhere=others / (time.monotonic() - began))
+
+
 def turn(
     address: str, scripts: dict[int, Path], callers: int, small: bool, seconds: int
 ) -> Measured:
     """One measurement of some seconds."""
-    until_shipped(address)
     if not callers:
         return Measured(ask(address, scripts[1], SMALL, seconds), 0)
     if not small:
@@ -115,7 +133,10 @@ def turns(checkouts: dict[str, Path], rounds: int, seconds: int) -> Iterator[tup
                             turn(address, scripts, callers, callers == 0, 2)
                         for callers in CALLERS:
                             for small in (True, False) if callers else (True,):
-                                found = turn(address, scripts, callers, small, seconds)
+                                until_shipped(address)
+                                found = beside_others(
+                                    partial(turn, address, scripts, callers, small, seconds)
+                                )
                                 yield (which, sync, callers, small), found
 
 
@@ -123,8 +144,8 @@ def table(measured: dict[Key, list[Measured]]) -> str:
     """Markdown: medians, and how many times those of the small, and of the large ones, alone."""
     lines = [
         "| service | log | callers of 10,000 rows | one row: requests/s | p50 ms | p99 ms | p50 of "
-        "alone | p99 of alone | large: rows/s | of alone |",
-        "|" + "---|" * 10,
+        "alone | p99 of alone | large: rows/s | of alone | other work, cores |",
+        "|" + "---|" * 11,
     ]
     for (which, sync, callers, small), found in measured.items():
         if not small:
@@ -137,6 +158,7 @@ def table(measured: dict[Key, list[Measured]]) -> str:
             rows = median(one.large_rows_per_s for one in found)
             alone = median(m.large_rows_per_s for m in measured[which, sync, callers, False])
             cells[-2:] = [f"{rows:,.0f}", f"{rows / alone:.2f} of {alone:,.0f}"]
+        cells.append(f"{median(one.busy_elsewhere for one in found):.1f}")
         lines.append(f"| {' | '.join(map(str, cells))} |")
     return "\n".join(lines)
 

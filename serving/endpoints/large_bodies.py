@@ -16,7 +16,6 @@ import sys
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import BinaryIO
 
 import msgspec
 
@@ -34,7 +33,7 @@ from serving.requests.request import Request
 from serving.scoring.cache import Cache, FetchedVersion
 from serving.scoring.version import load_fetched
 
-GIVE_WAY = 5  # of 19: small requests come first
+GIVE_WAY = int(os.environ.get("FAIR_NICE", "5"))  # TEMP
 VERSIONS = 2  # that are held at once: the one that answers and the one before
 LENGTHS = struct.Struct("<II")  # of the message and of the bytes that follow it
 
@@ -135,17 +134,19 @@ def _refused(problem: Problem) -> LargeAnswer:
 
 
 def serve(worker: socket.socket) -> None:
-    """Answer what the worker at the other end sends, after the options: a body after the last
-    one's answer. A segment that is old is closed whether or not one comes."""
-    with worker.makefile("rb") as frames, suppress(ConnectionError):  # it is gone
-        first = read_frame(frames)
+    """Answer each body that the worker at the other end sends, after the options.
+
+    The next one comes after the answer. A segment that is old is closed whether or not one comes.
+    """
+    with suppress(ConnectionError):  # it is gone
+        first = read_frame(worker)
         if first is None:
             return
         large = LargeBodies(_read_options(first[0]))
         spool, due_s = large.spool, None
         while True:
             if select.select([worker], [], [], due_s)[0]:
-                frame = read_frame(frames)
+                frame = read_frame(worker)
                 if frame is None:
                     break
                 answer, body = large.answer(_read_asked(frame[0]), frame[1])
@@ -162,20 +163,33 @@ def framed(message: msgspec.Struct, body: bytes = b"") -> list[bytes]:
     return [LENGTHS.pack(len(head), len(body)) + head, body]
 
 
-def read_frame(frames: BinaryIO) -> tuple[bytes, bytes] | None:
+def read_frame(worker: socket.socket) -> tuple[bytes, bytes] | None:
     """None at the end, and where the worker died while it sent one."""
-    lengths = frames.read(LENGTHS.size)
+    # Not through a buffer: what waits in one is nothing that `select` sees.
+    lengths = worker.recv(LENGTHS.size, socket.MSG_WAITALL)
     if len(lengths) < LENGTHS.size:
         return None
     n_head, n_body = LENGTHS.unpack(lengths)
-    head, body = frames.read(n_head), frames.read(n_body)
-    return (head, body) if len(body) == n_body and head else None
+    head, body = (worker.recv(size, socket.MSG_WAITALL) for size in (n_head, n_body))
+    return (head, body) if len(head) == n_head and len(body) == n_body else None
+
+
+def _slice() -> None:  # TEMP
+    import ctypes
+    ms = int(os.environ.get("FAIR_SLICE", "0"))
+    if not ms:
+        return
+    attr = struct.pack("<IIQiIQQQII", 56, 0, 0, os.getpriority(os.PRIO_PROCESS, 0), 0, ms * 1_000_000, 0, 0, 0, 0)
+    libc = ctypes.CDLL(None, use_errno=True)
+    r = libc.syscall(314, 0, attr, 0)
+    print("sched_setattr", r, ctypes.get_errno(), file=sys.stderr)
 
 
 def main() -> None:
     """Serve the worker at the other end of standard input."""
     prepare()
     os.nice(GIVE_WAY)
+    _slice()
     for number in (signal.SIGINT, signal.SIGTERM):  # its worker ends after it has answered
         signal.signal(number, signal.SIG_IGN)
     collect_rarely()
