@@ -30,7 +30,7 @@ from benchmarks.serving import Case, Found, ask, bodies
 SYNCS = ("off", "fsync")
 SMALL, LARGE_ROWS = Case(1, 4), 10_000
 CALLERS = (0, 2, 10)
-SHIPPED_S = 60.0  # how long a measurement waits for the shipper to be done with the one before
+SHIPPED_S = 15.0  # how long a measurement waits for the shipper to be done with the one before
 AHEAD_S = 1  # large callers begin earlier, and end later
 BACKLOG = re.compile(
     r'^fourcycle_log_backlog_rows\{table="predictions"\} ([\d.e+]+)$', re.MULTILINE

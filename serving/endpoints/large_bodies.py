@@ -1,13 +1,15 @@
 """The process that works on large bodies, beside a worker: one after another, each to its end.
 
 `serving.endpoints.large_body_processes` starts it; its standard input is a socket to the worker. It
-decodes, checks, scores and logs a body by itself, in a spool of its own, and gives way to whoever
-answers small requests: in one interpreter each of these would wait for a large body's turn. It ends
-when its input does: with its worker, however that one ends.
+decodes, checks, scores and logs a body by itself, in a spool of its own: in the interpreter of the
+worker small requests would wait for milliseconds at a time, in its log for megabytes. It ends when
+its input does: with its worker, however that one ends.
 """
 
+import ctypes
 import logging
 import os
+import platform
 import select
 import signal
 import socket
@@ -33,9 +35,11 @@ from serving.requests.request import Request
 from serving.scoring.cache import Cache, FetchedVersion
 from serving.scoring.version import load_fetched
 
-GIVE_WAY = int(os.environ.get("FAIR_NICE", "5"))  # TEMP
 VERSIONS = 2  # that are held at once: the one that answers and the one before
 LENGTHS = struct.Struct("<II")  # of the message and of the bytes that follow it
+TURN_NS = 100_000_000  # the longest that the kernel gives
+SCHED_SETATTR = {"x86_64": 314, "aarch64": 274}  # the system call's number
+SCHEDULING = struct.Struct("=IIQiIQQQ")  # struct sched_attr, its first version
 
 logger = logging.getLogger(__name__)
 
@@ -87,7 +91,9 @@ class LargeBodies:
 
     def __init__(self, options: LargeBodyOptions) -> None:
         self._options, spool = options, options.spool
-        self._versions: dict[str, tuple[AnsweringVersion, bytes]] = {}  # by digest; with its schema
+        self._versions: dict[
+            tuple[str, str], tuple[AnsweringVersion, bytes]
+        ] = {}  # with its schema
         self.spool = Spool(Path(spool.folder), spool.max_bytes, spool.max_age_s) if spool else None
 
     def answer(self, asked: LargeBody, body: bytes) -> tuple[LargeAnswer, bytes]:
@@ -111,11 +117,12 @@ class LargeBodies:
         return write(self.spool, RecordGroup({hashed: schema}, [entry]), self._options.spool.sync)
 
     def _version(self, asked: LargeBody) -> tuple[AnsweringVersion, bytes]:
-        if asked.digest not in self._versions:
+        wanted = asked.version, asked.digest  # two versions may have one package
+        if wanted not in self._versions:
             while len(self._versions) >= VERSIONS:
                 del self._versions[next(iter(self._versions))]
-            self._versions[asked.digest] = self._load(asked)
-        return self._versions[asked.digest]
+            self._versions[wanted] = self._load(asked)
+        return self._versions[wanted]
 
     def _load(self, asked: LargeBody) -> tuple[AnsweringVersion, bytes]:
         options = self._options
@@ -174,22 +181,24 @@ def read_frame(worker: socket.socket) -> tuple[bytes, bytes] | None:
     return (head, body) if len(head) == n_head and len(body) == n_body else None
 
 
-def _slice() -> None:  # TEMP
-    import ctypes
-    ms = int(os.environ.get("FAIR_SLICE", "0"))
-    if not ms:
-        return
-    attr = struct.pack("<IIQiIQQQII", 56, 0, 0, os.getpriority(os.PRIO_PROCESS, 0), 0, ms * 1_000_000, 0, 0, 0, 0)
-    libc = ctypes.CDLL(None, use_errno=True)
-    r = libc.syscall(314, 0, attr, 0)
-    print("sched_setattr", r, ctypes.get_errno(), file=sys.stderr)
+def take_long_turns() -> None:
+    """Ask the kernel for long turns: whoever wakes up for a short one may break into them at once.
+
+    Otherwise a small request waits for the end of a turn each time that its worker, or the writer
+    of its record, has slept: up to 4 ms where a body keeps every core busy. Linux 6.12 and later
+    know of it (sched_setattr(2), `sched_runtime` of a normal task), others change nothing.
+    """
+    number = SCHED_SETATTR.get(platform.machine())
+    if number:
+        nice, flags = os.getpriority(os.PRIO_PROCESS, 0), 0
+        attributes = SCHEDULING.pack(SCHEDULING.size, os.SCHED_OTHER, flags, nice, 0, TURN_NS, 0, 0)
+        ctypes.CDLL(None).syscall(number, 0, attributes, 0)  # refused, it stays as it was
 
 
 def main() -> None:
     """Serve the worker at the other end of standard input."""
     prepare()
-    os.nice(GIVE_WAY)
-    _slice()
+    take_long_turns()
     for number in (signal.SIGINT, signal.SIGTERM):  # its worker ends after it has answered
         signal.signal(number, signal.SIG_IGN)
     collect_rarely()

@@ -80,7 +80,7 @@ class LargeBodyProcesses:
     async def _start(self) -> "_LargeBodyProcess":
         ours, theirs = socket.socketpair()
         try:
-            with theirs:  # no session of its own: in another one `nice` might mean nothing
+            with theirs:
                 process = subprocess.Popen(
                     [sys.executable, "-m", "serving.endpoints.large_bodies"],
                     cwd=HERE,
