@@ -1,6 +1,12 @@
 """Bodies that processes beside the worker answer: as it would, and what a dead one costs."""
 
+import json
+import platform
 import shutil
+import socket
+import struct
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -13,12 +19,14 @@ import httpx
 import psutil
 import pytest
 
+from serving.endpoints.large_bodies import SCHED_SETATTR, TURN_NS
 from serving.log.prediction_record import PredictionRecord
 from serving.log.record import decode
 from serving.log.segment_frames import Frame, FrameKind, scan
 from serving.log.spool import closed_segments, salt_of
 from serving.scoring.champion import CurrentVersion
 from tests.serving.endpoints.test_predictions import BAD, ROW
+from tests.serving.http.test_limits import HEAD
 from tests.support.running import app_of, current_of, running, spool_in
 
 ROWS = [ROW | {"body_mass_g": 3000 + row, "bill_depth_mm": 14 + row / 7} for row in range(3000)]
@@ -229,6 +237,48 @@ def test_a_killed_process_costs_its_body_a_whole_503_and_another_goes_on(
     assert refused.headers["Retry-After"] == "1"
     assert (refused.json()["status"], refused.json()["reason"]) == (503, "interrupted")
     assert 'fourcycle_rejections_total{reason="interrupted"} 1.0' in text
+
+
+def test_callers_who_leave_while_a_process_works_cost_nobody_anything(
+    package: Path, home: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    body = json.dumps({"rows": ROWS}).encode()
+    with beside(package, home / "a") as app:
+        ask(app.address, json={"rows": [ROW]})
+        before, url = app.processes, httpx.URL(app.address)
+        for _ in range(5):
+            with socket.create_connection((url.host, url.port)) as gone:
+                gone.sendall(HEAD % len(body) + body)
+                gone.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        assert ask(app.address, json={"rows": ROWS}).status_code == 200
+        assert set(before) <= set(app.processes)  # it lives on
+    assert caplog.text == ""
+
+
+LOOK = """
+import ctypes, os, platform
+from serving.endpoints import large_bodies as asked
+def look():
+    found = ctypes.create_string_buffer(asked.SCHEDULING.size)
+    number = asked.SCHED_SETATTR[platform.machine()] + 1  # of sched_getattr(2)
+    assert ctypes.CDLL(None).syscall(number, 0, found, asked.SCHEDULING.size, 0) == 0
+    return asked.SCHEDULING.unpack(found.raw)
+before = look()
+asked.take_long_turns()
+print(*(before[1:5] + look()[1:6]))
+"""
+
+
+@pytest.mark.skipif(
+    platform.machine() not in SCHED_SETATTR, reason="the call's number is not known here"
+)
+def test_turns_are_long_and_nothing_else_changes() -> None:
+    """Policy, flags, nice and priority stay; kernels before 6.12 know of no length."""
+    said = subprocess.run([sys.executable, "-c", LOOK], capture_output=True, text=True, check=True)
+    *kept, turn = map(int, said.stdout.split())
+    assert kept[:4] == kept[4:]
+    major, minor = map(int, platform.release().split(".")[:2])
+    assert turn == (TURN_NS if (major, minor) >= (6, 12) else turn)
 
 
 def test_a_version_that_a_process_can_not_load_is_a_500_and_doubted(
