@@ -28,7 +28,7 @@ from serving.log.prediction_record import PredictionRecord
 from serving.log.record import RecordSchema, encode
 from serving.log.segment_frames import FrameKind
 from serving.log.spool import Spool, SpoolEntry
-from serving.log.writer import RecordGroup, WriterOptions, closed, write
+from serving.log.writer import RecordGroup, WriterOptions, closed, write_group
 from serving.protocols.protocol import BodyLimits
 from serving.requests.errors import NOT_ANSWERED, Problem, place_of
 from serving.requests.request import Request
@@ -86,14 +86,15 @@ _read_options = msgspec.msgpack.Decoder(LargeBodyOptions).decode
 _read_asked = msgspec.msgpack.Decoder(LargeBody).decode
 
 
+Answering = tuple[AnsweringVersion, bytes]  # with the schema of its records
+
+
 class LargeBodies:
     """Answers large bodies by whatever version it is told to."""
 
     def __init__(self, options: LargeBodyOptions) -> None:
         self._options, spool = options, options.spool
-        self._versions: dict[
-            tuple[str, str], tuple[AnsweringVersion, bytes]
-        ] = {}  # with its schema
+        self._versions: dict[tuple[str, str], Answering] = {}
         self.spool = Spool(Path(spool.folder), spool.max_bytes, spool.max_age_s) if spool else None
 
     def answer(self, asked: LargeBody, body: bytes) -> tuple[LargeAnswer, bytes]:
@@ -101,12 +102,12 @@ class LargeBodies:
         try:
             version, schema = self._version(asked)
             record, answer = version.answer(asked.call, asked.protocol, body, datetime.now(UTC))
+            log_problem = self._log(record, schema)
         except Problem as problem:
             return _refused(problem), b""
         except Exception as error:  # the boundary of the process: nothing of it reaches a caller
             logger.error("request %s: %s", asked.call.own_id, place_of(error))
             return _refused(Problem("internal", NOT_ANSWERED)), b""
-        log_problem = self._log(record, schema)
         return LargeAnswer(record.n_rows, tally(record.flags), log_problem), answer
 
     def _log(self, record: PredictionRecord, schema: bytes) -> str:
@@ -114,9 +115,11 @@ class LargeBodies:
             return ""
         hashed = record.schema_hash
         entry = SpoolEntry(FrameKind.PREDICTIONS, hashed, record.n_rows, encode(record))
-        return write(self.spool, RecordGroup({hashed: schema}, [entry]), self._options.spool.sync)
+        return write_group(
+            self.spool, RecordGroup({hashed: schema}, [entry]), self._options.spool.sync
+        )
 
-    def _version(self, asked: LargeBody) -> tuple[AnsweringVersion, bytes]:
+    def _version(self, asked: LargeBody) -> Answering:
         wanted = asked.version, asked.digest  # two versions may have one package
         if wanted not in self._versions:
             while len(self._versions) >= VERSIONS:
@@ -124,7 +127,7 @@ class LargeBodies:
             self._versions[wanted] = self._load(asked)
         return self._versions[wanted]
 
-    def _load(self, asked: LargeBody) -> tuple[AnsweringVersion, bytes]:
+    def _load(self, asked: LargeBody) -> Answering:
         options = self._options
         fetched = FetchedVersion(asked.version, asked.digest, datetime.now(UTC))
         code = Path(options.code) if options.code else None

@@ -57,7 +57,7 @@ def write_groups(spool: Spool, sync: bool, worker: socket.socket) -> None:
                 group = _next_group(groups)
                 if group is None:
                     break
-                worker.sendall(write(spool, group, sync).encode() + b"\n")
+                worker.sendall(write_group(spool, group, sync).encode() + b"\n")
             due_s = closed(spool.close_due)
     closed(spool.close)
 
@@ -70,7 +70,7 @@ def _next_group(groups: BinaryIO) -> RecordGroup | None:
     return _read_group(body) if size and len(body) == size else None
 
 
-def write(spool: Spool, group: RecordGroup, sync: bool) -> str:
+def write_group(spool: Spool, group: RecordGroup, sync: bool) -> str:
     """The problem, or "" once the group is as durable as was asked."""
     for schema_hash, payload in group.schemas.items():
         spool.describe(schema_hash, payload)
