@@ -27,6 +27,7 @@ from serving.log.spool import closed_segments, salt_of
 from serving.scoring.champion import CurrentVersion
 from tests.serving.endpoints.test_predictions import BAD, ROW
 from tests.serving.http.test_limits import HEAD
+from tests.support.project import PROJECT
 from tests.support.running import app_of, current_of, running, spool_in
 
 ROWS = [ROW | {"body_mass_g": 3000 + row, "bill_depth_mm": 14 + row / 7} for row in range(3000)]
@@ -274,7 +275,9 @@ print(*(before[1:5] + look()[1:6]))
 )
 def test_turns_are_long_and_nothing_else_changes() -> None:
     """Policy, flags, nice and priority stay; kernels before 6.12 know of no length."""
-    said = subprocess.run([sys.executable, "-c", LOOK], capture_output=True, text=True, check=True)
+    said = subprocess.run(
+        [sys.executable, "-c", LOOK], cwd=PROJECT, capture_output=True, text=True, check=True
+    )
     *kept, turn = map(int, said.stdout.split())
     assert kept[:4] == kept[4:]
     major, minor = map(int, platform.release().split(".")[:2])
