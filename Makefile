@@ -119,7 +119,7 @@ tables: $(INSTALLED)  ## Strangers' tables beside scikit-learn; made ones of 2 m
 	@python -m benchmarks.strangers
 	@FOURCYCLE_TABLES=full python -m benchmarks.tables
 
-bench: $(INSTALLED)  ## Measure: BENCH=pipeline, serving, overload, logging, commits, registry, scorer, gate, monitoring, detectors
+bench: $(INSTALLED)  ## Measure: BENCH=pipeline, serving, overload, fairness, logging, commits, registry, scorer, gate, monitoring, detectors
 	@python -m 'benchmarks.$(BENCH)'
 
 debian:  ## Programs that tests drive: a browser, a load generator, ... (Debian, root)

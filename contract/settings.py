@@ -89,6 +89,11 @@ class Settings(BaseSettings):
     serve_max_bytes: int = Field(
         default=8 * 1024 * 1024, ge=1, description="Body size allowed, bytes"
     )
+    serve_large_bytes: int = Field(
+        default=256 * 1024,
+        ge=0,
+        description="Larger bodies are worked on by a process beside the worker, bytes",
+    )
     serve_concurrency: int = Field(
         default=256, ge=1, description="Requests in work at once, in one worker; others get 503"
     )

@@ -5,7 +5,6 @@ once when its supervisor is gone.
 """
 
 import asyncio
-import gc
 import os
 import socket
 from importlib.metadata import version
@@ -17,6 +16,7 @@ import uvicorn
 
 from contract.command import run
 from contract.settings import Settings, read_settings
+from serving.endpoints.answering import collect_rarely
 from serving.endpoints.context import WorkerContext
 from serving.http.app import create_app
 from serving.http.server import configured
@@ -28,9 +28,6 @@ from serving.telemetry.access_log import open_access_log
 from serving.telemetry.board import open_board
 from serving.telemetry.metrics import Metrics
 
-# A body of 10,000 rows makes as many tuples and lists, which are gone with its answer: looking for
-# cycles among them at Python's own pace takes a fifth of the time of its answer.
-YOUNG_OBJECTS = 50_000
 FINISH_S = 20  # for requests that are still being answered after the drain
 
 
@@ -67,8 +64,7 @@ async def open_server(name: str, settings: Settings) -> Server:
     current.refresh()
     log = open_log(settings, name)
     await log.start()
-    gc.freeze()
-    gc.set_threshold(YOUNG_OBJECTS)
+    collect_rarely()
     context = WorkerContext(
         current=current,
         log=log,

@@ -8,8 +8,9 @@ import asyncio
 
 import msgspec
 
+from serving.endpoints.answering import AnsweringVersion
 from serving.endpoints.context import WorkerContext
-from serving.endpoints.predictions import ON_THE_LOOP_BYTES, AnsweringVersion, PredictionEndpoint
+from serving.endpoints.predictions import ON_THE_LOOP_BYTES, PredictionEndpoint
 from serving.log.feedback_record import FeedbackRecord
 from serving.requests.columns import bounded, transpose
 from serving.requests.errors import JSON, Problem, Response

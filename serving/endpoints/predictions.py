@@ -1,48 +1,25 @@
 """From the body of a request to its answer: decode, check, score, log, encode.
 
 A small body is answered where it arrives, on the event loop: a hop to a thread would cost a third
-of the throughput. A larger one is worked on in a thread beside the loop and scored in slices
-(serving.scoring.scorer), so that the small ones are not starved: one body at a time, or, where they
-are so large that the scorer takes most of their time, as many as the worker has cores.
+of the throughput. A larger one is worked on in a thread beside the loop, one at a time. Those over
+FOURCYCLE_SERVE_LARGE_BYTES go to processes of their own (serving.endpoints.large_bodies): a thread
+holds the interpreter for milliseconds at a time, for which small requests would wait.
 """
 
 import asyncio
-import logging
-import os
-import time
 from concurrent.futures import ThreadPoolExecutor
 
-import msgspec
-
 from contract.use_case.pseudonymisation import Pseudonymiser
+from serving.endpoints.answering import AnsweringVersion, tally
 from serving.endpoints.context import WorkerContext
+from serving.endpoints.large_bodies import LargeAnswer, LargeBody, LargeBodyOptions
+from serving.endpoints.large_body_processes import LargeBodyProcesses
 from serving.log.prediction_record import PredictionRecord
-from serving.protocols.protocol import BodyLimits, Codec, Protocol
-from serving.protocols.registry import PROTOCOLS
-from serving.requests.columns import bounded, flag_times
-from serving.requests.errors import JSON, Problem, Response, nothing_served, place_of
+from serving.protocols.protocol import BodyLimits, Protocol
+from serving.requests.errors import JSON, Problem, Response, nothing_served
 from serving.requests.request import Request
-from serving.scoring.version import ServedVersion
 
 ON_THE_LOOP_BYTES = 8 * 1024  # about 20 rows, a quarter of a millisecond
-LARGE_BYTES = 256 * 1024  # about 2,000 rows
-
-logger = logging.getLogger(__name__)
-
-
-class AnsweringVersion:
-    """A served version with what derives from it, built once when it is first asked."""
-
-    def __init__(
-        self,
-        served: ServedVersion,
-        schema_hash: str,
-        pseudonymiser: Pseudonymiser,
-        limits: BodyLimits,
-    ) -> None:
-        self.served, self.use_case = served, served.use_case
-        self.schema_hash, self.pseudonymiser = schema_hash, pseudonymiser
-        self.codecs = {protocol.name: protocol.codec(served, limits) for protocol in PROTOCOLS}
 
 
 class PredictionEndpoint:
@@ -52,10 +29,8 @@ class PredictionEndpoint:
         self._current, self._log, self._settings = context.current, context.log, context.settings
         self._metrics, self._clock = context.metrics, context.clock
         self._answering: AnsweringVersion | None = None
-        # The scorer lets go of the interpreter while it works: two large bodies use two cores. Of
-        # smaller ones two at a time are no faster, and each waits for the other's turn.
-        cores = max(1, len(os.sched_getaffinity(0)) // self._settings.serve_workers)
-        self._large = ThreadPoolExecutor(cores, "large bodies")
+        self._large = LargeBodyProcesses(_options(context), self._settings.serve_workers)
+        # Two at a time are no faster: each waits for the other's turn.
         self._medium = ThreadPoolExecutor(1, "medium bodies")
 
     def answering(self) -> AnsweringVersion:
@@ -81,54 +56,42 @@ class PredictionEndpoint:
         if protocol.check_path:
             protocol.check_path(call.path, version.served)
         call.version = version.served.version
-        codec = version.codecs[protocol.name]
-        if len(body) <= ON_THE_LOOP_BYTES:
-            record, answer = self._work(call, version, codec, body)
+        if len(body) > self._settings.serve_large_bytes:
+            asked = LargeBody(call, protocol.name, call.version, version.served.digest)
+            found, answer = await self._large.answer(asked, body)
+            logged = self._log.settle(found.log_problem)
         else:
-            loop = asyncio.get_running_loop()
-            threads = self._large if len(body) > LARGE_BYTES else self._medium
-            record, answer = await loop.run_in_executor(
-                threads, self._work, call, version, codec, body
-            )
-        logged = await self._log.append(record)
-        call.rows = record.n_rows
-        self._metrics.rows(record.version, record.flags, record.n_rows, logged)
+            record, answer = await self._answer_here(version, protocol, call, body)
+            logged = await self._log.append(record)
+            found = LargeAnswer(record.n_rows, tally(record.flags))
+        call.rows = found.n_rows
+        self._metrics.rows(call.version, found.flags, found.n_rows, logged)
         return Response(200, answer, JSON, [] if logged else [(b"x-logged", b"false")])
 
-    def close(self) -> None:
-        """End the threads."""
-        self._large.shutdown()
+    async def _answer_here(
+        self, version: AnsweringVersion, protocol: Protocol, call: Request, body: bytes
+    ) -> tuple[PredictionRecord, bytes]:
+        now = self._clock()
+        if len(body) <= ON_THE_LOOP_BYTES:
+            return version.answer(call, protocol.name, body, now)
+        return await asyncio.get_running_loop().run_in_executor(
+            self._medium, version.answer, call, protocol.name, body, now
+        )
+
+    async def close(self) -> None:
+        """End threads and processes."""
+        await self._large.close()
         self._medium.shutdown()
 
-    def _work(
-        self, call: Request, version: AnsweringVersion, codec: Codec, body: bytes
-    ) -> tuple[PredictionRecord, bytes]:
-        checked, options = codec.decode(call, body)
-        bounded(checked.n_rows, self._settings.serve_max_rows)
-        now, served = self._clock(), version.served
-        flag_times(checked, version.use_case, now)
-        try:
-            predictions = served.scorer.score(checked.features)
-            whole = len(predictions.prediction) == checked.n_rows
-        except Exception as error:  # whatever a model does, it is the model's fault
-            logger.error("request %s: the model failed: %s", call.own_id, place_of(error))
-            raise Problem("model_error", "The model could not answer these rows.") from None
-        if not whole:
-            raise Problem("model_error", "The model did not answer each row once.")
-        record = PredictionRecord(
-            request_id=call.own_id,
-            model=served.name,
-            version=served.version,
-            schema_hash=version.schema_hash,
-            features=version.pseudonymiser.apply(checked.features),
-            keys=version.pseudonymiser.apply(checked.keys),
-            event_time=checked.event_time,
-            prediction=predictions.prediction,
-            probability=predictions.probability,
-            flags=checked.flags,
-            latency_ms=(time.perf_counter() - call.started) * 1000,
-            logged_time=now,
-            key_id=call.key,
-            source=call.source,
-        )
-        return record, msgspec.json.encode(codec.encode(record, options))
+
+def _options(context: WorkerContext) -> LargeBodyOptions:
+    """What the processes for large bodies need to know."""
+    current, settings = context.current, context.settings
+    return LargeBodyOptions(
+        cache=str(current.cache.folder.absolute()),
+        name=current.name,
+        code=str(current.code.absolute()) if current.code else None,
+        log_secret=settings.log_secret.get_secret_value(),
+        limits=BodyLimits(settings.serve_max_rows, settings.serve_max_bytes),
+        spool=None if context.log.sync == "off" else context.log.options,
+    )

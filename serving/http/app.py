@@ -50,7 +50,7 @@ def create_app(context: WorkerContext) -> Gateway:
         watching = asyncio.create_task(_watch(context))
         yield
         watching.cancel()
-        predictions.close()
+        await predictions.close()
         await context.log.close()
         await context.feedback_log.close()
         context.access_log.stop()

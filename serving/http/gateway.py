@@ -17,7 +17,14 @@ from serving.http.methods import methods_answer
 from serving.http.refusal import REFUSAL, Refusal, WriteLast
 from serving.log.prediction_record import LogFull
 from serving.protocols.registry import error_format
-from serving.requests.errors import ErrorFormat, Headers, Problem, Response, place_of
+from serving.requests.errors import (
+    NOT_ANSWERED,
+    ErrorFormat,
+    Headers,
+    Problem,
+    Response,
+    place_of,
+)
 from serving.requests.request import (
     CLOSE,
     App,
@@ -171,8 +178,7 @@ class Gateway:
             raise
         except Exception as error:  # the boundary of the process: nothing of it reaches a caller
             logger.error("request %s: %s", call.own_id, place_of(error))
-            sentence = "The request could not be answered; the service's log says where it failed."
-            return route.error(self._problem(call, "internal", sentence), call.own_id)
+            return route.error(self._problem(call, "internal", NOT_ANSWERED), call.own_id)
 
     async def _admit(self, call: Request) -> None:
         """Take a place, or answer 503 after a short pause, which slows down repeated requests."""

@@ -21,11 +21,10 @@ class Log:
         self, folder: Path, max_bytes: int, max_age_s: float, sync: LogSync, full: LogFullPolicy
     ) -> None:
         self.folder, self.sync, self.full = folder, sync, full
+        self.options = WriterOptions(str(folder.absolute()), max_bytes, max_age_s, sync == "fsync")
         self.problem = ""  # why the newest record could not be written; "" when it could
         self.lost = ""  # what was lost since this worker began, and why; "" when nothing was
-        self._commit = GroupCommit(
-            WriterOptions(str(folder.absolute()), max_bytes, max_age_s, sync == "fsync")
-        )
+        self._commit = GroupCommit(self.options)
         self._declared: tuple[UseCase, str] | None = None
         self._was_there = False  # its folder, at an earlier look
 
@@ -47,7 +46,15 @@ class Log:
         if self.sync == "off":
             return False
         entry = SpoolEntry(kind_of(record), record.schema_hash, record.n_rows, encode(record))
-        problem = await self._commit.commit(entry)
+        return self.settle(await self._commit.commit(entry))
+
+    def settle(self, problem: str) -> bool:
+        """Whether a record is logged that met this problem, or none; LogFull as `append`.
+
+        A record whose process writes it itself (serving.endpoints.large_bodies) is settled here.
+        """
+        if self.sync == "off":
+            return False
         if problem != self.problem:
             logger.warning("the log: %s", problem or "it takes records again")
             self.problem = problem

@@ -57,9 +57,9 @@ def write_groups(spool: Spool, sync: bool, worker: socket.socket) -> None:
                 group = _next_group(groups)
                 if group is None:
                     break
-                worker.sendall(_write(spool, group, sync).encode() + b"\n")
-            due_s = _closed(spool.close_due)
-    _closed(spool.close)
+                worker.sendall(write_group(spool, group, sync).encode() + b"\n")
+            due_s = closed(spool.close_due)
+    closed(spool.close)
 
 
 def _next_group(groups: BinaryIO) -> RecordGroup | None:
@@ -70,7 +70,8 @@ def _next_group(groups: BinaryIO) -> RecordGroup | None:
     return _read_group(body) if size and len(body) == size else None
 
 
-def _write(spool: Spool, group: RecordGroup, sync: bool) -> str:
+def write_group(spool: Spool, group: RecordGroup, sync: bool) -> str:
+    """The problem, or "" once the group is as durable as was asked."""
     for schema_hash, payload in group.schemas.items():
         spool.describe(schema_hash, payload)
     try:
@@ -83,7 +84,7 @@ def _write(spool: Spool, group: RecordGroup, sync: bool) -> str:
     return ""
 
 
-def _closed(close: Callable[[], float | None]) -> float | None:
+def closed(close: Callable[[], float | None]) -> float | None:
     """What `close` says; seconds to the next attempt where it fails by a fault of ours."""
     try:
         return close()

@@ -32,12 +32,14 @@ KINDS = {
     "model_error": ProblemKind(HTTPStatus.INTERNAL_SERVER_ERROR, "model_error"),
     "internal": ProblemKind(HTTPStatus.INTERNAL_SERVER_ERROR, "INTERNAL_ERROR"),
     "not_ready": ProblemKind(HTTPStatus.SERVICE_UNAVAILABLE, "TEMPORARILY_UNAVAILABLE"),
+    "interrupted": ProblemKind(HTTPStatus.SERVICE_UNAVAILABLE, "TEMPORARILY_UNAVAILABLE"),
     "overloaded": ProblemKind(HTTPStatus.SERVICE_UNAVAILABLE, "TEMPORARILY_UNAVAILABLE"),
     "log_full": ProblemKind(HTTPStatus.SERVICE_UNAVAILABLE, "TEMPORARILY_UNAVAILABLE"),
 }
 
 JSON = b"application/json"
 PROBLEM_JSON = b"application/problem+json"
+NOT_ANSWERED = "The request could not be answered; the service's log says where it failed."
 NOTHING_ANSWERS = "No version answers yet."
 
 Headers = list[tuple[bytes, bytes]]

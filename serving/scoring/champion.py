@@ -57,8 +57,8 @@ class CurrentVersion:
         log_secret: str = "",
         code: Path | None = None,
     ) -> None:
-        self._cache, self._name, self._poll_s, self._clock = cache, name, poll_s, clock
-        self._log_secret, self._code = log_secret, code
+        self.cache, self.name, self._poll_s, self._clock = cache, name, poll_s, clock
+        self._log_secret, self.code = log_secret, code
         self._served: ServedVersion | None = None
         self._kept: ServedVersion | None = None
         self._kept_until = 0.0
@@ -83,7 +83,7 @@ class CurrentVersion:
         silent = age is not None and age > SILENT_POLLS * self._poll_s + SILENT_S
         silence = f"The registry was last heard {age:.0f} s ago." if silent else ""
         return Status(
-            name=self._name,
+            name=self.name,
             served=self._served,
             since=announced.champion.since if announced.champion else None,
             draining=self._draining,
@@ -112,7 +112,7 @@ class CurrentVersion:
         self._stamp = self._look()
         trouble = ""
         try:
-            self._announced = self._cache.read() or Announcement(self._name)
+            self._announced = self.cache.read() or Announcement(self.name)
             self._swap_to(self._announced.champion)
         except Refused as error:
             trouble = str(error)
@@ -125,7 +125,7 @@ class CurrentVersion:
 
     def _look(self) -> tuple[int, int] | None:
         try:
-            return self._cache.stamp()
+            return self.cache.stamp()
         except OSError:  # reading it says why
             return UNREADABLE
 
@@ -134,7 +134,7 @@ class CurrentVersion:
             return
         kept = self._kept
         if kept is None or not _is(kept, champion):
-            kept = load_fetched(self._cache, self._name, champion, self._code)
+            kept = load_fetched(self.cache, self.name, champion, self.code)
             Pseudonymiser.of(
                 kept.use_case, self._log_secret
             )  # what can't be hidden in the log must not be

@@ -69,6 +69,7 @@ REASONS = {
     "model_error": "the model failed on these rows",
     "internal": "a fault of the service",
     "not_ready": "no version answers yet, or the service is stopping",
+    "interrupted": "the process that worked on a large body has ended",
     "overloaded": "more than `FOURCYCLE_SERVE_CONCURRENCY` requests at once",
     "log_full": "the answer can't be written down, and `FOURCYCLE_LOG_FULL` is `reject`",
 }

@@ -22,8 +22,8 @@ from serving.telemetry.metrics import Metrics
 from serving.shipping.shipper_status import ShipperStatus
 metrics = Metrics()
 metrics.request("/predict", 200, 0.003)
-metrics.rows("7", [[], ["unseen:island"]], 2, True)
-metrics.rows("7", [[]], 1, False)
+metrics.rows("7", {"unseen:island": 1}, 2, True)
+metrics.rows("7", {}, 1, False)
 metrics.status(Status("made", None, None, False, (), 1.5, 3, 2, (), None))
 metrics.backlog("predictions", ShipperStatus(0, 1, 0, 40, 5000, 6.5, 7, ""))
 metrics._ready.set(1)

@@ -1,0 +1,192 @@
+"""One-row requests beside callers of 10,000 rows: what each costs the other, on one worker.
+
+Asks for a champion of flights in the tracking store (make run); its tables are left alone, answers
+go into a folder that is gone afterwards. Four connections of one row are measured alone, beside 2
+and beside 10 large callers, and these alone, in turns, with the log off and with `fsync`. Prints
+Markdown, for docs/benchmarks.md. `--other` names another checkout, which is measured in the same
+turns. Needs wrk (Debian).
+"""
+
+import re
+import subprocess
+import sys
+import tempfile
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from statistics import median
+from typing import Annotated
+
+import httpx
+import psutil
+import typer
+
+from benchmarks.peers import PROJECT, Server, started
+from benchmarks.serving import Case, Found, ask, bodies
+
+SYNCS = ("off", "fsync")
+SMALL, LARGE_ROWS = Case(1, 4), 10_000
+CALLERS = (0, 2, 10)
+SHIPPED_S = 15.0  # how long a measurement waits for the shipper to be done with the one before
+AHEAD_S = 1  # large callers begin earlier, and end later
+BACKLOG = re.compile(
+    r'^fourcycle_log_backlog_rows\{table="predictions"\} ([\d.e+]+)$', re.MULTILINE
+)
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What one turn has found: of the small requests, and rows each second of the large ones."""
+
+    small: Found | None
+    large_rows_per_s: float
+    busy_elsewhere: float = 0.0  # cores that other work than this took meanwhile
+
+
+Key = tuple[str, str, int, bool]  # checkout, log, large callers, whether small ones ask too
+
+
+def service(checkout: Path, sync: str, folder: Path) -> Server:
+    """One worker of a checkout, which keeps everything in the folder."""
+    settings = {
+        "PYTHONPATH": str(checkout),
+        "FOURCYCLE_LOG_SYNC": sync,
+        "FOURCYCLE_ROOT": str(folder / "data"),
+        "FOURCYCLE_SERVE_CACHE": str(folder / "cache"),
+        "FOURCYCLE_SERVE_FOLLOW": "alias",  # there is no ledger in the folder
+    }
+    command = (sys.executable, "-m", "serving", "--port", "{port}")
+    return Server("Fourcycle", command, folder=checkout, settings=settings)
+
+
+def until_shipped(address: str) -> None:
+    """Wait until no answers of an earlier turn are on their way into the table."""
+    deadline = time.monotonic() + SHIPPED_S
+    while time.monotonic() < deadline:
+        backlog = BACKLOG.search(httpx.get(f"{address}/metrics").text)
+        if backlog is None or float(backlog[1]) == 0:
+            return
+        time.sleep(0.5)
+
+
+def large(address: str, script: Path, callers: int, seconds: int) -> "subprocess.Popen[str]":
+    """So many callers of 10,000 rows, at work."""
+    command = ["wrk", "-t1", f"-c{callers}", f"-d{seconds}s", "--timeout", "60s"]
+    command += ["-s", str(script), f"{address}/invocations"]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+
+
+def rows_per_s(callers: "subprocess.Popen[str]") -> float:
+    """What they were answered each second; a refused request ends the measurement."""
+    said = callers.communicate()[0]
+    found = re.search(r"Requests/sec:\s+([\d.]+)", said)
+    if found is None or "Non-2xx" in said or "Socket errors" in said:
+        raise SystemExit(said)
+    return float(found[1]) * LARGE_ROWS
+
+
+def beside_others(measure: Callable[[], Measured]) -> Measured:
+    """What is measured, and how much other work shared the cores."""
+
+    def busy() -> tuple[float, float]:
+        of_all = psutil.cpu_times()
+        own = [psutil.Process(), *psutil.Process().children(recursive=True)]
+        ours = sum(sum(process.cpu_times()[:4]) for process in own)
+        return sum(of_all) - of_all.idle - of_all.iowait, ours
+
+    began, all_before, ours_before = time.monotonic(), *busy()
+    found = measure()
+    all_after, ours_after = busy()
+    others = (all_after - all_before) - (ours_after - ours_before)
+    return replace(found, busy_elsewhere=others / (time.monotonic() - began))
+
+
+def turn(
+    address: str, scripts: dict[int, Path], callers: int, small: bool, seconds: int
+) -> Measured:
+    """One measurement of some seconds."""
+    if not callers:
+        return Measured(ask(address, scripts[1], SMALL, seconds), 0)
+    if not small:
+        return Measured(None, rows_per_s(large(address, scripts[LARGE_ROWS], callers, seconds)))
+    beside = large(address, scripts[LARGE_ROWS], callers, seconds + 2 * AHEAD_S)
+    time.sleep(AHEAD_S)
+    found = ask(address, scripts[1], SMALL, seconds)
+    return Measured(found, rows_per_s(beside))
+
+
+def turns(checkouts: dict[str, Path], rounds: int, seconds: int) -> Iterator[tuple[Key, Measured]]:
+    """All measurements, interleaved."""
+    with tempfile.TemporaryDirectory() as name:
+        scripts = bodies(Path(name))
+        for _ in range(rounds):
+            for sync in SYNCS:
+                for which, checkout in checkouts.items():
+                    with (
+                        tempfile.TemporaryDirectory() as folder,
+                        started(service(checkout, sync, Path(folder))) as address,
+                    ):
+                        for callers in CALLERS:  # warm
+                            turn(address, scripts, callers, callers == 0, 2)
+                        for callers in CALLERS:
+                            for small in (True, False) if callers else (True,):
+                                until_shipped(address)
+                                found = beside_others(
+                                    partial(turn, address, scripts, callers, small, seconds)
+                                )
+                                yield (which, sync, callers, small), found
+
+
+def table(measured: dict[Key, list[Measured]]) -> str:
+    """Markdown: medians, and how many times those of the small, and of the large ones, alone."""
+    lines = [
+        "| service | log | callers of 10,000 rows | one row: requests/s | p50 ms | p99 ms | p50 of "
+        "alone | p99 of alone | large: rows/s | of alone | other work, cores |",
+        "|" + "---|" * 11,
+    ]
+    for (which, sync, callers, small), found in measured.items():
+        if not small:
+            continue
+        per_s, p50, p99 = _small(found)
+        _, p50_alone, p99_alone = _small(measured[which, sync, 0, True])
+        cells = [which, sync, callers or "none", f"{per_s:,.0f}", f"{p50:.2f}", f"{p99:.1f}"]
+        cells += [f"{p50 / p50_alone:.1f}", f"{p99 / p99_alone:.1f}", "", ""]
+        if callers:
+            rows = median(one.large_rows_per_s for one in found)
+            alone = median(m.large_rows_per_s for m in measured[which, sync, callers, False])
+            cells[-2:] = [f"{rows:,.0f}", f"{rows / alone:.2f} of {alone:,.0f}"]
+        cells.append(f"{median(one.busy_elsewhere for one in found):.1f}")
+        lines.append(f"| {' | '.join(map(str, cells))} |")
+    return "\n".join(lines)
+
+
+def _small(found: list[Measured]) -> tuple[float, float, float]:
+    """Medians of requests each second, p50 and p99 in ms."""
+    small = [one.small for one in found if one.small]
+    return (
+        median(one.per_s for one in small),
+        median(one.p50_ms for one in small),
+        median(one.p99_ms for one in small),
+    )
+
+
+def main(
+    rounds: Annotated[int, typer.Option(help="Rounds.")] = 5,
+    seconds: Annotated[int, typer.Option(help="Seconds of each measurement.")] = 5,
+    other: Annotated[str, typer.Option(help="Another checkout, measured in turns; or none.")] = "",
+) -> None:
+    """Measure, and print a Markdown table."""
+    checkouts = {"other": Path(other).resolve()} if other else {}
+    checkouts["this"] = PROJECT
+    measured: dict[Key, list[Measured]] = defaultdict(list)
+    for key, found in turns(checkouts, rounds, seconds):
+        measured[key].append(found)
+        typer.echo(f"{key}: {found}", err=True)
+    typer.echo(table(measured))
+
+
+if __name__ == "__main__":
+    typer.run(main)
