@@ -14,6 +14,7 @@ ifeq ($(strip $(MLFLOW_TRACKING_URI)),)
 MLFLOW_TRACKING_URI := sqlite:///mlflow.db
 endif
 
+VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml)
 VENV := .venv
 INSTALLED := $(VENV)/.installed
 CODE := contract pipelines serving monitoring tracking use_cases tests benchmarks docs
@@ -26,7 +27,7 @@ export MLFLOW_DISABLE_TELEMETRY := true
 export DO_NOT_TRACK := 1
 export GX_ANALYTICS_ENABLED := false
 
-.PHONY: help run init status check train serve monitor replay demo ui test ci-report release rollback clients docs reference tour docs-check faults lint soak tables bench debian dist publish audit images images-push lock clean
+.PHONY: help run init status check train serve monitor replay demo ui test ci-report release rollback clients docs reference tour docs-check faults lint soak tables bench debian dist publish audit images images-test images-push lock clean
 
 help:  ## This list
 	@echo 'make <target> [USE_CASE=flights] [PORT=...]'
@@ -138,8 +139,15 @@ audit: $(INSTALLED)  ## What is locked, as a CycloneDX SBOM, and known holes in 
 	@sh scripts/tool audit pip-audit --disable-pip --require-hashes -r requirements.lock -f json -o build/audit.json
 
 images:  ## Build the three images, fourcycle-serving, -jobs and -tracking
-	@for image in serving jobs tracking; do \
-		docker build -f docker/$$image.Dockerfile -t fourcycle-$$image . || exit 1; done
+	@sh scripts/stand-ins docker/*.Dockerfile
+	@for image in serving jobs tracking; do docker build --network host -f docker/$$image.Dockerfile \
+		-t fourcycle-$$image -t fourcycle-$$image:$(VERSION) . || exit 1; done
+
+images-test: $(INSTALLED)  ## All containers of compose, used and hurt: restarts, kills, stores away, backup
+	@if docker info >/dev/null 2>&1; then \
+		$(MAKE) --no-print-directory images && sh scripts/stand-ins docker/compose*.yaml && \
+		FOURCYCLE_IMAGES=yes pytest -v -x tests/docker/test_containers.py; \
+	else echo 'No container engine answers here (docker info), so nothing was tried.'; fi
 
 images-push:  ## Push them as IMAGES=registry/owner/name, -serving ... with TAG=; their digests for CI
 	@sh scripts/push '$(IMAGES)' '$(TAG)'

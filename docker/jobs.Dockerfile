@@ -9,10 +9,22 @@ RUN sh locked uv > uv.txt \
     && uv pip install --no-cache --python /opt/venv --require-hashes --compile-bytecode \
         -r pyproject.toml --extra pipelines -c requirements.lock
 
+# A backup needs pg_dump of the server's release or later: it is that of compose.yaml.
+FROM postgres:17.6-bookworm AS postgres
+
 FROM python:3.11.14-slim-bookworm
-ENV PATH=/opt/venv/bin:$PATH PYTHONUNBUFFERED=1 MLFLOW_DISABLE_TELEMETRY=true DO_NOT_TRACK=1 \
+ENV PATH=/opt/venv/bin:$PATH PYTHONUNBUFFERED=1 MLFLOW_DISABLE_TELEMETRY=true DO_NOT_TRACK=1 HOME=/tmp \
     GX_ANALYTICS_ENABLED=false MPLCONFIGDIR=/tmp/matplotlib FOURCYCLE_ROOT=/data
+# libpq5 for the libraries that PostgreSQL's own libpq needs too.
+# hadolint ignore=DL3008
+RUN apt-get update -qq \
+    && apt-get install -qq -y --no-install-recommends liblz4-1 libpq5 libzstd1 \
+    && rm -rf /var/lib/apt/lists/*
+COPY --from=postgres /usr/lib/*-linux-gnu/libpq.so.5* /usr/local/lib/
+COPY --from=postgres /usr/lib/postgresql/*/bin/pg_dump /usr/lib/postgresql/*/bin/pg_restore /usr/local/bin/
+RUN ldconfig && pg_dump --version
 COPY --from=build /opt/venv /opt/venv
+COPY docker/secrets.sh /usr/local/lib/secrets.sh
 WORKDIR /app
 COPY MLproject conda.yaml pyproject.toml requirements.lock ./
 COPY contract contract
@@ -22,6 +34,6 @@ COPY serving serving
 COPY tracking tracking
 COPY use_cases use_cases
 # A named volume takes over the owner of the folder that it covers.
-RUN install -d -o 10001 -g 10001 /data
+RUN install -d -o 10001 -g 10001 /data /backups
 USER 10001
 CMD ["python", "-m", "pipelines.main"]

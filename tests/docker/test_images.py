@@ -4,6 +4,7 @@ import json
 import re
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -65,13 +66,31 @@ def test_an_image_holds_the_rooms_that_its_command_imports(image: str, module: s
 
 
 def merged(text: str) -> str:
-    """YAML with `<<` and anchors written out, which this reading of the specification lacks."""
-    return yaml.safe_dump(yaml.safe_load(text), sort_keys=False)
+    """YAML with `<<`, anchors and defaults of variables written out, which this reading of the
+    specification lacks."""
+    filled = re.sub(r"\$\{\w+:-([^}]*)\}", r"\1", text)
+    return yaml.safe_dump(yaml.safe_load(filled), sort_keys=False)
 
 
-def test_compose_follows_the_specification(compose: dict[str, Any]) -> None:
-    parsed = PyCompose.from_yaml(merged((DOCKER / "compose.yaml").read_text(encoding="utf-8")))
-    assert set(parsed.service_names()) == set(compose["services"])
+@pytest.mark.parametrize("file", sorted(DOCKER.glob("compose*.yaml")), ids=lambda file: file.stem)
+def test_compose_follows_the_specification(file: Path) -> None:
+    text = file.read_text(encoding="utf-8")
+    parsed = PyCompose.from_yaml(merged(text))
+    assert set(parsed.service_names()) == set(yaml.safe_load(text)["services"])
+    assert "name" not in yaml.safe_load(text)  # docker-compose 1.29 refuses it
+
+
+def test_images_of_others_have_one_tag_each() -> None:
+    files = [*DOCKER.glob("compose*.yaml"), *IMAGES, *(DOCKER / "stand_ins").glob("*.Dockerfile")]
+    found: dict[str, set[str]] = {}
+    for file in files:
+        text = file.read_text(encoding="utf-8")
+        for name, tag in re.findall(r"^(?:FROM| +image:) ([\w/.-]+):(\S+)", text, re.MULTILINE):
+            found.setdefault(name, set()).add(tag)
+    assert {name: tags for name, tags in found.items() if len(tags) > 1} == {}
+    version = tomllib.loads((PROJECT / "pyproject.toml").read_text("utf-8"))["project"]["version"]
+    ours = {name: tags for name, tags in found.items() if name.startswith("fourcycle-")}
+    assert ours == {f"fourcycle-{image.stem}": {version} for image in IMAGES}
 
 
 @pytest.mark.parametrize(
@@ -87,7 +106,8 @@ def test_the_specification_is_checked_not_skipped(right: str, wrong: str) -> Non
 
 def test_compose_names_what_it_declares(compose: dict[str, Any]) -> None:
     services = compose["services"].values()
-    sources = {volume.split(":")[0] for s in services for volume in s.get("volumes", [])}
+    mounts = [volume.split(":") for s in services for volume in s.get("volumes", [])]
+    sources = {mount[0] for mount in mounts if len(mount) > 1}  # else a nameless one: a cache
     files = {source for source in sources if source.startswith("./")}
     assert sources - files == set(compose["volumes"])
     assert [file for file in files if not (DOCKER / file).is_file()] == []
@@ -115,7 +135,7 @@ def test_passwords_have_no_default(compose: dict[str, Any]) -> None:
     for service in compose["services"].values():
         for name, value in service.get("environment", {}).items():
             if "PASSWORD" in name and value is not None:  # None: given from outside, or absent
-                assert re.match(r"^\$\{[A-Z_]+:\?", value), name
+                assert re.match(r"^\$\{[A-Z_]+\?", value), name
 
 
 # Settings that compose decides itself, since they are about the container and not about the host.
@@ -213,9 +233,9 @@ def test_secrets_in_files_reach_the_process_that_needs_them(
     added = yaml.safe_load(text)["services"]
     assert added.keys() <= compose["services"].keys()
     (mount,) = added[service]["volumes"]
-    host, inside, mode = mount.split(":")
+    host, inside, mode = mount.rsplit(":", 2)
     room = "serving" if service == "serving" else "jobs"
-    assert (host, mode) == (f"./secrets/{room}", "ro")
+    assert (host, mode) == (f"${{SECRETS:-./secrets}}/{room}", "ro")
     assert added[service]["environment"] == {"FOURCYCLE_SECRETS": inside}
     (tmp_path / "FOURCYCLE_LOG_SECRET").write_text("kept\n", encoding="utf-8")
     # Compose sets what .env leaves empty to nothing, which is no value.

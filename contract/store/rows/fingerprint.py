@@ -13,7 +13,6 @@ from collections.abc import Callable
 
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -59,6 +58,8 @@ def _in_parts(rows: pa.Table, columns: Callable[[pa.Table], list[pa.ChunkedArray
 
 
 def _hashes(columns: list[pa.ChunkedArray]) -> RowHashes:
+    import pandas as pd  # which a service that only reads the ledger never loads
+
     # pandas turns integers and booleans into other types where any row has a null, and they would
     # hash differently: so nulls are filled, and what is null is hashed beside the values.
     filled = [pc.fill_null(c, pa.scalar(0).cast(c.type)) for c in columns]

@@ -1,0 +1,2 @@
+-- For a server that asks who you are: docker/compose.team.yaml. Runs are in the database mlflow.
+CREATE DATABASE users;
