@@ -3,7 +3,8 @@
 # Where a use case says `serving.allow_sklearn: true`, with scikit-learn too: --build-arg EXTRAS="serving sklearn"
 FROM python:3.11.14-slim-bookworm AS build
 WORKDIR /build
-# hadolint ignore=DL3008  # Debian's own strip of this release; nothing of it reaches the image
+# Debian's own `strip`, of which nothing reaches the image.
+# hadolint ignore=DL3008
 RUN apt-get update -qq && apt-get install -qq -y --no-install-recommends binutils
 COPY requirements.lock pyproject.toml scripts/locked ./
 RUN sh locked uv > uv.txt \
@@ -26,6 +27,10 @@ COPY contract contract
 COPY serving serving
 COPY tracking tracking
 COPY use_cases use_cases
+# Compiled is what a service loads: nobody can write to a container's root, so the rest would be read anew each time.
+RUN python -m compileall -q . \
+    && python -c "import boto3, mlflow.artifacts, serving.__main__, serving.check, serving.follow, serving.shipper, serving.worker" \
+    && python -c "from mlflow import MlflowClient; MlflowClient('http://localhost:5000')"
 # A named volume takes over the owner of the folder that it covers.
 RUN install -d -o 10001 -g 10001 /data /cache
 USER 10001

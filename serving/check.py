@@ -12,6 +12,7 @@ import signal
 import sys
 from collections.abc import Callable
 from importlib.metadata import PackageNotFoundError, version
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated
 
@@ -43,9 +44,17 @@ def main(
     from serving.http_check import ask  # the web framework, which nobody needs who starts a check
 
     served = ask(folder, name, number, registered)
+    if find_spec("skops"):  # else the package's pipeline can't be opened here, by anybody
+        look_at_pipeline(folder, types == "yes")
+    rows = len(served.golden.expected.prediction) if served.golden else 0
+    print(json.dumps({"digest": served.digest, "golden_rows": rows}))
+
+
+def look_at_pipeline(folder: Path, types: bool) -> None:
+    """Refused where the scikit-learn pipeline of a package can't be opened here, or must not be."""
     if missing := missing_requirements(folder):
         raise Refused(f"It needs what is not installed here: {', '.join(missing)}.")
-    if types == "yes":
+    if types:
         from serving.scoring.sklearn_scorer import (  # scikit-learn takes seconds
             MODEL_FILE,
             foreign_types,
@@ -53,8 +62,6 @@ def main(
 
         if foreign := foreign_types(folder):
             raise Refused(f"{MODEL_FILE} holds types that are not trusted: {', '.join(foreign)}.")
-    rows = len(served.golden.expected.prediction) if served.golden else 0
-    print(json.dumps({"digest": served.digest, "golden_rows": rows}))
 
 
 def missing_requirements(folder: Path) -> list[str]:

@@ -70,7 +70,7 @@ async def open_server(name: str, settings: Settings) -> Server:
         log=log,
         feedback_log=open_feedback_log(settings, name),
         settings=settings,
-        mlflow_version=version("mlflow"),
+        mlflow_version=version("mlflow-skinny"),  # of the client, which is all of it here
         metrics=Metrics(),
         keys=open_keys(settings, name),
         access_log=open_access_log(settings),

@@ -1,5 +1,6 @@
 # Stands in for Prometheus' image where no registry answers: scripts/stand-ins.
 FROM python:3.11.14-slim-bookworm
+# hadolint ignore=DL3008
 RUN apt-get update -qq \
     && DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends prometheus wget \
     && rm -rf /var/lib/apt/lists/* \

@@ -2,6 +2,7 @@
 FROM python:3.11.14-slim-bookworm
 WORKDIR /build
 COPY requirements.lock scripts/locked ./
+# hadolint ignore=DL3008
 RUN apt-get update -qq \
     && DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends wget \
     && rm -rf /var/lib/apt/lists/*

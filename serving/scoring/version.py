@@ -128,7 +128,13 @@ def _scorer(folder: Path, use_case: UseCase, code: Path | None) -> Scorer:
             f"{reason} The use case may say serving.allow_sklearn: true to have it served, slower, "
             "by its scikit-learn pipeline."
         )
-    from serving.scoring.sklearn_scorer import open_pipeline, pipeline_scorer
+    try:
+        from serving.scoring.sklearn_scorer import open_pipeline, pipeline_scorer
+    except ModuleNotFoundError as error:
+        raise Refused(
+            f"{reason} Its scikit-learn pipeline would answer, and {error.name} is not installed "
+            "here: an image of the service with the extra sklearn has it."
+        ) from error
 
     return pipeline_scorer(open_pipeline(folder, code), use_case)
 
