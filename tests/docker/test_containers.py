@@ -7,18 +7,24 @@ read back. What was measured goes to build/images.json.
 
 import json
 import os
-import shutil
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 import httpx
 import pytest
 
 from tests.serving.test_service import ROW
-from tests.support.containers import USERS, Containers, containers, docker, health, inspect, until
+from tests.support.containers import (
+    USERS,
+    Containers,
+    containers,
+    docker,
+    inspect,
+    until,
+    until_healthy,
+)
 from tests.support.project import PROJECT
 from tests.support.service import Load
 from tests.support.tracking import PASSWORD, as_admin, give_rights
@@ -36,8 +42,9 @@ READ_IDS = f"""
 from contract.names import TableName
 from contract.settings import read_settings
 from contract.store.tables import Tables
-rows = Tables(read_settings().root, {USE_CASE!r}).read(TableName.PREDICTIONS, columns=["prediction_id"])
-print(*rows.column("prediction_id").to_pylist(), sep="\\n")
+tables, column = Tables(read_settings().root, {USE_CASE!r}), "prediction_id"
+rows = tables.read(TableName.PREDICTIONS, columns=[column])
+print(*rows.column(column).to_pylist(), sep="\\n")
 """
 
 
@@ -95,7 +102,7 @@ def asking(up: Containers, told: list[str]) -> Iterator[Load]:
 def restart(up: Containers, name: str) -> None:
     """Stop a service in order, as for a new image, and wait for it."""
     docker("restart", "--time", "75", name)
-    until(lambda: health(name) == "healthy", name)
+    until_healthy(name)
 
 
 @pytest.mark.parametrize("image", LIMITS_MB)
@@ -134,15 +141,15 @@ def test_two_services_answer_behind_nginx(
     figures["requests_per_s"] = round(len(load.asked) / 10)
     assert len(up.of("serving")) == 2
     for name in up.of("serving"):
-        assert '"/predict"' in docker("logs", name, check=False) or predicted(name), name
+        assert predicted(name), name
 
 
 def predicted(name: str) -> bool:
     """Whether a service's own figures say that it answered rows."""
-    ask = "from urllib.request import urlopen; print(urlopen('http://127.0.0.1:8080/metrics').read().decode())"
-    return 'fourcycle_requests_total{route="/predict",status="200"}' in docker(
-        "exec", name, "python", "-c", ask
-    )
+    ask = "from urllib.request import urlopen; "
+    ask += "print(urlopen('http://127.0.0.1:8080/metrics').read().decode())"
+    told = docker("exec", name, "python", "-c", ask)
+    return 'fourcycle_requests_total{route="/predict",status="200"}' in told
 
 
 def test_services_are_restarted_one_by_one_and_no_request_fails(
@@ -167,7 +174,7 @@ def test_a_killed_service_costs_no_more_than_what_it_had_in_work(
         docker("kill", first)
         time.sleep(5)
         docker("start", first)
-        until(lambda: health(first) == "healthy", first)
+        until_healthy(first)
     figures["failed_when_one_was_killed"] = len(load.failed)
     assert len(load.failed) <= CLIENTS
     assert set(load.statuses) <= {200, 502}
@@ -243,16 +250,9 @@ def test_prometheus_sees_every_process_and_has_the_rules(up: Containers) -> None
     assert {group["name"] for group in groups} == {"fourcycle", "fourcycle-recorded"}
 
 
-def test_the_store_is_backed_up_beside_running_services(
-    up: Containers, figures: Figures
-) -> None:
+def test_the_store_is_backed_up_beside_running_services(up: Containers, figures: Figures) -> None:
     began = time.monotonic()
     up.run("backup")
     figures.time("backed_up", began)
     found = up.run("backup", "sh", "-c", "ls /backups/*")
     assert "backup.json" in found.split()
-
-
-def test_the_engine_is_there() -> None:
-    assert shutil.which("docker")
-    assert isinstance(Path("/"), Path)

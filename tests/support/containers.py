@@ -81,7 +81,7 @@ class Containers:
         """Wait until all containers of the services say that they are well."""
         for service in services:
             for name in self.of(service):
-                until(lambda name=name: health(name) == "healthy", name)
+                until_healthy(name)
 
 
 def health(name: str) -> str:
@@ -89,12 +89,19 @@ def health(name: str) -> str:
     return docker("inspect", "--format={{.State.Health.Status}}", name)
 
 
+def until_healthy(name: str) -> None:
+    """Wait until a container says that it is well."""
+    until(lambda: health(name) == "healthy", name)
+
+
 def until(holds: Callable[[], bool], what: str) -> float:
     """Wait until something holds; seconds that it took."""
     began = time.monotonic()
     while not holds():
         if time.monotonic() - began > PATIENCE_S:
-            raise AssertionError(f"{what} after {PATIENCE_S} s: {docker('logs', what, check=False)}")
+            raise AssertionError(
+                f"{what} after {PATIENCE_S} s: {docker('logs', what, check=False)}"
+            )
         time.sleep(0.5)
     return time.monotonic() - began
 
@@ -105,7 +112,11 @@ def containers(folder: Path, use_case: str) -> Iterator[Containers]:
     names = ("FRONT_PORT", "TRACKING_PORT", "PROMETHEUS_PORT", "GRAFANA_PORT")
     ports = {name: free_port() for name in names}
     project = f"fourcycle-{folder.name}".lower()
-    own = {"USE_CASE": use_case, "COMPOSE_PROJECT_NAME": project, "SECRETS": str(folder / "secrets")}
+    own = {
+        "USE_CASE": use_case,
+        "COMPOSE_PROJECT_NAME": project,
+        "SECRETS": str(folder / "secrets"),
+    }
     own |= {name: str(port) for name, port in ports.items()} | {"GRAFANA_PASSWORD": "grafana"}
     example = (PROJECT / ".env.example").read_text(encoding="utf-8")
     for name, value in own.items():

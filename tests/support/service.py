@@ -197,10 +197,18 @@ class Load:
             time.monotonic(),
             answer.status_code,
             answer.headers.get("X-Model-Version"),
-            answer.json(),
+            _document(answer),
             answer.headers.get("X-Logged") != "false",
             answer.headers.get("Connection") == "close",
         )
+
+
+def _document(answer: httpx.Response) -> dict[str, Any]:
+    """What an answer says, nothing where it is a page: of a front, say, that meets nobody."""
+    if "json" not in answer.headers.get("Content-Type", ""):
+        return {}
+    body: dict[str, Any] = answer.json()
+    return body
 
 
 @contextmanager

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import shutil
+import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -56,6 +57,19 @@ def test_it_is_served_by_its_pipeline_where_the_use_case_says_so(home: Path) -> 
     check_golden(served)
     expected = pipeline_scorer(fitted(use_case, {}), use_case).score(made(seed=3))
     assert compare(served.scorer.score(made(seed=3)), expected).max_difference == 0
+
+
+def test_it_is_refused_with_the_reason_where_scikit_learn_is_not_installed(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plain = declared("binary", "sklearn.naive_bayes.GaussianNB")
+    use_case = plain.model_copy(update={"serving": Serving(allow_sklearn=True)})
+    package = packaged(home / "package", use_case)
+    monkeypatch.delitem(sys.modules, "serving.scoring.sklearn_scorer", raising=False)
+    monkeypatch.setitem(sys.modules, "skops", None)
+    monkeypatch.setitem(sys.modules, "skops.io", None)
+    with pytest.raises(Refused, match=r"skops(\.io)? is not installed here: an image"):
+        load_version(package, "made", "3")
 
 
 BRACKETS = "[" * 100_000 + "]" * 100_000
