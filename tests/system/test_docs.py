@@ -84,6 +84,21 @@ LATER = {
 # Blocks that no copy can run by itself: what they need, what says whether it is there, and what
 # takes away what they made.
 ENGINES = {
+    ("docs/compose.md", "make images"): (
+        "a container engine",
+        "docker info",
+        "docker compose --env-file .env -f docker/compose.yaml down --volumes",
+    ),
+    (
+        "docs/compose.md",
+        "docker compose --env-file .env -f docker/compose.yaml -f docker/compose.secrets.yaml "
+        "-f docker/compose.team.yaml up -d front",
+    ): (
+        "a container engine",
+        "docker info",
+        "docker compose --env-file .env -f docker/compose.yaml -f docker/compose.secrets.yaml "
+        "-f docker/compose.team.yaml down --volumes",
+    ),
     (
         "docs/schedule.md",
         "docker compose --env-file .env -f docker/compose.yaml up -d schedule",
