@@ -38,6 +38,7 @@ BASE = "python:3.11.14-slim-bookworm"
 USE_CASE = "penguins"
 LIMITS_MB = {"serving": 450, "jobs": 1400, "tracking": 1000}
 CLIENTS = 8
+SERVICES = ("serving-1", "serving-2")
 READ_IDS = f"""
 from contract.names import TableName
 from contract.settings import read_settings
@@ -133,14 +134,14 @@ def test_two_services_answer_behind_nginx(
 ) -> None:
     began = time.monotonic()
     up.compose("up", "-d", "front")
-    up.await_health("serving", "front")
+    up.await_health(*SERVICES, "front")
     figures.time("serving_healthy", began)
     with asking(up, told) as load:
         time.sleep(10)
     assert load.failed == []
     figures["requests_per_s"] = round(len(load.asked) / 10)
-    assert len(up.of("serving")) == 2
-    for name in up.of("serving"):
+    assert len(up.of(*SERVICES)) == 2
+    for name in up.of(*SERVICES):
         assert predicted(name), name
 
 
@@ -157,7 +158,7 @@ def test_services_are_restarted_one_by_one_and_no_request_fails(
 ) -> None:
     began = time.monotonic()
     with asking(up, told) as load:
-        for name in up.of("serving"):
+        for name in up.of(*SERVICES):
             restart(up, name)
     figures.time("restarted_one_by_one", began)
     figures["requests_while_restarted"] = len(load.asked)
@@ -168,7 +169,7 @@ def test_services_are_restarted_one_by_one_and_no_request_fails(
 def test_a_killed_service_costs_no_more_than_what_it_had_in_work(
     up: Containers, figures: Figures, told: list[str]
 ) -> None:
-    first = up.of("serving")[0]
+    first = up.of(*SERVICES)[0]
     with asking(up, told) as load:
         time.sleep(2)
         docker("kill", first)
@@ -183,12 +184,12 @@ def test_a_killed_service_costs_no_more_than_what_it_had_in_work(
 def test_services_answer_while_database_and_store_are_away(
     up: Containers, figures: Figures, told: list[str]
 ) -> None:
-    away = [name for service in ("postgres", "s3") for name in up.of(service)]
+    away = up.of("postgres", "s3")
     with asking(up, told) as load:
         docker("kill", *away)
         time.sleep(30)
         docker("start", *away)
-        up.await_health("postgres", "s3", "tracking", "serving")
+        up.await_health("postgres", "s3", "tracking", *SERVICES)
     figures["requests_without_stores"] = len(load.asked)
     assert load.failed == []
     assert load.not_logged == []
@@ -197,9 +198,9 @@ def test_services_answer_while_database_and_store_are_away(
 def test_a_service_that_begins_without_its_stores_goes_on_from_its_cache(
     up: Containers, told: list[str]
 ) -> None:
-    away = [name for service in ("postgres", "s3", "tracking") for name in up.of(service)]
+    away = up.of("postgres", "s3", "tracking")
     docker("stop", *away)
-    restart(up, up.of("serving")[0])
+    restart(up, up.of(*SERVICES)[0])
     with asking(up, told) as load:
         time.sleep(2)
     assert load.failed == []
@@ -215,7 +216,7 @@ def test_every_acknowledged_row_is_read_back_once(
     def rows() -> list[str]:
         return up.run("jobs", "python", "-c", READ_IDS).split()
 
-    waited = until(lambda: set(told) <= set(rows()), up.of("serving")[0])
+    waited = until(lambda: set(told) <= set(rows()), up.of(*SERVICES)[0])
     found = rows()
     figures |= {"acknowledged_rows": len(told), "shipped_within_s": round(waited, 1)}
     assert len(found) == len(set(found))
@@ -224,8 +225,8 @@ def test_every_acknowledged_row_is_read_back_once(
 
 def test_no_container_writes_to_its_root_or_gains_rights(up: Containers) -> None:
     up.compose("up", "-d", "schedule", "prometheus")
-    services = ("postgres", "s3", "tracking", "serving", "front", "schedule", "prometheus")
-    for name in [each for service in services for each in up.of(service)]:
+    services = ("postgres", "s3", "tracking", "front", "schedule", "prometheus")
+    for name in up.of(*services, *SERVICES):
         host = inspect(name)["HostConfig"]
         assert host["ReadonlyRootfs"], name
         assert host["CapDrop"] == ["ALL"], name

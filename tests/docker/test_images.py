@@ -197,7 +197,7 @@ def other(name: str, default: Any) -> str:
 
 
 @pytest.mark.parametrize(
-    ("service", "kind"), [("jobs", JOBS), ("schedule", JOBS), ("serving", SERVING)]
+    ("service", "kind"), [("jobs", JOBS), ("schedule", JOBS), ("serving-1", SERVING)]
 )
 def test_every_setting_of_env_reaches_the_process_that_reads_it(
     compose: dict[str, Any], service: str, kind: tuple[str, ...], tmp_path: Path
@@ -225,7 +225,7 @@ def test_every_setting_of_env_reaches_the_process_that_reads_it(
             assert str(seen[name]) != given[name], f"{name} is none of {service}'s business"
 
 
-@pytest.mark.parametrize("service", ["jobs", "schedule", "serving"])
+@pytest.mark.parametrize("service", ["jobs", "schedule", "serving-1", "serving-2"])
 def test_secrets_in_files_reach_the_process_that_needs_them(
     compose: dict[str, Any], service: str, tmp_path: Path
 ) -> None:
@@ -234,7 +234,7 @@ def test_secrets_in_files_reach_the_process_that_needs_them(
     assert added.keys() <= compose["services"].keys()
     (mount,) = added[service]["volumes"]
     host, inside, mode = mount.rsplit(":", 2)
-    room = "serving" if service == "serving" else "jobs"
+    room = "serving" if service.startswith("serving") else "jobs"
     assert (host, mode) == (f"${{SECRETS:-./secrets}}/{room}", "ro")
     assert added[service]["environment"] == {"FOURCYCLE_SECRETS": inside}
     (tmp_path / "FOURCYCLE_LOG_SECRET").write_text("kept\n", encoding="utf-8")

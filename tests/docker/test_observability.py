@@ -76,7 +76,9 @@ def test_the_hosts_are_those_of_compose() -> None:
             hosts |= {target.partition(":")[0] for target in found["targets"]}
         for asked in scraped.get("dns_sd_configs", []):  # as many as there are
             hosts |= set(asked["names"])
-    assert hosts <= set(compose["services"])
+    networks = [s["networks"]["default"] for s in compose["services"].values() if "networks" in s]
+    aliases = {alias for network in networks for alias in network["aliases"]}
+    assert hosts <= set(compose["services"]) | aliases
 
 
 @contextmanager

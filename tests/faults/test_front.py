@@ -25,7 +25,8 @@ def rendered(service: str, port: int, folder: Path) -> Path:
     """The shipped configuration, on loopback and with its files in a folder."""
     text = (PROJECT / "docker/nginx.conf").read_text(encoding="utf-8")
     for shipped, here in {
-        "server serving:8080": f"server {service}",
+        "server serving-1:8080 ": f"server {service} ",
+        "server serving-2:8080 max_fails=1 fail_timeout=1s;": "",
         "listen 8080": f"listen 127.0.0.1:{port}",
         "/tmp/": f"{folder}/",
         "worker_processes auto": "worker_processes 1",

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from secrets import token_urlsafe
+from secrets import randbelow, token_urlsafe
 from typing import Any
 
 from pipelines.replaying.service_process import free_port
@@ -71,17 +71,19 @@ class Containers:
         """What a container of its own prints, which ends with the command."""
         return self.compose("run", "--rm", "-T", "--no-deps", *options, service, *command)
 
-    def of(self, service: str) -> list[str]:
-        """Names of a service's containers, in order, whether they run or not."""
-        labels = {"project": self.project, "service": service, "oneoff": "False"}
-        filters = [f"--filter=label=com.docker.compose.{k}={v}" for k, v in labels.items()]
-        return sorted(docker("ps", "--all", "--format={{.Names}}", *filters).split())
+    def of(self, *services: str) -> list[str]:
+        """Names of the services' containers, whether they run or not."""
+        found = []
+        for service in services:
+            labels = {"project": self.project, "service": service, "oneoff": "False"}
+            filters = [f"--filter=label=com.docker.compose.{k}={v}" for k, v in labels.items()]
+            found += docker("ps", "--all", "--format={{.Names}}", *filters).split()
+        return found
 
     def await_health(self, *services: str) -> None:
         """Wait until all containers of the services say that they are well."""
-        for service in services:
-            for name in self.of(service):
-                until_healthy(name)
+        for name in self.of(*services):
+            until_healthy(name)
 
 
 def health(name: str) -> str:
@@ -117,6 +119,7 @@ def containers(folder: Path, use_case: str) -> Iterator[Containers]:
         "COMPOSE_PROJECT_NAME": project,
         "SECRETS": str(folder / "secrets"),
     }
+    own["NETWORK"] = f"10.213.{randbelow(256)}"
     own |= {name: str(port) for name, port in ports.items()} | {"GRAFANA_PASSWORD": "grafana"}
     example = (PROJECT / ".env.example").read_text(encoding="utf-8")
     for name, value in own.items():
