@@ -40,11 +40,10 @@ LIMITS_MB = {"serving": 450, "jobs": 1400, "tracking": 1000}
 CLIENTS = 8
 SERVICES = ("serving-1", "serving-2")
 READ_IDS = f"""
-from contract.names import TableName
 from contract.settings import read_settings
 from contract.store.tables import Tables
 tables, column = Tables(read_settings().root, {USE_CASE!r}), "prediction_id"
-rows = tables.read(TableName.PREDICTIONS, columns=[column])
+rows = tables.read('predictions', columns=[column])
 print(*rows.column(column).to_pylist(), sep="\\n")
 """
 
