@@ -37,8 +37,14 @@ COPY pipelines pipelines
 COPY serving serving
 COPY tracking tracking
 COPY use_cases use_cases
+# A backup names the release that made it, which Python tells of what is installed.
 # Nobody can write to a container's root, so what is not compiled would be read anew each time; and a named volume
 # takes over the owner of the folder that it covers.
-RUN python -m compileall -q . && install -d -o 10001 -g 10001 /data /backups
+RUN version=$(sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml) \
+    && about=$(echo /opt/venv/lib/python*/site-packages)/fourcycle-$version.dist-info \
+    && install -d "$about" \
+    && printf 'Metadata-Version: 2.1\nName: fourcycle\nVersion: %s\n' "$version" > "$about/METADATA" \
+    && python -m compileall -q . \
+    && install -d -o 10001 -g 10001 /data /backups
 USER 10001
 CMD ["python", "-m", "pipelines.main"]

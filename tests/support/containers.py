@@ -56,13 +56,19 @@ class Containers:
         """Where a service answers on this host."""
         return f"http://127.0.0.1:{self.ports[f'{service.upper()}_PORT']}"
 
-    def compose(self, *arguments: str) -> str:
-        """What a command of compose prints; it fails as the command does."""
+    def compose(self, *arguments: str, **settings: str) -> str:
+        """What a command of compose prints; it fails as the command does. Settings win over .env."""
         files = [part for file in WHOLE for part in ("-f", str(file))]
         command = [*compose_command(), "--env-file", str(self.environment), *files, *arguments]
-        clean = {k: v for k, v in os.environ.items() if not k.startswith(("FOURCYCLE_", "MLFLOW_"))}
+        ours = ("FOURCYCLE_", "MLFLOW_")
+        clean = {k: v for k, v in os.environ.items() if not k.startswith(ours)} | settings
         done = subprocess.run(
-            command, capture_output=True, text=True, timeout=PATIENCE_S, env=clean, check=False
+            command,
+            capture_output=True,
+            text=True,
+            timeout=PATIENCE_S,
+            env=clean | settings,
+            check=False,
         )
         assert done.returncode == 0, f"{' '.join(arguments)}: {done.stdout}{done.stderr}"
         return done.stdout
