@@ -57,7 +57,7 @@ class Containers:
         return f"http://127.0.0.1:{self.ports[f'{service.upper()}_PORT']}"
 
     def compose(self, *arguments: str, **settings: str) -> str:
-        """What a command of compose prints; it fails as the command does. Settings win over .env."""
+        """What a command of compose prints; it fails as it does. Settings win over .env."""
         files = [part for file in WHOLE for part in ("-f", str(file))]
         command = [*compose_command(), "--env-file", str(self.environment), *files, *arguments]
         ours = ("FOURCYCLE_", "MLFLOW_")
