@@ -5,11 +5,7 @@ once when its supervisor is gone.
 """
 
 import asyncio
-<<<<<<< HEAD
-=======
 import contextlib
-import gc
->>>>>>> 98d34ba (A service that stops answers whom the kernel has let in already; nginx keeps no connection longer than the drain)
 import os
 import socket
 from importlib.metadata import version
@@ -34,13 +30,7 @@ from serving.telemetry.access_log import open_access_log
 from serving.telemetry.board import open_board
 from serving.telemetry.metrics import Metrics
 
-<<<<<<< HEAD
-=======
-# A body of 10,000 rows makes as many tuples and lists, which are gone with its answer: looking for
-# cycles among them at Python's own pace takes a fifth of the time of its answer.
-YOUNG_OBJECTS = 50_000
 LAST_WORD_S = 0.3  # for a request of who connected just before the end
->>>>>>> 98d34ba (A service that stops answers whom the kernel has let in already; nginx keeps no connection longer than the drain)
 FINISH_S = 20  # for requests that are still being answered after the drain
 
 
