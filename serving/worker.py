@@ -62,7 +62,10 @@ class Server(uvicorn.Server):
         await super().shutdown(sockets)
 
     async def _take_last(self, listeners: list[socket.socket]) -> None:
-        """Close the listeners; whom the kernel let in and nobody has met yet is not cut off."""
+        """Take in who waits at the listeners, and close them.
+
+        Who comes in the instant between may still be cut off.
+        """
         waiting = []
         for listener in listeners:
             listener.setblocking(False)

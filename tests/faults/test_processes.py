@@ -1,12 +1,10 @@
 """The processes of the service die, are told to stop, and lose their parent."""
 
-import json
 import os
 import socket
 import subprocess
 import sys
 from pathlib import Path
-from threading import Thread
 
 import httpx
 import psutil
@@ -42,42 +40,6 @@ def test_every_accepted_request_is_answered_while_the_service_stops(case: Case) 
             assert asking.failed == []
             assert sum(asked.goodbye for asked in asking.asked) == 8
             assert not open_for_callers(service)
-
-
-def ask_anew(service: Service, answers: list[bytes]) -> None:
-    """Ask over and over, each time on a connection of its own, until none is taken any more."""
-    host, port = service.address.removeprefix("http://").split(":")
-    body = json.dumps(BODY).encode()
-    head = "POST /predict HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
-    request = f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body
-    while True:
-        try:
-            caller = socket.create_connection((host, int(port)), timeout=60)
-        except ConnectionRefusedError:
-            return
-        with caller:
-            try:
-                caller.sendall(request)
-                answers.append(caller.recv(12))
-            except ConnectionError:
-                answers.append(b"cut off")
-
-
-def test_whoever_gets_a_connection_while_the_service_stops_is_answered(case: Case) -> None:
-    case.promote(0)
-    case.warm()
-    for _ in range(rounds(few=2, full=20)):
-        answers: list[bytes] = []
-        with running(case.use_case, case.shop.uri, case.folder, serve_drain_s="0.2") as service:
-            until(service.ready)
-            callers = [Thread(target=ask_anew, args=(service, answers)) for _ in range(16)]
-            for caller in callers:
-                caller.start()
-            until(lambda said=answers: len(said) > 50)
-            assert service.stop() == 0
-            for caller in callers:
-                caller.join()
-        assert set(answers) == {b"HTTP/1.1 200"}
 
 
 def test_a_killed_worker_is_replaced_while_the_other_answers(case: Case) -> None:
