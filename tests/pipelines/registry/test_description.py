@@ -1,4 +1,4 @@
-"""The registry page: who is live and by which figures, what waits and why, how each version stands."""
+"""The registry page: who is live and by which figures, what waits and why, how versions stand."""
 
 from dataclasses import replace
 from datetime import UTC, datetime
