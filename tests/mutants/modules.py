@@ -1,0 +1,56 @@
+"""Which modules are mutated, and the test files that must notice."""
+
+SEED = 20261130
+PER_MODULE = 24  # mutants of each; a short module has fewer places
+
+RELEASE = ("tests/pipelines/release/test_decision.py",)
+VERDICT = (
+    "tests/monitoring/verdict/test_verdict.py",
+    "tests/monitoring/verdict/test_reasons.py",
+)
+MEASURES = ("tests/monitoring/measures", *VERDICT)
+STATISTICS = ("tests/contract/statistics", "tests/pipelines/model/test_baseline.py")
+ENCODERS = ("tests/pipelines/compiler/encoders",)
+JSON = (
+    "tests/serving/protocols/test_typed_json.py",
+    "tests/serving/protocols/test_any_json.py",
+    "tests/serving/requests/test_columns.py",
+)
+
+TESTS: dict[str, tuple[str, ...]] = {
+    "contract/statistics/bootstrap.py": STATISTICS,
+    "contract/statistics/metrics.py": STATISTICS,
+    "contract/store/cells.py": ("tests/contract/store/test_cells.py",),
+    "contract/store/exactly_once.py": ("tests/contract/store/test_tables.py",),
+    "contract/store/labels.py": ("tests/contract/store/test_labels.py",),
+    "monitoring/measures/answers.py": MEASURES,
+    "monitoring/measures/bins.py": MEASURES,
+    "monitoring/measures/compare.py": MEASURES,
+    "monitoring/measures/distance.py": MEASURES,
+    "monitoring/measures/distances/jensen_shannon.py": MEASURES,
+    "monitoring/measures/distances/psi.py": MEASURES,
+    "monitoring/measures/estimate.py": MEASURES,
+    "monitoring/measures/performance.py": MEASURES,
+    "monitoring/measures/tally.py": MEASURES,
+    "monitoring/verdict/reasons.py": VERDICT,
+    "monitoring/verdict/verdict.py": VERDICT,
+    "pipelines/compiler/encoders/imputer.py": ENCODERS,
+    "pipelines/compiler/encoders/lookup.py": ENCODERS,
+    "pipelines/compiler/encoders/one_hot.py": ENCODERS,
+    "pipelines/compiler/encoders/ordinal.py": ENCODERS,
+    "pipelines/compiler/encoders/scaler.py": ENCODERS,
+    "pipelines/compiler/encoders/target.py": ENCODERS,
+    "pipelines/compiler/parity.py": ("tests/pipelines/compiler/test_parity.py",),
+    "pipelines/registry/transitions.py": ("tests/pipelines/registry/test_transitions.py",),
+    "pipelines/release/decision.py": RELEASE,
+    "pipelines/retraining/label_checks.py": ("tests/pipelines/retraining/test_policy.py",),
+    "pipelines/retraining/policy.py": ("tests/pipelines/retraining/test_policy.py",),
+    "pipelines/scheduling/due.py": ("tests/pipelines/scheduling/test_due.py",),
+    "pipelines/sources/values.py": ("tests/pipelines/sources/test_values.py",),
+    "serving/log/feedback_record.py": ("tests/serving/log/test_record.py",),
+    "serving/log/prediction_record.py": ("tests/serving/log/test_record.py",),
+    "serving/log/record.py": ("tests/serving/log/test_record.py",),
+    "serving/log/segment_frames.py": ("tests/serving/log/test_segment_frames.py",),
+    "serving/requests/strict_json.py": JSON,
+    "serving/requests/typed_json.py": JSON,
+}
