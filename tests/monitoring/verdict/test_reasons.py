@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from contract.use_case.sections.monitoring import Monitoring
-from monitoring.measures.compare import ColumnChange
+from monitoring.measures.compare import ColumnChange, Role
 from monitoring.measures.performance import PerformanceFall
 from monitoring.verdict.evidence import ColumnFinding, PastVerdict, WindowEvidence
 from monitoring.verdict.reasons import fell, listed, moved, named, probability, remarks
