@@ -8,6 +8,7 @@ import ast
 import gc
 import json
 import os
+import resource
 import signal
 import sys
 import time
@@ -37,7 +38,8 @@ OPTIONS = (
     "--hypothesis-seed=0",
 )
 IMPORTS: dict[ModuleType, set[str]] = {}
-SHORTEST_S = 20.0  # to wait at least, for a loaded machine
+LIMIT_S = 600  # of the processor, for tests without a mutant
+HANGS_S = 900.0
 
 
 def forget(module: str) -> None:
@@ -69,15 +71,16 @@ def imported(module: ModuleType) -> set[str]:
     return IMPORTS[module]
 
 
-def run(module: str, tests: Sequence[str], written: bool, deadline_s: float) -> tuple[bool, float]:
-    """Whether the tests passed in a process of their own, and its time in seconds.
+def run(module: str, tests: Sequence[str], written: bool, limit_s: int) -> tuple[bool, float]:
+    """Whether the tests passed in a process of their own, and its processor time in seconds.
 
-    `written`: whether bytecode is kept, as it must not be of a mutant. Past the deadline: no.
+    `written`: whether bytecode is kept, as it must not be of a mutant. Who needs over `limit_s`
+    of the processor, or waits for HANGS_S, has failed.
     """
-    began = time.monotonic()
     child = os.fork()
     if not child:
         os.setsid()
+        resource.setrlimit(resource.RLIMIT_CPU, (limit_s, limit_s))
         sys.dont_write_bytecode = not written
         quiet = os.open(os.devnull, os.O_WRONLY)
         for stream in (1, 2):
@@ -88,14 +91,15 @@ def run(module: str, tests: Sequence[str], written: bool, deadline_s: float) -> 
             code = int(pytest.main([*OPTIONS, f"--basetemp={Path.cwd()}.tests", *tests]))
         finally:  # whatever comes: one that forgot that it is the child would go on as the parent
             os._exit(code)
-    while (took := time.monotonic() - began) < deadline_s:
-        ended, status = os.waitpid(child, os.WNOHANG)
+    given_up = time.monotonic() + HANGS_S
+    while time.monotonic() < given_up:
+        ended, status, used = os.wait4(child, os.WNOHANG)
         if ended:
-            return status == 0, took
+            return status == 0, used.ru_utime + used.ru_stime
         time.sleep(0.02)
     os.killpg(child, signal.SIGKILL)
     os.waitpid(child, 0)
-    return False, took
+    return False, float(limit_s)
 
 
 @contextmanager
@@ -116,12 +120,12 @@ def trials(mutants: Sequence[dict[str, Any]]) -> Iterator[dict[str, Any]]:
     for module, some in groupby(mutants, key=lambda mutant: str(mutant["module"])):
         each = list(some)
         tests = each[0]["tests"]
-        passed, took = run(module, tests, True, 600)
+        passed, took = run(module, tests, True, LIMIT_S)
         if not passed:
             raise RuntimeError(f"{module}: its tests fail as it is: {' '.join(tests)}")
         for mutant in each:
             with changed(module, mutant["source"]):
-                survived, took_s = run(module, tests, False, SHORTEST_S + 5 * took)
+                survived, took_s = run(module, tests, False, 5 + int(3 * took))
             yield {"survived": survived, "took_s": took_s}
 
 

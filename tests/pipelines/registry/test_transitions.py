@@ -31,6 +31,7 @@ SHOWN = ObservedRegistry(
         "4": "None",
         "5": "Production",
         "6": "Staging",
+        "7": "None",
     },
 )
 
@@ -161,6 +162,11 @@ def hand(aliases: dict[str, str], *deleted: str) -> ObservedRegistry:
             replace(NOW, challenger="4"),
             ["version 6 was deleted by hand", "challenger went by hand to version 4"],
         ),
+        (
+            hand({"challenger": "7"}, "6"),
+            replace(NOW, challenger="7"),
+            ["version 6 was deleted by hand", "challenger went by hand to version 7"],
+        ),
         (hand({}, "3"), NOW, []),
     ],
 )
@@ -190,6 +196,12 @@ def test_the_old_champion_leaves_production_before_the_new_one_enters() -> None:
         "challenger: none",
         "previous: version 5",
     )
+
+
+def test_production_is_left_before_it_is_entered_whichever_version_is_older() -> None:
+    after = decide(asked("rollback", "2"), NOW, EVER)
+    assert after is not None
+    assert list(plan(after, SHOWN).stages.items()) == [("5", "Archived"), ("2", "Production")]
 
 
 def test_an_alias_of_a_version_that_is_gone_is_taken_away() -> None:
