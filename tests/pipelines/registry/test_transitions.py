@@ -222,3 +222,8 @@ def test_an_alias_of_a_version_that_is_gone_is_taken_away() -> None:
 )
 def test_the_stage_of_a_version(version: str, stage: str, must: str) -> None:
     assert stage_of(NOW, version, stage) == must
+
+
+def test_a_wanted_move_proves_and_excuses_nothing_by_itself() -> None:
+    request = MoveRequest("reject", "1", "anna", "a test")
+    assert (request.proven, request.unreadable, request.expected) == (False, False, "")
