@@ -1,7 +1,8 @@
-"""Which modules are mutated, and the test files that must notice."""
+"""Which modules are mutated, and what pytest is given of tests that must notice."""
 
 SEED = 20261130
 PER_MODULE = 24  # mutants of each; a short module has fewer places
+ALONE = "--noconftest"  # tests that share no parts need not wait for them
 
 RELEASE = ("tests/pipelines/release/test_decision.py",)
 VERDICT = (
@@ -20,7 +21,7 @@ JSON = (
 TESTS: dict[str, tuple[str, ...]] = {
     "contract/statistics/bootstrap.py": STATISTICS,
     "contract/statistics/metrics.py": STATISTICS,
-    "contract/store/cells.py": ("tests/contract/store/test_cells.py",),
+    "contract/store/cells.py": (ALONE, "tests/contract/store/test_cells.py"),
     "contract/store/exactly_once.py": ("tests/contract/store/test_tables.py",),
     "contract/store/labels.py": ("tests/contract/store/test_labels.py",),
     "monitoring/measures/answers.py": MEASURES,
@@ -41,16 +42,16 @@ TESTS: dict[str, tuple[str, ...]] = {
     "pipelines/compiler/encoders/scaler.py": ENCODERS,
     "pipelines/compiler/encoders/target.py": ENCODERS,
     "pipelines/compiler/parity.py": ("tests/pipelines/compiler/test_parity.py",),
-    "pipelines/registry/transitions.py": ("tests/pipelines/registry/test_transitions.py",),
+    "pipelines/registry/transitions.py": (ALONE, "tests/pipelines/registry/test_transitions.py"),
     "pipelines/release/decision.py": RELEASE,
     "pipelines/retraining/label_checks.py": ("tests/pipelines/retraining/test_policy.py",),
     "pipelines/retraining/policy.py": ("tests/pipelines/retraining/test_policy.py",),
     "pipelines/scheduling/due.py": ("tests/pipelines/scheduling/test_due.py",),
-    "pipelines/sources/values.py": ("tests/pipelines/sources/test_values.py",),
+    "pipelines/sources/values.py": (ALONE, "tests/pipelines/sources/test_values.py"),
     "serving/log/feedback_record.py": ("tests/serving/log/test_record.py",),
     "serving/log/prediction_record.py": ("tests/serving/log/test_record.py",),
     "serving/log/record.py": ("tests/serving/log/test_record.py",),
-    "serving/log/segment_frames.py": ("tests/serving/log/test_segment_frames.py",),
+    "serving/log/segment_frames.py": (ALONE, "tests/serving/log/test_segment_frames.py"),
     "serving/requests/strict_json.py": JSON,
     "serving/requests/typed_json.py": JSON,
 }
