@@ -70,9 +70,12 @@ def main(modules: Sequence[str]) -> int:
     """Try the mutants of modules, by default of all; 1 where too many survive."""
     tried_now = modules or sorted(TESTS)
     known = json.loads(KNOWN.read_text(encoding="utf-8")) if modules and KNOWN.exists() else []
-    results = [result for result in known if result["module"] not in tried_now]
+    results, fresh = list(known), set[str]()
     with tempfile.TemporaryDirectory() as into:
         for result in tried(made(tried_now), copied(Path(into, "project"))):
+            if (module := result["module"]) not in fresh:
+                fresh.add(module)
+                results = [known for known in results if known["module"] != module]
             results.append({k: v for k, v in result.items() if k not in ("source", "tests")})
             if result["survived"]:
                 place = f"{result['module']}:{result['line']}"
