@@ -22,7 +22,7 @@ TESTS: dict[str, tuple[str, ...]] = {
     "contract/statistics/bootstrap.py": STATISTICS,
     "contract/statistics/metrics.py": STATISTICS,
     "contract/store/cells.py": (ALONE, "tests/contract/store/test_cells.py"),
-    "contract/store/exactly_once.py": ("tests/contract/store/test_tables.py",),
+    "contract/store/exactly_once.py": ("tests/contract/store/test_exactly_once.py",),
     "contract/store/labels.py": ("tests/contract/store/test_labels.py",),
     "monitoring/measures/answers.py": MEASURES,
     "monitoring/measures/bins.py": MEASURES,
