@@ -17,8 +17,8 @@ from cosmic_ray.ast import ast_nodes, get_ast
 from cosmic_ray.mutating import mutate_code
 from cosmic_ray.plugins import get_operator, operator_names
 
-# Left out: `==` for `is` and the like, which change nothing where one of the two is None and which a
-# linter tells apart; names of exceptions, of which cosmic-ray breaks those with a dot.
+# Left out: `==` for `is` and the like, which change nothing where one of the two is None and which
+# a linter tells apart; names of exceptions, of which cosmic-ray breaks those with a dot.
 LEFT_OUT = (
     "RemoveDecorator",
     "_Is_Eq",

@@ -6,10 +6,13 @@ ALONE = "--noconftest"  # tests that share no parts need not wait for them
 
 RELEASE = ("tests/pipelines/release/test_decision.py",)
 VERDICT = (
+    ALONE,
     "tests/monitoring/verdict/test_verdict.py",
     "tests/monitoring/verdict/test_reasons.py",
 )
-MEASURES = ("tests/monitoring/measures", *VERDICT)
+MEASURES = "tests/monitoring/measures"
+DISTANCES = (ALONE, f"{MEASURES}/distances", f"{MEASURES}/test_distance.py")
+COMPARED = (ALONE, f"{MEASURES}/test_compare.py", f"{MEASURES}/test_bins.py")
 STATISTICS = ("tests/contract/statistics", "tests/pipelines/model/test_baseline.py")
 ENCODERS = ("tests/pipelines/compiler/encoders",)
 JSON = (
@@ -19,20 +22,23 @@ JSON = (
 )
 
 TESTS: dict[str, tuple[str, ...]] = {
-    "contract/statistics/bootstrap.py": STATISTICS,
+    "contract/statistics/bootstrap.py": (ALONE, "tests/contract/statistics/test_bootstrap.py"),
     "contract/statistics/metrics.py": STATISTICS,
     "contract/store/cells.py": (ALONE, "tests/contract/store/test_cells.py"),
-    "contract/store/exactly_once.py": ("tests/contract/store/test_exactly_once.py",),
+    "contract/store/exactly_once.py": (ALONE, "tests/contract/store/test_exactly_once.py"),
     "contract/store/labels.py": ("tests/contract/store/test_labels.py",),
-    "monitoring/measures/answers.py": MEASURES,
-    "monitoring/measures/bins.py": MEASURES,
-    "monitoring/measures/compare.py": MEASURES,
-    "monitoring/measures/distance.py": MEASURES,
-    "monitoring/measures/distances/jensen_shannon.py": MEASURES,
-    "monitoring/measures/distances/psi.py": MEASURES,
-    "monitoring/measures/estimate.py": MEASURES,
-    "monitoring/measures/performance.py": MEASURES,
-    "monitoring/measures/tally.py": MEASURES,
+    "monitoring/measures/answers.py": (f"{MEASURES}/test_performance.py",),
+    "monitoring/measures/bins.py": COMPARED,
+    "monitoring/measures/compare.py": COMPARED,
+    "monitoring/measures/distance.py": DISTANCES,
+    "monitoring/measures/distances/jensen_shannon.py": DISTANCES,
+    "monitoring/measures/distances/psi.py": DISTANCES,
+    "monitoring/measures/estimate.py": (f"{MEASURES}/test_estimate.py", f"{MEASURES}/test_bins.py"),
+    "monitoring/measures/performance.py": (
+        f"{MEASURES}/test_performance.py",
+        f"{MEASURES}/test_estimate.py",
+    ),
+    "monitoring/measures/tally.py": COMPARED,
     "monitoring/verdict/reasons.py": VERDICT,
     "monitoring/verdict/verdict.py": VERDICT,
     "pipelines/compiler/encoders/imputer.py": ENCODERS,

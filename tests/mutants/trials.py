@@ -14,6 +14,7 @@ import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import cache
 from importlib import import_module
 from itertools import groupby
 from pathlib import Path
@@ -21,6 +22,8 @@ from types import ModuleType
 from typing import Any
 
 import pytest
+
+from tests.mutants.modules import ALONE
 
 # Imported once instead of once a mutant: the libraries that tests use, and with the first our code.
 IMPORTED = ("tests.conftest", "evidently", "great_expectations", "optuna", "treelite", "xgboost")
@@ -120,6 +123,8 @@ def trials(mutants: Sequence[dict[str, Any]]) -> Iterator[dict[str, Any]]:
     for module, some in groupby(mutants, key=lambda mutant: str(mutant["module"])):
         each = list(some)
         tests = each[0]["tests"]
+        if ALONE not in tests:
+            prepare()
         passed, took = run(module, tests, True, LIMIT_S)
         if not passed:
             raise RuntimeError(f"{module}: its tests fail as it is: {' '.join(tests)}")
@@ -129,15 +134,19 @@ def trials(mutants: Sequence[dict[str, Any]]) -> Iterator[dict[str, Any]]:
             yield {"survived": survived, "took_s": took_s}
 
 
-def main() -> None:
-    """Every mutant of standard input."""
-    mutants = json.load(sys.stdin)
+@cache
+def prepare() -> None:
+    """Import what is shared by most tests, once for all forks."""
     for name in IMPORTED:
         import_module(name)
     for found in [m for name, m in sys.modules.items() if name.split(".")[0] in OURS]:
         imported(found)
     gc.freeze()  # what is never freed is not copied
-    for result in trials(mutants):
+
+
+def main() -> None:
+    """Every mutant of standard input."""
+    for result in trials(json.load(sys.stdin)):
         print(json.dumps(result), flush=True)
 
 
