@@ -63,6 +63,7 @@ def summary(cells: Cells, counts: tuple[int, ...], *figures: float) -> ColumnSum
         (words(0, 50, 40, 10), words(0, 50, 10, 40), "b 40.0% → 10.0%"),
         (words(0, 50, 50, 0), words(0, 40, 30, 30), "other 0.0% → 30.0%"),
         (words(0, 60, 40, 0), words(50, 30, 20, 0), "null 0.0% → 50.0%, a 60.0% → 60.0%"),
+        (words(0, 1, 0, 0), words(0, 0, 1, 0), "a 100.0% → 0.0%"),
         (words(0, 0, 0, 10), words(10, 0, 0, 0), "null 0.0% → 100.0%, other 100.0% → 0.0%"),
     ],
 )

@@ -22,6 +22,8 @@ from monitoring.measures.answers import (
     typed,
     unlabelled,
 )
+from monitoring.measures.bins import NumberCells
+from monitoring.measures.compare import frozen_columns
 from monitoring.measures.performance import (
     Baseline,
     PerformanceFall,
@@ -33,6 +35,7 @@ from monitoring.measures.performance import (
 )
 from tests.conftest import made_use_case
 from tests.support.golden import ends, resamples
+from tests.support.monitored import reference
 
 RANDOM = np.random.default_rng(3)
 FALL = PerformanceFall("roc_auc", 0.8, 0.7, 0.65, 0.75, 0.06, 0.14, rows=200, labels=100)
@@ -214,6 +217,24 @@ def test_classes_have_the_type_of_the_target(
     assert found == (value,)
     assert type(found[0]) is type(value)
     assert score_index(use_case, found) is None
+
+
+def test_a_reference_is_frozen_by_its_inputs_its_chances_and_its_labels(home: Path) -> None:
+    use_case, known = made_use_case(home), reference()
+    frozen = frozen_columns(known, use_case)
+    assert list(frozen.features) == [n for n in use_case.features if n in known.inputs]
+    n_rows = len(known.holdout.answers)
+    assert frozen.prediction is not None
+    assert frozen.label is not None
+    assert isinstance(frozen.prediction.cells, NumberCells)  # the chance of the positive class
+    chances = known.holdout.answers["probability_True"]
+    assert frozen.prediction.mean == pytest.approx(chances.mean())
+    assert frozen.label.cells.names == ("null", "false", "true", "other")
+    assert (frozen.prediction.rows, frozen.label.rows) == (n_rows, n_rows)
+    several = made_use_case(home, {"task": "multiclass", "positive": None})
+    said = frozen_columns(known, several).prediction
+    assert said is not None
+    assert said.cells.names == frozen.label.cells.names  # what was answered
 
 
 def test_whole_numbers_stay_whole(home: Path) -> None:
