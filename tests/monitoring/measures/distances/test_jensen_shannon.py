@@ -11,9 +11,9 @@ def test_it_is_scipy_s_on_large_samples() -> None:
 
 
 def test_what_chance_gives_is_taken_off() -> None:
-    a, b = np.array([30, 20, 50]), np.array([10, 25, 15])
+    a, b = np.array([30, 20, 40, 10]), np.array([5, 25, 15, 5])
     p, q = a / 100, b / 50
-    divergence = jensenshannon(p, q, base=np.e) ** 2 - 2 * (1 / 100 + 1 / 50) / 8
+    divergence = jensenshannon(p, q, base=np.e) ** 2 - 3 * (1 / 100 + 1 / 50) / 8
     assert jensen_shannon(a, b) == pytest.approx(np.sqrt(divergence / np.log(2)))
     assert jensen_shannon(np.array([30, 20]), np.array([31, 19])) == 0
 

@@ -22,8 +22,8 @@ def test_what_chance_gives_is_taken_off() -> None:
 
 
 def test_a_small_sample_is_smoothed_and_lessened() -> None:
-    a, b = np.array([30, 20, 50]), np.array([10, 25, 15])
-    p, q = np.array([30.5, 20.5, 50.5]) / 101.5, np.array([10.5, 25.5, 15.5]) / 51.5
-    index = sum((q - p) * np.log(q / p)) - 2 * (1 / 100 + 1 / 50)
+    a, b = np.array([30, 20, 40, 10]), np.array([5, 25, 15, 5])
+    p, q = np.array([30.5, 20.5, 40.5, 10.5]) / 102, np.array([5.5, 25.5, 15.5, 5.5]) / 52
+    index = sum((q - p) * np.log(q / p)) - 3 * (1 / 100 + 1 / 50)
     assert psi(a, b) == pytest.approx(index)
     assert psi(np.array([30, 20]), np.array([31, 19])) == 0
