@@ -16,7 +16,7 @@ from monitoring.measures.compare import (
     note,
 )
 from monitoring.measures.distance import distance
-from monitoring.measures.tally import ColumnSummary
+from monitoring.measures.tally import ColumnSummary, summarise
 
 NUMBERS, WORDS = NumberCells(0.0, (1.0, 2.0)), WordCells(("a", "b"))
 POLICY = Monitoring()
@@ -147,3 +147,10 @@ def test_words_that_nobody_declared_are_chosen_on_every_other_row() -> None:
     assert cells.words == tuple(f"w{i:03}" for i in range(100))
     declared, counted = word_cells(pa.array(["x", "y"]), ["y", "z"])
     assert (declared.words, counted.to_pylist()) == (("y", "z"), ["x", "y"])
+
+
+def test_range_and_mean_are_of_finite_numbers_whatever_their_sign() -> None:
+    below = summarise(NUMBERS, pa.array([-3.0, None, -2.0, np.inf]))
+    assert (below.low, below.high, below.mean) == (-3, -2, -2.5)
+    above = summarise(NUMBERS, pa.array([7.0, 5.0]))
+    assert (above.low, above.high, above.mean) == (5, 7, 6)
