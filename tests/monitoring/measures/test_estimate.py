@@ -111,3 +111,11 @@ def test_an_estimate_weighs_every_row_by_its_chances(home: Path) -> None:
     assert found["f1"] == pytest.approx(2 * 0.75 / (2 * 0.75 + 0.25 + 0.5))
     twice = float(metrics["accuracy"](np.array([[2.0, 1.0, 0.0]]))[0])
     assert twice == pytest.approx((2 * 0.75 + 0.5) / 3)
+
+
+@pytest.mark.parametrize(("n_rows", "mended"), [(2, False), (3, False), (4, True)])
+def test_two_rows_must_show_that_a_calibration_helps(n_rows: int, mended: bool) -> None:
+    said = np.array([0.3, 0.3, 0.8, 0.8])[:n_rows]
+    answers = Scored(said > 0.5, said > 0.5, np.c_[1 - said, said], CLASSES)
+    given = np.array([[0.7, 0.3]])
+    assert calibration(answers)(given).tolist() == ([[1, 0]] if mended else given.tolist())

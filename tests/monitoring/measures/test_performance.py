@@ -88,6 +88,7 @@ def test_more_of_what_should_be_small_is_a_fall(home: Path) -> None:
     before, now = scored(300, 1), scored(200, 2)
     base = baseline(use_case, before, 150)
     assert base.metric == "mae"
+    assert len(baseline(use_case, before).draws) == 200
     assert base.value == pytest.approx(mean_absolute_error(before.label, before.prediction))
     errors = np.abs(before.prediction.astype(float) - before.label.astype(float))
     assert base.draws == pytest.approx(resamples(300, 150) @ errors / 300)
