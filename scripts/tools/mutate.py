@@ -45,6 +45,7 @@ def unseen(source):
     places = []
     for node in ast.walk(ast.parse(source)):
         found = [getattr(node, name, None) for name in ("annotation", "returns")]
+        found += [k.value for k in getattr(node, "keywords", ()) if k.arg == "frozen"]
         for part in (*found, *getattr(node, "decorator_list", ())):
             if part is not None:
                 ends = (part.end_lineno, part.end_col_offset)

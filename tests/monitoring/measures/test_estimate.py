@@ -91,10 +91,12 @@ def test_a_calibration_is_the_share_of_hits_at_each_chance() -> None:
 
 
 def test_a_row_to_which_no_class_is_left_keeps_its_chances() -> None:
-    """Nobody who was said to be of the first class with chance 0 was; nor of the second."""
+    """A chance of 0.1 was never right and one of 0.9 always: 0.3 stands for a quarter."""
+    said = np.tile([0.1, 0.1, 0.9, 0.9], 50)
+    answers = Scored(said > 0.5, said > 0.5, np.c_[1 - said, said], CLASSES)
+    found = calibration(answers)(np.array([[0.1, 0.1], [0.3, 0.3], [0.3, 0.7]]))
+    assert found == pytest.approx(np.array([[0.1, 0.1], [0.5, 0.5], [0.25, 0.75]]))
     said = np.tile([0.0, 1.0], 100)
-    answers = Scored(said == 0, said > 0.5, np.c_[1 - said, said], CLASSES)
-    assert calibration(answers)(np.array([[1.0, 0.0]])) == pytest.approx(np.array([[1.0, 0.0]]))
     right = Scored(said == 1, said > 0.5, np.c_[1 - said, said], CLASSES)
     given = np.array([[0.25, 0.75]])
     assert calibration(right)(given) is given  # there is nothing to mend

@@ -114,3 +114,12 @@ def test_a_schema_s_hash_is_that_of_names_and_types(home: Path) -> None:
 def test_what_another_version_wrote_is_said(given: Frame, said: str) -> None:
     with pytest.raises(UnreadableRecord, match=said):
         decode(given)
+
+
+def test_records_are_lists_in_the_order_of_their_fields(home: Path) -> None:
+    """Names would cost half the log."""
+    schema = RecordSchema.of(made_use_case(home))
+    for record, first in ((ANSWERED, "r1"), (TOLD, "r2"), (schema, schema.schema_hash)):
+        written = msgspec.msgpack.decode(encode(record))
+        assert isinstance(written, list)
+        assert written[0] == first
