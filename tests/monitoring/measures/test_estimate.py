@@ -94,8 +94,8 @@ def test_a_row_to_which_no_class_is_left_keeps_its_chances() -> None:
     """A chance of 0.1 was never right and one of 0.9 always: 0.3 stands for a quarter."""
     said = np.tile([0.1, 0.1, 0.9, 0.9], 50)
     answers = Scored(said > 0.5, said > 0.5, np.c_[1 - said, said], CLASSES)
-    found = calibration(answers)(np.array([[0.1, 0.1], [0.3, 0.3], [0.3, 0.7]]))
-    assert found == pytest.approx(np.array([[0.1, 0.1], [0.5, 0.5], [0.25, 0.75]]))
+    found = calibration(answers)(np.array([[0.05, 0.05], [0.3, 0.3], [0.3, 0.7]]))
+    assert found == pytest.approx(np.array([[0.05, 0.05], [0.5, 0.5], [0.25, 0.75]]))
     said = np.tile([0.0, 1.0], 100)
     right = Scored(said == 1, said > 0.5, np.c_[1 - said, said], CLASSES)
     given = np.array([[0.25, 0.75]])
