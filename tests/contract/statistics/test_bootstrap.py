@@ -5,7 +5,7 @@ import pytest
 
 from contract.statistics.bootstrap import bootstrap, estimate, interval, subset_rows
 from contract.statistics.metrics import Floats, Metric, Scored
-from tests.support.golden import resamples
+from tests.support.golden import ends, resamples
 
 X = np.random.default_rng(5).normal(size=40)
 
@@ -20,13 +20,13 @@ def highest(weights: Floats) -> Floats:
     return found
 
 
-@pytest.mark.parametrize("cells", [1, 40, 100, 10**6])
+@pytest.mark.parametrize("cells", [1, 40, 120, 10**6])
 def test_resamples_are_numpy_s_draws_however_many_are_made_at_once(
     cells: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("contract.statistics.bootstrap.CHUNK_CELLS", cells)
-    found = bootstrap({"mean": mean, "highest": highest}, 40, 7)
-    drawn = resamples(40, 7)
+    found = bootstrap({"mean": mean, "highest": highest}, 40, 8)
+    drawn = resamples(40, 8)
     assert found["mean"] == pytest.approx(drawn @ X / 40)
     assert found["highest"].tolist() == highest(drawn).tolist()
 
@@ -100,3 +100,9 @@ def test_the_interval_of_many_rows_comes_from_five_subsets() -> None:
     assert found.value == pytest.approx(values.mean())
     assert (found.high - found.low) / error == pytest.approx(2 * 1.96, rel=0.25)
     assert found.low < found.value < found.high
+
+
+def test_the_interval_of_twice_as_many_rows_comes_from_all_of_them() -> None:
+    values = np.random.default_rng(2).normal(size=10_000)
+    found = estimate(lambda _: {"mean": lambda w: w @ values / 10_000}, Scored(values, values), 5)
+    assert found["mean"].low == pytest.approx(ends(resamples(10_000, 5) @ values / 10_000)[0])
