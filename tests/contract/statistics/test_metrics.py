@@ -256,3 +256,8 @@ def test_the_positive_class_is_the_declared_one_or_the_last(home: Path) -> None:
     assert positive_index(made_use_case(home, {"positive": None}), ("a", "b", "c")) == 2
     with pytest.raises(BadInput, match=r"positive: True is no class, found \['a', 'b'\]"):
         positive_index(declared, ("a", "b"))
+
+
+def test_metrics_of_the_task_are_taken(home: Path) -> None:
+    scored, _ = binary()
+    check_metric(made_use_case(home), metrics_for(made_use_case(home), scored))
