@@ -27,7 +27,7 @@ export MLFLOW_DISABLE_TELEMETRY := true
 export DO_NOT_TRACK := 1
 export GX_ANALYTICS_ENABLED := false
 
-.PHONY: help run init status check train serve monitor replay demo ui test ci-report release rollback clients docs reference tour docs-check faults lint soak tables bench debian dist publish audit images images-test images-push lock clean
+.PHONY: help run init status check train serve monitor replay demo ui test ci-report release rollback clients docs reference tour docs-check faults mutants lint soak tables bench debian dist publish audit images images-test images-push lock clean
 
 help:  ## This list
 	@echo 'make <target> [USE_CASE=flights] [PORT=...]'
@@ -107,6 +107,10 @@ faults: $(INSTALLED)  ## Every race and kill in full count (make test runs a few
 clients: $(INSTALLED)  ## Clients of others (kserve, Triton, MLServer, generated ones), installed apart, ask the service
 	@for set in clients mlserver; do sh scripts/tool $$set python --version >/dev/null || exit 1; done
 	@OMP_NUM_THREADS=1 pytest -v -rs tests/serving/test_clients.py
+
+# MODULES="contract/store/cells.py ...": these alone, beside what is known of the others.
+mutants: $(INSTALLED)  ## Change lines of what decides and computes: a test must fail (an hour)
+	@OMP_NUM_THREADS=1 python -m tests.mutants $(MODULES)
 
 lint: $(INSTALLED)  ## Lint, format and types only
 	@ruff check $(CODE)

@@ -10,7 +10,6 @@ import numpy as np
 import pandas as pd
 import pytest
 from matplotlib import colormaps
-from matplotlib.colors import to_rgb
 from matplotlib.image import imread
 from sklearn.dummy import DummyClassifier
 from sklearn.inspection import permutation_importance
@@ -32,6 +31,7 @@ from pipelines.runtime.workspace import Workspace, connected
 from pipelines.train import STEP as TRAIN
 from tests.support.golden import (
     Floats,
+    blank,
     calibration_error,
     cells,
     ends,
@@ -41,9 +41,6 @@ from tests.support.golden import (
 )
 from tests.support.turned import Turned
 from tracking.tags import TRAIN_RUN_TAG
-
-# ROC and the like fade out at the edges of a line: so many pixels of a plot are of its own colour.
-FEWEST_PIXELS = 200
 
 
 @dataclass(frozen=True)
@@ -221,9 +218,7 @@ def test_every_plot_of_three_classes_is_drawn(three: Golden) -> None:
 
 def empty(name: str, image: np.ndarray) -> bool:
     """Whether a picture has next to nothing in the colour in which its figures are drawn."""
-    colour = colormaps["Blues"](1.0)[:3] if name == "confusion_matrix" else to_rgb(BLUE)
-    like = np.abs(image[:, :, :3] - colour).max(axis=2) < 0.05
-    return bool(like.sum() < FEWEST_PIXELS)
+    return blank(image, colormaps["Blues"](1.0) if name == "confusion_matrix" else BLUE)
 
 
 def plots(of: Golden) -> "dict[str, np.ndarray]":
@@ -252,13 +247,14 @@ def test_the_card_shows_the_figures_of_the_holdout(three: Golden) -> None:
     assert list(shown) == list(expected)
     assert "**log_loss** ↓" in card
     islands = three.holdout["island"].value_counts()
-    sliced = {row[0]: row[1:3] for row in cells(card, "Slices")}
+    sliced = {row[0]: row[1:] for row in cells(card, "Slices")}
     assert {island: int(row[0]) for island, row in sliced.items()} == islands.to_dict()
     assert sliced["Torgersen"][1] == "too few rows"
     for island in ("Biscoe", "Dream"):
         mask = (three.holdout["island"] == island).to_numpy()
         lost = log_loss(label[mask], three.probability[mask], labels=classes)
-        assert sliced[island][1] == f"{lost:.4f}"
+        drawn = resamples(int(mask.sum()), 200) @ losses(three)[mask] / mask.sum()
+        assert sliced[island][1:] == [f"{lost:.4f}", "{:.4f} … {:.4f}".format(*ends(drawn))]
 
 
 def test_the_card_tells_how_many_rows_there_were(three: Golden) -> None:

@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pytest
+from matplotlib.image import imread
 from sklearn.metrics import roc_auc_score
 
 from contract.names import ROW_HASH
@@ -26,6 +27,7 @@ from pipelines.evaluate import STEP as EVALUATE
 from pipelines.gate import evidence_of, gate
 from pipelines.main import pipeline
 from pipelines.model.fitted import load_model
+from pipelines.model.plots import BLUE
 from pipelines.registry.versions import Version, champion_of
 from pipelines.release.evidence import LINEAGE, _baseline
 from pipelines.release.gate_evidence import (
@@ -41,7 +43,7 @@ from pipelines.runtime.step import load_result
 from pipelines.runtime.workspace import Workspace, open_workspace
 from pipelines.train import STEP as TRAIN
 from tests.conftest import MADE, deliver, made_rows, made_use_case, settle
-from tests.support.golden import Flags, Floats, cells, of_two_classes, resamples
+from tests.support.golden import Flags, Floats, blank, cells, of_two_classes, resamples
 
 pytestmark = pytest.mark.usefixtures("stored")
 
@@ -180,6 +182,41 @@ def test_the_page_of_the_gate_compares_both_as_scikit_learn_does(opened: Workspa
     ) in mine.tags["gate_reasons"]
     own_rows = {row[0]: row[1] for row in cells(page, "On the holdout, as packaged")}
     assert own_rows == {name: f"{value:.4f}" for name, value in of_two_classes(y, own).items()}
+
+
+def test_the_page_of_the_gate_shows_both_on_every_slice(opened: Workspace) -> None:
+    mine, champion = versions(opened)
+    pairs = [answered(opened, v, mine.tags["holdout_version"]) for v in (mine, champion)]
+    (y, own), (_, theirs) = pairs
+    at = int(mine.tags["holdout_version"])
+    colours = opened.tables.read("holdout", at, order_by=[ROW_HASH]).column("colour").to_numpy()
+    page = mlflow.artifacts.load_text(f"runs:/{mine.tags['gate_run']}/gate/decision.md")
+    found = {row[0]: row[1:5] for row in cells(page, "Slices")}
+    expected = {}
+    for colour in ("red", "green", "blue"):
+        mask = colours == colour
+        mine_, theirs_ = (float(roc_auc_score(y[mask], p[mask])) for p in (own, theirs))
+        figures = (f"{mine_:.4f}", f"{theirs_:.4f}", f"{mine_ - theirs_:+.4f}")
+        expected[f"colour={colour}"] = [str(mask.sum()), *figures]
+    assert found == expected
+
+
+def test_the_run_of_the_gate_shows_the_champion_s_figures_and_the_difference(
+    opened: Workspace,
+) -> None:
+    mine, champion = versions(opened)
+    pairs = [answered(opened, v, mine.tags["holdout_version"]) for v in (mine, champion)]
+    measured = [float(roc_auc_score(y, p)) for y, p in pairs]
+    run = mine.tags["gate_run"]
+    logged = opened.client.get_run(run).data.metrics
+    assert logged["champion/roc_auc"] == pytest.approx(measured[1])
+    assert logged["gate/difference"] == pytest.approx(measured[0] - measured[1])
+    compared = met(evidence_of(opened, mine, champion)).comparison
+    assert compared is not None
+    ends = (compared.difference.low, compared.difference.high)
+    assert (logged["gate/low"], logged["gate/high"]) == pytest.approx(ends)
+    drawn = mlflow.artifacts.download_artifacts(f"runs:/{run}/gate/difference.png")
+    assert not blank(imread(drawn), BLUE)
 
 
 def areas(y: Flags, p: Floats, counts: Floats) -> Floats:

@@ -4,12 +4,16 @@ from collections.abc import Iterator
 
 import numpy as np
 import numpy.typing as npt
+from matplotlib.colors import to_rgb
+from matplotlib.typing import ColorType
 from sklearn import metrics
 
 Floats = npt.NDArray[np.float64]
 Flags = npt.NDArray[np.bool_]
 Labels = npt.NDArray[np.generic]
 Figures = dict[str, float]
+# Lines fade out at their edges: so many pixels of a plot are of its own colour.
+FEWEST_PIXELS = 200
 
 
 def of_two_classes(y: Flags, p: Floats, weight: Floats | None = None) -> Figures:
@@ -69,3 +73,9 @@ def cells(markdown: str, heading: str) -> Iterator[list[str]]:
     for at, line in enumerate(lines):
         if tables[at] and at > 1 and tables[at - 1] and tables[at - 2]:
             yield [cell.replace("&emsp;", "").strip() for cell in line.strip("| ").split(" | ")]
+
+
+def blank(image: Floats, colour: ColorType) -> bool:
+    """Whether a picture, (height, width, 3 or 4) from 0 to 1, has next to nothing in a colour."""
+    like = np.abs(image[:, :, :3] - to_rgb(colour)).max(axis=2) < 0.05
+    return bool(like.sum() < FEWEST_PIXELS)

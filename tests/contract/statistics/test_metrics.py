@@ -8,11 +8,21 @@ from sklearn import metrics as reference
 
 from contract.errors import BadInput
 from contract.statistics.bootstrap import bootstrap, estimate, interval, subset_rows
-from contract.statistics.metrics import Metric, Scored, check_metric, metrics_for
+from contract.statistics.metrics import (
+    Metric,
+    Scored,
+    better,
+    check_metric,
+    defined,
+    metric_values,
+    metrics_for,
+    positive_index,
+)
 from contract.use_case.loader import load_use_case
 from contract.use_case.model import UseCase
 from contract.use_case.sections.gates import Gates
 from tests.conftest import made_use_case
+from tests.support.golden import of_several_classes, of_two_classes
 
 N_ROWS = 400
 
@@ -178,3 +188,76 @@ def test_an_unknown_metric_names_the_nearest(home: Path) -> None:
     use_case = made_use_case(home, {"gates": Gates(minimum={"roc_acu": 0.5})})
     with pytest.raises(BadInput, match="did you mean 'roc_auc'"):
         check_metric(use_case, metrics_for(use_case, scored))
+
+
+def test_every_metric_of_classes_is_scikit_learn_s(home: Path) -> None:
+    scored, p = binary()
+    found = metric_values(made_use_case(home), scored)
+    assert found == pytest.approx(of_two_classes(scored.label.astype(bool), p))
+    random = np.random.default_rng(1)
+    classes = np.array(["Adelie", "Chinstrap", "Gentoo"])
+    label, chances = random.choice(classes, N_ROWS), random.dirichlet([1, 1, 1], N_ROWS)
+    several = Scored(label, classes[chances.argmax(1)], chances, tuple(classes))
+    found = metric_values(load_use_case("penguins"), several)
+    assert found == pytest.approx(of_several_classes(label, chances, classes))
+
+
+def test_an_impossible_answer_costs_much_and_not_everything(home: Path) -> None:
+    label = np.array([True, False])
+    sure = Scored(label, ~label, np.array([[1.0, 0.0], [0.0, 1.0]]), (False, True))
+    found = metric_values(made_use_case(home), sure)
+    assert found["log_loss"] == pytest.approx(-np.log(1e-15))
+    assert found["calibration_error"] == 1
+    assert found["roc_auc"] == 0
+    # Nobody was said to be positive: there is no precision.
+    no = Scored(label, np.array([False, False]), np.full((2, 2), 0.5), (False, True))
+    found = metric_values(made_use_case(home), no)
+    assert np.isnan(found["precision"])
+    assert (found["recall"], found["f1"]) == (0, 0)
+
+
+def test_bias_is_signed_and_a_constant_explains_nothing() -> None:
+    use_case = load_use_case("arrival-delay")
+    scored = Scored(np.array([1.0, 2.0, 6.0]), np.array([3.0, 3.0, 3.0]))
+    found = metric_values(use_case, scored)
+    assert found == pytest.approx(
+        {
+            "mae": 2.0,
+            "rmse": np.sqrt(14 / 3),
+            "r2": 0.0,
+            "median_absolute_error": 2.0,
+            "bias": 0.0,
+        }
+    )
+    late = metric_values(use_case, Scored(np.array([1.0, 1.0]), np.array([4.0, 2.0])))
+    assert late["bias"] == 2
+    assert np.isnan(late["r2"])
+    assert defined(late).keys() == late.keys() - {"r2"}
+
+
+@pytest.mark.parametrize(
+    ("name", "a", "b", "says"),
+    [
+        ("roc_auc", 0.8, 0.7, True),
+        ("roc_auc", 0.7, 0.7, False),
+        ("log_loss", 0.7, 0.8, True),
+        ("log_loss", 0.7, 0.7, False),
+        ("mae", 3, 2, False),
+    ],
+)
+def test_which_value_is_better(name: str, a: float, b: float, says: bool) -> None:
+    assert better(name, a, b) is says
+
+
+def test_the_positive_class_is_the_declared_one_or_the_last(home: Path) -> None:
+    declared = made_use_case(home)
+    assert positive_index(declared, (False, True)) == 1
+    assert positive_index(declared, (True, False)) == 0
+    assert positive_index(made_use_case(home, {"positive": None}), ("a", "b", "c")) == 2
+    with pytest.raises(BadInput, match=r"positive: True is no class, found \['a', 'b'\]"):
+        positive_index(declared, ("a", "b"))
+
+
+def test_metrics_of_the_task_are_taken(home: Path) -> None:
+    scored, _ = binary()
+    check_metric(made_use_case(home), metrics_for(made_use_case(home), scored))

@@ -1,6 +1,7 @@
 """What a cell means, one by one and many at once."""
 
 from datetime import UTC, datetime
+from decimal import Decimal
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -9,7 +10,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from contract.store.cells import BadCell, CellReader
+from contract.store.cells import EXACT, BadCell, CellReader, moment_of
 from contract.store.text_columns import read_texts
 from contract.use_case.local_time import NotOneMoment
 from contract.use_case.sections.column import Column
@@ -40,6 +41,7 @@ def at(*parts: int) -> datetime:
         (reader("number"), "+.5e-3", 0.0005),
         (reader("number", GERMAN), "-1.234.567,89", -1234567.89),
         (reader("number", SWISS), "1'234", 1234.0),
+        (reader("number", {"decimal": ","}), "1,5", 1.5),
         (reader("number", {"thousands": " "}), "1 234 567", 1234567.0),
         (reader("number", unit="%"), "12.5 %", 12.5),
         (reader("integer"), "007", 7),
@@ -70,12 +72,15 @@ def test_a_cell_has_its_value(cells: CellReader, text: str, value: object) -> No
     ("cells", "text", "said"),
     [
         (reader("number"), "1,5", "number expected, found text"),
+        (reader("number"), "12.5 %", "number expected, found text"),
+        (reader("integer", unit="m"), "5%", "integer expected, found text"),
         (reader("number"), "nan", "number expected, found text"),
         (reader("number"), "1e999", "number expected, found no finite number"),
         (reader("number", GERMAN), "1.5", "number expected, found text"),
         (reader("integer"), "9223372036854775808", "integer expected, found an integer beyond 64"),
         (reader("integer"), "1e999999999999", "integer expected, found an integer beyond 64"),
         (reader("integer"), "3.5", "integer expected, found a number that is no integer"),
+        (reader("integer"), "3.25", "integer expected, found a number that is no integer"),
         (reader("boolean"), "1", "boolean expected, found text"),
         (reader("timestamp"), "2024-02-30", "timestamp expected, found text"),
         (reader("timestamp"), "20240101", "timestamp expected, found text"),
@@ -100,6 +105,39 @@ def test_what_is_no_value_is_refused_without_its_text(
 def test_an_hour_that_a_clock_skips_or_repeats_is_no_moment(text: str) -> None:
     with pytest.raises(NotOneMoment, match="America/New_York skips this time or shows it twice"):
         reader("timestamp").read(text)
+
+
+@pytest.mark.parametrize(
+    ("number", "unit", "expected"),
+    [
+        (1.5, "s", at(1970, 1, 1, 0, 0, 1, 500_000)),
+        (1500.25, "ms", at(1970, 1, 1, 0, 0, 1, 500_250)),
+        (-2.0, "us", at(1969, 12, 31, 23, 59, 59, 999_998)),
+        (1999.6, "ns", at(1970, 1, 1, 0, 0, 0, 2)),  # to the nearest microsecond
+        (3, "s", at(1970, 1, 1, 0, 0, 3)),
+        (2_000, "ns", at(1970, 1, 1, 0, 0, 0, 2)),
+    ],
+)
+def test_a_number_is_a_moment(number: float, unit: str, expected: datetime) -> None:
+    assert moment_of(number, unit) == expected
+
+
+@pytest.mark.parametrize(
+    ("number", "unit", "said"),
+    [
+        (None, "s", "no number"),
+        (1, "ns", "finer than a microsecond"),
+        (Decimal("0.5"), "us", "finer than a microsecond"),
+    ],
+)
+def test_a_number_that_is_no_moment_is_refused(number: Any, unit: str, said: str) -> None:
+    with pytest.raises(ValueError, match=said):
+        moment_of(number, unit)
+
+
+def test_whole_numbers_are_exact_in_float64_up_to_a_bound() -> None:
+    assert int(float(EXACT)) == EXACT
+    assert int(float(EXACT + 1)) != EXACT + 1
 
 
 FORMS: list[dict[str, Any]] = [

@@ -59,3 +59,18 @@ def test_small_cells_join_their_neighbours_until_five_rows_are_expected() -> Non
     assert second.tolist() == [40, 60]
     burst, _ = merged(counts(100, 0), counts(80, 20))
     assert len(burst) == 2  # a new category that many rows have stays a cell of its own
+
+
+@pytest.mark.parametrize(
+    ("cells", "joined"),
+    [
+        ((40, 40, 2), [40, 42]),  # a rest joins the last one
+        ((40, 5), [40, 5]),  # five are enough
+        ((40, 4), [44]),
+        ((4,), [4]),
+        ((2, 2, 2, 40), [6, 40]),
+    ],
+)
+def test_a_cell_that_is_left_joins_the_last_one(cells: tuple[int, ...], joined: list[int]) -> None:
+    first, second = merged(counts(*cells), counts(*cells))
+    assert (first.tolist(), second.tolist()) == (joined, joined)

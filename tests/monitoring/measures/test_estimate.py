@@ -79,3 +79,45 @@ def test_a_timid_model_on_its_holdout_has_fallen_in_nobodys_eyes(home: Path) -> 
     assert found is not None
     assert found.value == found.reference
     assert found.low < 0 < found.high
+
+
+def test_a_calibration_is_the_share_of_hits_at_each_chance() -> None:
+    """Said 0.2 and 0.9; true in half and in all of the rows."""
+    said = np.tile([0.2, 0.2, 0.2, 0.2, 0.9, 0.9, 0.9, 0.9], 25)
+    label = np.tile([True, True, False, False, True, True, True, True], 25)
+    answers = Scored(label, said > 0.5, np.c_[1 - said, said], CLASSES)
+    found = calibration(answers)(np.array([[0.8, 0.2], [0.1, 0.9], [0.45, 0.55]]))
+    assert found == pytest.approx(np.array([[0.5, 0.5], [0, 1], [0.25, 0.75]]))
+
+
+def test_a_row_to_which_no_class_is_left_keeps_its_chances() -> None:
+    """A chance of 0.1 was never right and one of 0.9 always: 0.3 stands for a quarter."""
+    said = np.tile([0.1, 0.1, 0.9, 0.9], 50)
+    answers = Scored(said > 0.5, said > 0.5, np.c_[1 - said, said], CLASSES)
+    found = calibration(answers)(np.array([[0.05, 0.05], [0.3, 0.3], [0.3, 0.7]]))
+    assert found == pytest.approx(np.array([[0.05, 0.05], [0.5, 0.5], [0.25, 0.75]]))
+    said = np.tile([0.0, 1.0], 100)
+    right = Scored(said == 1, said > 0.5, np.c_[1 - said, said], CLASSES)
+    given = np.array([[0.25, 0.75]])
+    assert calibration(right)(given) is given  # there is nothing to mend
+
+
+def test_an_estimate_weighs_every_row_by_its_chances(home: Path) -> None:
+    use_case = made_use_case(home)
+    chances = np.array([[0.25, 0.75], [0.5, 0.5], [1.0, 0.0]])
+    answers = Scored(np.array([True] * 3), np.array([True, False, False]), chances, CLASSES)
+    metrics = expected_metrics(use_case, answers, chances)
+    assert set(metrics) == {"accuracy", "f1", "roc_auc"}
+    found = point(metrics, 3)
+    assert found["accuracy"] == pytest.approx((0.75 + 0.5 + 1) / 3)
+    assert found["f1"] == pytest.approx(2 * 0.75 / (2 * 0.75 + 0.25 + 0.5))
+    twice = float(metrics["accuracy"](np.array([[2.0, 1.0, 0.0]]))[0])
+    assert twice == pytest.approx((2 * 0.75 + 0.5) / 3)
+
+
+@pytest.mark.parametrize(("n_rows", "mended"), [(2, False), (3, False), (4, True)])
+def test_two_rows_must_show_that_a_calibration_helps(n_rows: int, mended: bool) -> None:
+    said = np.array([0.3, 0.3, 0.8, 0.8])[:n_rows]
+    answers = Scored(said > 0.5, said > 0.5, np.c_[1 - said, said], CLASSES)
+    given = np.array([[0.7, 0.3]])
+    assert calibration(answers)(given).tolist() == ([[1, 0]] if mended else given.tolist())

@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from contract.errors import FourcycleError
 from contract.store.schema import conform
@@ -137,15 +139,60 @@ def test_a_field_is_one_value_in_every_reader(
     field: str,
     value: Any,
 ) -> None:
-    sign = form.get("delimiter", ",")
-    last, cell = ("y", "true") if read is of_labels else ("a", "3")
-    lines = f"id{sign}x{sign}{last}\n1{sign}{field}{sign}{cell}\n"
-    (home / "rows.csv").write_text(lines, encoding="utf-8")
-    try:
-        found = read(declared(home, column, form), home)
-    except (FourcycleError, Problem) as error:
-        assert "77123" not in str(error)
-        found = REFUSED
+    found = read_by(read, home, column, form, field)
     nameless = read is of_labels and value is None  # a row of feedback is named by all its keys
     assert found == (REFUSED if nameless else value)
     assert nameless or type(found) is type(value)
+
+
+def read_by(
+    read: Callable[[UseCase, Path], Any],
+    home: Path,
+    column: dict[str, Any],
+    form: dict[str, Any],
+    field: str,
+) -> Any:
+    """What a reader makes of a field of a file, REFUSED where it takes it for none."""
+    sign = form.get("delimiter", ",")
+    last, cell = ("y", "true") if read is of_labels else ("a", "3")
+    lines = f"id{sign}x{sign}{last}\n1{sign}{field}{sign}{cell}\n"
+    (home / "rows.csv").write_bytes(lines.encode())
+    try:
+        return read(declared(home, column, form), home)
+    except (FourcycleError, Problem) as error:
+        assert "77123" not in str(error)
+        return REFUSED
+
+
+FIELDS = st.one_of(
+    st.text(alphabet="0123456789+-.,eE% \t", max_size=8),
+    st.text(alphabet="ab\u00e9\u2028NAnul ;'", max_size=6),
+    st.text(alphabet="0129-T: .Z+", min_size=8, max_size=22),
+    st.datetimes().map(str),
+    st.integers(-(2**64), 2**64).map(str),
+    st.floats().map(repr),
+    st.sampled_from(["", "TRUE", "no", "inf", "-inf", "0x1", "1_0", "007", "\ufeff1"]),
+)
+
+
+@settings(
+    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(
+    st.sampled_from(
+        [TEXT, NUMBER, WHOLE, TRUTH, TIME, NUMBER | {"unit": "%"}, TIME | {"unit": "s"}]
+    ),
+    st.sampled_from([{}, {"decimal": ","}, {"null_values": ["NA"]}, {"true_values": ["no"]}]),
+    FIELDS,
+    st.booleans(),
+)
+def test_any_field_is_one_value_in_training_batch_and_request(
+    home: Path, column: dict[str, Any], form: dict[str, Any], text: str, quoted: bool
+) -> None:
+    if quoted or "," in text:
+        text = f'"{text}"'
+    source, batch, request = (
+        read_by(read, home, column, form, text) for read in (of_source, of_batch, of_request)
+    )
+    assert [source, batch] == [request, request]
+    assert type(source) is type(batch) is type(request)

@@ -138,6 +138,13 @@ WINDOWS = [  # every, now, newest event, first and last window
         "2026-01-04 to 2026-01-05",
     ),
     (
+        "day",
+        local(2026, 1, 5),
+        local(2026, 1, 3, 1),
+        "2026-01-02 to 2026-01-03",
+        "2026-01-04 to 2026-01-05",
+    ),
+    (
         "month",
         local(2026, 1, 5),
         local(2013, 7, 31, 23),
@@ -217,3 +224,8 @@ def test_shipped_schedules_are_right(name: str) -> None:
     use_case = load_use_case(name)
     check(use_case)
     assert set(use_case.jobs) == {"feedback", "monitor", "retrain", "maintain"}
+
+
+def test_a_window_that_nothing_is_told_of_is_empty() -> None:
+    assert WindowContent().mark == "0 rows, 0 labels, 0 revisions"
+    assert WindowContent.read("7 rows, 2 labels, 3 revisions") == WindowContent(7, 2, 3)

@@ -30,6 +30,11 @@ EXACT: list[tuple[list[list[Any]], pa.DataType, list[Any]]] = [
     ([[Decimal("NaN"), Decimal("1")]], pa.decimal128(1, 0), [None, Decimal("1")]),
     ([[Decimal("1.5")], [BIG]], pa.decimal128(20, 1), [Decimal("1.5"), Decimal(BIG)]),
     ([[Decimal("0.125")], [Decimal(1000)]], pa.decimal128(7, 3), [Decimal("0.125"), Decimal(1000)]),
+    (
+        [[Decimal("1e-20")], [Decimal(10**19)]],
+        pa.decimal256(40, 20),
+        [Decimal("1e-20"), Decimal(10**19)],
+    ),
     ([[MOMENT]], pa.timestamp("us", tz="UTC"), [MOMENT.astimezone(UTC)]),
     ([[datetime(2024, 3, 1)]], pa.timestamp("us"), [datetime(2024, 3, 1)]),
     ([[date(2024, 3, 1)]], pa.date32(), [date(2024, 3, 1)]),
@@ -51,6 +56,7 @@ REFUSED: list[tuple[list[list[Any]], str]] = [
     ([[{"a": 1}]], "of kind dict in row 1"),
     ([[timedelta(1)]], "of kind timedelta in row 1"),
     ([["\ud800"]], "no Unicode"),
+    ([["a", "b"], ["c", "\ud800", "d"]], "no Unicode, in rows 3 to 5"),
     ([[Decimal(10) ** 80]], "too wide"),
     ([[Decimal("Infinity")]], "too wide"),
 ]

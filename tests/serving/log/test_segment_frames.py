@@ -1,9 +1,12 @@
 """Frames: what was written whole is found again, whatever happened to the bytes around it."""
 
+import struct
+import zlib
+
 from hypothesis import given
 from hypothesis import strategies as st
 
-from serving.log.segment_frames import MAGIC, Damage, Frame, frame, scan
+from serving.log.segment_frames import MAGIC, VERSION, Damage, Frame, FrameKind, frame, scan
 
 SALT = 7
 PAYLOADS = st.lists(st.binary(max_size=60), min_size=1, max_size=8)
@@ -61,3 +64,21 @@ def test_no_text_holds_the_magic() -> None:
     assert MAGIC.decode("utf-8", errors="ignore") != MAGIC.decode("latin-1")
     with_every_letter = "".join(map(chr, [*range(0xD800), *range(0xE000, 0x11000)]))
     assert MAGIC[:2] not in with_every_letter.encode()
+
+
+def test_a_segment_that_was_written_before_is_read_by_its_bytes() -> None:
+    """Magic, kind 2, version 1, three rows, three bytes, check sum: none of it may ever change."""
+    written = bytes.fromhex("f4ff4359 02 01 03000000 03000000 c4ae7182 616263")
+    assert frame(2, VERSION, 3, b"abc", SALT) == written
+    assert list(scan(written, SALT)) == [Frame(0, 2, 1, 3, b"abc")]
+    assert {kind.name: kind.value for kind in FrameKind} == {
+        "SCHEMA": 1,
+        "PREDICTIONS": 2,
+        "FEEDBACK": 3,
+    }
+
+
+def test_bytes_with_a_check_sum_and_another_magic_are_no_frame() -> None:
+    head = struct.pack("<4sBBII", b"\xf4\xffCX", 2, 1, 3, 3)
+    alien = head + struct.pack("<I", zlib.crc32(b"abc", zlib.crc32(head, SALT))) + b"abc"
+    assert list(scan(alien, SALT)) == [Damage(0, alien, at_end=True)]

@@ -19,3 +19,11 @@ def test_what_chance_gives_is_taken_off() -> None:
     found = [psi(random.multinomial(5_000, shares), sample) for sample in samples]
     by_chance = 19 * (1 / 5_000 + 1 / 500)  # 0.04: a fifth of the limit
     assert np.mean(found) < by_chance / 4
+
+
+def test_a_small_sample_is_smoothed_and_lessened() -> None:
+    a, b = np.array([30, 20, 40, 10]), np.array([5, 25, 15, 5])
+    p, q = np.array([30.5, 20.5, 40.5, 10.5]) / 102, np.array([5.5, 25.5, 15.5, 5.5]) / 52
+    index = sum((q - p) * np.log(q / p)) - 3 * (1 / 100 + 1 / 50)
+    assert psi(a, b) == pytest.approx(index)
+    assert psi(np.array([30, 20]), np.array([31, 19])) == 0
