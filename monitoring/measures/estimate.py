@@ -26,28 +26,28 @@ Calibration = Callable[[Floats], Floats]  # probabilities (n_rows, n_classes) ->
 
 
 @dataclass(frozen=True)
-class Estimate:
+class PerformanceEstimate:
     """Metrics of rows whatever labels they have, and the same of the holdout's."""
 
     of: Estimated
     of_holdout: dict[str, Metric]
 
 
-def estimate_of(holdout: Rows, scored: Scored, use_case: UseCase) -> Estimate | None:
+def estimate_of(holdout: Rows, scored: Scored, use_case: UseCase) -> PerformanceEstimate | None:
     """How performance is estimated, by what the holdout shows; None where it shows too little.
 
     Of classes by calibrated probabilities, of numbers by a model of the losses.
     """
     if not scored.classes:
         model = loss_model(holdout, scored, use_case)
-        return Estimate(model.expected, model.on_holdout()) if model else None
+        return PerformanceEstimate(model.expected, model.on_holdout()) if model else None
     calibrated = calibration(scored)
 
     def expected(answers: Scored) -> dict[str, Metric]:
         assert answers.probability is not None, "a classifier answers probabilities"
         return expected_metrics(use_case, answers, calibrated(answers.probability))
 
-    return Estimate(
+    return PerformanceEstimate(
         lambda rows: expected(unlabelled(rows.answers, use_case, scored.classes)), expected(scored)
     )
 
