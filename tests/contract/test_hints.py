@@ -35,7 +35,7 @@ def test_after_make_it_is_the_path_in_the_project(
 ) -> None:
     monkeypatch.delenv("VIRTUAL_ENV", raising=False)
     monkeypatch.setenv("MAKELEVEL", "1")  # make has put the environment on the PATH, for itself
-    assert typed("ui") == f"{OURS}/bin/fourcycle ui"
+    assert typed("ui") == f"{shlex.quote(f'{OURS}/bin/fourcycle')} ui"
     (home / ".venv").symlink_to(OURS)
     assert typed("ui") == ".venv/bin/fourcycle ui"
     command = [*typed("history").split(), "--help"]

@@ -145,7 +145,7 @@ def test_leaders_read_the_page_on_any_screen(
         page.goto(file.as_uri())
         page.click("text=what is in them: made")
         assert page.inner_text("h1") == "Tables of made"
-        assert "the rows that the newest model was fitted on" in page.inner_text("main").lower()
+        assert "the rows that a version learned from" in page.inner_text("main").lower()
         page.click("text=Back to the overview")
         assert page.inner_text("h1") == "Overview"
         browser.close()

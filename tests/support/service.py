@@ -52,6 +52,13 @@ class Service:
         except httpx.TransportError:
             return False
 
+    def all_ready(self) -> bool:
+        """Whether each of its workers answers, not only the one that is asked."""
+        try:
+            return httpx.get(f"{self.address}/ready", **ASKING).status_code == 200
+        except httpx.TransportError:
+            return False
+
     def version(self) -> str | None:
         """The version that answers."""
         try:

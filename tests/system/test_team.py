@@ -89,7 +89,7 @@ class Team:
             use_case = self.home / FILE
             found.append(stack.enter_context(running(use_case, self.address, folder, **own | PACE)))
         for host in found:
-            until(host.ready)
+            until(host.all_ready)
         return found
 
 
