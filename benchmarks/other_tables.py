@@ -15,12 +15,12 @@ import numpy.typing as npt
 import pandas as pd
 import pyarrow as pa
 import typer
-from scipy.stats import binomtest
 from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OrdinalEncoder
 from sklearn.tree import DecisionTreeClassifier
 
+from benchmarks.detectors import share
 from contract.statistics.metrics import Floats, Scored, metrics_for
 from contract.use_case.loader import parse_use_case
 from contract.use_case.model import UseCase
@@ -262,12 +262,6 @@ def delay(on: TableStage, change: Change, n_rows: int, seed: int, length: int = 
         if past[-1].alarms:
             return at + 1
     return None
-
-
-def share(hits: int, trials: int) -> str:
-    """A share with its 95 % Clopper-Pearson interval."""
-    interval = binomtest(hits, trials).proportion_ci(0.95, method="exact")
-    return f"{hits / trials:.1%} [{interval.low:.1%}, {interval.high:.1%}]"
 
 
 def main(
