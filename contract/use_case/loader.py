@@ -14,10 +14,10 @@ from contract.errors import BadInput
 from contract.names import USE_CASE_FILE
 from contract.use_case.document import Document, read_document, read_file
 from contract.use_case.features import mistakes
-from contract.use_case.local_time import PER_SECOND
 from contract.use_case.model import UseCase
 from contract.use_case.retired import renewed
 from contract.use_case.sections.source import SourcePlace
+from contract.use_case.vain_values import vain_values
 
 P = TypeVar("P", bound=SourcePlace)
 SHIPPED = Path(__file__).resolve().parents[2] / "use_cases"
@@ -40,7 +40,7 @@ def parse_use_case(text: str, name: str, folder: Path) -> UseCase:
     document = read_document(text, name)
     raw = document.values
     _refuse_open_questions(raw, name)
-    of_files = [*_not_of_files(raw), *_units_of_time(raw), *_misread(document)]
+    of_files = [*_not_of_files(raw), *vain_values(raw), *_misread(document)]
     return _validated(document, name, folder, of_files)
 
 
@@ -153,18 +153,6 @@ def _not_of_files(raw: dict[str, Any]) -> Iterator[str]:
         if isinstance(place, dict) and "folder" in place:
             hint = nearest("folder", _fields_at(path, ()))
             yield f"{'.'.join(path)}.folder: unknown key; {hint}"
-
-
-def _units_of_time(raw: dict[str, Any]) -> Iterator[str]:
-    """Units of timestamp columns that are none; what was frozen earlier may hold any words."""
-    columns = raw.get("columns")
-    for name, column in columns.items() if isinstance(columns, dict) else ():
-        unit = column.get("unit", "") if isinstance(column, dict) else ""
-        if unit and column.get("type") == "timestamp" and unit not in PER_SECOND:
-            yield (
-                f"columns.{name}.unit: times that are numbers count {', '.join(PER_SECOND)} (Unix "
-                f"time), found {unit!r}; other times need no unit"
-            )
 
 
 def _unknown_columns(raw: dict[str, Any]) -> Iterator[str]:
