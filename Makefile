@@ -17,7 +17,8 @@ endif
 VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml)
 VENV := .venv
 INSTALLED := $(VENV)/.installed
-CODE := contract pipelines serving monitoring tracking use_cases tests benchmarks docs
+ROOMS := contract pipelines serving monitoring tracking use_cases
+CODE := $(ROOMS) tests benchmarks docs
 
 # Bytecode caches halve every import; telemetry and analytics stay off.
 unexport PYTHONDONTWRITEBYTECODE
@@ -27,7 +28,7 @@ export MLFLOW_DISABLE_TELEMETRY := true
 export DO_NOT_TRACK := 1
 export GX_ANALYTICS_ENABLED := false
 
-.PHONY: help run init status check train serve monitor replay demo ui test ci-report release rollback clients docs reference tour docs-check faults mutants lint soak tables bench debian dist publish audit images images-test images-push lock clean
+.PHONY: help run init status check train serve monitor replay demo ui test ci-report release rollback clients docs reference tour docs-check faults mutants coverage lint soak tables bench debian dist publish audit images images-test images-push lock clean
 
 help:  ## This list
 	@echo 'make <target> [USE_CASE=flights] [PORT=...]'
@@ -111,6 +112,15 @@ clients: $(INSTALLED)  ## Clients of others (kserve, Triton, MLServer, generated
 # MODULES="contract/store/cells.py ...": these alone, beside what is known of the others.
 mutants: $(INSTALLED)  ## Change lines of what decides and computes: a test must fail (an hour)
 	@OMP_NUM_THREADS=1 python -m tests.mutants $(MODULES)
+
+# TESTS="tests/serving ...": these alone.
+coverage: $(INSTALLED)  ## Every test once more: what of each room it reaches, and what not, in build/coverage
+	@rm -rf build/coverage && mkdir -p build/coverage
+	@OMP_NUM_THREADS=1 coverage run -m pytest -n 2 $(TESTS); code=$$?; \
+		coverage combine --quiet && coverage html --quiet && \
+		for room in $(ROOMS); do \
+			printf '%-10s %5s %%\n' $$room $$(coverage report --include="$$room/*" --format=total); \
+		done; exit $$code
 
 lint: $(INSTALLED)  ## Lint, format and types only
 	@ruff check $(CODE)
