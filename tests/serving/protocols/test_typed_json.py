@@ -168,3 +168,20 @@ def test_columns_with_a_colon_in_their_name_take_the_slow_way() -> None:
     body = b'{"rows":[{"a:b":"x"}]}'
     assert typed_rows.TypedRowsCodec(served(odd), LIMITS).decode_typed(body) is None
     assert check(typed_rows.sent_columns(parse_json(body)), odd).features == {"a:b": ["x"]}
+
+
+@pytest.mark.parametrize("count", [0, -(2**63), 2**63 - 1, -(2**63) - 1, 2**63])
+def test_rows_without_a_time_and_with_bounds_beyond_64_bits_take_the_fast_way(count: int) -> None:
+    wide = USE_CASE.columns["count"].model_copy(update={"min": -1e30, "max": 1e30})
+    columns = {"count": wide, "y": USE_CASE.columns["y"]}
+    timeless = {"columns": columns, "keys": (), "event_time": None}
+    bare: UseCase = USE_CASE.model_copy(update=timeless)
+    body = json.dumps({"rows": [{"count": count}]}).encode()
+    fast = typed_rows.TypedRowsCodec(served(bare), LIMITS).decode_typed(body)
+    sent = typed_rows.sent_columns(parse_json(body))
+    if -(2**63) <= count < 2**63:
+        assert fast == check(sent, bare)
+        assert fast is not None
+        assert fast.event_time == [None]
+    else:
+        assert fast is None
