@@ -11,7 +11,9 @@ from hypothesis import strategies as st
 from hypothesis.stateful import (
     Bundle,
     RuleBasedStateMachine,
+    initialize,
     invariant,
+    multiple,
     rule,
     run_state_machine_as_test,
 )
@@ -62,8 +64,24 @@ class Rules(RuleBasedStateMachine):
         self.stages[str(self.made)] = "None"
         return str(self.made)
 
+    @initialize(target=versions)
+    def begin(self) -> Any:
+        """Two were champion, a third waits."""
+        first, second, third = (self.a_new_version() for _ in range(3))
+        for version in (first, second):
+            self.move("promote", version)
+        self.move("register", third)
+        return multiple(first, second, third)
+
+    @rule(move=st.sampled_from(("promote", "rollback")), version=versions)
+    def another_champion(self, move: Asked, version: str) -> None:
+        self.move(move, version)
+
     @rule(move=st.sampled_from(MOVES), version=versions, stale=st.booleans(), gone=st.booleans())
     def a_move(self, move: Asked, version: str, stale: bool, gone: bool) -> None:
+        self.move(move, version, stale, gone)
+
+    def move(self, move: Asked, version: str, stale: bool = False, gone: bool = False) -> None:
         self.put_right()
         before = self.state
         if version not in self.stages:
