@@ -103,7 +103,7 @@ faults: $(INSTALLED)  ## Every race and kill in full count (make test runs a few
 	@FOURCYCLE_FAULT_ROUNDS=full OMP_NUM_THREADS=1 pytest -n 2 tests/faults tests/pipelines/model/test_own_class.py \
 		tests/system/test_tracking_server.py tests/system/test_workflows.py tests/docker/test_observability.py \
 		tests/docker/test_kubernetes.py tests/docker/test_kubernetes_processes.py tests/system/test_reproduce.py \
-		tests/system/test_mlflow_run.py
+		tests/system/test_mlflow_run.py tests/pipelines/registry/test_rules_in_any_order.py
 
 clients: $(INSTALLED)  ## Clients of others (kserve, Triton, MLServer, generated ones), installed apart, ask the service
 	@for set in clients mlserver; do sh scripts/tool $$set python --version >/dev/null || exit 1; done
