@@ -17,7 +17,8 @@ endif
 VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml)
 VENV := .venv
 INSTALLED := $(VENV)/.installed
-CODE := contract pipelines serving monitoring tracking use_cases tests benchmarks docs
+ROOMS := contract pipelines serving monitoring tracking use_cases
+CODE := $(ROOMS) tests benchmarks docs
 
 # Bytecode caches halve every import; telemetry and analytics stay off.
 unexport PYTHONDONTWRITEBYTECODE
@@ -27,7 +28,7 @@ export MLFLOW_DISABLE_TELEMETRY := true
 export DO_NOT_TRACK := 1
 export GX_ANALYTICS_ENABLED := false
 
-.PHONY: help run init status check train serve monitor replay demo ui test ci-report release rollback clients docs reference tour docs-check faults mutants lint soak tables bench debian dist publish audit images images-test images-push lock clean
+.PHONY: help run init status check train serve monitor replay demo ui test ci-report release rollback clients docs reference tour docs-check faults mutants coverage lint soak tables bench debian dist publish audit images images-test images-push lock clean
 
 help:  ## This list
 	@echo 'make <target> [USE_CASE=flights] [PORT=...]'
@@ -102,7 +103,7 @@ faults: $(INSTALLED)  ## Every race and kill in full count (make test runs a few
 	@FOURCYCLE_FAULT_ROUNDS=full OMP_NUM_THREADS=1 pytest -n 2 tests/faults tests/pipelines/model/test_own_class.py \
 		tests/system/test_tracking_server.py tests/system/test_workflows.py tests/docker/test_observability.py \
 		tests/docker/test_kubernetes.py tests/docker/test_kubernetes_processes.py tests/system/test_reproduce.py \
-		tests/system/test_mlflow_run.py
+		tests/system/test_mlflow_run.py tests/pipelines/registry/test_rules_in_any_order.py
 
 clients: $(INSTALLED)  ## Clients of others (kserve, Triton, MLServer, generated ones), installed apart, ask the service
 	@for set in clients mlserver; do sh scripts/tool $$set python --version >/dev/null || exit 1; done
@@ -111,6 +112,15 @@ clients: $(INSTALLED)  ## Clients of others (kserve, Triton, MLServer, generated
 # MODULES="contract/store/cells.py ...": these alone, beside what is known of the others.
 mutants: $(INSTALLED)  ## Change lines of what decides and computes: a test must fail (an hour)
 	@OMP_NUM_THREADS=1 python -m tests.mutants $(MODULES)
+
+# TESTS="tests/serving ...": these alone.
+coverage: $(INSTALLED)  ## Every test once more: what of each room it reaches, and what not, in build/coverage
+	@rm -rf build/coverage && mkdir -p build/coverage
+	@OMP_NUM_THREADS=1 coverage run -m pytest -n 2 $(TESTS); code=$$?; \
+		coverage combine --quiet && coverage html --quiet && \
+		for room in $(ROOMS); do \
+			printf '%-10s %5s %%\n' $$room $$(coverage report --include="$$room/*" --format=total); \
+		done; exit $$code
 
 lint: $(INSTALLED)  ## Lint, format and types only
 	@ruff check $(CODE)

@@ -149,14 +149,7 @@ def _figure(value: Estimate) -> Figure:
 
 
 def _log(workspace: Workspace, evaluated: Evaluated, scored: Scored) -> None:
-    for name, figure in evaluated.figures.items():
-        named = {"": figure.value, "_low": figure.low, "_high": figure.high}
-        mlflow.log_metrics({f"holdout/{name}{k}": v for k, v in named.items() if np.isfinite(v)})
-    for group, values in (
-        ("baseline", evaluated.baseline),
-        ("champion", evaluated.champion_figures),
-    ):
-        mlflow.log_metrics({f"{group}/{k}": v for k, v in values.items() if np.isfinite(v)})
+    mlflow.log_metrics(evaluated.metrics())
     mlflow.log_table(
         {
             "column": [s.column for s in evaluated.slices],

@@ -16,7 +16,6 @@ KIND_TAG = "mlflow.experimentKind"  # of an experiment
 NOTE_TAG = "mlflow.note.content"  # the description, Markdown
 PARENT_TAG = "mlflow.parentRunId"
 RUN_NAME_TAG = "mlflow.runName"
-USER_TAG = "mlflow.user"
 
 # Of every run of ours.
 STEP_TAG = "step"

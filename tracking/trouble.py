@@ -27,7 +27,6 @@ STORE = {
         "can't be opened", "see that it is a file which this user may write, then try again"
     ),
 }  # fmt: skip
-THEIRS = ("mlflow", "sqlalchemy", "sqlite3", "psycopg", "psycopg2")
 # In MLflow's words.
 DELETED = re.compile(
     r"(Model Version|Registered Model|Run|Experiment)\b[^.\n]*(not found|does not exist)"

@@ -18,7 +18,6 @@ MOST_NODES = 1_000_000  # thousands of columns have some ten thousand
 # PyYAML reads some 20,000 of what commas and lines part in a second, and a service waits for it.
 MOST_PARTS, MOST_SIGNS = 200_000, 8_000_000
 LONGEST_NUMBER = 400  # signs; YAML makes numbers to base 60 of 1:1:1, in the square of their length
-DEPTH = 100
 MERGE = "tag:yaml.org,2002:merge"
 Place = tuple[str, ...]
 

@@ -9,7 +9,7 @@ from contract.statistics.metrics import SMALLER_IS_BETTER
 from contract.use_case.features import told
 from contract.use_case.model import UseCase
 from pipelines.data.validated import Validated
-from pipelines.model.results import Evaluated, HoldoutSlice, Trained
+from pipelines.model.results import Evaluated, Figure, HoldoutSlice, Trained
 from pipelines.runtime.console import count
 from tracking.tags import (
     EVALUATE_RUN_TAG,
@@ -124,10 +124,8 @@ def _metrics(evaluated: Evaluated) -> str:
     for name, figure in evaluated.figures.items():
         title = f"**{name}**" if name == evaluated.metric else name
         title += " ↓" if name in SMALLER_IS_BETTER else " ↑"
-        row = [title, f"{figure.value:.4f}", f"{figure.low:.4f} … {figure.high:.4f}"]
-        row += ["–" if isnan(evaluated.baseline[name]) else f"{evaluated.baseline[name]:.4f}"]
-        row += [f"{champion[name]:.4f}"] if champion else []
-        rows.append(row)
+        row = [title, *_told(figure), _number(evaluated.baseline[name])]
+        rows.append(row + ([_number(champion[name])] if champion else []))
     note = "Bootstrap over the holdout rows; the arrow says which way is better."
     return f"## Metrics on the holdout\n\n{table(head, rows)}\n\n{note}"
 
@@ -145,10 +143,17 @@ def _slices(evaluated: Evaluated) -> str:
 def _slice_figures(holdout_slice: HoldoutSlice) -> tuple[str, str]:
     if holdout_slice.figure is None:
         return "too few rows", ""
-    return (
-        f"{holdout_slice.figure.value:.4f}",
-        f"{holdout_slice.figure.low:.4f} … {holdout_slice.figure.high:.4f}",
-    )
+    return _told(holdout_slice.figure)
+
+
+def _told(figure: Figure) -> tuple[str, str]:
+    """Value and interval; a dash for what the rows do not define."""
+    ends = "–" if isnan(figure.low) else f"{figure.low:.4f} … {figure.high:.4f}"
+    return _number(figure.value), ends
+
+
+def _number(value: float) -> str:
+    return "–" if isnan(value) else f"{value:.4f}"
 
 
 def _limits(use_case: UseCase) -> str:

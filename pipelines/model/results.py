@@ -1,5 +1,6 @@
 """What training and evaluation leave behind for the steps after them, and for the model card."""
 
+from math import isfinite
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict
@@ -85,6 +86,16 @@ class Evaluated(Result):
         if self.metric in self.champion_figures:
             others += f", champion v{self.champion} {self.champion_figures[self.metric]:.3f}"
         return f"{self.metric} {main.value:.3f} [{main.low:.3f}, {main.high:.3f}], {others}"
+
+    def metrics(self) -> dict[str, float]:
+        """Every finite figure under the name that it has in the run; the card shows the same."""
+        found: dict[str, float] = {}
+        for name, figure in self.figures.items():
+            ends = {"": figure.value, "_low": figure.low, "_high": figure.high}
+            found |= {f"holdout/{name}{end}": value for end, value in ends.items()}
+        for group, values in (("baseline", self.baseline), ("champion", self.champion_figures)):
+            found |= {f"{group}/{name}": value for name, value in values.items()}
+        return {name: value for name, value in found.items() if isfinite(value)}
 
     def tables(self) -> tuple[TableVersion, ...]:
         return (self.holdout,)

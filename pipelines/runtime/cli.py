@@ -23,7 +23,6 @@ RunOption = Annotated[
 ]
 JsonOption = Annotated[str, typer.Option("--json", help="yes: print JSON to stdout.")]
 
-USAGE_EXIT_CODE = 2
 AWAY = "The {} stopped answering while the command ran; try again later."
 
 

@@ -13,7 +13,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from contract.store.cells import EXACT, INT64
+from contract.store.cells import INT64
 from contract.store.schema import TYPES
 from contract.store.text_columns import MOMENT, ReadColumn, bounded, localise, read_numbers
 from contract.use_case.event_time import AHEAD, EARLIEST, FLAG
@@ -133,12 +133,9 @@ def _booleans(values: pa.Array) -> pa.Array:
 
 
 def _numbers(values: pa.Array) -> pa.Array:
-    if pa.types.is_integer(values.type):
-        low, high = _ends(values)
-        _only(low >= -EXACT and high <= EXACT)
-        return values.cast(pa.float64())
-    _only(pa.types.is_floating(values.type) and _all(pc.is_finite(values)))
-    return values.cast(pa.float64())
+    if not pa.types.is_integer(values.type):
+        _only(pa.types.is_floating(values.type) and _all(pc.is_finite(values)))
+    return values.cast(pa.float64())  # Arrow refuses integers that float64 does not hold
 
 
 def _integers(values: pa.Array) -> pa.Array:
@@ -185,9 +182,6 @@ def _flags(values: pa.Array, name: str, column: Column) -> Iterator[tuple[str, M
     if (column.min, column.max) != (None, None):
         low = -np.inf if column.min is None else column.min
         high = np.inf if column.max is None else column.max
-        if pa.types.is_integer(values.type):  # larger ones float64 does not compare exactly
-            first, last = _ends(values)
-            _only(first >= -EXACT and last <= EXACT)
         numbers = values.cast(pa.float64()).to_numpy(zero_copy_only=False)
         outside = ~((low <= numbers) & (numbers <= high)) & _mask(values.is_valid())
         _only(column.out_of_range == "allow" or not outside.any())

@@ -106,6 +106,11 @@ class Registry(RuleBasedStateMachine):
         if self.there(version):
             self.workspace.client.delete_model_version(self.workspace.model_name, version)
 
+    @rule()
+    def the_model_deleted_by_hand(self) -> None:
+        if read_snapshot(self.workspace) is not None:
+            self.workspace.client.delete_registered_model(self.workspace.model_name)
+
     @invariant()
     def the_registry_is_in_order(self) -> None:
         check(self.workspace)

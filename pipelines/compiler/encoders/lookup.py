@@ -32,10 +32,8 @@ def looked_up(
     )
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # it warns of what it has not seen
-            answer = step.transform(
-                frame if hasattr(step, "feature_names_in_") else frame.to_numpy()
-            )
+            warnings.simplefilter("ignore")  # of what it has not seen, of names
+            answer = step.transform(frame)
     except ValueError as error:
         raise refused(
             name, step, f"it has no answer to an unseen or missing value ({error})"

@@ -103,3 +103,28 @@ def test_an_input_that_a_window_lacks_counts_as_missing(use_case: UseCase) -> No
     assert estimate
     found = estimate.of(Rows(window.inputs.drop(columns=["new"]), window.answers))
     assert point(found, 500)["mae"] > 0
+
+
+def test_rows_count_as_their_weights(use_case: UseCase) -> None:
+    holdout, window = rows(2_000, 1), rows(40, 2)
+    estimate = estimate_of(holdout, scored(holdout), use_case)
+    assert estimate
+    found = estimate.of(window)
+    each = {name: metric(np.eye(40)) for name, metric in found.items()}  # of every row alone
+    assert min(each["mae"].min(), each["rmse"].min()) >= 0
+    weights = np.random.default_rng(0).integers(0, 4, (3, 40)).astype(float)
+    mae = [np.average(each["mae"], weights=some) for some in weights]
+    assert found["mae"](weights) == pytest.approx(mae)
+    squared = [np.average(each["rmse"] ** 2, weights=some) for some in weights]
+    assert found["rmse"](weights) == pytest.approx(np.sqrt(squared))
+
+
+def test_an_order_of_the_holdout_s_rows_teaches_nothing(use_case: UseCase) -> None:
+    """Losses grow from row to row, which no input tells: none is expected to be larger."""
+    holdout = rows(2_000, 1)
+    off = np.linspace(0, 2, 2_000)
+    holdout.answers["label"] = holdout.answers["prediction"] + off
+    model = loss_model(holdout, scored(holdout), use_case)
+    assert model
+    first, second = (part.mean() for part in np.split(model.of_holdout["mae"], 2))
+    assert first == pytest.approx(second, abs=0.1)

@@ -76,6 +76,49 @@ def test_splits_rounded_to_float32_are_found_by_rows_beside_them() -> None:
     assert "splits) the compiled scorer is up to" in proof.line()
 
 
+def asked(thresholds: dict[str, list[float]]) -> list[dict[str, list[Any]]]:
+    """The rows, case by case, on which two scorers are compared."""
+    use_case = declared("regression")
+    seen: list[dict[str, list[Any]]] = []
+
+    def run(columns: Any) -> Any:
+        seen.append({name: list(columns[name]) for name in use_case.features})
+        return np.zeros((len(columns["size"]), 1))
+
+    scorer = Scorer(use_case.features, (), run)
+    prove(scorer, scorer, use_case, FEW, thresholds)
+    return seen
+
+
+FEW = {name: values[:3] for name, values in made().items()}
+SPLITS = [0.1, 0.2, 0.3]
+AROUND = {"weight": SPLITS, "floor": [1.5], "size": [float("nan")], "flag": [0.5]}
+
+
+def neighbours(split: float, kind: type[np.floating[Any]]) -> set[float]:
+    ends = (np.nextafter(kind(split), kind(end)) for end in (-np.inf, np.inf))
+    return {float(kind(split)), *map(float, ends)}
+
+
+def test_each_split_is_tried_with_its_neighbours_in_rows_of_the_holdout_in_turn() -> None:
+    *_, splits = asked(AROUND)
+    n_rows = len(splits["weight"])
+    in_turn = {name: [values[i % 3] for i in range(n_rows)] for name, values in FEW.items()}
+    changed = [sum(splits[name][i] != in_turn[name][i] for name in FEW) for i in range(n_rows)]
+    assert max(changed) == 1
+    expected = set().union(*(neighbours(s, k) for s in SPLITS for k in (np.float64, np.float32)))
+    assert {*splits["weight"]} - {*FEW["weight"]} == expected
+    assert {*splits["floor"]} - {*FEW["floor"]} == {1, 2} - {*FEW["floor"]}
+    assert splits["flag"][-2:] == [False, True]
+    assert {*splits["size"]} == {*FEW["size"]}  # what is split from null has no neighbours
+
+
+def test_of_many_splits_the_first_and_the_last_are_among_those_tried() -> None:
+    *_, splits = asked({"weight": [float(i) for i in range(1000)]})
+    assert {0.0, 999.0} <= {*splits["weight"]}
+    assert len({*splits["weight"]} - {*FEW["weight"]}) == 50 * 5
+
+
 NUMBERS = st.floats(-3e38, 3e38)  # scikit-learn's forests refuse what float32 does not hold
 ROW: dict[str, st.SearchStrategy[Any]] = {
     "colour": st.none() | st.sampled_from("abcde") | st.text(),

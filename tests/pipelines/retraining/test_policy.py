@@ -110,6 +110,7 @@ def test_a_verdict_calls_once_and_a_person_whenever(
     before = RetrainHistory(None if last is None else NOW - timedelta(days=last))
     found = called_for(windows(*calls), before, NOW, use_case, wish)
     assert (found.state, found.cause.run_id if found.cause else "") == (state, cause)
+    assert found.go == (state == "RETRAIN")
     assert found.reasons
     assert all(reason.endswith(".") for reason in found.reasons)
 
@@ -209,6 +210,8 @@ def test_a_split_that_is_not_by_time_needs_no_window(use_case: UseCase) -> None:
 
 N_ROWS = 200
 DAYS = [f"2024-02-0{day}" for day in (1, 2, 3)]
+TOLD = ("training", "holdout", "answers")
+CORRECTED = made.LATER + timedelta(hours=1)
 
 
 @pytest.fixture
@@ -319,6 +322,24 @@ def test_one_window_of_made_up_labels_shows(tables: Tables, use_case: UseCase) -
     found = label_figures(tables, use_case, seen(tables, use_case), NOW)
     assert found.shifted == "the day from 2024-02-02"
     assert found.shift > 0.4
+
+
+def test_labels_that_are_numbers_are_compared_as_numbers(tables: Tables, use_case: UseCase) -> None:
+    """No two labels are the same number, and yet a day's labels are as those before."""
+    label_column = use_case.columns | {"late": Column(type="number", nullable=True)}
+    numbers = use_case.model_copy(update={"task": "regression", "columns": label_column})
+    days = {name: made.rows(300, 7 + n, f"2024-0{n}-01") for n, name in enumerate(TOLD, 1)}
+    for rows in days.values():
+        rows["late"] = rows["size"]
+    published(tables, numbers, "training", days["training"])
+    published(tables, numbers, "holdout", days["holdout"])
+    known = ChampionTables(TableVersion("training", 1, 0, ""), TableVersion("holdout", 1, 0, ""))
+    answers = days["answers"].assign(prediction=days["answers"]["size"])
+    made.answer(tables, numbers, answers)
+    made.label(tables, answers, kind="number")
+    assert label_figures(tables, numbers, known, NOW).shift < 0.1
+    made.label(tables, answers.assign(late=answers["size"] + 1), kind="number", said=CORRECTED)
+    assert label_figures(tables, numbers, known, NOW).shift > 0.3
 
 
 def test_one_key_that_said_a_whole_day_shows_among_many(tables: Tables, use_case: UseCase) -> None:

@@ -63,7 +63,7 @@ INVOCATIONS = mlflow.InvocationsCodec(served(USE_CASE), LIMITS)
 ROW: dict[str, Any] = {
     "count": 3,
     "size": 2.5,
-    "free": -1e300,
+    "free": -1.5,
     "open": True,
     "colour": "red",
     "note": "a:b",
@@ -75,6 +75,7 @@ NUMBERS = st.one_of(
     st.integers(2**63 - 2, 2**63 + 1),
     st.floats(allow_nan=False, allow_infinity=False),
     st.integers(-20, 20).map(float),
+    st.just(-1e300),
 )
 CELLS = st.one_of(
     NUMBERS,
@@ -141,6 +142,7 @@ def test_what_is_usual_takes_the_fast_way() -> None:
     usual = ROW | {"free": 3, "size": None, "id": 7, "moment": "2024-01-01T00:00:00Z"}
     split = {"columns": list(usual), "data": [list(usual.values())], "index": [0]}
     bodies = {"dataframe_records": [usual, usual]}, {"dataframe_split": split}
+    assert TYPED_ROWS.decode_typed(json.dumps({"rows": [ROW]}).encode())  # of all tests here
     assert TYPED_ROWS.decode_typed(json.dumps({"rows": [usual]}).encode())
     assert all(INVOCATIONS.decode_typed(json.dumps(body).encode()) for body in bodies)
 
@@ -168,3 +170,20 @@ def test_columns_with_a_colon_in_their_name_take_the_slow_way() -> None:
     body = b'{"rows":[{"a:b":"x"}]}'
     assert typed_rows.TypedRowsCodec(served(odd), LIMITS).decode_typed(body) is None
     assert check(typed_rows.sent_columns(parse_json(body)), odd).features == {"a:b": ["x"]}
+
+
+@pytest.mark.parametrize("count", [0, -(2**63), 2**63 - 1, -(2**63) - 1, 2**63])
+def test_rows_without_a_time_and_with_bounds_beyond_64_bits_take_the_fast_way(count: int) -> None:
+    wide = USE_CASE.columns["count"].model_copy(update={"min": -1e30, "max": 1e30})
+    columns = {"count": wide, "y": USE_CASE.columns["y"]}
+    timeless = {"columns": columns, "keys": (), "event_time": None}
+    bare: UseCase = USE_CASE.model_copy(update=timeless)
+    body = json.dumps({"rows": [{"count": count}]}).encode()
+    fast = typed_rows.TypedRowsCodec(served(bare), LIMITS).decode_typed(body)
+    sent = typed_rows.sent_columns(parse_json(body))
+    if -(2**63) <= count < 2**63:
+        assert fast == check(sent, bare)
+        assert fast is not None
+        assert fast.event_time == [None]
+    else:
+        assert fast is None

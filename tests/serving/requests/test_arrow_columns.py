@@ -205,6 +205,10 @@ READ_WHOLE: list[tuple[str, pa.Array]] = [
     ("whole", pa.array([None, -4, 2**53])),
     ("any_whole", pa.array([-INT64, INT64 - 1])),
     ("any_whole", pa.array([2.0**62, -0.0])),
+    ("any_whole", pa.array([-(2.0**63)])),
+    ("narrow", pa.array([-(2**53)])),
+    ("size", pa.array([2**53, -(2**53)])),
+    ("whole", pa.array([2**53, -(2**53)])),
     ("certain", pa.array([None, False])),
     ("local", pa.array([datetime(2024, 7, 1)])),
     ("local", pa.array([date(2024, 7, 1)])),
@@ -226,6 +230,37 @@ def test_what_fits_needs_no_look_at_its_cells(
     monkeypatch.setattr(arrow_columns, "check", never)
     assert by_columns(rows, CASE) == expected
     assert isinstance(expected, dict)
+
+
+AT_THE_EDGES: list[tuple[str, list[Any]]] = [
+    ("size", [2**53 + 1]),
+    ("size", [-(2**53) - 1]),
+    ("size", [-0.5, 1e3]),
+    ("size", [-0.5000001, 1000.0001]),
+    ("size", [float("nan")]),
+    ("size", [float("-inf")]),
+    ("narrow", [5]),
+    ("narrow", [5.5]),
+    ("narrow", [True]),
+    ("whole", [2**53 + 1]),
+    ("whole", [2**53 + 2]),
+    ("whole", [-(2**53) - 1]),
+    ("whole", [-3, -4]),
+    ("any_whole", [2.0**63]),
+    ("any_whole", [-(2.0**63) * 2]),
+    ("any_whole", [1.5]),
+    ("any_whole", [float("inf")]),
+]
+
+
+@pytest.mark.parametrize(("name", "values"), AT_THE_EDGES)
+def test_at_the_edges_columns_are_read_as_cells_are(name: str, values: list[Any]) -> None:
+    rows = pa.record_batch(fitting(len(values)) | {name: pa.array(values)})
+    assert by_columns(rows, CASE) == by_cells(rows, CASE)
+    # A bound where float64 holds every other number alone.
+    far = CASE.columns["whole"].model_copy(update={"min": -(2.0**53)})
+    case: UseCase = CASE.model_copy(update={"columns": CASE.columns | {"whole": far}})
+    assert by_columns(rows, case) == by_cells(rows, case)
 
 
 def test_a_row_names_its_flags_in_the_order_of_columns() -> None:

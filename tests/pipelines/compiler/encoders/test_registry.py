@@ -10,7 +10,7 @@ from sklearn.compose import ColumnTransformer
 from sklearn.dummy import DummyRegressor
 from sklearn.ensemble import GradientBoostingRegressor
 from sklearn.impute import SimpleImputer
-from sklearn.linear_model import Ridge
+from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.neighbors import KNeighborsRegressor
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import (
@@ -19,6 +19,7 @@ from sklearn.preprocessing import (
     OrdinalEncoder,
     RobustScaler,
     StandardScaler,
+    TargetEncoder,
 )
 
 from contract.errors import Refused
@@ -148,6 +149,9 @@ ENCODERS = {
             ),
         )
     ],
+    "means of the target, of text and of numbers": [
+        by_columns((TargetEncoder(cv=2, target_type="continuous"), [*TEXT, "rooms"]))
+    ],
     "numbers imputed and scaled twice over": [
         by_columns(
             (
@@ -193,7 +197,33 @@ def test_every_encoder_is_told_exactly(home: Path, name: str) -> None:
     assert compare(scorer.score(rows), expected).max_difference <= 1e-12
 
 
+def test_means_of_several_classes_are_told_exactly(home: Path) -> None:
+    use_case = declared("multiclass", "sklearn.linear_model.LogisticRegression")
+    frame = feature_frame(feature_table(made(), use_case), use_case)
+    means = by_columns((TargetEncoder(cv=2, target_type="multiclass"), TEXT))
+    model = encoded(means, estimator=LogisticRegression())
+    model.fit(frame, answers("multiclass", made()))
+    rows = made(seed=3) | {"colour": ["ultra", None] * (N_ROWS // 2)}
+    found = compiled(model, use_case, home).score(rows)
+    assert compare(found, pipeline_scorer(model, use_case).score(rows)).max_difference <= 1e-12
+
+
+def test_a_column_of_which_nothing_is_known_is_left_out(home: Path) -> None:
+    use_case = declared("regression")
+    unknown = made() | {"size": [None] * N_ROWS}
+    frame = feature_frame(feature_table(unknown, use_case), use_case)
+    model = encoded(by_columns((SimpleImputer(), NUMBERS)), estimator=Ridge())
+    rows = made(seed=3)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Skipping features without any observed values")
+        model.fit(frame, answers("regression", made()))
+        found = compiled(model, use_case, home).score(rows)
+        expected = pipeline_scorer(model, use_case).score(rows)
+    assert compare(found, expected).max_difference <= 1e-12
+
+
 SCALED = ["weight", "floor"]
+MOVED = "'weight' is not as it came when it gets here"
 REFUSED: dict[str, tuple[list[Any], Any, str]] = {
     "a scaler that is not known": (
         [by_columns((RobustScaler(), SCALED))],
@@ -213,7 +243,17 @@ REFUSED: dict[str, tuple[list[Any], Any, str]] = {
     "categories of scaled numbers": (
         [by_columns((make_pipeline(StandardScaler(), OneHotEncoder()), SCALED))],
         Ridge(),
-        "'weight' is not as it came when it gets here",
+        MOVED,
+    ),
+    "categories of numbers that were only shifted": (
+        [by_columns((make_pipeline(StandardScaler(with_std=False), OneHotEncoder()), SCALED))],
+        Ridge(),
+        MOVED,
+    ),
+    "categories of numbers that were only stretched": (
+        [by_columns((make_pipeline(StandardScaler(with_mean=False), OneHotEncoder()), SCALED))],
+        Ridge(),
+        MOVED,
     ),
     "an estimator that is not known": (
         [by_columns((StandardScaler(), SCALED))],
