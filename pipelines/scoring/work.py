@@ -3,14 +3,11 @@ committed by then is not done twice.
 """
 
 import time
-from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 
-import pyarrow as pa
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from contract.errors import Refused
@@ -19,25 +16,18 @@ from contract.store.predictions import PARTITION
 from contract.store.tables import Tables
 from contract.use_case.pseudonymisation import Pseudonymiser
 from pipelines.runtime.console import console
-from pipelines.scoring.ahead import in_order
-from pipelines.scoring.answers import (
-    AnsweredPart,
-    answer_rows,
-    answer_schema,
-    logged_rows,
-    logged_schema,
-)
-from pipelines.scoring.checked import BAD_SCHEMA, BadRow, bad_table, check_part
+from pipelines.scoring.answers import answer_schema, logged_schema
+from pipelines.scoring.checked import BAD_SCHEMA, BadRow, bad_table
 from pipelines.scoring.day_files import append_days
-from pipelines.scoring.job import TargetState, TargetStates, request_id
+from pipelines.scoring.engines import local
+from pipelines.scoring.engines.work import Engine, Work
+from pipelines.scoring.job import TargetState, TargetStates
 from pipelines.scoring.rows import OpenedRows
 from pipelines.scoring.stage import Stage, commit_once, staged, writer_of
+from pipelines.scoring.staging import beside, sweep
 from pipelines.scoring.targets import AnswerTarget, Writing
-from serving.requests.arrow_columns import CheckedBatch, with_time_flags
-from serving.scoring.score_batch import score_batch
+from pipelines.scoring.through import MILLISECONDS, Asked, Counted, Sinks
 from serving.scoring.version import ServedVersion
-
-MILLISECONDS = 1000
 
 
 @dataclass(frozen=True)
@@ -52,6 +42,9 @@ class BatchJob:
     hidden: Pseudonymiser | None  # what the log must not hold; None: the answers are not logged
     set_apart: bool = False
     threads: int = 1
+    engine: Engine = local.answer
+    package: Path | None = None  # the folder of the version, for engines that work elsewhere
+    code: Path | None = None  # the folder of the user's own classes
 
 
 @dataclass(frozen=True)
@@ -89,7 +82,8 @@ def _answer(
         stage = None
         if job.hidden is not None and not in_log:
             stage = stack.enter_context(staged(scratch, logged_schema(case)))
-        counted = _through(job, started_ms, writing, stage)
+        sinks = Sinks(writing.write if writing else None, stage.write if stage else None)
+        counted = _answered(job, started_ms, sinks)
         _check_share(job, counted)
         logged = counted.rows if stage is not None and _log(job, started_ms, stage) else 0
         if writing is not None:
@@ -107,47 +101,17 @@ def _answer(
     return Finished(state, logged, again=False)
 
 
-@dataclass
-class _Counted:
-    rows: int
-    bad: list[BadRow]
-    flags: Counter[str]
-
-
-def _through(
-    job: BatchJob, started_ms: int, writing: Writing | None, stage: Stage | None
-) -> _Counted:
-    """Answer all parts, each into what waits for it."""
-    served, started = job.served, datetime.fromtimestamp(started_ms / MILLISECONDS, UTC)
-    schema = answer_schema(served.use_case, served.scorer.classes)
-    counted = _Counted(0, [], Counter())
-
-    def answered(timeless: CheckedBatch) -> tuple[CheckedBatch, pa.RecordBatch]:
-        checked = with_time_flags(timeless, served.use_case, started)
-        return checked, score_batch(served.scorer, checked.rows, served.use_case)
-
-    parts = in_order(answered, _checked(job, counted.bad), job.threads)
-    for number, (checked, answers) in enumerate(parts):
-        part = AnsweredPart(checked, answers, request_id(job.id, started_ms, number))
-        if writing is not None:
-            writing.write(answer_rows(part, schema, served))
-        if stage is not None and job.hidden is not None:
-            stage.write(logged_rows(part, served, job.hidden, started))
-        counted.rows += checked.rows.num_rows
-        counted.flags.update({flag: int(mask.sum()) for flag, mask in checked.flags.items()})
-    return counted
-
-
-def _checked(job: BatchJob, bad: list[BadRow]) -> Iterator[CheckedBatch]:
-    """The checked rows of each part; those that do not fit are added to `bad`."""
-    with _shown(job.source.rows) as progress:
-        done = 0
-        for part in job.source.parts():
-            checked, apart = check_part(part, job.served.use_case, job.set_apart)
-            bad += apart
-            yield checked
-            done += part.rows.num_rows
-            progress(done)
+def _answered(job: BatchJob, started_ms: int, sinks: Sinks) -> Counted:
+    """Let the engine answer all rows; what it left beside the target is swept, come what may."""
+    staging = beside(job.target.address, job.id, started_ms)
+    asked = Asked(job.id, started_ms, job.hidden, job.set_apart)
+    work = Work(asked, job.source, job.served, job.package, job.code, staging, job.threads)
+    sweep(staging)
+    try:
+        with _shown(job.source.rows) as progress:
+            return job.engine(work, sinks, progress)
+    finally:
+        sweep(staging)
 
 
 @contextmanager
@@ -158,7 +122,7 @@ def _shown(rows: int | None) -> Iterator[Callable[[int], None]]:
         yield lambda done: progress.update(bar, completed=done)
 
 
-def _check_share(job: BatchJob, counted: _Counted) -> None:
+def _check_share(job: BatchJob, counted: Counted) -> None:
     """Refused where more rows were set apart than a delivery of the use case may hold."""
     all_rows, limit = counted.rows + len(counted.bad), job.served.use_case.validation
     share = len(counted.bad) / max(all_rows, 1)
