@@ -9,7 +9,8 @@ import shutil
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 from uuid import uuid4
 
@@ -17,7 +18,7 @@ import pyarrow as pa
 import pyarrow.fs
 import pyarrow.parquet as pq
 
-from contract.errors import BadInput, Unavailable
+from contract.errors import Unavailable
 from pipelines.sources.files import S3, failing, place_of
 
 LEFT_AFTER_MS = 24 * 3600 * 1000  # no run of another host is so old and still at work
@@ -25,11 +26,27 @@ WHERE = "target"
 
 
 def beside(target: str, job: str, started_ms: int) -> str:
-    """The folder of a run; BadInput where nothing can lie beside the target."""
+    """The folder of a run; of a bucket that is a target as a whole it lies inside."""
     above, _, name = target.rstrip("/").rpartition("/")
-    if target.startswith(S3) and above == S3.rstrip("/"):
-        raise BadInput(f"target: a folder in a bucket is needed, found the bucket {target} itself.")
+    if above == S3.rstrip("/"):
+        return f"{target.rstrip('/')}/.pieces/{job}-{started_ms}"
     return f"{above}/.{name}.pieces/{job}-{started_ms}"
+
+
+@dataclass(frozen=True)
+class Staged:
+    """A staged file that takes rows."""
+
+    writer: pq.ParquetWriter
+
+    def write(self, rows: pa.Table) -> None:
+        """Add rows."""
+        self.writer.write_table(rows)
+
+    def take(self, address: str) -> None:
+        """Add the rows of another staged file."""
+        for rows in rows_of(address):
+            self.write(rows)
 
 
 @contextmanager
@@ -45,22 +62,28 @@ def new_file(address: str, schema: pa.Schema) -> Iterator[pq.ParquetWriter]:
         with failing(WHERE, address):
             if local:  # S3 has no folders
                 filesystem.create_dir(str(Path(path).parent))
-            with filesystem.open_output_stream(part) as opened:
-                shutil.copyfileobj(file, opened, 1 << 20)
+            with filesystem.open_output_stream(part) as stream:
+                shutil.copyfileobj(file, stream, 1 << 20)
             if local:
                 filesystem.move(part, path)
 
 
-def rows_of(address: str) -> Iterator[pa.Table]:
-    """The rows of a file, a row group at a time, as they were written."""
+@contextmanager
+def opened(address: str) -> Iterator[pq.ParquetFile]:
+    """A file; Unavailable where it was written and is not to be seen from here."""
     filesystem, path = place_of(address, WHERE)
     if not filesystem.get_file_info(path).is_file:
         raise Unavailable(
             f"target: {address} was written by a machine of the cluster and is not to be seen from "
             "here; a target on storage that all of them reach is needed, such as s3://."
         )
-    with failing(WHERE, address), filesystem.open_input_file(path) as opened:
-        file = pq.ParquetFile(opened)
+    with failing(WHERE, address), filesystem.open_input_file(path) as stream:
+        yield pq.ParquetFile(stream)
+
+
+def rows_of(address: str) -> Iterator[pa.Table]:
+    """The rows of a file, a row group at a time, as they were written."""
+    with opened(address) as file:
         for group in range(file.num_row_groups):
             yield file.read_row_group(group)
 
@@ -71,25 +94,38 @@ def drop(address: str) -> None:
     filesystem.delete_file(path)
 
 
-def sweep(folder: str, *, others: bool = True) -> None:
-    """Delete the folder of a run; `others`: also those beside it that were left long ago."""
+@contextmanager
+def swept(folder: str) -> Iterator[None]:
+    """What lies in the folder of a run is swept before and after, whatever becomes of the run; so
+    are the folders beside it that killed runs of other hosts left long ago."""
+    sweep(folder)
+    try:
+        yield
+    finally:
+        sweep(folder)
+
+
+def sweep(folder: str) -> None:
+    """Delete the folder of a run, and those beside it that are old."""
     filesystem, path = place_of(folder, WHERE)
     above = str(Path(path).parent)
-    selector = pyarrow.fs.FileSelector(above, allow_not_found=True)
     with failing(WHERE, folder):
+        selector = pyarrow.fs.FileSelector(above, allow_not_found=True)
         found = [info.path for info in filesystem.get_file_info(selector)]
         before = time.time() * 1000 - LEFT_AFTER_MS
-        for run in found:
-            if run == path or (others and _started_ms(run) < before):
-                filesystem.delete_dir(run)
-        if set(found) <= {path}:
-            with_nothing(filesystem, above)
+        gone = {run for run in found if run == path or _started_ms(run) < before}
+        for run in gone:
+            filesystem.delete_dir(run)
+        if found and gone == set(found):
+            _delete_folder(filesystem, above)
 
 
-def with_nothing(filesystem: pyarrow.fs.FileSystem, folder: str) -> None:
-    """Delete a folder where it is there."""
-    if filesystem.get_file_info(folder).type == pyarrow.fs.FileType.Directory:
-        filesystem.delete_dir(folder)
+def _delete_folder(filesystem: pyarrow.fs.FileSystem, folder: str) -> None:
+    if not isinstance(filesystem, pyarrow.fs.LocalFileSystem):
+        filesystem.delete_dir(folder)  # its marker: S3 has no folders
+        return
+    with suppress(OSError):  # another host's run lies there now
+        Path(folder).rmdir()
 
 
 def _started_ms(run: str) -> int:

@@ -5,20 +5,18 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-import pyarrow as pa
-
 from contract.use_case.pseudonymisation import Pseudonymiser
 from pipelines.scoring.ahead import in_order
 from pipelines.scoring.answers import AnsweredPart, answer_rows, answer_schema, logged_rows
 from pipelines.scoring.checked import BadRow, check_part
 from pipelines.scoring.job import request_id
 from pipelines.scoring.pieces import RowPart
+from pipelines.scoring.stage import Sink
 from serving.requests.arrow_columns import CheckedBatch, with_time_flags
 from serving.scoring.score_batch import score_batch
 from serving.scoring.version import ServedVersion
 
 MILLISECONDS = 1000
-Sink = Callable[[pa.Table], None]  # takes rows
 Progress = Callable[[int], None]  # is told how many rows were looked at
 
 
@@ -77,9 +75,9 @@ def through(
     checked = _checked(asked, served, parts, counted.bad, progress)
     for part in in_order(answered, checked, threads):
         if sinks.answers is not None:
-            sinks.answers(answer_rows(part, schema, served))
+            sinks.answers.write(answer_rows(part, schema, served))
         if sinks.log is not None and asked.hidden is not None:
-            sinks.log(logged_rows(part, served, asked.hidden, started))
+            sinks.log.write(logged_rows(part, served, asked.hidden, started))
         counted.rows += part.checked.rows.num_rows
         counted.flags.update({flag: int(mask.sum()) for flag, mask in part.checked.flags.items()})
     return counted

@@ -6,11 +6,12 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-from contract.errors import Refused
+from contract.errors import Busy, Refused
 from contract.store.exactly_once import ExactlyOnceWriter
 from contract.store.predictions import PARTITION
 from contract.store.tables import Tables
@@ -20,11 +21,11 @@ from pipelines.scoring.answers import answer_schema, logged_schema
 from pipelines.scoring.checked import BAD_SCHEMA, BadRow, bad_table
 from pipelines.scoring.day_files import append_days
 from pipelines.scoring.engines import local
-from pipelines.scoring.engines.work import Engine, Work
+from pipelines.scoring.engines.engine import Engine, Work, Workers
 from pipelines.scoring.job import TargetState, TargetStates
 from pipelines.scoring.rows import OpenedRows
 from pipelines.scoring.stage import Stage, commit_once, staged, writer_of
-from pipelines.scoring.staging import beside, sweep
+from pipelines.scoring.staging import beside, sweep, swept
 from pipelines.scoring.targets import AnswerTarget, Writing
 from pipelines.scoring.through import MILLISECONDS, Asked, Counted, Sinks
 from serving.scoring.version import ServedVersion
@@ -42,7 +43,7 @@ class BatchJob:
     hidden: Pseudonymiser | None  # what the log must not hold; None: the answers are not logged
     set_apart: bool = False
     threads: int = 1
-    engine: Engine = local.answer
+    engine: Engine = local.engine
     package: Path | None = None  # the folder of the version, for engines that work elsewhere
     code: Path | None = None  # the folder of the user's own classes
 
@@ -60,6 +61,8 @@ def finish(job: BatchJob, states: TargetStates) -> Finished:
     """Do what is missing of a job. Refused names a row that does not fit; then nothing appears."""
     with states.held(job.target.address):
         before = states.read()
+        if before.job:
+            sweep(beside(job.target.address, before.job, before.started_ms))
         known = before if before.job == job.id else TargetState()
         in_log = _logged_ms(job)
         in_target = job.target.started_ms(job.id, known)
@@ -75,17 +78,23 @@ def _answer(
 ) -> Finished:
     scratch, case = states.file.parent, job.served.use_case
     schema = answer_schema(case, job.served.scorer.classes)
+    staging = beside(job.target.address, job.id, started_ms)
     with ExitStack() as stack:
+        workers = stack.enter_context(job.engine())
+        stack.enter_context(swept(staging))
         writing = None
         if not in_target:
             writing = stack.enter_context(job.target.writing(job.id, started_ms, schema, scratch))
         stage = None
         if job.hidden is not None and not in_log:
             stage = stack.enter_context(staged(scratch, logged_schema(case)))
-        sinks = Sinks(writing.write if writing else None, stage.write if stage else None)
-        counted = _answered(job, started_ms, sinks)
+        asked = Asked(job.id, started_ms, job.hidden, job.set_apart)
+        work = Work(asked, job.source, job.served, job.package, job.code, staging, job.threads)
+        with _shown(job.source.rows) as progress:
+            counted = workers.answer(work, Sinks(writing, stage), progress)
         _check_share(job, counted)
-        logged = counted.rows if stage is not None and _log(job, started_ms, stage) else 0
+        if stage is not None:
+            _log(job, started_ms, stage, workers)
         if writing is not None:
             _publish(job, started_ms, counted.bad, writing, scratch)
     state = TargetState(
@@ -98,20 +107,7 @@ def _answer(
         dict(counted.flags),
     )
     states.write(state)
-    return Finished(state, logged, again=False)
-
-
-def _answered(job: BatchJob, started_ms: int, sinks: Sinks) -> Counted:
-    """Let the engine answer all rows; what it left beside the target is swept, come what may."""
-    staging = beside(job.target.address, job.id, started_ms)
-    asked = Asked(job.id, started_ms, job.hidden, job.set_apart)
-    work = Work(asked, job.source, job.served, job.package, job.code, staging, job.threads)
-    sweep(staging)
-    try:
-        with _shown(job.source.rows) as progress:
-            return job.engine(work, sinks, progress)
-    finally:
-        sweep(staging)
+    return Finished(state, counted.rows if stage is not None else 0, again=False)
 
 
 @contextmanager
@@ -142,12 +138,18 @@ def _logged_ms(job: BatchJob) -> int:
     return job.tables.intake("predictions").last(writer_of(job.id))
 
 
-def _log(job: BatchJob, started_ms: int, stage: Stage) -> bool:
+def _log(job: BatchJob, started_ms: int, stage: Stage, workers: Workers) -> None:
+    """Busy where another host logged the job meanwhile: its ids are others, and it goes on."""
+
     def opened() -> ExactlyOnceWriter:
         job.tables.create("predictions", stage.schema, (PARTITION,))
         return job.tables.intake("predictions")
 
-    return commit_once(opened, job.id, started_ms, stage, append_days)
+    if not commit_once(opened, job.id, started_ms, stage, partial(append_days, workers.each)):
+        raise Busy(
+            f"Another host answered job {job.id} meanwhile: its answers are in predictions, and it "
+            f"writes those to {job.target.address}; run again if it does not."
+        )
 
 
 def _publish(

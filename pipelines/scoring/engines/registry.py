@@ -3,6 +3,6 @@
 from collections.abc import Mapping
 
 from pipelines.scoring.engines import local, ray
-from pipelines.scoring.engines.work import Engine
+from pipelines.scoring.engines.engine import Engine
 
-ENGINES: Mapping[str, Engine] = {"local": local.answer, "ray": ray.answer}
+ENGINES: Mapping[str, Engine] = {"local": local.engine, "ray": ray.engine}

@@ -13,7 +13,7 @@ def test_files_are_found_whatever_signs_are_in_folders_and_partitions(tmp_path: 
     rows = pa.table({"word": pa.array(words, pa.string()), "x": [1, 2, 3, 4, 5]})
     write_deltalake(place, rows, partition_by=["word"])
     table, wanted = DeltaTable(place), pa.schema([("x", pa.int64()), ("word", pa.string())])
-    found = []
+    found = list[pa.RecordBatch]()
     for fact in facts(table):
         with opened(table.table_uri, fact) as file:
             found += batches(file, [0], fact, wanted, 10)
