@@ -8,16 +8,21 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 from contract.errors import BadInput, FourcycleError, Unavailable
+from contract.settings import read_settings
 from pipelines.scoring.engines.engine import Given, Made, Work, Workers
 from pipelines.scoring.engines.tasks import Package, answer_piece, hand_over, tasks_of
 from pipelines.scoring.through import Counted, Progress, Sinks
 
 AHEAD = 4  # tasks for each core of the cluster that are at work or wait to be put together
 CANCEL_S = 10
-INSTALL = "uv pip install --require-hashes -r scripts/tools/scale.lock"
+INSTALL = (
+    "uv pip install --require-hashes -r pyproject.toml --extra scale -c requirements.lock "
+    "-c scripts/tools/scale.lock"
+)
 
 
 @contextmanager
@@ -99,9 +104,16 @@ class _Cluster:
 def _run(do: Callable[..., Made], *given: Any) -> Made | FourcycleError:
     """One task, on any machine; an error of ours is a result, and Ray does not try it again."""
     try:
+        _settled()
         return do(*given)
     except FourcycleError as error:
         return error
+
+
+@cache
+def _settled() -> None:
+    """The secrets of this machine, such as keys of a store, are where libraries look for them."""
+    read_settings()
 
 
 def _imported() -> Any:
