@@ -28,7 +28,7 @@ WHERE = "target"
 def beside(target: str, job: str, started_ms: int) -> str:
     """The folder of a run; of a bucket that is a target as a whole it lies inside."""
     above, _, name = target.rstrip("/").rpartition("/")
-    if above == S3.rstrip("/"):
+    if f"{above}/" == S3:
         return f"{target.rstrip('/')}/.pieces/{job}-{started_ms}"
     return f"{above}/.{name}.pieces/{job}-{started_ms}"
 

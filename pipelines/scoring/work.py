@@ -21,7 +21,7 @@ from pipelines.scoring.answers import answer_schema, logged_schema
 from pipelines.scoring.checked import BAD_SCHEMA, BadRow, bad_table
 from pipelines.scoring.day_files import append_days
 from pipelines.scoring.engines import local
-from pipelines.scoring.engines.engine import Engine, Work, Workers
+from pipelines.scoring.engines.engine import Crew, Engine, Work
 from pipelines.scoring.job import TargetState, TargetStates
 from pipelines.scoring.rows import OpenedRows
 from pipelines.scoring.stage import Stage, commit_once, staged, writer_of
@@ -80,7 +80,7 @@ def _answer(
     schema = answer_schema(case, job.served.scorer.classes)
     staging = beside(job.target.address, job.id, started_ms)
     with ExitStack() as stack:
-        workers = stack.enter_context(job.engine())
+        crew = stack.enter_context(job.engine())
         stack.enter_context(swept(staging))
         writing = None
         if not in_target:
@@ -91,10 +91,10 @@ def _answer(
         asked = Asked(job.id, started_ms, job.hidden, job.set_apart)
         work = Work(asked, job.source, job.served, job.package, job.code, staging, job.threads)
         with _shown(job.source.rows) as progress:
-            counted = workers.answer(work, Sinks(writing, stage), progress)
+            counted = crew.answer(work, Sinks(writing, stage), progress)
         _check_share(job, counted)
         if stage is not None:
-            _log(job, started_ms, stage, workers)
+            _log(job, started_ms, stage, crew)
         if writing is not None:
             _publish(job, started_ms, counted.bad, writing, scratch)
     state = TargetState(
@@ -138,14 +138,14 @@ def _logged_ms(job: BatchJob) -> int:
     return job.tables.intake("predictions").last(writer_of(job.id))
 
 
-def _log(job: BatchJob, started_ms: int, stage: Stage, workers: Workers) -> None:
+def _log(job: BatchJob, started_ms: int, stage: Stage, crew: Crew) -> None:
     """Busy where another host logged the job meanwhile: its ids are others, and it goes on."""
 
     def opened() -> ExactlyOnceWriter:
         job.tables.create("predictions", stage.schema, (PARTITION,))
         return job.tables.intake("predictions")
 
-    if not commit_once(opened, job.id, started_ms, stage, partial(append_days, workers.each)):
+    if not commit_once(opened, job.id, started_ms, stage, partial(append_days, crew.each)):
         raise Busy(
             f"Another host answered job {job.id} meanwhile: its answers are in predictions, and it "
             f"writes those to {job.target.address}; run again if it does not."

@@ -20,8 +20,7 @@ from pipelines.score import score
 pytest.importorskip("pyspark", reason="Spark is installed apart: make scale")
 pytestmark = [
     pytest.mark.skipif(shutil.which("java") is None, reason="Spark needs Java 17, here is none"),
-    pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning"),
-    pytest.mark.filterwarnings("ignore::ResourceWarning"),
+    pytest.mark.filterwarnings("ignore"),  # what lies beside ours here warns of itself
 ]
 
 

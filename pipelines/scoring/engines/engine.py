@@ -27,7 +27,7 @@ class Work:
     threads: int
 
 
-class Workers(Protocol):
+class Crew(Protocol):
     """Who answers, on one machine or on several."""
 
     def answer(self, work: Work, sinks: Sinks, progress: Progress) -> Counted:
@@ -38,4 +38,4 @@ class Workers(Protocol):
         """What comes of each value, in their order."""
 
 
-Engine = Callable[[], AbstractContextManager[Workers]]
+Engine = Callable[[], AbstractContextManager[Crew]]

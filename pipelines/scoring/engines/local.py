@@ -3,13 +3,13 @@
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 
-from pipelines.scoring.engines.engine import Given, Made, Work, Workers
+from pipelines.scoring.engines.engine import Crew, Given, Made, Work
 from pipelines.scoring.pieces import numbered
 from pipelines.scoring.through import Counted, Progress, Sinks, through
 
 
 @contextmanager
-def engine() -> Iterator[Workers]:
+def engine() -> Iterator[Crew]:
     """Nothing has to be begun."""
     yield _Threads()
 

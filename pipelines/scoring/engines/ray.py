@@ -13,7 +13,7 @@ from typing import Any
 
 from contract.errors import BadInput, FourcycleError, Unavailable
 from contract.settings import read_settings
-from pipelines.scoring.engines.engine import Given, Made, Work, Workers
+from pipelines.scoring.engines.engine import Crew, Given, Made, Work
 from pipelines.scoring.engines.tasks import Package, answer_piece, hand_over, tasks_of
 from pipelines.scoring.through import Counted, Progress, Sinks
 
@@ -26,7 +26,7 @@ INSTALL = (
 
 
 @contextmanager
-def engine() -> Iterator[Workers]:
+def engine() -> Iterator[Crew]:
     """The cluster that RAY_ADDRESS names, else one of this machine alone, as long as it is needed.
 
     BadInput where Ray is not installed, Unavailable where the cluster is away.
