@@ -1,13 +1,13 @@
 """A registered version answers in Spark, by MLflow's own `spark_udf`, what `score` answers. `make
 scale` brings Spark; Java is the machine's."""
 
+import re
 import shutil
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import mlflow
 import pyarrow.parquet as pq
 import pytest
 
@@ -16,6 +16,7 @@ from contract.use_case.loader import load_use_case
 from pipelines.main import Outcome
 from pipelines.runtime.workspace import Workspace, connected
 from pipelines.score import score
+from tests.support.project import PROJECT
 
 pytest.importorskip("pyspark", reason="Spark is installed apart: make scale")
 pytestmark = [
@@ -48,18 +49,13 @@ def spark(home: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
 
 
 def test_spark_answers_as_score_does(workspace: Workspace, spark: Any, home: Path) -> None:
-    from pyspark.sql.functions import struct
-
     score(workspace, "holdout", "answers.parquet")
     ours = pq.read_table("answers.parquet").to_pandas().set_index("penguin")["prediction"]
-    rows = workspace.tables.read("holdout")
-    pq.write_table(rows, home / "rows.parquet")
-    ask = mlflow.pyfunc.spark_udf(
-        spark, "models:/penguins@champion", result_type="string", env_manager="local"
-    )
-    features = list(workspace.use_case.features)
-    frame = spark.read.parquet(str(home / "rows.parquet"))
-    asked = frame.select("penguin", ask(struct(*features)).alias("prediction"))
-    theirs = {row["penguin"]: row["prediction"] for row in asked.collect()}
+    pq.write_table(workspace.tables.read("holdout"), home / "rows.parquet")
+    page = (PROJECT / "docs/beyond.md").read_text(encoding="utf-8")
+    (code,) = re.findall(r"^```python\n(.*?)^```", page, re.MULTILINE | re.DOTALL)
+    found: dict[str, Any] = {}
+    exec(code, found)
+    theirs = {row["penguin"]: row["prediction"] for row in found["answers"].collect()}
     assert theirs == ours.to_dict()
     assert len(theirs) > 50
