@@ -16,6 +16,8 @@ from tests.support.project import PROJECT
 from tests.system.test_docs import ENGINES, SCALE
 
 pytest.importorskip("ray", reason="Ray is installed apart: make scale")
+# With packages of Ray beside it Great Expectations finds more that it could use.
+pytestmark = pytest.mark.filterwarnings("ignore::ImportWarning")
 COMMANDS = [
     command
     for block in shell_blocks()
