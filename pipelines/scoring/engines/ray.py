@@ -31,8 +31,8 @@ def engine() -> Iterator[Crew]:
 
     BadInput where Ray is not installed, Unavailable where the cluster is away.
     """
-    ray = _imported()
     address = os.environ.get("RAY_ADDRESS", "")
+    ray = _imported(alone=not address)
     alone = {} if address else {"_node_ip_address": "127.0.0.1", "include_dashboard": False}
     try:
         ray.init(address or "local", logging_level="ERROR", log_to_driver=False, **alone)
@@ -116,8 +116,10 @@ def _settled() -> None:
     read_settings()
 
 
-def _imported() -> Any:
+def _imported(*, alone: bool) -> Any:
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    if alone:  # else it listens to every address, whichever it is told; read when it is imported
+        os.environ.setdefault("RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER", "0")
     try:
         import ray
     except ImportError:
