@@ -28,7 +28,7 @@ export MLFLOW_DISABLE_TELEMETRY := true
 export DO_NOT_TRACK := 1
 export GX_ANALYTICS_ENABLED := false
 
-.PHONY: help run init status check train serve monitor replay demo ui test ci-report release rollback clients docs reference tour docs-check faults mutants coverage lint soak tables bench debian dist publish audit images images-test images-push lock clean
+.PHONY: help run init status check train serve monitor replay demo ui test ci-report release rollback clients docs reference tour docs-check faults scale mutants coverage lint soak tables bench debian dist publish audit images images-test images-push lock clean
 
 help:  ## This list
 	@echo 'make <target> [USE_CASE=flights] [PORT=...]'
@@ -104,6 +104,11 @@ faults: $(INSTALLED)  ## Every race and kill in full count (make test runs a few
 		tests/system/test_tracking_server.py tests/system/test_workflows.py tests/docker/test_observability.py \
 		tests/docker/test_kubernetes.py tests/docker/test_kubernetes_processes.py tests/system/test_reproduce.py \
 		tests/system/test_mlflow_run.py tests/pipelines/registry/test_rules_in_any_order.py
+
+# Ray and Spark lie apart, beside the packages of .venv: each process that a test starts finds both.
+scale: $(INSTALLED)  ## Ten million rows (ROWS=) by a Ray cluster whose parts are killed; Spark asks a version
+	@apart=$$(sh scripts/tool scale python -c 'import sysconfig; print(sysconfig.get_path("purelib"))') && \
+		PYTHONPATH="$$apart" FOURCYCLE_SCALE_ROWS='$(or $(ROWS),10000000)' OMP_NUM_THREADS=1 pytest -v -rs tests/scale
 
 clients: $(INSTALLED)  ## Clients of others (kserve, Triton, MLServer, generated ones), installed apart, ask the service
 	@for set in clients mlserver; do sh scripts/tool $$set python --version >/dev/null || exit 1; done

@@ -32,8 +32,8 @@ answers.to_parquet(sys.argv[2])
 """
 
 
-def make(rows: int, target: Path) -> None:
-    """The use case's rows, over and over, without their target."""
+def make(rows: int, target: Path, group_rows: int = 1 << 20) -> None:
+    """The use case's rows, over and over, without their target, so many in a row group."""
     import pyarrow.parquet as pq
 
     from contract.settings import read_settings
@@ -45,7 +45,8 @@ def make(rows: int, target: Path) -> None:
     known = tables.read("raw", columns=wanted)
     with pq.ParquetWriter(target, known.schema) as file:
         for at in range(0, rows, known.num_rows):
-            file.write_table(known.slice(0, min(known.num_rows, rows - at)).combine_chunks())
+            some = known.slice(0, min(known.num_rows, rows - at)).combine_chunks()
+            file.write_table(some, group_rows)
 
 
 def measured(command: list[str]) -> tuple[float, float, float]:

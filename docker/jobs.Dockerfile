@@ -1,16 +1,19 @@
 # The steps of the pipeline and of monitoring, one command per container. From the repository's root:
 #   docker build -f docker/jobs.Dockerfile -t fourcycle-jobs .
+# With Ray, for docker/kubernetes/ray: --build-arg EXTRAS=scale
 FROM python:3.11.14-slim-bookworm AS build
 WORKDIR /build
 # Debian's own `strip`, of which nothing reaches the image.
 # hadolint ignore=DL3008
 RUN apt-get update -qq && apt-get install -qq -y --no-install-recommends binutils
-COPY requirements.lock pyproject.toml scripts/locked docker/slim.sh ./
+COPY requirements.lock pyproject.toml scripts/locked scripts/tools/scale.lock docker/slim.sh ./
+ARG EXTRAS=pipelines
 RUN sh locked uv > uv.txt \
     && pip install --no-cache-dir --require-hashes -r uv.txt \
     && uv venv /opt/venv \
+    && for extra in $EXTRAS; do set -- "$@" --extra "$extra"; done \
     && uv pip install --no-cache --python /opt/venv --require-hashes --compile-bytecode \
-        -r pyproject.toml --extra pipelines -c requirements.lock \
+        -r pyproject.toml "$@" -c requirements.lock -c scale.lock \
     && sh slim.sh /opt/venv
 
 # A backup needs pg_dump of the server's release or later: it is that of compose.yaml.
@@ -28,6 +31,8 @@ COPY --from=postgres /usr/lib/*-linux-gnu/libpq.so.5* /usr/local/lib/
 COPY --from=postgres /usr/lib/postgresql/*/bin/pg_dump /usr/lib/postgresql/*/bin/pg_restore /usr/local/bin/
 RUN ldconfig && pg_dump --version
 COPY --from=build /opt/venv /opt/venv
+# KubeRay starts `ray` in a shell that may not know PATH.
+RUN [ ! -e /opt/venv/bin/ray ] || ln -s /opt/venv/bin/ray /usr/local/bin/ray
 COPY docker/secrets.sh /usr/local/lib/secrets.sh
 WORKDIR /app
 COPY MLproject conda.yaml pyproject.toml requirements.lock ./

@@ -21,6 +21,7 @@ from pipelines.runtime import cli
 from pipelines.runtime.console import count, summary
 from pipelines.runtime.step import Done, Result, Step, execute
 from pipelines.runtime.workspace import Workspace, connected
+from pipelines.scoring.engines.registry import ENGINES
 from pipelines.scoring.job import TargetStates, job_id
 from pipelines.scoring.places import place_of_rows
 from pipelines.scoring.rows import OpenedRows, open_rows
@@ -65,6 +66,13 @@ BadRowsOption = Annotated[
     ),
 ]
 ThreadsOption = Annotated[str, typer.Option(help="Threads that score, each on a core.")]
+EngineOption = Annotated[
+    str,
+    typer.Option(
+        help="local, on this machine, or ray, on the cluster that RAY_ADDRESS names, else on one "
+        "of this machine alone."
+    ),
+]
 
 
 class ScoredRows(Result):
@@ -121,20 +129,23 @@ def score(
     log: bool | None = None,
     bad_rows: BadRows | None = None,
     threads: int = 1,
+    engine: str = "local",
 ) -> Done[ScoredRows]:
     """Answer every row of a source, once, as docs/batch.md says; a row that does not fit stops it,
-    or is set apart. More threads answer the same, sooner."""
+    or is set apart. More threads or another engine (a key of ENGINES) answer the same, sooner."""
     options = ScoreOptions.of(workspace.use_case, target, log, bad_rows)
     given = {"source": source, **asdict(options)}
 
     def work() -> ScoredRows:
         address = address_of(options.target)
         place = place_of_rows(source, source_version, workspace.use_case)
-        served = _load(workspace, version)
-        at = int(source_version) if source_version else None
-        rows = open_rows(place, served.use_case, workspace.tables, at)
-        job = _job(workspace, served, rows, address, options)
-        return _score(workspace, replace(job, threads=threads))
+        with TemporaryDirectory() as name:
+            served, package = _load(workspace, version, Path(name))
+            at = int(source_version) if source_version else None
+            rows = open_rows(place, served.use_case, workspace.tables, at)
+            job = _job(workspace, served, rows, address, options)
+            by = replace(job, threads=threads, engine=ENGINES[engine], package=package)
+            return _score(workspace, by)
 
     return execute(workspace, STEP, work, parameters=given)
 
@@ -156,6 +167,7 @@ def _job(
         tables=workspace.tables,
         hidden=Pseudonymiser.of(served.use_case, secret) if options.log else None,
         set_apart=options.bad_rows == "quarantine",
+        code=workspace.code_folder,
     )
 
 
@@ -180,19 +192,16 @@ def _score(workspace: Workspace, job: BatchJob) -> ScoredRows:
     )
 
 
-def _load(workspace: Workspace, version: str) -> ServedVersion:
-    """The version, verified and checked the way the service does."""
+def _load(workspace: Workspace, version: str, folder: Path) -> tuple[ServedVersion, Path]:
+    """The version, fetched into the folder, verified and checked the way the service does."""
     asked = Version.read(workspace, version) if version else champion_of(workspace)
     if asked is None:
         raise BadInput(f"{workspace.model_name!r} has no champion; name a version.")
     mlflow.set_tag(VERSION_TAG, asked.version)
-    with TemporaryDirectory() as name:
-        folder = fetch(asked, Path(name))
-        served = load_version(
-            folder, workspace.model_name, asked.version, code=workspace.code_folder
-        )
+    fetched = fetch(asked, folder)
+    served = load_version(fetched, workspace.model_name, asked.version, code=workspace.code_folder)
     check_golden(served)
-    return served
+    return served, fetched
 
 
 def main(
@@ -206,6 +215,7 @@ def main(
     log: LogOption = "",
     bad_rows: BadRowsOption = "",
     threads: ThreadsOption = "1",
+    engine: EngineOption = "local",
     as_json: cli.JsonOption = "",
 ) -> None:
     """Score: answer every row of a table or file with a version, the champion by default."""
@@ -216,10 +226,15 @@ def main(
         raise BadInput(f"bad_rows: stop or quarantine is needed, found {bad_rows!r}.")
     if not threads.isdecimal() or int(threads) < 1:
         raise BadInput(f"threads: a whole number from 1 is needed, found {threads!r}.")
+    if engine not in ENGINES:
+        raise BadInput(f"engine: {' or '.join(ENGINES)} is needed, found {engine!r}.")
     workspace = connected(load_use_case(use_case), read_settings(root), "monitoring")
     logs = cli.flag(log) if log else None
     to, bad = target or output, kinds.get(bad_rows)
-    done = score(workspace, source, to, version, source_version, logs, bad, int(threads)).result
+    n_threads = int(threads)
+    done = score(
+        workspace, source, to, version, source_version, logs, bad, n_threads, engine
+    ).result
     if cli.flag(as_json):
         print(json.dumps(done.model_dump(), indent=2))
     summary("Scored before; nothing changed" if done.again else "Scored", _facts(done), {})

@@ -15,7 +15,7 @@ PACKAGES = ("contract", "tracking", "monitoring", "serving", "pipelines", "use_c
 ROOT_FILES = 40  # of pipelines: one for each command
 ROOM_FILES = 14  # a room that holds kinds, one file each, may hold more
 KINDS = {"encoders", "estimators", "sources", "protocols", "distances", "channels", "notices"}
-KINDS |= {"benchmarks"}  # one measurement, one file
+KINDS |= {"engines", "benchmarks"}  # one measurement, one file
 # Folders in a room that hold a part of its subject.
 SUBJECTS = {
     "catalogue",

@@ -99,7 +99,8 @@ def locked() -> dict[str, str]:
 
 def declared() -> list[Requirement]:
     project = pyproject()["project"]
-    groups = [project["dependencies"], *project["optional-dependencies"].values()]
+    extras = {n: e for n, e in project["optional-dependencies"].items() if n != "scale"}
+    groups = [project["dependencies"], *extras.values()]
     found = [Requirement(line) for group in groups for line in group]
     return [requirement for requirement in found if requirement.name != project["name"]]
 
@@ -110,6 +111,19 @@ def test_the_lock_satisfies_every_dependency(requirement: Requirement) -> None:
     version = versions.get(canonicalize_name(requirement.name))
     assert version is not None
     assert requirement.specifier.contains(version, prereleases=True)
+
+
+def test_what_runs_on_many_machines_has_a_lock_that_agrees_with_ours() -> None:
+    text_of = text("scripts/tools/scale.lock")
+    apart = dict(re.findall(r"^([\w.-]+)==([\w.!+]+)", text_of, re.MULTILINE))
+    wanted = map(Requirement, pyproject()["project"]["optional-dependencies"]["scale"])
+    missing = [
+        w for w in wanted if w.name != "fourcycle" and not w.specifier.contains(apart[w.name])
+    ]
+    assert missing == []
+    ours = locked()
+    assert {n: v for n, v in apart.items() if ours.get(n, v) != v} == {}
+    assert "ray" not in ours
 
 
 def test_every_package_of_the_lock_has_hashes_and_no_address() -> None:

@@ -42,6 +42,7 @@ CHANNELS, DISTANCES = "monitoring/alerts/channels", "monitoring/measures/distanc
 ENCODERS, ESTIMATORS = "pipelines/compiler/encoders", "pipelines/compiler/estimators"
 FAMILIES, ARCHITECTURE = "pipelines/model/families.py", "docs/architecture.md"
 PROTOCOLS, SOURCES = "serving/protocols", "pipelines/sources"
+ENGINES = "pipelines/scoring/engines"
 RECIPES = {
     "step": Recipe(
         "explain",
@@ -152,6 +153,18 @@ RECIPES = {
         ),
         taken=(
             (FAMILIES, '"PLSRegression", "QuadraticDiscriminantAnalysis"', '"PLSRegression", '),
+        ),
+    ),
+    "engine of batch scoring": Recipe(
+        "processes",
+        ENGINES,
+        (
+            (f"{ENGINES}/registry.py", "engines import local, ", "processes, "),
+            (
+                f"{ENGINES}/registry.py",
+                '{"local": local.engine, ',
+                '"processes": processes.engine, ',
+            ),
         ),
     ),
 }

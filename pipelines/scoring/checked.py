@@ -8,7 +8,7 @@ import pyarrow as pa
 from contract.errors import Refused
 from contract.store.schema import check_names
 from contract.use_case.model import UseCase
-from pipelines.scoring.rows import RowPart
+from pipelines.scoring.pieces import RowPart
 from serving.requests.arrow_columns import CheckedBatch, check_batch
 from serving.requests.errors import Problem
 

@@ -5,7 +5,7 @@ takes a gigabyte. Here memory depends on the days that are open, and each of the
 """
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
@@ -24,7 +24,8 @@ from pyarrow.fs import PyFileSystem
 from contract.store.exactly_once import ExactlyOnceWriter
 from contract.store.predictions import PARTITION
 from contract.store.schema import fit_to_schema
-from pipelines.scoring.stage import Stage, append_rows
+from contract.store.tables import storage_options
+from pipelines.scoring.stage import Stage, Waiting, append_rows
 
 OPEN_DAYS = 32
 GROUP_ROWS = 50_000  # of a file's row group, which is in memory until it is whole
@@ -64,63 +65,88 @@ class _DayFile:
         return AddAction(self.path, size, days, now, True, json.dumps(stats))
 
 
+@dataclass(frozen=True)
+class SomeDays:
+    """The rows of some days, which one worker writes."""
+
+    waiting: Waiting
+    days: list[date]
+    wanted: pa.Schema
+    table: str  # its address
+    name: str  # of the files of these days
+
+
+# Does the same to each of several values, perhaps on other machines; what comes of them, in order.
+Each = Callable[
+    [Callable[[SomeDays], list[AddAction]], Iterable[SomeDays]], Iterable[list[AddAction]]
+]
+
+
 def append_days(
-    intake: ExactlyOnceWriter, stage: Stage, wanted: pa.Schema, upto: Mapping[str, int]
+    each: Each, intake: ExactlyOnceWriter, stage: Stage, wanted: pa.Schema, upto: Mapping[str, int]
 ) -> int:
     """Add the rows as files of days, in one commit; the new version."""
     if not set(wanted) <= set(intake.schema):  # columns are added by deltalake's own writer alone
         return append_rows(intake, stage, wanted, upto)
-    return intake.append_files(write_days(stage, intake.table, wanted), upto)
+    return intake.append_files(write_days(stage, intake.table, wanted, each), upto)
 
 
-def write_days(stage: Stage, table: DeltaTable, wanted: pa.Schema) -> list[AddAction]:
+def write_days(
+    stage: Stage, table: DeltaTable, wanted: pa.Schema, each: Each = map
+) -> list[AddAction]:
     """Write the rows, in these columns, as one file for each day; none is in the table yet."""
-    store = PyFileSystem(DeltaStorageHandler.from_table(table._table))
-    source, added = stage.written(), list[AddAction]()
-    days = _days(source)
-    for at in range(0, len(days), OPEN_DAYS):
-        some = days[at : at + OPEN_DAYS]
-        with _opened(store, some, wanted) as files:
-            for rows in _between(source, some[0], some[-1]):
-                for day, part in _by_day(fit_to_schema(rows, wanted)):
-                    if day in files:
-                        files[day].write(part)
-        sizes = store.get_file_info([file.path for file in files.values()])
-        added += [file.action(i.size) for file, i in zip(files.values(), sizes, strict=True)]
-    return added
+    waiting, name = stage.written(), f"batch-{uuid4()}.parquet"
+    days, address = _days(waiting), table.table_uri
+    some = [
+        SomeDays(waiting, days[at : at + OPEN_DAYS], wanted, address, name)
+        for at in range(0, len(days), OPEN_DAYS)
+    ]
+    return [action for added in each(write_some, some) for action in added]
+
+
+def write_some(some: SomeDays) -> list[AddAction]:
+    """Write the files of some days. Written twice they are the same, and there once."""
+    store = PyFileSystem(DeltaStorageHandler(some.table, storage_options(some.table)))
+    with _opened(store, some) as files:
+        for rows in _between(some.waiting, some.days[0], some.days[-1]):
+            for day, part in _by_day(fit_to_schema(rows, some.wanted)):
+                if day in files:
+                    files[day].write(part)
+    sizes = store.get_file_info([file.path for file in files.values()])
+    return [file.action(i.size) for file, i in zip(files.values(), sizes, strict=True)]
 
 
 @contextmanager
-def _opened(
-    store: PyFileSystem, days: list[date], wanted: pa.Schema
-) -> Iterator[Mapping[date, _DayFile]]:
-    schema = wanted.remove(wanted.get_field_index(PARTITION))
+def _opened(store: PyFileSystem, some: SomeDays) -> Iterator[Mapping[date, _DayFile]]:
+    schema = some.wanted.remove(some.wanted.get_field_index(PARTITION))
     with ExitStack() as stack:
         files = {}
-        for day in days:
-            path = f"{PARTITION}={day}/batch-{uuid4()}.parquet"
+        for day in some.days:
+            path = f"{PARTITION}={day}/{some.name}"
             stream = stack.enter_context(store.open_output_stream(path))
             writer = stack.enter_context(pq.ParquetWriter(stream, schema, compression="zstd"))
             files[day] = _DayFile(path, day, writer)
         yield files
 
 
-def _days(source: pq.ParquetFile) -> list[date]:
+def _days(waiting: Waiting) -> list[date]:
     """The days that rows are of, in order."""
     found: set[date] = set()
-    for batch in source.iter_batches(columns=[PARTITION]):
-        found.update(batch.column(0).unique().to_pylist())
+    for file in waiting.files():
+        for batch in file.iter_batches(columns=[PARTITION]):
+            found.update(batch.column(0).unique().to_pylist())
     return sorted(found)
 
 
-def _between(source: pq.ParquetFile, first: date, last: date) -> Iterator[pa.Table]:
+def _between(waiting: Waiting, first: date, last: date) -> Iterator[pa.Table]:
     """Row groups that may hold rows of these days."""
-    paths = [source.schema.column(at).path for at in range(len(source.schema))]
-    at = paths.index(PARTITION)  # among leaves: members of `inputs` count, too
-    for group in range(source.num_row_groups):
-        ends = source.metadata.row_group(group).column(at).statistics
-        if ends.max >= first and ends.min <= last:
-            yield source.read_row_group(group)
+    for file in waiting.files():
+        paths = [file.schema.column(at).path for at in range(len(file.schema))]
+        at = paths.index(PARTITION)  # among leaves: members of `inputs` count, too
+        for group in range(file.num_row_groups):
+            ends = file.metadata.row_group(group).column(at).statistics
+            if ends.max >= first and ends.min <= last:
+                yield file.read_row_group(group)
 
 
 def _by_day(rows: pa.Table) -> Iterator[tuple[date, pa.RecordBatch]]:

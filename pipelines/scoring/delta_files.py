@@ -4,7 +4,9 @@ The query engine reads files side by side, so rows come in another order each ti
 named by the place of its row.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
 from urllib.parse import unquote
 
 import pyarrow as pa
@@ -15,7 +17,6 @@ from deltalake.fs import DeltaStorageHandler
 from pyarrow.fs import PyFileSystem
 
 from contract.errors import Refused
-from contract.store import sql as engine
 from contract.store import upkeep
 from contract.store.tables import storage_options
 
@@ -48,23 +49,40 @@ def at_rows(address: str, table: DeltaTable, version: int) -> DeltaTable:
     return older if upkeep.whole(older) else table
 
 
-def batches(table: DeltaTable, columns: list[str], n_rows: int) -> Iterator[pa.RecordBatch]:
-    """Columns of all rows, at most so many at a time; Refused where files alone do not say them."""
+def facts(table: DeltaTable) -> list[dict[str, Any]]:
+    """What the table says of each of its files, by path, in the order of their paths; Refused where
+    files alone do not say its rows."""
     _check_features(table)
-    schema = engine.plain_schema(pa.schema(table.schema().to_arrow()))
-    wanted = pa.schema([schema.field(name) for name in columns])
-    facts = pa.table(table.get_add_actions(flatten=True)).to_pylist()
-    files = PyFileSystem(DeltaStorageHandler(table.table_uri, storage_options(table.table_uri)))
-    for fact in sorted(facts, key=lambda fact: fact["path"]):
-        # The log encodes the paths, in which words of partitions are encoded already.
-        with files.open_input_file(unquote(fact["path"])) as opened:
-            file = pq.ParquetFile(opened)
-            names = [name for name in columns if name in file.schema_arrow.names]
-            for part in file.iter_batches(n_rows, columns=names):
-                yield _whole(part, wanted, fact)
+    found = pa.table(table.get_add_actions(flatten=True)).to_pylist()
+    said = [
+        {k: v for k, v in one.items() if k.startswith(PARTITION) or k == "path"} for one in found
+    ]
+    return sorted(said, key=lambda fact: str(fact["path"]))
 
 
-def _whole(part: pa.RecordBatch, wanted: pa.Schema, fact: dict[str, object]) -> pa.RecordBatch:
+@contextmanager
+def opened(address: str, fact: Mapping[str, Any]) -> Iterator[pq.ParquetFile]:
+    """One of its files."""
+    files = PyFileSystem(DeltaStorageHandler(address, storage_options(address)))
+    # The log encodes the paths, in which words of partitions are encoded already.
+    with files.open_input_file(unquote(fact["path"])) as stream:
+        yield pq.ParquetFile(stream)
+
+
+def batches(
+    file: pq.ParquetFile,
+    groups: Sequence[int],
+    fact: Mapping[str, Any],
+    wanted: pa.Schema,
+    n_rows: int,
+) -> Iterator[pa.RecordBatch]:
+    """Columns of the rows of some row groups, at most so many at a time."""
+    names = [name for name in wanted.names if name in file.schema_arrow.names]
+    for part in file.iter_batches(n_rows, row_groups=list(groups), columns=names):
+        yield _whole(part, wanted, fact)
+
+
+def _whole(part: pa.RecordBatch, wanted: pa.Schema, fact: Mapping[str, Any]) -> pa.RecordBatch:
     """The batch with columns that only the folder says, and null where the file has none."""
     arrays = []
     for field in wanted:

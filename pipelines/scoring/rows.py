@@ -5,37 +5,38 @@ content, of what has neither the rows themselves.
 """
 
 import hashlib
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 from deltalake import DeltaTable
 
-from contract.errors import BadInput, Refused
+from contract.errors import BadInput
+from contract.store import sql as engine
 from contract.store.rows.fingerprint import row_hashes, value_hash
 from contract.store.tables import Tables
 from contract.use_case.model import UseCase
 from contract.use_case.sections.source import BatchSource, Source
 from pipelines.scoring import delta_files
-from pipelines.sources import csv, delta
-from pipelines.sources.files import SourceFile, failing, find, place_of, stream
-from pipelines.sources.parts import wanted, with_folder_values
+from pipelines.scoring.pieces import (
+    PIECE_ROWS,
+    FilePiece,
+    HeldPiece,
+    Piece,
+    Pinned,
+    RowPart,
+    TablePiece,
+    grouped,
+    numbered,
+    reading,
+)
+from pipelines.sources import delta
+from pipelines.sources.files import failing, find, place_of, stream
+from pipelines.sources.parts import wanted
 from pipelines.sources.registry import READERS
 
-PART_ROWS = 10_000
 BLOCK = 1 << 20  # bytes
-
-
-@dataclass(frozen=True)
-class RowPart:
-    """Some rows of a source, and where they stand."""
-
-    rows: pa.RecordBatch
-    where: str  # the table or file
-    first: int  # the row of it that comes first here, from 0
-    unread: Mapping[int, str] = field(default_factory=dict)  # by row of the part: why it is none
 
 
 @dataclass(frozen=True)
@@ -45,7 +46,11 @@ class OpenedRows:
     title: str
     version: str
     rows: int | None  # where that is known before
-    parts: Callable[[], Iterator[RowPart]]
+    pieces: Callable[[], Iterator[Piece]]
+
+    def parts(self) -> Iterator[RowPart]:
+        """All of its rows."""
+        return (part for _, part in numbered(enumerate(self.pieces())))
 
 
 def open_rows(place: BatchSource, use_case: UseCase, tables: Tables, at: int | None) -> OpenedRows:
@@ -86,16 +91,21 @@ def _table(
     chosen = [name for name in columns if name in names]
     where = f"{title}@{at}"
 
-    def parts() -> Iterator[RowPart]:
+    schema = engine.plain_schema(pa.schema(read.schema().to_arrow()))
+    columns_read = pa.schema([schema.field(name) for name in chosen])
+
+    def pieces() -> Iterator[Piece]:
         first = 0
-        with _reading(where):
-            for batch in delta_files.batches(read, chosen, PART_ROWS):
-                yield from _parts(batch, where, first)
-                first += batch.num_rows
+        for fact in delta_files.facts(read):
+            with reading(where), delta_files.opened(read.table_uri, fact) as file:
+                found = list(grouped(file.metadata))
+            for groups, n_rows in found:
+                yield TablePiece(read.table_uri, fact, columns_read, where, first, groups)
+                first += n_rows
 
     counts = pa.table(read.get_add_actions()).column("num_records")
     n_rows = None if counts.null_count else sum(counts.to_pylist())
-    return OpenedRows(where, f"{table.metadata().id}@{at}", n_rows, parts)
+    return OpenedRows(where, f"{table.metadata().id}@{at}", n_rows, pieces)
 
 
 def _read_whole(place: BatchSource, use_case: UseCase, columns: list[str]) -> OpenedRows:
@@ -112,33 +122,29 @@ def _read_whole(place: BatchSource, use_case: UseCase, columns: list[str]) -> Op
         rows, hashes = rows.take(pa.array(order)), hashes[order]
     version = hashlib.sha256(hashes.tobytes()).hexdigest()
 
-    def parts() -> Iterator[RowPart]:
-        first = 0
-        for batch in rows.to_batches(PART_ROWS):
-            yield RowPart(batch, place.place, first)
-            first += batch.num_rows
+    def pieces() -> Iterator[Piece]:
+        for first in range(0, rows.num_rows, PIECE_ROWS):
+            yield HeldPiece(rows.slice(first, PIECE_ROWS), place.place, first)
 
-    return OpenedRows(place.place, version, rows.num_rows, parts)
+    return OpenedRows(place.place, version, rows.num_rows, pieces)
 
 
 def _files(place: BatchSource, use_case: UseCase, columns: list[str]) -> OpenedRows:
-    files = find(_address(place), place.kind)
-    version = value_hash([[file.address, _content(file, place.kind)] for file in files])
+    files = [Pinned.now(file, place.kind) for file in find(_address(place), place.kind)]
+    version = value_hash([[one.file.address, _content(one)] for one in files])
     n_rows = _counted(files) if place.kind == "parquet" else None
 
-    def parts() -> Iterator[RowPart]:
-        for file in files:
-            before = _content_now(file, place.kind)
+    def pieces() -> Iterator[Piece]:
+        for one in files:
+            if place.kind != "parquet":
+                yield FilePiece(one, use_case, columns)
+                continue
             first = 0
-            with _reading(file.address):
-                for part in READ[place.kind](file, use_case, columns):
-                    for one in _parts(part.rows, file.address, first, part.unread):
-                        yield _placed(one, file, use_case)
-                    first += part.rows.num_rows
-            if before != _content_now(file, place.kind):
-                raise Refused(f"source: {file.address} changed while it was read; run again.")
+            for groups, n in list(grouped(_metadata(one))):
+                yield FilePiece(one, use_case, columns, first, groups)
+                first += n
 
-    return OpenedRows(place.place, version, n_rows, parts)
+    return OpenedRows(place.place, version, n_rows, pieces)
 
 
 def _address(place: BatchSource) -> str:
@@ -146,87 +152,22 @@ def _address(place: BatchSource) -> str:
     return str(getattr(value, "path", value))
 
 
-def _placed(part: RowPart, file: SourceFile, use_case: UseCase) -> RowPart:
-    if not file.values:
-        return part
-    rows = with_folder_values(pa.Table.from_batches([part.rows]), file, use_case)
-    (batch,) = rows.combine_chunks().to_batches()
-    return RowPart(batch, part.where, part.first, part.unread)
-
-
-def _parts(
-    batch: pa.RecordBatch, where: str, first: int, unread: Mapping[int, str] | None = None
-) -> Iterator[RowPart]:
-    for at in range(0, batch.num_rows, PART_ROWS):
-        rows = batch.slice(at, PART_ROWS)
-        here = {row - at: why for row, why in (unread or {}).items() if 0 <= row - at < PART_ROWS}
-        yield RowPart(rows, where, first + at, here)
-
-
-def _parquet(file: SourceFile, use_case: UseCase, columns: list[str]) -> Iterator[RowPart]:
-    with stream(file.address, "parquet") as opened:
-        parquet = pq.ParquetFile(opened)
-        names = wanted(parquet.schema_arrow.names, use_case, f"source: {file.address}")
-        chosen = [name for name in columns if name in names]
-        for batch in parquet.iter_batches(PART_ROWS, columns=chosen):
-            yield RowPart(batch, file.address, 0)
-
-
-def _csv(file: SourceFile, use_case: UseCase, columns: list[str]) -> Iterator[RowPart]:
-    names = wanted(csv.head(file.address, use_case.csv_format), use_case, f"source: {file.address}")
-    chosen = [name for name in columns if name in names]
-    for batch, unread in csv.batches_with_reasons(file.address, use_case):
-        yield RowPart(batch.select(chosen), file.address, 0, unread)
-
-
-def _json(file: SourceFile, use_case: UseCase, columns: list[str]) -> Iterator[RowPart]:
-    """A file of lines at a time is held whole: types are known when all of it was read."""
-    alone = use_case.source.model_copy(update={"json_lines": file.address})
-    rows = READERS["json"](use_case.model_copy(update={"source": alone}), None)
-    chosen = [name for name in columns if name in rows.column_names]
-    for batch in rows.select(chosen).to_batches(PART_ROWS):
-        yield RowPart(batch, file.address, 0)
-
-
-READ: Mapping[str, Callable[[SourceFile, UseCase, list[str]], Iterator[RowPart]]] = {
-    "parquet": _parquet,
-    "csv": _csv,
-    "json": _json,
-}
-
-
-@contextmanager
-def _reading(where: str) -> Iterator[None]:
-    """Refused in place of what Arrow says of damaged pages."""
-    try:
-        with failing("source", where):
-            yield
-    except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
-        raise Refused(f"source: a row of {where} can't be read: {error}") from error
-
-
-def _content(file: SourceFile, kind: str) -> str:
-    digest = hashlib.sha256()
-    filesystem, path = place_of(file.address, f"source.{kind}")
-    with failing(f"source.{kind}", file.address), filesystem.open_input_stream(path) as opened:
+def _content(pinned: Pinned) -> str:
+    digest, where = hashlib.sha256(), f"source.{pinned.kind}"
+    filesystem, path = place_of(pinned.file.address, where)
+    with failing(where, pinned.file.address), filesystem.open_input_stream(path) as opened:
         while block := opened.read(BLOCK):
             digest.update(block)
     return digest.hexdigest()
 
 
-def _content_now(file: SourceFile, kind: str) -> tuple[int, int]:
-    """Size and time of a file, by which a change is noticed."""
-    filesystem, path = place_of(file.address, f"source.{kind}")
-    info = filesystem.get_file_info(path)
-    return info.size, info.mtime_ns
+def _counted(files: list[Pinned]) -> int:
+    return sum(_metadata(one).num_rows for one in files)
 
 
-def _counted(files: list[SourceFile]) -> int | None:
-    total = 0
-    for file in files:
-        try:
-            with stream(file.address, "parquet") as opened:
-                total += pq.ParquetFile(opened).metadata.num_rows
-        except pa.ArrowException as error:
-            raise BadInput(f"source: {file.address} can't be read: {error}") from error
-    return total
+def _metadata(pinned: Pinned) -> pq.FileMetaData:
+    try:
+        with stream(pinned.file.address, "parquet") as opened:
+            return pq.ParquetFile(opened).metadata
+    except pa.ArrowException as error:
+        raise BadInput(f"source: {pinned.file.address} can't be read: {error}") from error

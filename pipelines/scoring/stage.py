@@ -1,11 +1,14 @@
-"""Rows that wait for their commit, in a file without a name: a killed process leaves nothing."""
+"""Rows that wait for their commit, in a file without a name: a killed process leaves nothing.
+
+Workers of a cluster wrote theirs into files beside the target, which the run sweeps at its end.
+"""
 
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO
+from typing import IO, Protocol
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -14,8 +17,51 @@ from deltalake.exceptions import DeltaError
 from contract.errors import Refused, Unavailable
 from contract.store.exactly_once import ExactlyOnceWriter
 from contract.store.schema import fit_to_schema, widened
+from pipelines.scoring.staging import opened
 
 READ_ROWS = 50_000
+
+
+class Sink(Protocol):
+    """What takes rows, or files that workers wrote of them, each in its turn."""
+
+    def write(self, rows: pa.Table) -> None:
+        """Add rows."""
+
+    def take(self, address: str) -> None:
+        """Add the rows of a staged file, which lies there until the job is done."""
+
+
+class Waiting(Protocol):
+    """Rows that were staged, read as often as needed."""
+
+    def files(self) -> Iterator[pq.ParquetFile]:
+        """One file after the other, in the order of the rows."""
+
+
+@dataclass(frozen=True)
+class Held:
+    """A file that this process holds open."""
+
+    file: IO[bytes]
+
+    def files(self) -> Iterator[pq.ParquetFile]:
+        """It alone."""
+        self.file.seek(0)
+        yield pq.ParquetFile(self.file)
+
+
+@dataclass(frozen=True)
+class Named:
+    """Files that any machine of the cluster can open."""
+
+    addresses: tuple[str, ...]
+
+    def files(self) -> Iterator[pq.ParquetFile]:
+        """Each is open until the next."""
+        for address in self.addresses:
+            with opened(address) as file:
+                yield file
 
 
 @dataclass(frozen=True)
@@ -24,6 +70,7 @@ class Stage:
 
     file: IO[bytes]
     writer: pq.ParquetWriter
+    taken: list[str] = field(default_factory=list)
 
     @property
     def schema(self) -> pa.Schema:
@@ -34,11 +81,14 @@ class Stage:
         """Add rows."""
         self.writer.write_table(rows)
 
-    def written(self) -> pq.ParquetFile:
-        """All rows; none can be added any more."""
+    def take(self, address: str) -> None:
+        """Add the rows of a file."""
+        self.taken.append(address)
+
+    def written(self) -> Waiting:
+        """All rows; none can be added any more. An engine writes, or lets files be taken."""
         self.writer.close()
-        self.file.seek(0)
-        return pq.ParquetFile(self.file)
+        return Named(tuple(self.taken)) if self.taken else Held(self.file)
 
 
 @contextmanager
@@ -63,7 +113,8 @@ def append_rows(
     """Add the rows by deltalake's own writer; the new version."""
     fitted = (
         batch
-        for part in stage.written().iter_batches(READ_ROWS)
+        for file in stage.written().files()
+        for part in file.iter_batches(READ_ROWS)
         for batch in fit_to_schema(pa.Table.from_batches([part]), wanted).to_batches()
     )
     return intake.append(pa.RecordBatchReader.from_batches(wanted, fitted), upto)

@@ -22,6 +22,7 @@ from contract.store.tables import storage_options
 from pipelines.scoring.job import TargetState
 from pipelines.scoring.places import is_delta
 from pipelines.scoring.stage import Stage, commit_once, staged, writer_of
+from pipelines.scoring.staging import drop, rows_of
 from pipelines.sources.files import S3, place_of
 
 SUFFIXES = (".parquet", ".csv")
@@ -34,6 +35,9 @@ class Writing(Protocol):
 
     def write(self, rows: pa.Table) -> None:
         """Add rows."""
+
+    def take(self, address: str) -> None:
+        """Add the rows of a staged file."""
 
     def publish(self) -> None:
         """Let all of them appear at once."""
@@ -158,6 +162,12 @@ class _OpenFile:
         """Add rows."""
         self.writer.write_table(rows)
 
+    def take(self, address: str) -> None:
+        """Add the rows of a staged file, and delete it."""
+        for rows in rows_of(address):
+            self.write(rows)
+        drop(address)
+
 
 @dataclass(frozen=True)
 class NewFile(_OpenFile):
@@ -256,6 +266,10 @@ class NewRows:
     def write(self, rows: pa.Table) -> None:
         """Add rows."""
         self.stage.write(rows)
+
+    def take(self, address: str) -> None:
+        """Add the rows of a staged file."""
+        self.stage.take(address)
 
     def publish(self) -> None:
         """Commit them, unless the job's are there."""

@@ -3,41 +3,32 @@ committed by then is not done twice.
 """
 
 import time
-from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
-import pyarrow as pa
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-from contract.errors import Refused
+from contract.errors import Busy, Refused
 from contract.store.exactly_once import ExactlyOnceWriter
 from contract.store.predictions import PARTITION
 from contract.store.tables import Tables
 from contract.use_case.pseudonymisation import Pseudonymiser
 from pipelines.runtime.console import console
-from pipelines.scoring.ahead import in_order
-from pipelines.scoring.answers import (
-    AnsweredPart,
-    answer_rows,
-    answer_schema,
-    logged_rows,
-    logged_schema,
-)
-from pipelines.scoring.checked import BAD_SCHEMA, BadRow, bad_table, check_part
+from pipelines.scoring.answers import answer_schema, logged_schema
+from pipelines.scoring.checked import BAD_SCHEMA, BadRow, bad_table
 from pipelines.scoring.day_files import append_days
-from pipelines.scoring.job import TargetState, TargetStates, request_id
+from pipelines.scoring.engines import local
+from pipelines.scoring.engines.engine import Crew, Engine, Work
+from pipelines.scoring.job import TargetState, TargetStates
 from pipelines.scoring.rows import OpenedRows
 from pipelines.scoring.stage import Stage, commit_once, staged, writer_of
+from pipelines.scoring.staging import beside, sweep, swept
 from pipelines.scoring.targets import AnswerTarget, Writing
-from serving.requests.arrow_columns import CheckedBatch, with_time_flags
-from serving.scoring.score_batch import score_batch
+from pipelines.scoring.through import MILLISECONDS, Asked, Counted, Sinks
 from serving.scoring.version import ServedVersion
-
-MILLISECONDS = 1000
 
 
 @dataclass(frozen=True)
@@ -52,6 +43,9 @@ class BatchJob:
     hidden: Pseudonymiser | None  # what the log must not hold; None: the answers are not logged
     set_apart: bool = False
     threads: int = 1
+    engine: Engine = local.engine
+    package: Path | None = None  # the folder of the version, for engines that work elsewhere
+    code: Path | None = None  # the folder of the user's own classes
 
 
 @dataclass(frozen=True)
@@ -67,6 +61,8 @@ def finish(job: BatchJob, states: TargetStates) -> Finished:
     """Do what is missing of a job. Refused names a row that does not fit; then nothing appears."""
     with states.held(job.target.address):
         before = states.read()
+        if before.job:
+            sweep(beside(job.target.address, before.job, before.started_ms))
         known = before if before.job == job.id else TargetState()
         in_log = _logged_ms(job)
         in_target = job.target.started_ms(job.id, known)
@@ -82,16 +78,23 @@ def _answer(
 ) -> Finished:
     scratch, case = states.file.parent, job.served.use_case
     schema = answer_schema(case, job.served.scorer.classes)
+    staging = beside(job.target.address, job.id, started_ms)
     with ExitStack() as stack:
+        crew = stack.enter_context(job.engine())
+        stack.enter_context(swept(staging))
         writing = None
         if not in_target:
             writing = stack.enter_context(job.target.writing(job.id, started_ms, schema, scratch))
         stage = None
         if job.hidden is not None and not in_log:
             stage = stack.enter_context(staged(scratch, logged_schema(case)))
-        counted = _through(job, started_ms, writing, stage)
+        asked = Asked(job.id, started_ms, job.hidden, job.set_apart)
+        work = Work(asked, job.source, job.served, job.package, job.code, staging, job.threads)
+        with _shown(job.source.rows) as progress:
+            counted = crew.answer(work, Sinks(writing, stage), progress)
         _check_share(job, counted)
-        logged = counted.rows if stage is not None and _log(job, started_ms, stage) else 0
+        if stage is not None:
+            _log(job, started_ms, stage, crew)
         if writing is not None:
             _publish(job, started_ms, counted.bad, writing, scratch)
     state = TargetState(
@@ -104,50 +107,7 @@ def _answer(
         dict(counted.flags),
     )
     states.write(state)
-    return Finished(state, logged, again=False)
-
-
-@dataclass
-class _Counted:
-    rows: int
-    bad: list[BadRow]
-    flags: Counter[str]
-
-
-def _through(
-    job: BatchJob, started_ms: int, writing: Writing | None, stage: Stage | None
-) -> _Counted:
-    """Answer all parts, each into what waits for it."""
-    served, started = job.served, datetime.fromtimestamp(started_ms / MILLISECONDS, UTC)
-    schema = answer_schema(served.use_case, served.scorer.classes)
-    counted = _Counted(0, [], Counter())
-
-    def answered(timeless: CheckedBatch) -> tuple[CheckedBatch, pa.RecordBatch]:
-        checked = with_time_flags(timeless, served.use_case, started)
-        return checked, score_batch(served.scorer, checked.rows, served.use_case)
-
-    parts = in_order(answered, _checked(job, counted.bad), job.threads)
-    for number, (checked, answers) in enumerate(parts):
-        part = AnsweredPart(checked, answers, request_id(job.id, started_ms, number))
-        if writing is not None:
-            writing.write(answer_rows(part, schema, served))
-        if stage is not None and job.hidden is not None:
-            stage.write(logged_rows(part, served, job.hidden, started))
-        counted.rows += checked.rows.num_rows
-        counted.flags.update({flag: int(mask.sum()) for flag, mask in checked.flags.items()})
-    return counted
-
-
-def _checked(job: BatchJob, bad: list[BadRow]) -> Iterator[CheckedBatch]:
-    """The checked rows of each part; those that do not fit are added to `bad`."""
-    with _shown(job.source.rows) as progress:
-        done = 0
-        for part in job.source.parts():
-            checked, apart = check_part(part, job.served.use_case, job.set_apart)
-            bad += apart
-            yield checked
-            done += part.rows.num_rows
-            progress(done)
+    return Finished(state, counted.rows if stage is not None else 0, again=False)
 
 
 @contextmanager
@@ -158,7 +118,7 @@ def _shown(rows: int | None) -> Iterator[Callable[[int], None]]:
         yield lambda done: progress.update(bar, completed=done)
 
 
-def _check_share(job: BatchJob, counted: _Counted) -> None:
+def _check_share(job: BatchJob, counted: Counted) -> None:
     """Refused where more rows were set apart than a delivery of the use case may hold."""
     all_rows, limit = counted.rows + len(counted.bad), job.served.use_case.validation
     share = len(counted.bad) / max(all_rows, 1)
@@ -178,12 +138,18 @@ def _logged_ms(job: BatchJob) -> int:
     return job.tables.intake("predictions").last(writer_of(job.id))
 
 
-def _log(job: BatchJob, started_ms: int, stage: Stage) -> bool:
+def _log(job: BatchJob, started_ms: int, stage: Stage, crew: Crew) -> None:
+    """Busy where another host logged the job meanwhile: its ids are others, and it goes on."""
+
     def opened() -> ExactlyOnceWriter:
         job.tables.create("predictions", stage.schema, (PARTITION,))
         return job.tables.intake("predictions")
 
-    return commit_once(opened, job.id, started_ms, stage, append_days)
+    if not commit_once(opened, job.id, started_ms, stage, partial(append_days, crew.each)):
+        raise Busy(
+            f"Another host answered job {job.id} meanwhile: its answers are in predictions, and it "
+            f"writes those to {job.target.address}; run again if it does not."
+        )
 
 
 def _publish(

@@ -99,6 +99,21 @@ ENGINES = {
         "docker compose --env-file .env -f docker/compose.yaml -f docker/compose.secrets.yaml "
         "-f docker/compose.team.yaml down --volumes",
     ),
+    ("docs/beyond.md", "ray start --head --port=6379"): (
+        "two machines of which HEAD is one, with Ray",
+        'test -n "$HEAD" && ray --version',
+        "ray stop",
+    ),
+    (
+        "docs/beyond.md",
+        "docker build -f docker/jobs.Dockerfile --build-arg EXTRAS=scale "
+        "-t fourcycle-jobs:0.2.0-ray .",
+    ): ("a container engine", "docker info", "docker image rm fourcycle-jobs:0.2.0-ray"),
+    ("docs/beyond.md", "kubectl apply -k docker/kubernetes/ray"): (
+        "a Kubernetes cluster",
+        "kubectl cluster-info",
+        "kubectl delete -k docker/kubernetes/ray",
+    ),
     (
         "docs/schedule.md",
         "docker compose --env-file .env -f docker/compose.yaml up -d schedule",
@@ -123,6 +138,8 @@ ENGINES = {
         "kubectl -n fourcycle delete secret fourcycle-jobs",
     ),
 }
+# Their blocks need what is installed apart: tests/scale runs them, but for those of ENGINES.
+SCALE = {"docs/beyond.md"}
 # Blocks whose commands are alternatives: each begins with the store as it was.
 ALTERNATIVES = {
     ("docs/feedback.md", "python -m pipelines.maintain --use-case flights"),
@@ -158,7 +175,7 @@ def by_readme(block: Block) -> bool:
 
 def due(block: Block) -> bool:
     """Whether this run executes a block."""
-    if block.document in TUTORIALS or block.key in ENGINES or by_readme(block):
+    if block.document in TUTORIALS | SCALE or block.key in ENGINES or by_readme(block):
         return False
     return FULL or block.key not in LATER
 

@@ -33,6 +33,7 @@ ELSEWHERE = {
     "docs-check": "half an hour; run by hand and every night",
     "tables": "half an hour; run by hand and every night",
     "clients": "installs what others wrote; run by hand and every night",
+    "scale": "installs Ray and Spark; run by hand and every night",
     "mutants": "an hour; run by hand and every night",
 }
 HERE = {"train", "ci-report", "release", "rollback", "monitor", "dist"}

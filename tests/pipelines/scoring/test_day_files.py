@@ -49,7 +49,7 @@ def added(folder: Path, rows: pa.Table, table: DeltaTable, mark: int = 7) -> int
     with staged(folder, SCHEMA) as stage:
         for at in range(0, rows.num_rows, 500):
             stage.write(rows.slice(at, 500))
-        return append_days(ExactlyOnceWriter(table), stage, SCHEMA, {"batch:one": mark})
+        return append_days(map, ExactlyOnceWriter(table), stage, SCHEMA, {"batch:one": mark})
 
 
 @pytest.fixture

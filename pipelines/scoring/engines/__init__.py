@@ -1,0 +1,1 @@
+"""Who answers the pieces of a source: one engine, one file."""
