@@ -101,6 +101,7 @@ def body_routes(predictions: PredictionEndpoint, labels: LabelEndpoint) -> list[
             protocol.error,
             protocol.media_types,
             partial(predictions.answer, protocol),
+            partial(predictions.answer_small, protocol),
         )
         for protocol in PROTOCOLS
     ]
