@@ -9,7 +9,6 @@ of 60.
 import math
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from itertools import chain
 from typing import Annotated, Any, Literal
 
 import msgspec
@@ -42,6 +41,8 @@ class TypedRows:
         self._types = {name: _type(column) for name, column in self._columns.items()}
         self._optional = [name for name in self._columns if name not in self._inputs]
         self._moments = [n for n in self._inputs if self._columns[n].type == "timestamp"]
+        texts = ("string", "timestamp")
+        self._texts = [name for name, column in self._columns.items() if column.type in texts]
         self._zone = use_case.zone
         self._able = all(map(_plain, self._columns))
         row = _struct("Row", self._types, self._optional) if self._able else Any
@@ -88,10 +89,13 @@ class TypedRows:
     def _checked(
         self, body: bytes, columns: Mapping[str, Sequence[Any]], n_rows: int, members: int
     ) -> CheckedColumns | None:
-        if not n_rows or not _each_member_once(body, members, columns):
+        if not n_rows or not self._each_member_once(body, members, columns):
             return None
-        unset = [None] * n_rows
-        others = {name: self._read(name, columns.get(name, unset)) for name in self._optional}
+        unset: list[None] = [None] * n_rows
+        others = {
+            name: self._read(name, columns[name]) if name in columns else list[Any](unset)
+            for name in self._optional
+        }
         inputs = {name: list(columns[name]) for name in self._inputs}
         for name in self._moments:
             inputs[name] = self._read(name, inputs[name])
@@ -103,12 +107,32 @@ class TypedRows:
             [[] for _ in unset],
         )
 
+    def _each_member_once(
+        self, body: bytes, members: int, columns: Mapping[str, Sequence[Any]]
+    ) -> bool:
+        """Whether no object names a member twice, of which msgspec would keep the last.
+
+        Without escapes, a colon of the body belongs to a member or stands in a text. So when the
+        members that were kept and the texts that were kept account for all colons, none was lost.
+        """
+        if b"\\" in body:
+            return False
+        colons = body.count(b":") - members
+        if colons:
+            texts = [columns[name] for name in self._texts if name in columns]
+            colons -= sum(v.count(":") for values in texts for v in values if isinstance(v, str))
+        return not colons
+
     def _read(self, name: str, values: Sequence[Any]) -> list[Any]:
         if name in self._optional:
             values = [None if value is UNSET else value for value in values]
         if self._columns[name].type != "timestamp":
             return list(values)
         column, zone = self._columns[name], self._zone
+        if len(values) == 1 and isinstance(values[0], str):
+            if (moment := read_value(values[0], column, zone)) is None:
+                raise ValueError("a text that is no timestamp")
+            return [moment]
         # Rows of one body often share a time, and reading one costs as much as half a row.
         known = {value: read_value(value, column, zone) for value in {*values} - {None}}
         times = [*map(known.get, values)]
@@ -120,21 +144,6 @@ class TypedRows:
 def is_set(member: Any) -> bool:
     """Whether a body holds an optional member."""
     return member is not UNSET
-
-
-def _each_member_once(body: bytes, members: int, columns: Mapping[str, Sequence[Any]]) -> bool:
-    """Whether no object names a member twice, of which msgspec would keep the last.
-
-    Without escapes, a colon of the body belongs to a member or stands in a text. So when the
-    members that were kept and the texts that were kept account for all colons, none was lost.
-    """
-    if b"\\" in body:
-        return False
-    colons = body.count(b":")
-    if colons == members:
-        return True
-    texts = chain.from_iterable(columns.values())
-    return colons == members + sum(v.count(":") for v in texts if isinstance(v, str))
 
 
 def _plain(name: str) -> bool:
