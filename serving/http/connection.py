@@ -36,10 +36,11 @@ class Connection(HttpToolsProtocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Take a new connection."""
+        self._out = CoalescingTransport(transport, self.loop)
         self._small = SmallCycle()
         self._idle_from: float | None = None  # by the loop's clock, after a small request
         self._watch: asyncio.TimerHandle | None = None
-        super().connection_made(CoalescingTransport(transport, self.loop))  # type: ignore[arg-type]
+        super().connection_made(self._out)  # type: ignore[arg-type]
 
     def data_received(self, data: bytes) -> None:
         """Read what came; what is no request ends the connection."""
@@ -133,13 +134,13 @@ class Connection(HttpToolsProtocol):
         """Write the answer to a small request, and go on."""
         small, common = self._small, self.server_state.default_headers
         small.response_complete = True
-        if not self.transport.is_closing():
+        if not self._out.is_closing():
             last = closes(common, headers)
             if not small.keep_alive and not last:
                 headers = [*headers, *CLOSE]
-            self.transport.write(written(status, common, headers, body))
+            self._out.write_last(written(status, common, headers, body))
             if last or not small.keep_alive:
-                self.transport.close()
+                self._out.close()
         if self.pipeline or self._waiting:
             self.on_response_complete()
         else:

@@ -23,6 +23,13 @@ class CoalescingTransport:
             self._loop.call_soon(self._flush)
         self._waiting.append(data)
 
+    def write_last(self, data: bytes) -> None:
+        """Write what nothing follows in this turn: now, if nothing waits that came before."""
+        if self._waiting:
+            self._waiting.append(data)
+        else:
+            self._write(data)
+
     def close(self) -> None:
         """Close once everything is written."""
         self._flush()
@@ -31,10 +38,13 @@ class CoalescingTransport:
     def _flush(self) -> None:
         if self._waiting:
             data, self._waiting = b"".join(self._waiting), []
-            try:
-                self._transport.write(data)
-            except RuntimeError:  # uvloop's for a connection that was lost in this very turn
-                return
+            self._write(data)
+
+    def _write(self, data: bytes) -> None:
+        try:
+            self._transport.write(data)
+        except RuntimeError:  # uvloop's for a connection that was lost in this very turn
+            return
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._transport, name)
