@@ -46,13 +46,8 @@ class SmallCycle:
 
 def written(status: int, common: Headers, headers: Headers, body: bytes) -> bytes:
     """An answer as it goes over the wire; `common` are the headers of every answer."""
-    lines = [STATUS_LINE[status]]
-    for name, value in common:
-        lines += (name, b": ", value, b"\r\n")
-    for name, value in headers:
-        lines += (name, b": ", value, b"\r\n")
-    lines += (b"\r\n", body)
-    return b"".join(lines)
+    lines = [b"%b: %b\r\n" % header for header in (*common, *headers)]
+    return b"%b%b\r\n%b" % (STATUS_LINE[status], b"".join(lines), body)
 
 
 def closes(common: Headers, headers: Headers) -> bool:

@@ -11,11 +11,12 @@ from typing import Any
 class CoalescingTransport:
     """A transport that holds back what is written until the turn ends."""
 
-    __slots__ = ("_loop", "_transport", "_waiting")
+    __slots__ = ("_loop", "_transport", "_waiting", "is_closing")
 
     def __init__(self, transport: asyncio.Transport, loop: asyncio.AbstractEventLoop) -> None:
         self._transport, self._loop = transport, loop
         self._waiting: list[bytes] = []
+        self.is_closing = transport.is_closing  # is asked for each request
 
     def write(self, data: bytes) -> None:
         """Write at the end of this turn, in order."""

@@ -96,7 +96,8 @@ class TypedRows:
             name: self._read(name, columns[name]) if name in columns else list[Any](unset)
             for name in self._optional
         }
-        inputs = {name: columns[name] for name in self._inputs}
+        alone = len(columns) == len(self._inputs)
+        inputs = columns if alone else {name: columns[name] for name in self._inputs}
         for name in self._moments:
             inputs[name] = self._read(name, inputs[name])
         others |= inputs

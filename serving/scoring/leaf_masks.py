@@ -14,7 +14,7 @@ from bisect import bisect_left
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import exp, isnan
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -25,6 +25,7 @@ MASKS_FILE = "leaf_masks.npz"
 LEAVES = 32  # bits of a mask, which is as many leaves as a tree may have
 # The place of the one bit of a mask is the exponent of the mask as a float32.
 EXPONENT_BITS, EXPONENT_BIAS = 23, 127
+UINT32, FLOAT32, INT32 = np.dtype("<u4"), np.dtype("<f4"), np.dtype("<i4")
 
 Link = Literal["identity", "sigmoid"]
 
@@ -52,14 +53,13 @@ class MaskArrays:
         return buffer.getvalue()
 
 
-@dataclass(frozen=True, slots=True)
-class MaskedInput:
-    """Which row of masks a value of a feature has."""
+class MaskedInput(NamedTuple):
+    """The masks that a value of a feature has: those of all trees as one number."""
 
     feature: str
     known: Mapping[Any, int] | None  # None: nothing is looked up
     splits: list[float]
-    rows: list[int]  # between the splits
+    between: list[int]  # the splits
     other: int  # unseen, or null where nothing is looked up
 
 
@@ -68,7 +68,6 @@ class LeafMasks:
     """A sum of trees, ready to answer one row."""
 
     inputs: tuple[MaskedInput, ...]
-    masks: npt.NDArray[np.uint32]
     leaves: npt.NDArray[np.float64]  # of all trees, one after another
     before: npt.NDArray[np.int64]  # (n_trees,), the exponent of a mask is added to it
     base: float
@@ -76,19 +75,19 @@ class LeafMasks:
 
     def __call__(self, columns: Columns) -> list[float]:
         """The answer to the one row of the columns, (n_outputs,)."""
-        at: list[int] = []
-        for part in self.inputs:
-            value = columns[part.feature][0]
-            if part.known is not None:
-                at.append(part.known.get(value, part.other))
+        left = -1
+        for feature, known, splits, between, other in self.inputs:
+            value = columns[feature][0]
+            if known is not None:
+                left &= known.get(value, other)
             elif value is None or isnan(value):
-                at.append(part.other)
+                left &= other
             else:  # as a float64, in which the graph compares
-                at.append(part.rows[bisect_left(part.splits, float(value))])
-        left = np.bitwise_and.reduce(self.masks.take(at, 0), axis=0)
-        exponents = left.astype(np.float32).view(np.int32) >> EXPONENT_BITS
-        leaves = self.leaves.take(self.before + exponents)
-        margin = float(np.add.accumulate(leaves)[-1]) + self.base  # in order; `sum` adds in pairs
+                left &= between[bisect_left(splits, float(value))]
+        masks = np.frombuffer(left.to_bytes(len(self.before) * UINT32.itemsize, "little"), UINT32)
+        leaves = self.leaves[self.before + (masks.astype(FLOAT32).view(INT32) >> EXPONENT_BITS)]
+        # Added in the order of the trees, where `sum` adds in pairs.
+        margin = np.add.accumulate(leaves).item(-1) + self.base
         if self.link == "identity":
             return [margin]
         chance = sigmoid(margin)
@@ -112,13 +111,18 @@ def open_masks(packed: bytes, inputs: Sequence[tuple[str, Sequence[Any] | None]]
             arrays = dict(stored)
     except zipfile.BadZipFile as error:
         raise ValueError(f"{MASKS_FILE} is damaged") from error
-    masks, leaves = arrays["masks"], arrays["leaves"]
+    masks = [int.from_bytes(row.tobytes(), "little") for row in arrays["masks"].astype(UINT32)]
+    leaves = arrays["leaves"]
     return LeafMasks(
         tuple(
-            _input(feature, keys, arrays[f"rows_{i}"].tolist(), arrays[f"splits_{i}"].tolist())
+            _input(
+                feature,
+                keys,
+                [masks[row] for row in arrays[f"rows_{i}"].tolist()],
+                arrays[f"splits_{i}"].tolist(),
+            )
             for i, (feature, keys) in enumerate(inputs)
         ),
-        masks,
         leaves.ravel(),
         np.arange(len(leaves)) * LEAVES - EXPONENT_BIAS,
         float(arrays["base"]),
@@ -127,9 +131,9 @@ def open_masks(packed: bytes, inputs: Sequence[tuple[str, Sequence[Any] | None]]
 
 
 def _input(
-    feature: str, keys: Sequence[Any] | None, rows: list[int], splits: list[float]
+    feature: str, keys: Sequence[Any] | None, masks: list[int], splits: list[float]
 ) -> MaskedInput:
     if keys is None:
-        return MaskedInput(feature, None, splits, rows[:-1], rows[-1])
-    *known, unseen, null = rows
+        return MaskedInput(feature, None, splits, masks[:-1], masks[-1])
+    *known, unseen, null = masks
     return MaskedInput(feature, dict(zip(keys, known, strict=True)) | {None: null}, [], [], unseen)
