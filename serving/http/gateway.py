@@ -91,6 +91,7 @@ class Gateway:
         self._keys, self._metrics = context.keys, context.metrics
         self._access_log = context.access_log
         self._in_work = self._bytes = 0
+        self._small_bytes = min(ON_THE_LOOP_BYTES, context.settings.serve_large_bytes)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request; start and stop of the service go on to the application."""
@@ -124,16 +125,16 @@ class Gateway:
 
         False, and nothing was done, where it has to go the way of all others.
         """
-        small = route.answer_small and len(body) <= ON_THE_LOOP_BYTES
-        if not route.answer_small or not small or self._is_full(len(body)):
+        length = len(body)
+        if not route.answer_small or length > self._small_bytes or self._is_full(length):
             return False
         call = read_head(head)
         done = partial(self._answered, call, route, write)
-        self._take_place(call, len(body))
+        self._take_place(call, length)
         try:
             check_head(call, head)
             self._let_in(call, route)
-            call.bytes_in = len(body)
+            call.bytes_in = length
             route.answer_small(call, body, done)
         except Exception as error:
             done(error)
