@@ -85,8 +85,11 @@ def write_scorer(
         graph = compiled.graph.SerializeToString()
         masks = leaf_masks(compiled.graph, compiled.inputs)
         packed = masks.pack() if masks else None
-        scorer = open_scorer(compiled.plan(), graph, packed)
-        parity = prove(scorer, pipeline, use_case, columns, compiled.thresholds)
+        against = pipeline, use_case, columns, compiled.thresholds
+        parity = prove(open_scorer(compiled.plan(), graph), *against)
+        if packed:
+            masked = prove(open_scorer(compiled.plan(), graph, packed), *against)
+            parity = parity.joined(masked, "by masks")
     except (
         Refused,
         ValueError,

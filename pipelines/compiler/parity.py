@@ -39,6 +39,10 @@ class Parity:
         """The largest relative difference of all."""
         return max(case.max_difference for case in self.cases.values())
 
+    def joined(self, other: "Parity", how: str) -> "Parity":
+        """Both proofs; `how` tells the cases of the other one apart."""
+        return Parity(self.cases | {f"{name}, {how}": case for name, case in other.cases.items()})
+
     def line(self) -> str:
         """One sentence for a person."""
         differ = sum(case.labels_differ for case in self.cases.values())

@@ -1,4 +1,4 @@
-"""One row through a sum of trees without a walk: exactly what ONNX Runtime answers to one row.
+"""Rows through a sum of trees without a walk: exactly what ONNX Runtime answers to one row.
 
 For each value of an input (between two split values, or looked up) there is a row of masks, which
 says for each tree what leaves are still possible. `And` over the rows of all inputs leaves each
@@ -25,6 +25,8 @@ MASKS_FILE = "leaf_masks.npz"
 LEAVES = 32  # bits of a mask, which is as many leaves as a tree may have
 # The place of the one bit of a mask is the exponent of the mask as a float32.
 EXPONENT_BITS, EXPONENT_BIAS = 23, 127
+BLOCK_ROWS = 128  # whose masks are joined at once: 2 MB of 200 trees and 18 inputs
+UNSEEN = object()
 UINT32, FLOAT32, INT32 = np.dtype("<u4"), np.dtype("<f4"), np.dtype("<i4")
 
 Link = Literal["identity", "sigmoid"]
@@ -54,7 +56,7 @@ class MaskArrays:
 
 
 class MaskedInput(NamedTuple):
-    """The masks that a value of a feature has: those of all trees as one number."""
+    """Which masks a value of a feature has: for one row those of all trees as one number."""
 
     feature: str
     known: Mapping[Any, int] | None  # None: nothing is looked up
@@ -63,20 +65,50 @@ class MaskedInput(NamedTuple):
     other: int  # unseen, or null where nothing is looked up
 
 
+class RowsInput(NamedTuple):
+    """Which row of masks each value of a feature has."""
+
+    feature: str
+    known: Mapping[Any, int] | None  # None: nothing is looked up
+    splits: npt.NDArray[np.float64]
+    rows: npt.NDArray[np.int64]  # unseen; or between the splits, then null
+
+    def of(self, values: Sequence[Any]) -> Any:
+        """The numbers of rows, (n_values,)."""
+        if self.known is not None:
+            look, unseen = self.known.get, int(self.rows[0])
+            return [look(value, unseen) for value in values]
+        numbers = np.array(values, dtype=np.float64)  # None becomes NaN
+        at = self.splits.searchsorted(numbers)
+        at[np.isnan(numbers)] = len(self.rows) - 1
+        return self.rows[at]
+
+
 @dataclass(frozen=True, slots=True)
 class LeafMasks:
-    """A sum of trees, ready to answer one row."""
+    """A sum of trees, ready to answer."""
 
-    inputs: tuple[MaskedInput, ...]
+    one: tuple[MaskedInput, ...]
+    many: tuple[RowsInput, ...]
+    masks: npt.NDArray[np.uint32]  # (n_rows, n_trees)
     leaves: npt.NDArray[np.float64]  # of all trees, one after another
     before: npt.NDArray[np.int64]  # (n_trees,), the exponent of a mask is added to it
     base: float
     link: Link
 
-    def __call__(self, columns: Columns) -> list[float]:
+    def run(self, columns: Columns) -> npt.NDArray[np.float64]:
+        """The answers to all rows, (n_rows, n_outputs)."""
+        rows = np.array([part.of(columns[part.feature]) for part in self.many]).T
+        answers: list[list[float]] = []
+        for at in range(0, len(rows), BLOCK_ROWS):
+            left = np.bitwise_and.reduce(self.masks.take(rows[at : at + BLOCK_ROWS], 0), axis=1)
+            answers += map(self._linked, self._sums(left).tolist())
+        return np.array(answers).reshape(len(rows), -1)
+
+    def run_one(self, columns: Columns) -> list[float]:
         """The answer to the one row of the columns, (n_outputs,)."""
         left = -1
-        for feature, known, splits, between, other in self.inputs:
+        for feature, known, splits, between, other in self.one:
             value = columns[feature][0]
             if known is not None:
                 left &= known.get(value, other)
@@ -85,9 +117,21 @@ class LeafMasks:
             else:  # as a float64, in which the graph compares
                 left &= between[bisect_left(splits, float(value))]
         masks = np.frombuffer(left.to_bytes(len(self.before) * UINT32.itemsize, "little"), UINT32)
-        leaves = self.leaves[self.before + (masks.astype(FLOAT32).view(INT32) >> EXPONENT_BITS)]
-        # Added in the order of the trees, where `sum` adds in pairs.
-        margin = np.add.accumulate(leaves).item(-1) + self.base
+        return self._linked(self._sums(masks).item())
+
+    def _sums(self, left: npt.NDArray[np.uint32]) -> npt.NDArray[np.float64]:
+        """The sum of the leaves that masks (..., n_trees) name, in the order of the trees.
+
+        `sum` would add in pairs, and end with other digits than ONNX Runtime.
+        """
+        exponents = left.astype(FLOAT32).view(INT32) >> EXPONENT_BITS
+        sums: npt.NDArray[np.float64] = np.add.accumulate(
+            self.leaves[self.before + exponents], axis=-1
+        )
+        return sums[..., -1]
+
+    def _linked(self, sum_of_leaves: float) -> list[float]:
+        margin = sum_of_leaves + self.base
         if self.link == "identity":
             return [margin]
         chance = sigmoid(margin)
@@ -111,18 +155,15 @@ def open_masks(packed: bytes, inputs: Sequence[tuple[str, Sequence[Any] | None]]
             arrays = dict(stored)
     except zipfile.BadZipFile as error:
         raise ValueError(f"{MASKS_FILE} is damaged") from error
-    masks = [int.from_bytes(row.tobytes(), "little") for row in arrays["masks"].astype(UINT32)]
-    leaves = arrays["leaves"]
+    masks, leaves = arrays["masks"].astype(UINT32), arrays["leaves"]
+    found = [
+        _input(feature, keys, arrays[f"rows_{i}"], arrays[f"splits_{i}"], masks)
+        for i, (feature, keys) in enumerate(inputs)
+    ]
     return LeafMasks(
-        tuple(
-            _input(
-                feature,
-                keys,
-                [masks[row] for row in arrays[f"rows_{i}"].tolist()],
-                arrays[f"splits_{i}"].tolist(),
-            )
-            for i, (feature, keys) in enumerate(inputs)
-        ),
+        tuple(one for one, _ in found),
+        tuple(many for _, many in found),
+        masks,
         leaves.ravel(),
         np.arange(len(leaves)) * LEAVES - EXPONENT_BIAS,
         float(arrays["base"]),
@@ -131,9 +172,20 @@ def open_masks(packed: bytes, inputs: Sequence[tuple[str, Sequence[Any] | None]]
 
 
 def _input(
-    feature: str, keys: Sequence[Any] | None, masks: list[int], splits: list[float]
-) -> MaskedInput:
+    feature: str,
+    keys: Sequence[Any] | None,
+    rows: npt.NDArray[np.int64],
+    splits: npt.NDArray[np.float64],
+    masks: npt.NDArray[np.uint32],
+) -> tuple[MaskedInput, RowsInput]:
+    numbers = [int.from_bytes(masks[row].tobytes(), "little") for row in rows]
     if keys is None:
-        return MaskedInput(feature, None, splits, masks[:-1], masks[-1])
-    *known, unseen, null = masks
-    return MaskedInput(feature, dict(zip(keys, known, strict=True)) | {None: null}, [], [], unseen)
+        one = MaskedInput(feature, None, splits.tolist(), numbers[:-1], numbers[-1])
+        return one, RowsInput(feature, None, splits, rows)
+    known = [*keys, UNSEEN, None]
+    by_value = dict(zip(known, numbers, strict=True))
+    rows_by_value = dict(zip(known, rows.tolist(), strict=True))
+    return (
+        MaskedInput(feature, by_value, [], [], by_value.pop(UNSEEN)),
+        RowsInput(feature, rows_by_value, splits, np.array([rows_by_value.pop(UNSEEN)])),
+    )

@@ -1,8 +1,8 @@
 """A scorer answers checked columns with lists: pure, thread-safe, no scikit-learn and no pandas.
 
 The compiled one looks each value up in a table, or takes the number as it is, and hands one float64
-matrix to an ONNX graph, which does everything else: encoding, trees or weights, the link. One row
-of small trees is answered by masks of their leaves (serving.scoring.leaf_masks).
+matrix to an ONNX graph, which does everything else: encoding, trees or weights, the link. Small
+trees are answered by masks of their leaves in its place (serving.scoring.leaf_masks).
 """
 
 import json
@@ -167,8 +167,8 @@ def load_scorer(folder: Path) -> Scorer:
 
 
 def open_scorer(plan: dict[str, Any], graph: bytes, masks: bytes | None = None) -> Scorer:
-    """The scorer that feeds an ONNX graph (its bytes) with the inputs of a plan (scorer.json), and
-    answers one row by masks of leaves, where there are some.
+    """The scorer that feeds an ONNX graph (its bytes) with the inputs of a plan (scorer.json), or,
+    where there are some, masks of the leaves that the graph sums.
 
     Refused where a later release wrote it, KeyError where the plan lacks a member, ValueError where
     the graph can't be run.
@@ -178,13 +178,11 @@ def open_scorer(plan: dict[str, Any], graph: bytes, masks: bytes | None = None) 
             f"its scorer has format {found} of a newer Fourcycle; this one reads {FORMAT}."
         )
     inputs = tuple(_input(part) for part in plan["inputs"])
-    told = [(part["feature"], part.get("keys")) for part in plan["inputs"]]
-    return Scorer(
-        tuple(plan["features"]),
-        tuple(plan["classes"]),
-        Graph(inputs, open_session(graph)),
-        open_masks(masks, told) if masks else None,
-    )
+    features, classes = tuple(plan["features"]), tuple(plan["classes"])
+    if masks is None:
+        return Scorer(features, classes, Graph(inputs, open_session(graph)))
+    opened = open_masks(masks, [(part["feature"], part.get("keys")) for part in plan["inputs"]])
+    return Scorer(features, classes, opened.run, opened.run_one)
 
 
 def open_session(graph: bytes) -> "InferenceSession":

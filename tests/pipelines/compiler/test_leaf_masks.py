@@ -1,16 +1,17 @@
 """Masks of leaves: the numbers that the graph gives to one row, to the last bit."""
 
+import json
 import math
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from contract.errors import Refused
 from pipelines.compiler.compile import compile_pipeline
 from pipelines.compiler.leaf_masks import leaf_masks
 from serving.scoring.leaf_masks import MASKS_FILE
-from serving.scoring.scorer import Scorer, load_scorer, open_scorer
+from serving.scoring.scorer import GRAPH_FILE, SCORER_FILE, Scorer, load_scorer, open_scorer
+from serving.scoring.version import PARITY_FILE
 from tests.support.compiled import N_ROWS, compiled, declared, fitted, made
 
 Model = tuple[str, str, dict[str, Any]]
@@ -37,10 +38,13 @@ NOT_MASKED: dict[str, Model] = {
 HUGE = 2**53
 
 
-def made_scorer(folder: Path, model: Model) -> Scorer:
+def both(folder: Path, model: Model) -> tuple[Scorer, Scorer]:
+    """The scorer that answers by masks, and the one that answers by the graph."""
     path, task, parameters = model
     use_case = declared(task, path)
-    return compiled(fitted(use_case, parameters), use_case, folder)
+    scorer = compiled(fitted(use_case, parameters), use_case, folder)
+    plan = json.loads((folder / "scorer" / SCORER_FILE).read_text(encoding="utf-8"))
+    return scorer, open_scorer(plan, (folder / "scorer" / GRAPH_FILE).read_bytes())
 
 
 def row(scorer: Scorer, columns: dict[str, list[Any]], at: int) -> dict[str, list[Any]]:
@@ -48,19 +52,33 @@ def row(scorer: Scorer, columns: dict[str, list[Any]], at: int) -> dict[str, lis
 
 
 @pytest.mark.parametrize("model", MASKED.values(), ids=MASKED)
-def test_masks_answer_one_row_as_the_graph_does_to_the_last_bit(home: Path, model: Model) -> None:
-    scorer = made_scorer(home, model)
+def test_masks_answer_as_the_graph_answers_one_row_to_the_last_bit(
+    home: Path, model: Model
+) -> None:
+    scorer, plain = both(home, model)
     assert scorer.run_one
-    odd = {"size": [None, math.inf, -math.inf, math.nan] * 100, "floor": [HUGE, -HUGE, 0, 1] * 100}
+    assert plain.run_one is None
+    odd: dict[str, list[Any]] = {
+        "size": [None, math.inf, -math.inf, math.nan] * 100,
+        "floor": [HUGE, -HUGE, 0, 1] * 100,
+    }
     for columns in (made(3), made(4) | odd | {"colour": ["ultra", None, "", "a"] * 100}):
-        for at in range(N_ROWS):
-            one = row(scorer, columns, at)
-            assert scorer.run_one(one) == scorer.run(one)[0].tolist()
+        singly = [plain.run(row(scorer, columns, at))[0].tolist() for at in range(N_ROWS)]
+        assert [scorer.run_one(row(scorer, columns, at)) for at in range(N_ROWS)] == singly
+        assert scorer.run(columns).tolist() == singly
+
+
+def test_the_proof_is_of_the_graph_and_of_the_masks(home: Path) -> None:
+    both(home, MASKED["categories"])
+    proof = json.loads((home / "scorer" / PARITY_FILE).read_text(encoding="utf-8"))
+    kinds = {"holdout", "nulls", "unseen categories", "splits"}
+    masked = {f"{kind}{how}, by masks" for kind in kinds for how in ("", ", one by one")}
+    assert set(proof["cases"]) == kinds | masked
 
 
 @pytest.mark.parametrize("model", NOT_MASKED.values(), ids=NOT_MASKED)
 def test_whatever_else_a_graph_sums_has_no_masks(home: Path, model: Model) -> None:
-    assert made_scorer(home, model).run_one is None
+    assert both(home, model)[0].run_one is None
     assert not (home / "scorer" / MASKS_FILE).exists()
 
 
@@ -70,17 +88,19 @@ def test_a_value_at_a_split_goes_the_way_of_the_graph() -> None:
     made_of = compile_pipeline(model, use_case)
     masks = leaf_masks(made_of.graph, made_of.inputs)
     assert masks
-    scorer = open_scorer(made_of.plan(), made_of.graph.SerializeToString(), masks.pack())
+    graph = made_of.graph.SerializeToString()
+    scorer, plain = (open_scorer(made_of.plan(), graph, how) for how in (masks.pack(), None))
     assert scorer.run_one
     for split in made_of.thresholds["weight"]:
         for value in (split, math.nextafter(split, math.inf), math.nextafter(split, -math.inf)):
             one = row(scorer, made(3), 0) | {"weight": [value]}
-            assert scorer.run_one(one) == scorer.run(one)[0].tolist()
+            answer = plain.run(one)[0].tolist()
+            assert scorer.run_one(one) == scorer.run(one)[0].tolist() == answer
 
 
 def test_masks_that_cannot_be_read_are_told(home: Path) -> None:
-    made_scorer(home, MASKED["numbers"])
+    both(home, MASKED["numbers"])
     file = home / "scorer" / MASKS_FILE
     file.write_bytes(file.read_bytes()[:100])
-    with pytest.raises((ValueError, Refused), match=MASKS_FILE):
+    with pytest.raises(ValueError, match=MASKS_FILE):
         load_scorer(home / "scorer")
