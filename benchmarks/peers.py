@@ -47,18 +47,17 @@ class Server:
     settings: dict[str, str] = field(default_factory=dict)
 
 
-def here(package: Path) -> list[Server]:
-    """Servers that run in this environment."""
+def here(package: Path, tables: Path | None = None) -> list[Server]:
+    """Servers that run in this environment; with `tables`, ours that keeps its answers, too."""
     uvicorn = (sys.executable, "-m", "uvicorn", "--log-level", "warning", "--no-access-log")
     mlflow = shutil.which("mlflow", path=str(Path(sys.executable).parent)) or "mlflow"
     serve = (mlflow, "models", "serve", "-m", str(package), "--env-manager", "local")
+    ours = (sys.executable, "-m", "serving", "--port", "{port}")
+    durable = {"FOURCYCLE_LOG_SYNC": "fsync", "FOURCYCLE_ROOT": str(tables)}
     return [
-        # No peer keeps its answers; what that costs is measured by benchmarks.logging.
-        Server(
-            "Fourcycle",
-            (sys.executable, "-m", "serving", "--port", "{port}"),
-            settings={"FOURCYCLE_LOG_SYNC": "off"},
-        ),
+        # No peer keeps its answers; what that costs is measured by benchmarks.logging, too.
+        Server("Fourcycle", ours, settings={"FOURCYCLE_LOG_SYNC": "off"}),
+        *([Server("Fourcycle, fsync", ours, settings=durable)] if tables else []),
         Server(
             "FastAPI, a constant", (*uvicorn, "benchmarks.references:constant", "--port={port}")
         ),

@@ -51,7 +51,7 @@ class Found:
     failed: int
 
 
-CASES = (Case(1, 8), Case(1, 64), Case(100, 8), Case(10_000, 2))
+CASES = (Case(1, 1), Case(1, 8), Case(1, 64), Case(100, 8), Case(10_000, 2))
 
 
 def bodies(folder: Path) -> dict[int, Path]:
@@ -87,9 +87,9 @@ def _ms(said: str, percentile: int) -> float:
     return float(found[1]) * UNITS[found[2]] if found else float("nan")
 
 
-def peers(package: Path, cache: Path) -> list[Server]:
+def peers(package: Path, cache: Path, tables: Path) -> list[Server]:
     """All servers that can be had; a line for each that can't."""
-    found = here(package)
+    found = here(package, tables)
     for make in (mlserver, bentoml):
         try:
             found.append(make(package, cache))
@@ -167,16 +167,23 @@ def main(
     """Measure, and print Markdown tables."""
     mlflow.set_tracking_uri(read_settings().store_uri)
     cache = Path.home() / ".cache/fourcycle-benchmarks"
-    with tempfile.TemporaryDirectory() as folder:
+    cache.mkdir(parents=True, exist_ok=True)
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        tempfile.TemporaryDirectory(dir=cache) as kept,  # on a disk, which /tmp may not be
+    ):
         uri = "models:/flights@champion"
         package = Path(mlflow.artifacts.download_artifacts(uri, dst_path=folder))
-        servers = here(package) if alone else peers(package, cache)
+        tables = Path(kept)
+        servers = here(package, tables) if alone else peers(package, cache, tables)
         section = f"{HEADING}\n\nMedians of {rounds} interleaved rounds of {seconds} s; one worker "
         section += (
             "each, OMP_NUM_THREADS=1, wrk, the same rows and model; checks, counts and access log "
         )
-        section += "on, answers not kept, as with the others. `python -m "
-        section += "benchmarks.serving` measures again.\n"
+        section += (
+            "on. `Fourcycle` keeps no answers, as the others; `Fourcycle, fsync` has each on "
+        )
+        section += "the disk before it leaves. `python -m benchmarks.serving` measures again.\n"
         section += table(measure(servers, rounds, seconds))
     typer.echo(section)
     if write_docs:

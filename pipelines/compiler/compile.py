@@ -20,8 +20,10 @@ from pipelines.compiler.columns import Column, RawFeature, features_of, refused
 from pipelines.compiler.encoders.registry import encode
 from pipelines.compiler.estimators.registry import build_estimator
 from pipelines.compiler.golden import golden_rows
+from pipelines.compiler.leaf_masks import leaf_masks
 from pipelines.compiler.onnx_graph import GraphBuilder, InputColumn, build_encoders
 from pipelines.compiler.parity import Parity, prove
+from serving.scoring.leaf_masks import MASKS_FILE
 from serving.scoring.own_code import OwnClass
 from serving.scoring.scorer import FORMAT, GRAPH_FILE, SCORER_FILE, deriving, open_scorer
 from serving.scoring.sklearn_scorer import classes_of, pipeline_scorer
@@ -81,8 +83,13 @@ def write_scorer(
             raise refused(name, estimator, f"its class is one's own, of {own.file}")
         compiled = compile_pipeline(model, use_case)
         graph = compiled.graph.SerializeToString()
-        scorer = open_scorer(compiled.plan(), graph)
-        parity = prove(scorer, pipeline, use_case, columns, compiled.thresholds)
+        masks = leaf_masks(compiled.graph, compiled.inputs)
+        packed = masks.pack() if masks else None
+        against = pipeline, use_case, columns, compiled.thresholds
+        parity = prove(open_scorer(compiled.plan(), graph), *against)
+        if packed:
+            masked = prove(open_scorer(compiled.plan(), graph, packed), *against)
+            parity = parity.joined(masked, "by masks")
     except (
         Refused,
         ValueError,
@@ -92,6 +99,8 @@ def write_scorer(
         _write(folder / SCORER_FILE, {"not_compiled": reason, **told})
         return WrittenScorer(None, reason)
     (folder / GRAPH_FILE).write_bytes(graph)
+    if packed:
+        (folder / MASKS_FILE).write_bytes(packed)
     proof = _write(folder / PARITY_FILE, parity.record())
     reason = "" if parity.holds else f"Compiling went wrong: {parity.line()}."
     _write(folder / SCORER_FILE, compiled.plan() | {"not_compiled": reason, "parity": proof})

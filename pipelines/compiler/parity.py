@@ -11,9 +11,10 @@ from contract.use_case.features import Columns
 from contract.use_case.model import UseCase
 from contract.use_case.sections.column import Column
 from serving.scoring.agreement import TOLERANCE, Agreement, compare
-from serving.scoring.scorer import Scorer
+from serving.scoring.scorer import Predictions, Scorer
 
 BASE_ROWS = 16  # rows of the holdout in which nulls and unseen categories are put
+SINGLE_ROWS = 2_000  # of each case are asked one by one too, where one row has a way of its own
 SPLITS = 50  # split values of one feature that are tried, spread over all
 
 
@@ -37,6 +38,10 @@ class Parity:
     def max_difference(self) -> float:
         """The largest relative difference of all."""
         return max(case.max_difference for case in self.cases.values())
+
+    def joined(self, other: "Parity", how: str) -> "Parity":
+        """Both proofs; `how` tells the cases of the other one apart."""
+        return Parity(self.cases | {f"{name}, {how}": case for name, case in other.cases.items()})
 
     def line(self) -> str:
         """One sentence for a person."""
@@ -72,15 +77,38 @@ def prove(
 
     Edge rows hold nulls, unseen categories, and the split values of trees (`thresholds`, by
     feature) with their neighbours in float64 and float32. Probabilities and numbers may differ by
-    the TOLERANCE of `serving.scoring.agreement`, labels only between classes that are tied.
+    the TOLERANCE of `serving.scoring.agreement`, labels only between classes that are tied. Where
+    the compiled scorer has another way for one row, that way is proved too.
     """
     cases = {"holdout": holdout} | {
         name: rows
         for name, edges in _edges(use_case, thresholds).items()
         if (rows := _with(holdout, edges))
     }
-    return Parity(
-        {name: compare(compiled.score(rows), pipeline.score(rows)) for name, rows in cases.items()}
+    expected = {name: pipeline.score(rows) for name, rows in cases.items()}
+    found = {name: compare(compiled.score(rows), expected[name]) for name, rows in cases.items()}
+    if compiled.run_one:
+        for name, columns in cases.items():
+            single = _one_by_one(compiled, columns)
+            found[f"{name}, one by one"] = compare(single, _first(expected[name]))
+    return Parity(found)
+
+
+def _one_by_one(scorer: Scorer, columns: Columns) -> Predictions:
+    n_rows = len(next(iter(columns.values())))
+    answers = [
+        scorer.score({name: values[row : row + 1] for name, values in columns.items()})
+        for row in range(min(n_rows, SINGLE_ROWS))
+    ]
+    probability = [row for answer in answers for row in answer.probability or ()]
+    prediction = [value for answer in answers for value in answer.prediction]
+    return Predictions(prediction, probability if scorer.classes else None)
+
+
+def _first(answers: Predictions) -> Predictions:
+    probability = answers.probability
+    return Predictions(
+        answers.prediction[:SINGLE_ROWS], None if probability is None else probability[:SINGLE_ROWS]
     )
 
 

@@ -7,19 +7,23 @@ holds the interpreter for milliseconds at a time, for which small requests would
 """
 
 import asyncio
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
 from contract.use_case.pseudonymisation import Pseudonymiser
 from serving.endpoints.answering import AnsweringVersion, tally
 from serving.endpoints.context import WorkerContext
 from serving.endpoints.large_bodies import LargeAnswer, LargeBody, LargeBodyOptions
 from serving.endpoints.large_body_processes import LargeBodyProcesses
-from serving.log.prediction_record import PredictionRecord
+from serving.log.prediction_record import LogFull, PredictionRecord
 from serving.protocols.protocol import BodyLimits, Protocol
 from serving.requests.errors import JSON, Problem, Response, nothing_served
 from serving.requests.request import Request
 
 ON_THE_LOOP_BYTES = 8 * 1024  # about 20 rows, a quarter of a millisecond
+
+Done = Callable[[Response | LogFull], None]
 
 
 class PredictionEndpoint:
@@ -52,21 +56,43 @@ class PredictionEndpoint:
 
     async def answer(self, protocol: Protocol, call: Request, body: bytes) -> Response:
         """Answer the rows of a body; a Problem says why not."""
-        version = self.answering()
-        if protocol.check_path:
-            protocol.check_path(call.path, version.served)
-        call.version = version.served.version
+        version = self._asked(protocol, call)
         if len(body) > self._settings.serve_large_bytes:
-            asked = LargeBody(call, protocol.name, call.version, version.served.digest)
+            asked = LargeBody(call, protocol.name, version.served.version, version.served.digest)
             found, answer = await self._large.answer(asked, body)
             logged = self._log.settle(found.log_problem)
         else:
             record, answer = await self._answer_here(version, protocol, call, body)
             logged = await self._log.append(record)
             found = LargeAnswer(record.n_rows, tally(record.flags))
-        call.rows = found.n_rows
-        self._metrics.rows(call.version, found.flags, found.n_rows, logged)
-        return Response(200, answer, JSON, [] if logged else [(b"x-logged", b"false")])
+        return self._response(call, found, answer, logged)
+
+    def answer_small(self, protocol: Protocol, call: Request, body: bytes, done: Done) -> None:
+        """Answer a body of few bytes at once; `done` hears it as soon as its record is safe.
+
+        A Problem says why not, and then `done` is not called.
+        """
+        version = self._asked(protocol, call)
+        record, answer = version.answer(call, protocol.name, body, self._clock())
+        self._log.hand_over(record, partial(self._settled, call, record, answer, done))
+
+    def _settled(
+        self, call: Request, record: PredictionRecord, answer: bytes, done: Done, problem: str
+    ) -> None:
+        try:
+            logged = self._log.settle(problem)
+        except LogFull as error:
+            done(error)
+            return
+        found = LargeAnswer(record.n_rows, tally(record.flags))
+        done(self._response(call, found, answer, logged))
+
+    def _asked(self, protocol: Protocol, call: Request) -> AnsweringVersion:
+        version = self.answering()
+        if protocol.check_path:
+            protocol.check_path(call.path, version.served)
+        call.version = version.served.version
+        return version
 
     async def _answer_here(
         self, version: AnsweringVersion, protocol: Protocol, call: Request, body: bytes
@@ -77,6 +103,12 @@ class PredictionEndpoint:
         return await asyncio.get_running_loop().run_in_executor(
             self._medium, version.answer, call, protocol.name, body, now
         )
+
+    def _response(self, call: Request, found: LargeAnswer, answer: bytes, logged: bool) -> Response:
+        assert call.version
+        call.rows = found.n_rows
+        self._metrics.rows(call.version, found.flags, found.n_rows, logged)
+        return Response(200, answer, JSON, [] if logged else [(b"x-logged", b"false")])
 
     async def close(self) -> None:
         """End threads and processes."""

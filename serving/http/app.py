@@ -29,6 +29,7 @@ from serving.protocols.registry import PROTOCOLS
 from serving.requests.errors import Problem, problem_details
 from serving.requests.request import JSON_ROWS
 from serving.shipping.shipper_status import read_status
+from serving.telemetry.metrics import TELL_S
 
 if TYPE_CHECKING:
     from serving.telemetry.spans import Spans
@@ -53,6 +54,7 @@ def create_app(context: WorkerContext) -> Gateway:
         await predictions.close()
         await context.log.close()
         await context.feedback_log.close()
+        context.metrics.tell()
         context.access_log.stop()
         if spans:
             await asyncio.to_thread(spans.stop)
@@ -101,6 +103,7 @@ def body_routes(predictions: PredictionEndpoint, labels: LabelEndpoint) -> list[
             protocol.error,
             protocol.media_types,
             partial(predictions.answer, protocol),
+            partial(predictions.answer_small, protocol),
         )
         for protocol in PROTOCOLS
     ]
@@ -113,6 +116,7 @@ async def _watch(context: WorkerContext) -> None:
     current, log, feedback_log = context.current, context.log, context.feedback_log
     metrics = context.metrics
     looks = (
+        metrics.tell,
         lambda: metrics.status(current.status()),
         lambda: context.board.tell(current.status()),
         lambda: metrics.backlog("predictions", read_status(log.folder)),
@@ -124,7 +128,9 @@ async def _watch(context: WorkerContext) -> None:
         if problems and problems != logged:
             logger.warning("the metrics are not up to date: %s", "; ".join(problems))
         logged = problems
-        await asyncio.sleep(1)
+        for _ in range(round(1 / TELL_S)):
+            await asyncio.sleep(TELL_S)
+            _problem(metrics.tell)  # the look above says what is wrong
 
 
 def _problem(look: Callable[[], None]) -> str:

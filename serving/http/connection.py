@@ -2,16 +2,19 @@
 
 An upgrade that is offered is not taken, and the request is answered as it stands (RFC 9110, 7.8);
 the parser alone would drop its body. Fields behind a body are no headers (RFC 9110, 6.5). What is
-no request is refused as all else is: by a problem document, counted and in the log.
+no request is refused as all else is: by a problem document, counted and in the log. A small request
+that comes as a whole, in one piece, is answered without a cycle of uvicorn's.
 """
 
 import asyncio
 import re
 
 import httptools
-from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from serving.http.refusal import REFUSAL, Refusal, Refuses
+from serving.http.gateway import BodyRoute, Gateway
+from serving.http.refusal import REFUSAL, Refusal
+from serving.http.small_request import PLAIN, Held, SmallCycle, closes, written
 from serving.http.write_coalescing import CoalescingTransport
 from serving.requests.errors import Headers, Problem
 from serving.requests.request import CLOSE
@@ -28,16 +31,24 @@ class Connection(HttpToolsProtocol):
 
     _over = False  # nothing more is read, for what came last was no request
     _waiting: Problem | None = None  # is said once what came before is answered
+    _first = False  # no message of what is read now has begun
+    _held: Held | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Take a new connection."""
-        super().connection_made(CoalescingTransport(transport, self.loop))  # type: ignore[arg-type]
+        self._out = CoalescingTransport(transport, self.loop)
+        self._small = SmallCycle()
+        self._idle_from: float | None = None  # by the loop's clock, after a small request
+        self._watch: asyncio.TimerHandle | None = None
+        super().connection_made(self._out)  # type: ignore[arg-type]
 
     def data_received(self, data: bytes) -> None:
         """Read what came; what is no request ends the connection."""
         self._unset_keepalive_if_required()
+        self._idle_from, self._first = None, True
         while data and not self._over:
             data = self._read(data)
+        self._let_go()
 
     def _read(self, data: bytes) -> bytes:
         """Read, to the end or to an offered upgrade; what is to be read next."""
@@ -46,22 +57,120 @@ class Connection(HttpToolsProtocol):
         except httptools.HttpParserUpgrade as offered:
             return self._without_upgrade() + data[offered.args[0] :]
         except httptools.HttpParserError as error:
+            self._let_go()
             self._refuse(problem_of(error, data))
         return b""
 
+    def on_message_begin(self) -> None:
+        """Begin to read a request; its scope is made where uvicorn's cycle needs it."""
+        self.url, self.headers, self.expect_100_continue = b"", [], False
+
     def on_headers_complete(self) -> None:
-        """Begin to answer."""
+        """Begin to answer, unless that may be done without a cycle once all of it is here."""
         if self.parser.should_upgrade():
             return  # it comes once more, without the offer
-        if self.url == b"*":  # OPTIONS for the whole service: uvicorn wants a path
-            self.url = b"/*"
+        route = self._route() if self._first else None
+        headers, self.headers = self.headers, []  # anew for what comes behind the body
+        self._first = False
+        if route is None:
+            self._begin(headers)
+        else:
+            self._held = Held(route, headers)
+
+    def _route(self) -> BodyRoute | None:
+        """Where the request goes if it may be answered without a cycle."""
+        parser, cycle = self.parser, self.cycle
+        plain = parser.get_method() == b"POST" and PLAIN.fullmatch(self.url)
+        waits = self.expect_100_continue or self.flow.write_paused
+        if not plain or waits or (cycle is not None and not cycle.response_complete):
+            return None
+        if not parser.should_keep_alive() or parser.get_http_version() != "1.1":
+            return None
+        return self._gateway.route_of(self.url.decode())
+
+    def _begin(self, headers: Headers) -> None:
+        """Begin a cycle of uvicorn's for the head that was read."""
+        url, expected = self.url, self.expect_100_continue
+        super().on_message_begin()
+        self.url = url if url != b"*" else b"/*"  # OPTIONS for all: uvicorn wants a path
+        self.headers += headers
+        self.expect_100_continue = expected
         super().on_headers_complete()
-        self.headers = []  # for what comes behind the body
+        self.headers = []
+
+    def _let_go(self) -> None:
+        """Begin a cycle for what was held, and hand on what came of its body."""
+        held, self._held = self._held, None
+        if held:
+            self._begin(held.headers)
+            super().on_body(held.body)
+
+    def on_body(self, body: bytes) -> None:
+        """Take a piece of a body."""
+        if self._held:
+            self._held.body += body
+        else:
+            super().on_body(body)
 
     def on_message_complete(self) -> None:
-        """Take the end of a body."""
+        """Take the end of a body, and answer it without a cycle where that can be."""
+        if self._held and self._answer(self._held):
+            self._held = None
+            return
+        self._let_go()
         if not self.parser.should_upgrade():
             super().on_message_complete()
+
+    def _answer(self, held: Held) -> bool:
+        """Whether what was held is answered without a cycle, now or later."""
+        self.cycle, self._small.response_complete = self._small, False  # type: ignore[assignment]
+        head = {"method": "POST", "path": self.url.decode(), "headers": held.headers}
+        head["http_version"] = "1.1"
+        taken = self._gateway.answer_small(head, held.route, held.body, self._write)
+        self._small.response_complete |= not taken
+        return taken
+
+    def _write(self, status: int, headers: Headers, body: bytes) -> None:
+        """Write the answer to a small request, and go on."""
+        small, common = self._small, self.server_state.default_headers
+        small.response_complete = True
+        if not self._out.is_closing():
+            last = closes(common, headers)
+            if not small.keep_alive and not last:
+                headers = [*headers, *CLOSE]
+            self._out.write_last(written(status, common, headers, body))
+            if last or not small.keep_alive:
+                self._out.close()
+        if self.pipeline or self._waiting:
+            self.on_response_complete()
+        else:
+            self.server_state.total_requests += 1
+            self._idle()
+
+    def _idle(self) -> None:
+        """Wait for another request, not forever.
+
+        One timer looks again when it fires: another for each request costs 8 µs.
+        """
+        self._idle_from = self.loop.time()
+        if self._watch is None:
+            self._watch = self.loop.call_later(self.timeout_keep_alive, self._end_if_idle)
+
+    def _end_if_idle(self) -> None:
+        self._watch = None
+        if self._idle_from is None:
+            return  # it is not idle, or uvicorn's own timer runs
+        left = self._idle_from + self.timeout_keep_alive - self.loop.time()
+        if left > 0:
+            self._watch = self.loop.call_later(left, self._end_if_idle)
+        else:
+            self.timeout_keep_alive_handler()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Let go of everything."""
+        if self._watch:
+            self._watch.cancel()
+        super().connection_lost(exc)
 
     def on_response_complete(self) -> None:
         """Go on with the next request, or say what was wrong with it."""
@@ -72,8 +181,8 @@ class Connection(HttpToolsProtocol):
             super().on_response_complete()
 
     @property
-    def _gateway(self) -> Refuses:
-        gateway: Refuses = self.config.app  # type: ignore[assignment]
+    def _gateway(self) -> Gateway:
+        gateway: Gateway = self.config.app  # type: ignore[assignment]
         return gateway
 
     def _without_upgrade(self) -> bytes:
@@ -110,10 +219,7 @@ class Connection(HttpToolsProtocol):
         """Write an answer that no cycle of uvicorn writes, and close."""
         if self.transport.is_closing():
             return
-        lines = [STATUS_LINE[status]]
-        for name, value in (*self.server_state.default_headers, *headers):
-            lines += [name, b": ", value, b"\r\n"]
-        self.transport.write(b"".join([*lines, b"\r\n", body]))
+        self.transport.write(written(status, self.server_state.default_headers, headers, body))
         self.transport.close()
 
 

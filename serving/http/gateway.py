@@ -9,12 +9,14 @@ import logging
 import time
 from collections.abc import Awaitable, Callable, MutableMapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from serving.endpoints.context import WorkerContext
+from serving.endpoints.predictions import ON_THE_LOOP_BYTES, Done
 from serving.http.head_rules import check_head
 from serving.http.methods import methods_answer
-from serving.http.refusal import REFUSAL, Refusal, WriteLast
+from serving.http.refusal import REFUSAL, Refusal, Write
 from serving.log.prediction_record import LogFull
 from serving.protocols.registry import error_format
 from serving.requests.errors import (
@@ -58,6 +60,7 @@ class BodyRoute:
     error: ErrorFormat
     media_types: tuple[str, ...]
     answer: Callable[[Request, bytes], Awaitable[Response]]
+    answer_small: Callable[[Request, bytes, Done], None] | None = None  # without a task of its own
 
 
 def finder(routes: Sequence[BodyRoute]) -> Callable[[str], BodyRoute | None]:
@@ -84,10 +87,11 @@ class Gateway:
     """Wraps the application of one worker: all its requests come through here."""
 
     def __init__(self, app: App, routes: Sequence[BodyRoute], context: WorkerContext) -> None:
-        self._app, self._find, self._settings = app, finder(routes), context.settings
+        self._app, self.route_of, self._settings = app, finder(routes), context.settings
         self._keys, self._metrics = context.keys, context.metrics
         self._access_log = context.access_log
         self._in_work = self._bytes = 0
+        self._small_bytes = min(ON_THE_LOOP_BYTES, context.settings.serve_large_bytes)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request; start and stop of the service go on to the application."""
@@ -97,7 +101,7 @@ class Gateway:
         call = read_head(scope)
         if call.path[-1:] == "/" != call.path:  # a slash at the end changes nothing
             call.path = scope["path"] = call.path[:-1]
-        route = self._find(call.path)
+        route = self.route_of(call.path)
         if route is None:
             await self._forward(call, scope, receive, send)
             return
@@ -116,7 +120,35 @@ class Gateway:
             return
         await self._send(call, route.route, answer, send)
 
-    def refuse(self, problem: Problem, write: WriteLast) -> None:
+    def answer_small(self, head: Scope, route: BodyRoute, body: bytes, write: Write) -> bool:
+        """Answer a request that came as a whole, now or as soon as its record is safe.
+
+        False, and nothing was done, where it has to go the way of all others.
+        """
+        length = len(body)
+        if not route.answer_small or length > self._small_bytes or self._is_full(length):
+            return False
+        call = read_head(head)
+        done = partial(self._answered, call, route, write)
+        self._take_place(call, length)
+        try:
+            check_head(call, head)
+            self._let_in(call, route)
+            call.bytes_in = length
+            route.answer_small(call, body, done)
+        except Exception as error:
+            done(error)
+        return True
+
+    def _answered(
+        self, call: Request, route: BodyRoute, write: Write, outcome: Response | Exception
+    ) -> None:
+        self._leave(call)
+        answer = outcome if isinstance(outcome, Response) else self._refused(call, route, outcome)
+        write(answer.status, self._head(call, answer), answer.body)
+        self._note(call, route.route, answer.status)
+
+    def refuse(self, problem: Problem, write: Write) -> None:
         """Answer what is no request, so far as anybody can tell."""
         call = read_head({"method": "-", "path": "", "headers": []})
         self._refuse(call, OTHER, error_format(call.path), Refusal(problem, write))
@@ -160,25 +192,32 @@ class Gateway:
             if call.method != "POST":
                 sentence = f"{route.route} takes POST."
                 raise Problem("method", sentence, headers=[(b"allow", TAKES)])
-            call.key = self._keys.admit(call.headers.get(b"authorization"), route.scope)
-            _expect(call, route.media_types)
+            self._let_in(call, route)
             await self._admit(call)
             try:
                 limits = settings.serve_max_bytes, settings.serve_body_s
                 return await route.answer(call, await read_body(call, receive, *limits, self._book))
             finally:
-                self._in_work -= 1
-                self._bytes -= call.booked
-        except Problem as problem:
-            call.reason = problem.reason
-            return route.error(problem, call.own_id)
-        except LogFull as error:
-            return route.error(self._problem(call, "log_full", str(error)), call.own_id)
+                self._leave(call)
         except ClientDisconnected:
             raise
-        except Exception as error:  # the boundary of the process: nothing of it reaches a caller
+        except Exception as error:
+            return self._refused(call, route, error)
+
+    def _let_in(self, call: Request, route: BodyRoute) -> None:
+        """A Problem unless the caller may ask this, and sends what is read here."""
+        call.key = self._keys.admit(call.headers.get(b"authorization"), route.scope)
+        _expect(call, route.media_types)
+
+    def _refused(self, call: Request, route: BodyRoute, error: Exception) -> Response:
+        """The boundary of the process: nothing of an error that is no Problem reaches a caller."""
+        if isinstance(error, LogFull):
+            error = Problem("log_full", str(error))
+        elif not isinstance(error, Problem):
             logger.error("request %s: %s", call.own_id, place_of(error))
-            return route.error(self._problem(call, "internal", NOT_ANSWERED), call.own_id)
+            error = Problem("internal", NOT_ANSWERED)
+        call.reason = error.reason
+        return route.error(error, call.own_id)
 
     async def _admit(self, call: Request) -> None:
         """Take a place, or answer 503 after a short pause, which slows down repeated requests."""
@@ -187,13 +226,24 @@ class Gateway:
             length = min(UNSTATED, largest)
         elif length > largest:
             raise too_large(largest)
-        full = self._in_work >= self._settings.serve_concurrency
-        if full or self._bytes + length > BODIES * largest:
+        if self._is_full(length):
             await asyncio.sleep(HOLD_S)
             raise Problem("overloaded", OVERLOADED)
+        self._take_place(call, length)
+
+    def _is_full(self, length: int) -> bool:
+        settings = self._settings
+        many = self._in_work >= settings.serve_concurrency
+        return many or self._bytes + length > BODIES * settings.serve_max_bytes
+
+    def _take_place(self, call: Request, length: int) -> None:
         self._in_work += 1
         self._bytes += length
         call.booked = length
+
+    def _leave(self, call: Request) -> None:
+        self._in_work -= 1
+        self._bytes -= call.booked
 
     def _book(self, call: Request, size: int) -> None:
         """Take memory for what came of a body without Content-Length, or answer 503."""
@@ -226,11 +276,6 @@ class Gateway:
         pattern = getattr(scope.get("route"), "path", OTHER)
         if not self._said_broken(call, pattern, error_format(call.path), scope):
             self._note(call, pattern, status)
-
-    @staticmethod
-    def _problem(call: Request, reason: str, sentence: str) -> Problem:
-        call.reason = reason
-        return Problem(reason, sentence)
 
     @staticmethod
     def _about(call: Request) -> Headers:

@@ -1,4 +1,4 @@
-"""How a connection and the gateway speak of what is no whole request."""
+"""How a connection and the gateway speak of what no cycle of uvicorn answers."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ from serving.requests.errors import Headers, Problem
 
 REFUSAL: Final = "refusal"  # in the state of an ASGI scope
 
-WriteLast = Callable[[int, Headers, bytes], None]  # status, headers, body
+Write = Callable[[int, Headers, bytes], None]  # status, headers, body
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,11 +16,11 @@ class Refusal:
     """Why the body of a request can't be read to its end, and how that is written."""
 
     problem: Problem
-    write: WriteLast
+    write: Write
 
 
 class Refuses(Protocol):
     """Who forms, counts and logs the answer to what is no request."""
 
-    def refuse(self, problem: Problem, write: WriteLast) -> None:
+    def refuse(self, problem: Problem, write: Write) -> None:
         """Answer by `write`."""

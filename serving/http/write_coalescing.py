@@ -11,17 +11,25 @@ from typing import Any
 class CoalescingTransport:
     """A transport that holds back what is written until the turn ends."""
 
-    __slots__ = ("_loop", "_transport", "_waiting")
+    __slots__ = ("_loop", "_transport", "_waiting", "is_closing")
 
     def __init__(self, transport: asyncio.Transport, loop: asyncio.AbstractEventLoop) -> None:
         self._transport, self._loop = transport, loop
         self._waiting: list[bytes] = []
+        self.is_closing = transport.is_closing  # is asked for each request
 
     def write(self, data: bytes) -> None:
         """Write at the end of this turn, in order."""
         if not self._waiting:
             self._loop.call_soon(self._flush)
         self._waiting.append(data)
+
+    def write_last(self, data: bytes) -> None:
+        """Write what nothing follows in this turn: now, if nothing waits that came before."""
+        if self._waiting:
+            self._waiting.append(data)
+        else:
+            self._write(data)
 
     def close(self) -> None:
         """Close once everything is written."""
@@ -31,10 +39,13 @@ class CoalescingTransport:
     def _flush(self) -> None:
         if self._waiting:
             data, self._waiting = b"".join(self._waiting), []
-            try:
-                self._transport.write(data)
-            except RuntimeError:  # uvloop's for a connection that was lost in this very turn
-                return
+            self._write(data)
+
+    def _write(self, data: bytes) -> None:
+        try:
+            self._transport.write(data)
+        except RuntimeError:  # uvloop's for a connection that was lost in this very turn
+            return
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._transport, name)

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import cast
 
@@ -23,7 +24,8 @@ GONE = "its writer is gone"
 
 logger = logging.getLogger(__name__)
 
-Waiting = tuple[SpoolEntry, asyncio.Future[str]]
+Settled = Callable[[str], None]  # hears the problem, or "" once a record is as durable as asked
+Waiting = tuple[SpoolEntry, Settled]
 
 
 class GroupCommit:
@@ -50,18 +52,16 @@ class GroupCommit:
         """Pass on a schema before the first entry of it."""
         self._schemas[schema_hash] = self._new_schemas[schema_hash] = payload
 
-    def commit(self, entry: SpoolEntry) -> asyncio.Future[str]:
-        """The problem, or "" once the entry is as durable as was asked."""
-        loop = asyncio.get_running_loop()
-        written: asyncio.Future[str] = loop.create_future()
+    def commit(self, entry: SpoolEntry, settled: Settled) -> None:
+        """Write an entry with those that wait; `settled` is called once, in a later turn."""
         if self._closed:
-            written.set_result(CLOSED)
-            return written
-        self._next.append((entry, written))
+            settled(CLOSED)
+            return
+        self._next.append((entry, settled))
         if self._idle.is_set():
             self._idle.clear()
-            loop.call_soon(self._hand_over)  # and all that this turn of the loop still brings
-        return written
+            # And all that this turn of the loop still brings.
+            asyncio.get_running_loop().call_soon(self._hand_over)
 
     async def start(self) -> str:
         """Start the writer; the problem, or "". The first entry tries again where it failed."""
@@ -102,9 +102,11 @@ class GroupCommit:
             self._hand_over()
         else:
             self._idle.set()
-        for _, written in group:
-            if not written.done():  # its caller has gone away
-                written.set_result(problem)
+        for _, settled in group:
+            try:
+                settled(problem)
+            except Exception:  # the others must hear of it all the same
+                logger.exception("an answer was not given")
 
     def died(self) -> None:
         """There is no writer any more. Whether it has written its group, nobody knows."""

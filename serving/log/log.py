@@ -1,11 +1,13 @@
 """The record of answered rows and of feedback: in the worker's spool before the answer leaves."""
 
+import asyncio
 import logging
+from functools import partial
 from pathlib import Path
 
 from contract.settings import LogFullPolicy, LogSync, Settings
 from contract.use_case.model import UseCase
-from serving.log.group_commit import GroupCommit
+from serving.log.group_commit import GroupCommit, Settled
 from serving.log.prediction_record import LogFull
 from serving.log.record import FEEDBACK_FOLDER, Record, RecordSchema, encode, kind_of
 from serving.log.spool import REMOVED, SpoolEntry
@@ -43,10 +45,17 @@ class Log:
 
     async def append(self, record: Record) -> bool:
         """Whether the record is as durable as `log_sync` asks; LogFull under policy `reject`."""
+        written: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+        self.hand_over(record, partial(_tell, written))
+        return self.settle(await written)
+
+    def hand_over(self, record: Record, settled: Settled) -> None:
+        """Take a record; `settled` hears the problem, or "" once `settle` may be asked about it."""
         if self.sync == "off":
-            return False
+            settled("")
+            return
         entry = SpoolEntry(kind_of(record), record.schema_hash, record.n_rows, encode(record))
-        return self.settle(await self._commit.commit(entry))
+        self._commit.commit(entry, settled)
 
     def settle(self, problem: str) -> bool:
         """Whether a record is logged that met this problem, or none; LogFull as `append`.
@@ -74,6 +83,11 @@ class Log:
     async def close(self) -> None:
         """Write what waits and close the segment; from now on nothing can be logged."""
         await self._commit.close()
+
+
+def _tell(waiting: asyncio.Future[str], problem: str) -> None:
+    if not waiting.done():  # its caller has gone away
+        waiting.set_result(problem)
 
 
 def open_log(settings: Settings, use_case: str) -> Log:

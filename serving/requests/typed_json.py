@@ -7,9 +7,8 @@ of 60.
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
-from itertools import chain
 from typing import Annotated, Any, Literal
 
 import msgspec
@@ -42,6 +41,8 @@ class TypedRows:
         self._types = {name: _type(column) for name, column in self._columns.items()}
         self._optional = [name for name in self._columns if name not in self._inputs]
         self._moments = [n for n in self._inputs if self._columns[n].type == "timestamp"]
+        texts = ("string", "timestamp")
+        self._texts = [name for name, column in self._columns.items() if column.type in texts]
         self._zone = use_case.zone
         self._able = all(map(_plain, self._columns))
         row = _struct("Row", self._types, self._optional) if self._able else Any
@@ -62,7 +63,7 @@ class TypedRows:
 
     def of_rows(self, body: bytes, rows: list[Any]) -> CheckedColumns | None:
         """Columns of a body that holds these rows; None where its members do not add up."""
-        by_column = zip(*map(msgspec.structs.astuple, rows), strict=True)
+        by_column = _by_column([*map(msgspec.structs.astuple, rows)])
         columns = dict(zip(self._columns, by_column, strict=False))
         unset = sum(columns[name].count(UNSET) for name in self._optional) if rows else 0
         return self._checked(body, columns, len(rows), 1 + len(rows) * len(self._columns) - unset)
@@ -81,18 +82,22 @@ class TypedRows:
         rows = decoder.decode(split.data)
         if split.index is not UNSET and len(split.index) != len(rows):
             return None
-        columns = dict(zip(order, zip(*rows, strict=True), strict=False))
+        columns = dict(zip(order, _by_column(rows), strict=False))
         members = 3 if split.index is UNSET else 4
         return self._checked(body, columns, len(rows), members)
 
     def _checked(
-        self, body: bytes, columns: Mapping[str, Sequence[Any]], n_rows: int, members: int
+        self, body: bytes, columns: dict[str, list[Any]], n_rows: int, members: int
     ) -> CheckedColumns | None:
-        if not n_rows or not _each_member_once(body, members, columns):
+        if not n_rows or not self._each_member_once(body, members, columns):
             return None
-        unset = [None] * n_rows
-        others = {name: self._read(name, columns.get(name, unset)) for name in self._optional}
-        inputs = {name: list(columns[name]) for name in self._inputs}
+        unset: list[None] = [None] * n_rows
+        others = {
+            name: self._read(name, columns[name]) if name in columns else list[Any](unset)
+            for name in self._optional
+        }
+        alone = len(columns) == len(self._inputs)
+        inputs = columns if alone else {name: columns[name] for name in self._inputs}
         for name in self._moments:
             inputs[name] = self._read(name, inputs[name])
         others |= inputs
@@ -103,12 +108,32 @@ class TypedRows:
             [[] for _ in unset],
         )
 
-    def _read(self, name: str, values: Sequence[Any]) -> list[Any]:
+    def _each_member_once(self, body: bytes, members: int, columns: dict[str, list[Any]]) -> bool:
+        """Whether no object names a member twice, of which msgspec would keep the last.
+
+        Without escapes, a colon of the body belongs to a member or stands in a text. So when the
+        members that were kept and the texts that were kept account for all colons, none was lost.
+        """
+        if b"\\" in body:
+            return False
+        colons = body.count(b":") - members
+        if colons:
+            for name in self._texts:
+                for value in columns.get(name, ()):
+                    if isinstance(value, str):
+                        colons -= value.count(":")
+        return not colons
+
+    def _read(self, name: str, values: list[Any]) -> list[Any]:
         if name in self._optional:
             values = [None if value is UNSET else value for value in values]
         if self._columns[name].type != "timestamp":
-            return list(values)
+            return values
         column, zone = self._columns[name], self._zone
+        if len(values) == 1 and isinstance(values[0], str):
+            if (moment := read_value(values[0], column, zone)) is None:
+                raise ValueError("a text that is no timestamp")
+            return [moment]
         # Rows of one body often share a time, and reading one costs as much as half a row.
         known = {value: read_value(value, column, zone) for value in {*values} - {None}}
         times = [*map(known.get, values)]
@@ -117,24 +142,14 @@ class TypedRows:
         return times
 
 
+def _by_column(rows: Sequence[Sequence[Any]]) -> Iterable[list[Any]]:
+    """The values of each column; one row, which is asked most often, costs half in this way."""
+    return [[value] for value in rows[0]] if len(rows) == 1 else map(list, zip(*rows, strict=True))
+
+
 def is_set(member: Any) -> bool:
     """Whether a body holds an optional member."""
     return member is not UNSET
-
-
-def _each_member_once(body: bytes, members: int, columns: Mapping[str, Sequence[Any]]) -> bool:
-    """Whether no object names a member twice, of which msgspec would keep the last.
-
-    Without escapes, a colon of the body belongs to a member or stands in a text. So when the
-    members that were kept and the texts that were kept account for all colons, none was lost.
-    """
-    if b"\\" in body:
-        return False
-    colons = body.count(b":")
-    if colons == members:
-        return True
-    texts = chain.from_iterable(columns.values())
-    return colons == members + sum(v.count(":") for v in texts if isinstance(v, str))
 
 
 def _plain(name: str) -> bool:

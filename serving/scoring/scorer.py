@@ -1,7 +1,8 @@
 """A scorer answers checked columns with lists: pure, thread-safe, no scikit-learn and no pandas.
 
 The compiled one looks each value up in a table, or takes the number as it is, and hands one float64
-matrix to an ONNX graph, which does everything else: encoding, trees or weights, the link.
+matrix to an ONNX graph, which does everything else: encoding, trees or weights, the link. Small
+trees are answered by masks of their leaves in its place (serving.scoring.leaf_masks).
 """
 
 import json
@@ -10,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -18,11 +19,13 @@ import numpy.typing as npt
 from contract.errors import Refused
 from contract.use_case.features import Columns, FeatureDerivation, derivation
 from contract.use_case.model import UseCase
+from serving.scoring.leaf_masks import MASKS_FILE, open_masks
 
 if TYPE_CHECKING:
     from onnxruntime import InferenceSession
 
 Floats = npt.NDArray[np.float64]
+Answer = TypeVar("Answer")
 
 FORMAT = 1  # of scorer.json; that of release 0.2.0 does not say it yet
 SCORER_FILE = "scorer.json"
@@ -46,12 +49,14 @@ class Scorer:
     """Answers rows of `features`, as it calls the columns that it reads; `classes` is empty for a
     regression.
 
-    `run` gives probabilities (n_rows, n_classes), or the numbers of a regression (n_rows, 1).
+    `run` gives probabilities (n_rows, n_classes), or the numbers of a regression (n_rows, 1);
+    `run_one` what it gives for one row, (n_classes,) or (1,), where there is a faster way.
     """
 
     features: tuple[str, ...]
     classes: tuple[Any, ...]
     run: Callable[[Columns], Floats]
+    run_one: Callable[[Columns], list[float]] | None = None
 
     def score(self, columns: Columns) -> Predictions:
         """Answers in the order of the rows, from one list of (n_rows,) values for each feature.
@@ -65,9 +70,14 @@ class Scorer:
         (n_rows,) = lengths
         if n_rows > CHUNK_ROWS:
             return self._in_chunks(columns, n_rows)
-        answer = self.run(columns)
-        numbers: list[list[float]] = answer.tolist()
-        whole = answer.shape == (n_rows, len(self.classes) or 1)
+        width = len(self.classes) or 1
+        if n_rows == 1 and self.run_one:
+            numbers = [self.run_one(columns)]
+            whole = len(numbers[0]) == width
+        else:
+            answer = self.run(columns)
+            numbers = answer.tolist()
+            whole = answer.shape == (n_rows, width)
         if not whole or not all(map(math.isfinite, chain.from_iterable(numbers))):
             raise Refused(NO_ANSWER)
         if not self.classes:
@@ -93,18 +103,19 @@ def deriving(scorer: Scorer, use_case: UseCase) -> Scorer:
     derive = derivation(use_case)
     if derive is None:
         return scorer
-    return Scorer(use_case.inputs, scorer.classes, Deriving(derive, scorer.run))
+    one = Deriving(derive, scorer.run_one) if scorer.run_one else None
+    return Scorer(use_case.inputs, scorer.classes, Deriving(derive, scorer.run), one)
 
 
-@dataclass(frozen=True, slots=True)
-class Deriving:
+@dataclass(frozen=True)
+class Deriving(Generic[Answer]):
     """Computes features of what callers send, and runs a model on them."""
 
     derive: FeatureDerivation
-    run: Callable[[Columns], Floats]
+    run: Callable[[Columns], Answer]
 
-    def __call__(self, columns: Columns) -> Floats:
-        """The model's answer, (n_rows, n_outputs)."""
+    def __call__(self, columns: Columns) -> Answer:
+        """The model's answer."""
         return self.run(self.derive(columns))
 
 
@@ -150,11 +161,14 @@ def load_scorer(folder: Path) -> Scorer:
     OSError where a file is missing, ValueError or KeyError where it can't be read.
     """
     plan = json.loads((folder / SCORER_FILE).read_text(encoding="utf-8"))
-    return open_scorer(plan, (folder / GRAPH_FILE).read_bytes())
+    masks = folder / MASKS_FILE  # of a release that did not know them, or of another graph: none
+    packed = masks.read_bytes() if masks.is_file() else None
+    return open_scorer(plan, (folder / GRAPH_FILE).read_bytes(), packed)
 
 
-def open_scorer(plan: dict[str, Any], graph: bytes) -> Scorer:
-    """The scorer that feeds an ONNX graph (its bytes) with the inputs of a plan (scorer.json).
+def open_scorer(plan: dict[str, Any], graph: bytes, masks: bytes | None = None) -> Scorer:
+    """The scorer that feeds an ONNX graph (its bytes) with the inputs of a plan (scorer.json), or,
+    where there are some, masks of the leaves that the graph sums.
 
     Refused where a later release wrote it, KeyError where the plan lacks a member, ValueError where
     the graph can't be run.
@@ -164,9 +178,11 @@ def open_scorer(plan: dict[str, Any], graph: bytes) -> Scorer:
             f"its scorer has format {found} of a newer Fourcycle; this one reads {FORMAT}."
         )
     inputs = tuple(_input(part) for part in plan["inputs"])
-    return Scorer(
-        tuple(plan["features"]), tuple(plan["classes"]), Graph(inputs, open_session(graph))
-    )
+    features, classes = tuple(plan["features"]), tuple(plan["classes"])
+    if masks is None:
+        return Scorer(features, classes, Graph(inputs, open_session(graph)))
+    opened = open_masks(masks, [(part["feature"], part.get("keys")) for part in plan["inputs"]])
+    return Scorer(features, classes, opened.run, opened.run_one)
 
 
 def open_session(graph: bytes) -> "InferenceSession":

@@ -24,7 +24,7 @@ import uvloop
 from msgspec import structs
 
 from serving.log.log import Log
-from serving.log.prediction_record import LogFull, PredictionRecord
+from serving.log.prediction_record import LogFull
 from serving.log.record import FEEDBACK_FOLDER
 from serving.requests.errors import Problem
 from serving.requests.request import Message, read_body, read_head
@@ -213,13 +213,13 @@ def test_a_full_log_answers_503_or_says_that_it_is_not_logged(
 ) -> None:
     said: list[bool | None] = [False, None]
 
-    async def append(_: Log, answered: PredictionRecord) -> bool:
+    def settle(_: Log, problem: str) -> bool:
         logged = said.pop(0)
         if logged is None:
             raise LogFull("The answer could not be logged: disk full; try again later.")
         return logged
 
-    monkeypatch.setattr(Log, "append", append)
+    monkeypatch.setattr(Log, "settle", settle)
     with running(app_of(current, home)) as address:
         answered = httpx.post(f"{address}/predict", json={"rows": [ROW]})
         refused = httpx.post(f"{address}/predict", json={"rows": [ROW]})

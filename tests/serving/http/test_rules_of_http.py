@@ -1,14 +1,20 @@
 """RFC 9110 and 9112, a row for each rule, as docs/serving.md lists them."""
 
 import json
+import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import httpx
 import pytest
+from msgspec import structs
 
+from serving.log.record import FEEDBACK_FOLDER
+from serving.shipping.shipper_status import status_now, write_status
 from tests.serving.endpoints.test_predictions import ROW
 from tests.support.project import PROJECT
+from tests.support.running import app_of, current_of, running, spool_in
 from tests.support.wire import Said, rows_of, say
 
 BODY = json.dumps({"rows": [ROW]}).encode()
@@ -168,13 +174,21 @@ def test_a_slash_at_the_end_changes_nothing(address: str) -> None:
     assert httpx.get(f"{address}/v2/").json() == httpx.get(f"{address}/v2").json()
 
 
-def test_a_tag_saves_a_document_that_is_known(address: str) -> None:
-    for path in ("/", "/openapi.json", "/docs", "/redoc"):
-        first = httpx.get(address + path)
-        tag = first.headers["etag"]
-        for sent in (tag, f"W/{tag}", f'"other", {tag}'):
-            again = httpx.get(address + path, headers={"If-None-Match": sent})
-            assert (again.status_code, again.content) == (304, b"")
-            assert again.headers["etag"] == tag
-        assert httpx.get(address + path, headers={"If-None-Match": '"other"'}).status_code == 200
-        assert httpx.head(address + path).headers["content-length"] == str(len(first.content))
+def test_a_tag_saves_a_document_that_is_known(package: Path, home: Path) -> None:
+    for spool in (spool_in(home), spool_in(home) / FEEDBACK_FOLDER):
+        spool.mkdir(parents=True)  # the page tells since when a shipper is silent, second by second
+        write_status(spool, structs.replace(status_now(spool, 0, ""), time=time.time() + 3600))
+    with running(app_of(current_of(package, home), home)) as address:
+        for path in ("/", "/openapi.json", "/docs", "/redoc"):
+            assert_a_tag_saves(address + path)
+
+
+def assert_a_tag_saves(url: str) -> None:
+    first = httpx.get(url)
+    tag = first.headers["etag"]
+    for sent in (tag, f"W/{tag}", f'"other", {tag}'):
+        again = httpx.get(url, headers={"If-None-Match": sent})
+        assert (again.status_code, again.content) == (304, b"")
+        assert again.headers["etag"] == tag
+    assert httpx.get(url, headers={"If-None-Match": '"other"'}).status_code == 200
+    assert httpx.head(url).headers["content-length"] == str(len(first.content))

@@ -1,0 +1,82 @@
+"""Requests that come in one piece, which no cycle of uvicorn answers, beside those that do not."""
+
+import re
+import socket
+import time
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.serving.endpoints.test_predictions import JSON
+from tests.serving.http.test_rules_of_http import BODY, END, RULES, post
+from tests.support.running import app_of, current_of, running
+from tests.support.wire import Said, say
+
+KEPT = post("Connection: keep-alive")
+OWN = re.compile(rb"(x-request-id|date): [^\r]*|[0-9a-f]{8}-[0-9a-f-]{27}")
+CLOSING = b"Connection: close\r\n"
+ROWS = [rule for rule, told in RULES.items() if told.sent.startswith(b"POST")]
+
+
+def impersonal(said: Said) -> bytes:
+    """What was said, without what each answer has of its own."""
+    return OWN.sub(b"", said.raw)
+
+
+@pytest.mark.parametrize("rule", ROWS, ids=" ".join)
+def test_the_rules_hold_on_a_connection_that_is_kept(address: str, rule: tuple[str, str]) -> None:
+    sent, status, _ = RULES[rule]
+    said = say(address, sent.replace(CLOSING, b"", 1) + END)
+    assert said.statuses[:1] == [status], said.raw
+
+
+def test_the_answer_is_the_same_however_the_request_comes(address: str) -> None:
+    whole = impersonal(say(address, KEPT + END))
+    for cut in (10, len(KEPT) - len(BODY), len(KEPT) - 1):
+        assert impersonal(say(address, KEPT[:cut], KEPT[cut:] + END)) == whole
+
+
+def test_requests_on_one_connection_are_answered_in_their_order(package: Path, home: Path) -> None:
+    bad = KEPT.replace(b'{"rows"', b'{"rowz"')
+    app = app_of(current_of(package, home), home, log_sync="fsync")
+    with running(app) as address:
+        said = say(address, KEPT + bad + KEPT + bad + END)
+        assert said.statuses == [200, 400, 200, 400, 200]
+        assert say(address, KEPT, bad, KEPT + KEPT, b"\x00\r\n\r\n").statuses == [
+            200,
+            400,
+            200,
+            200,
+            400,
+        ]
+
+
+def test_a_caller_who_leaves_before_his_record_is_safe_costs_nobody_his_place(
+    package: Path, home: Path
+) -> None:
+    app = app_of(current_of(package, home), home, log_sync="fsync", serve_concurrency=1)
+    with running(app) as address:
+        url = httpx.URL(address)
+        for _ in range(5):
+            with socket.create_connection((url.host, url.port or 80)) as caller:
+                caller.sendall(KEPT)
+        deadline = time.monotonic() + 10
+        while httpx.post(f"{address}/predict", content=BODY, headers=JSON).status_code != 200:
+            assert time.monotonic() < deadline
+
+
+def test_an_idle_connection_is_closed_and_one_that_asks_is_not(
+    package: Path, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("serving.http.server.KEEP_ALIVE_S", 1)
+    with running(app_of(current_of(package, home), home)) as address:
+        url = httpx.URL(address)
+        with socket.create_connection((url.host, url.port or 80), timeout=20) as caller:
+            began = time.monotonic()
+            for _ in range(3):
+                caller.sendall(KEPT)
+                assert caller.recv(65_536).startswith(b"HTTP/1.1 200")
+                time.sleep(0.5)
+            assert caller.recv(65_536) == b""
+            assert time.monotonic() - began > 1.9
