@@ -23,7 +23,7 @@ import pyarrow as pa
 from contract.names import REFERENCE_DIR, SCORER_DIR, USE_CASE_FILE
 from contract.package import MANIFEST_FILE, NOT_SEALED
 from contract.statistics.metrics import metric_values
-from contract.store.frames import feature_frame, plain_values
+from contract.store.frames import feature_frame
 from contract.use_case.loader import frozen
 from contract.use_case.model import UseCase
 from contract.use_case.pseudonymisation import of_persons
@@ -135,8 +135,7 @@ def add_reference(
     travel with a package: such columns are left out.
     """
     inputs = reference_inputs(use_case, feature_frame(training, use_case))
-    columns = {name: plain_values(holdout.column(name)) for name in scorer.features}
-    scored = answers(scorer, columns, labels(holdout, use_case))
+    scored = answers(scorer, holdout, labels(holdout, use_case))
     frame = pd.DataFrame({"label": scored.label, "prediction": scored.prediction})
     if scored.probability is not None:
         for i, name in enumerate(scored.classes):

@@ -53,7 +53,12 @@ def column_of(rows: pa.Table, use_case: UseCase, name: str) -> pa.ChunkedArray:
     return feature_rows(rows, use_case, [name]).column(name)
 
 
-def plain_values(column: pa.ChunkedArray) -> list[Any]:
+def whole(column: pa.Array | pa.ChunkedArray) -> pa.Array:
+    """A column of a table, or of a batch, in one piece."""
+    return column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
+
+
+def plain_values(column: pa.Array | pa.ChunkedArray) -> list[Any]:
     """The values of a column as a caller sends them; times are aware datetimes in UTC."""
     if not pa.types.is_timestamp(column.type):
         values: list[Any] = column.to_pylist()

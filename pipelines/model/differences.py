@@ -7,12 +7,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 
-from contract.statistics.metrics import Scored, defined, metric_values
-from contract.store.frames import plain_values
+from contract.statistics.metrics import Floats, Scored, defined, metric_values
 from contract.store.predictions import INPUT
 from contract.use_case.model import UseCase
-from serving.scoring.scorer import Predictions
+from serving.scoring.score_batch import score_batch
 from serving.scoring.version import ServedVersion
 
 Values = npt.NDArray[Any]
@@ -25,14 +25,6 @@ class LabelledSide:
 
     prediction: Values
     probability: Values | None
-
-    @classmethod
-    def of(
-        cls, prediction: list[Any], probability: list[Any] | None, n_classes: int
-    ) -> "LabelledSide":
-        """From plain values."""
-        fits = probability is not None and all(p and len(p) == n_classes for p in probability)
-        return cls(np.asarray(prediction), np.asarray(probability) if fits else None)
 
 
 @dataclass
@@ -58,45 +50,52 @@ def compare(kept: AnswerDifferences, part: pa.Table, served: ServedVersion) -> N
     for name in needed:
         whole &= ~np.asarray(part.column(INPUT + name).is_null())
     kept.unanswerable += int((~whole).sum())
-    part = part.filter(pa.array(whole))
+    part = part.filter(pa.array(whole)).combine_chunks()
     if not part.num_rows:
         return
-    columns = {name: plain_values(part.column(INPUT + name)) for name in served.scorer.features}
-    answers = served.scorer.score(columns)
-    given = part.column("prediction").to_pylist()
+    sent = pa.table({name: part.column(INPUT + name) for name in served.scorer.features})
+    answers, classes = score_batch(served.scorer, sent, served.use_case), served.scorer.classes
     kept.rows += part.num_rows
-    kept.versions.update(part.column("version").to_pylist())
-    pairs = list(zip(given, answers.prediction, strict=True))
-    kept.different += sum(a != b for a, b in pairs)
-    if served.scorer.classes:
-        kept.changes.update(f"{a} → {b}" for a, b in pairs if a != b)
-    probability = part.column("probability").to_pylist()
-    _distances(kept, given, probability, answers)
-    labels = part.column("label").to_pylist()
-    at = [row for row, label in enumerate(labels) if label is not None]
-    if at:
-        n_classes = len(served.scorer.classes)
-        chances = [answers.probability[row] for row in at] if answers.probability else None
-        kept.labels.append(np.asarray([labels[row] for row in at]))
-        was = [given[row] for row in at], [probability[row] for row in at]
-        kept.given.append(LabelledSide.of(*was, n_classes))
-        kept.would_be.append(
-            LabelledSide.of([answers.prediction[row] for row in at], chances, n_classes)
-        )
+    kept.versions.update(_one(part, "version").to_pylist())
+    given, now = _one(part, "prediction"), answers.column("prediction")
+    different = pc.fill_null(pc.not_equal(given, now), True)
+    kept.different += different.true_count
+    if classes:
+        pairs = (side.filter(different).to_pylist() for side in (given, now))
+        kept.changes.update(f"{a} → {b}" for a, b in zip(*pairs, strict=True))
+        was = _probabilities(_one(part, "probability"), len(classes))
+        would_be = np.column_stack([column.to_numpy() for column in answers.columns[1:]])
+    else:
+        was, would_be = (_values(side).reshape(-1, 1) for side in (given, now))
+    comparable = np.asarray(~np.isnan(was).any(axis=1))
+    distances = np.abs(was[comparable] - would_be[comparable]).mean(axis=1)
+    kept.distance += float(distances.sum())
+    kept.compared += len(distances)
+    label = _one(part, "label")
+    if label.null_count < len(label):
+        known = label.is_valid()
+        at = _values(known)
+        kept.labels.append(_values(label.filter(known)))
+        fits = classes and comparable[at].all()
+        kept.given.append(LabelledSide(_values(given)[at], was[at] if fits else None))
+        kept.would_be.append(LabelledSide(_values(now)[at], would_be[at] if classes else None))
 
 
-def _distances(
-    kept: AnswerDifferences, given: list[Any], probability: list[Any], answers: Predictions
-) -> None:
-    """Add mean absolute differences of what is comparable: as many classes on both sides."""
-    if answers.probability is None:
-        kept.distance += float(np.abs(np.subtract(given, answers.prediction)).sum())
-        kept.compared += len(given)
-        return
-    for was, now in zip(probability, answers.probability, strict=True):
-        if was is not None and len(was) == len(now):
-            kept.distance += float(np.abs(np.subtract(was, now)).mean())
-            kept.compared += 1
+def _one(part: pa.Table, name: str) -> pa.Array:
+    return part.column(name).combine_chunks()
+
+
+def _values(column: pa.Array) -> Values:
+    found: Values = column.to_numpy(zero_copy_only=False)
+    return found
+
+
+def _probabilities(listed: pa.Array, n_classes: int) -> Floats:
+    """Lists as (n_rows, n_classes), NaN where a row has none or not as many."""
+    fits = pc.fill_null(pc.equal(pc.list_value_length(listed), n_classes), False)
+    found: Floats = np.full((len(listed), n_classes), np.nan)
+    found[_values(fits)] = _values(listed.filter(fits).flatten()).reshape(-1, n_classes)
+    return found
 
 
 def figures(

@@ -15,10 +15,10 @@ from sklearn.pipeline import Pipeline
 from contract.errors import Refused
 from contract.statistics.metrics import Floats, Scored
 from contract.store.frames import feature_frame
-from contract.use_case.features import Columns
 from contract.use_case.model import UseCase
 from contract.use_case.sections.column import Column
 from serving.scoring.own_code import OwnClass, trusted
+from serving.scoring.score_batch import outputs
 from serving.scoring.scorer import Scorer
 from serving.scoring.sklearn_scorer import MODEL_FILE, classes_of, load_pipeline
 
@@ -85,25 +85,28 @@ def score_inputs(
     """The answers of a pipeline on features, or of its estimator on what they are encoded to."""
     if not use_case.classifies:
         return Scored(label, model.predict(inputs).reshape(len(label)), weight=weight)
-    probability = model.predict_proba(inputs)
-    classes = classes_of(model, use_case)
-    chosen = np.array(classes, dtype=label.dtype)[probability.argmax(axis=1)]
-    return Scored(label, chosen, probability, classes, weight)
+    return _chosen(model.predict_proba(inputs), classes_of(model, use_case), label, weight)
 
 
 def answers(
-    scorer: Scorer,
-    columns: Columns,
-    label: npt.NDArray[np.generic],
-    weight: Floats | None = None,
+    scorer: Scorer, rows: pa.Table, label: npt.NDArray[np.generic], weight: Floats | None = None
 ) -> Scored:
-    """A scorer's answers beside the labels and weights, (n_rows,) each."""
-    predictions = scorer.score(columns)
-    if predictions.probability is None:
-        return Scored(label, np.asarray(predictions.prediction, dtype=float), weight=weight)
-    prediction = np.asarray(predictions.prediction, dtype=label.dtype)
-    probability = np.asarray(predictions.probability)
-    return Scored(label, prediction, probability, tuple(scorer.classes), weight)
+    """A scorer's answers on rows that hold what it reads, beside labels and weights, (n_rows,)."""
+    numbers = outputs(scorer, rows)
+    if not scorer.classes:
+        return Scored(label, numbers[:, 0], weight=weight)
+    return _chosen(numbers, scorer.classes, label, weight)
+
+
+def _chosen(
+    probability: Floats,
+    classes: tuple[Any, ...],
+    label: npt.NDArray[np.generic],
+    weight: Floats | None,
+) -> Scored:
+    """A classifier's answers: the likeliest class, the first of several."""
+    prediction = np.array(classes, dtype=label.dtype)[probability.argmax(axis=1)]
+    return Scored(label, prediction, probability, classes, weight)
 
 
 def _type(column: Column) -> DataType:

@@ -25,7 +25,13 @@ from pipelines.model.fitted import answers, labels, weights
 from pipelines.registry.versions import Version
 from pipelines.release.compatibility import breaks, incomparable
 from pipelines.release.gate_evidence import Champion, GateEvidence, NoChampion, RarestClass
-from pipelines.release.loaded_package import LoadedPackage, MeasuredPackage, load, measure, plain
+from pipelines.release.loaded_package import (
+    LoadedPackage,
+    MeasuredPackage,
+    check_columns,
+    load,
+    measure,
+)
 from pipelines.runtime.workspace import Workspace
 from serving.scoring.scorer import Scorer
 from tracking.packages import PackageGone
@@ -221,7 +227,8 @@ def groups(case: UseCase, rows: pa.Table) -> Groups:
 
 
 def _compare(mine: MeasuredPackage, champion: Scorer, rows: pa.Table) -> Comparison:
-    theirs = answers(champion, plain(champion, rows), mine.scored.label)
+    check_columns(champion, rows)
+    theirs = answers(champion, rows, mine.scored.label)
     return compare(mine.case, mine.scored, theirs, groups(mine.case, rows))
 
 

@@ -13,7 +13,6 @@ from contract.names import SCORER_DIR, USE_CASE_FILE
 from contract.package import MANIFEST_FILE
 from contract.statistics.metrics import Scored, metric_values
 from contract.store.frames import plain_values
-from contract.use_case.features import Columns
 from contract.use_case.model import UseCase
 from pipelines.model.fitted import answers, labels, weights
 from pipelines.registry.fetch import fetch
@@ -72,26 +71,27 @@ def measure(workspace: Workspace, served: ServedVersion, rows: pa.Table) -> Meas
     """Score the holdout and time the scorer."""
     policy = {"gates": workspace.use_case.gates, "evaluation": workspace.use_case.evaluation}
     case = served.use_case.model_copy(update=policy)
-    columns = plain(served.scorer, rows)
+    check_columns(served.scorer, rows)
     # Champion and challenger are weighed alike; a holdout from before the weights has none.
     known = workspace.use_case.weight in rows.column_names
     weight = weights(rows, workspace.use_case) if known else None
-    scored = answers(served.scorer, columns, labels(rows, case), weight)
-    return MeasuredPackage(
-        case, scored, metric_values(case, scored), latency(served.scorer, columns)
-    )
+    scored = answers(served.scorer, rows, labels(rows, case), weight)
+    return MeasuredPackage(case, scored, metric_values(case, scored), latency(served.scorer, rows))
 
 
-def plain(scorer: Scorer, rows: pa.Table) -> Columns:
-    """What the scorer reads as plain lists; Refused where the rows lack one."""
+def check_columns(scorer: Scorer, rows: pa.Table) -> None:
+    """Refused where the rows lack a column that the scorer reads."""
     if missing := [name for name in scorer.features if name not in rows.column_names]:
         raise Refused(f"the holdout has no column {', '.join(missing)}")
-    return {name: plain_values(rows.column(name)) for name in scorer.features}
 
 
-def latency(scorer: Scorer, columns: Columns) -> Latency:
-    """Times of one-row scores after a warm-up: a thousand calls, or two seconds of them."""
-    n_rows = len(columns[scorer.features[0]])
+def latency(scorer: Scorer, rows: pa.Table) -> Latency:
+    """Times of one-row scores after a warm-up: a thousand calls, or two seconds of them.
+
+    Of plain lists, as a request is answered.
+    """
+    few = rows.slice(0, LATENCY_CALLS)
+    columns, n_rows = {n: plain_values(few.column(n)) for n in scorer.features}, few.num_rows
     times: list[int] = []
     started = time.perf_counter()
     for call in range(-LATENCY_WARM_UP, LATENCY_CALLS):

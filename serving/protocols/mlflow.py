@@ -31,7 +31,7 @@ from serving.requests.columns import CheckedColumns, SentColumns, transpose
 from serving.requests.errors import Problem, error_response
 from serving.requests.request import CSV, JSON_ROWS, PARQUET, Request
 from serving.requests.strict_json import parse_json
-from serving.requests.tabular import csv_columns, matrix, parquet_columns
+from serving.requests.tabular import checked_parquet, csv_columns, matrix
 from serving.requests.typed_json import NOT_TAKEN, Split, TypedRows, is_set
 from serving.scoring.scorer import Predictions
 from serving.scoring.version import Golden, ServedVersion
@@ -58,7 +58,7 @@ class InvocationsCodec:
             sent = csv_columns(body, self._use_case, limits.max_rows)
         elif media_type == PARQUET:
             unpacked = UNPACKED * limits.max_bytes
-            sent = parquet_columns(body, self._use_case, limits.max_rows, unpacked)
+            return checked_parquet(body, self._use_case, limits.max_rows, unpacked), PLAIN
         else:
             columns = self.decode_typed(body)
             if columns is not None:

@@ -14,6 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from contract.store.cells import INT64
+from contract.store.frames import plain_values, whole
 from contract.store.schema import TYPES
 from contract.store.text_columns import MOMENT, ReadColumn, bounded, localise, read_numbers
 from contract.use_case.event_time import AHEAD, EARLIEST, FLAG
@@ -40,6 +41,17 @@ class CheckedBatch:
                 found[row].append(flag)
         return found
 
+    def plain(self, use_case: UseCase) -> CheckedColumns:
+        """The same in lists, as a request is answered and logged."""
+        wanted = (use_case.inputs, use_case.keys, filter(None, (use_case.event_time,)))
+        inputs, keys, times = (
+            {name: plain_values(self.rows.column(name)) for name in names} for names in wanted
+        )
+        none: list[datetime | None] = [None] * self.rows.num_rows
+        return CheckedColumns(
+            inputs, keys, times.get(use_case.event_time or "", none), self.flag_lists()
+        )
+
 
 class _Unread(Exception):
     """Something does not fit, or only its cells can tell whether it does."""
@@ -47,11 +59,18 @@ class _Unread(Exception):
 
 def check_batch(rows: pa.RecordBatch, use_case: UseCase) -> CheckedBatch:
     """Check every cell against the use case; a Problem at the first that does not fit."""
+    if (read := read_batch(rows, use_case)) is not None:
+        return read
+    columns = {name: rows.column(name).to_pylist() for name in rows.schema.names}
+    return _of_columns(check(SentColumns(columns, rows.num_rows), use_case), use_case)
+
+
+def read_batch(rows: pa.RecordBatch | pa.Table, use_case: UseCase) -> CheckedBatch | None:
+    """The rows where every column fits as a whole; None where only its cells tell whether."""
     try:
         return _read(rows, use_case)
     except (_Unread, pa.ArrowInvalid, pa.ArrowNotImplementedError):
-        columns = {name: rows.column(name).to_pylist() for name in rows.schema.names}
-        return _of_columns(check(SentColumns(columns, rows.num_rows), use_case), use_case)
+        return None
 
 
 def with_time_flags(checked: CheckedBatch, use_case: UseCase, now: datetime) -> CheckedBatch:
@@ -67,7 +86,7 @@ def with_time_flags(checked: CheckedBatch, use_case: UseCase, now: datetime) -> 
     return replace(checked, flags={**checked.flags, f"{FLAG}:{use_case.event_time}": mask})
 
 
-def _read(rows: pa.RecordBatch, use_case: UseCase) -> CheckedBatch:
+def _read(rows: pa.RecordBatch | pa.Table, use_case: UseCase) -> CheckedBatch:
     declared = _declared(use_case)
     if not declared.keys() >= {*rows.schema.names}:
         raise _Unread
@@ -75,7 +94,7 @@ def _read(rows: pa.RecordBatch, use_case: UseCase) -> CheckedBatch:
     flags: dict[str, Mask] = {}
     for name, column in declared.items():
         if name in rows.schema.names:
-            columns[name] = _values(rows.column(name), column, use_case.zone)
+            columns[name] = _values(whole(rows.column(name)), column, use_case.zone)
         elif name in use_case.inputs:
             raise _Unread
         else:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from contract.store.cells import BadCell, CellReader, reader_of
 from contract.use_case.local_time import NotOneMoment
 from contract.use_case.model import UseCase
-from serving.requests.columns import SentColumns, optional
+from serving.requests.columns import CheckedColumns, SentColumns, bounded, check, optional
 from serving.requests.errors import Problem
 
 if TYPE_CHECKING:
@@ -61,8 +61,25 @@ def _cells(texts: Sequence[str], name: str, reader: CellReader) -> list[Any]:
     return [known[text] for text in texts]
 
 
-def parquet_columns(body: bytes, use_case: UseCase, max_rows: int, max_bytes: int) -> SentColumns:
-    """Columns of a Parquet body; the index that pandas writes beside them is left out."""
+def checked_parquet(
+    body: bytes, use_case: UseCase, max_rows: int, max_bytes: int
+) -> CheckedColumns:
+    """Columns of a Parquet body, checked; the index that pandas writes beside them is left out.
+
+    Whole columns at a time where they fit; a column that does not is read cell by cell, for the
+    Problem that names the row.
+    """
+    from serving.requests.arrow_columns import read_batch
+
+    table = _parquet_table(body, use_case, max_rows, max_bytes)
+    bounded(table.num_rows, max_rows)
+    if (read := read_batch(table, use_case)) is not None:
+        return read.plain(use_case)
+    columns = {name: _values(table.column(name), name) for name in table.column_names}
+    return check(SentColumns(columns, table.num_rows), use_case)
+
+
+def _parquet_table(body: bytes, use_case: UseCase, max_rows: int, max_bytes: int) -> "pa.Table":
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -82,7 +99,7 @@ def parquet_columns(body: bytes, use_case: UseCase, max_rows: int, max_bytes: in
     names = [name for name in table.column_names if not PANDAS_INDEX.fullmatch(name)]
     if len(set(names)) != len(names):
         raise Problem("bad_body", "The Parquet body names a column twice.")
-    return SentColumns({name: _values(table.column(name), name) for name in names}, table.num_rows)
+    return table.select(names)
 
 
 def matrix(data: Any, columns: list[str], form: str) -> SentColumns:

@@ -1,15 +1,17 @@
 """Answers to columns of Arrow: whole columns at a time, the same as `Scorer.score` gives to lists.
 
-Each distinct value is looked up once, in the table that a request is answered by.
+Whoever has a table asks this: files of a batch, holdouts, logged traffic, the shadow. Each distinct
+value is looked up once, in the table that a request is answered by.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 import pyarrow as pa
 
 from contract.errors import Refused
-from contract.store.frames import derived_columns, plain_values
+from contract.store.frames import derived_columns, plain_values, whole
 from contract.store.schema import TYPES
 from contract.use_case.model import UseCase
 from serving.scoring.scorer import (
@@ -25,14 +27,24 @@ from serving.scoring.scorer import (
 )
 
 
-def score_batch(scorer: Scorer, rows: pa.RecordBatch, use_case: UseCase) -> pa.RecordBatch:
+@runtime_checkable
+class AnswersArrays(Protocol):
+    """A model beside the graph that takes columns of Arrow as they are."""
+
+    def of_arrays(self, columns: Mapping[str, pa.Array]) -> Floats:
+        """Its answer, (n_rows, n_outputs)."""
+
+
+def score_batch(
+    scorer: Scorer, rows: pa.RecordBatch | pa.Table, use_case: UseCase
+) -> pa.RecordBatch:
     """`prediction`, in its declared type, then for a classifier `probability_<class>` for each
     class, (n_rows,) each.
 
-    The rows hold the columns that the scorer reads in their declared types, as `check_batch` gives
-    them. Refused where the model gives no finite number for each row and class.
+    The rows hold the columns that the scorer reads in their declared types, as `check_batch` and
+    our tables give them. Refused where the model gives no finite number for each row and class.
     """
-    numbers = _numbers(scorer, rows)
+    numbers = outputs(scorer, rows)
     kind = TYPES[use_case.answer_type]
     if not scorer.classes:
         return pa.record_batch({"prediction": pa.array(numbers[:, 0]).cast(kind)})
@@ -43,31 +55,43 @@ def score_batch(scorer: Scorer, rows: pa.RecordBatch, use_case: UseCase) -> pa.R
     return pa.record_batch(columns)
 
 
-def _numbers(scorer: Scorer, rows: pa.RecordBatch) -> Floats:
-    """What the model gives, (n_rows, n_outputs)."""
-    run, columns = scorer.run, {name: rows.column(name) for name in scorer.features}
-    n_outputs = len(scorer.classes) or 1
-    if isinstance(run, Deriving) and isinstance(run.run, Graph):
-        graph, columns = run.run, derived_columns(columns, run.derive)
-    elif isinstance(run, Graph):
-        graph = run
-    else:
-        return _by_lists(scorer, columns, n_outputs)
-    numbers = np.empty((rows.num_rows, n_outputs))
-    known = matrix(columns, graph, rows.num_rows)
-    for at in range(0, rows.num_rows, CHUNK_ROWS):
-        feed = {GRAPH_INPUT: known[at : at + CHUNK_ROWS]}
-        answer = graph.session.run(GRAPH_OUTPUTS, feed)[0]
-        if answer.shape != numbers[at : at + CHUNK_ROWS].shape:
+def outputs(scorer: Scorer, rows: pa.RecordBatch | pa.Table) -> Floats:
+    """What the model gives, (n_rows, n_outputs): probabilities, or the number of a regression.
+
+    Refused where one of them is not finite.
+    """
+    run: Any = scorer.run
+    columns = {name: whole(rows.column(name)) for name in scorer.features}
+    if isinstance(run, Deriving):
+        run, columns = run.run, derived_columns(columns, run.derive)
+    numbers, ask = np.empty((rows.num_rows, len(scorer.classes) or 1)), _asking(run, columns)
+    for at in range(0, rows.num_rows, CHUNK_ROWS):  # the parts in which lists are asked
+        answer, part = ask(at), numbers[at : at + CHUNK_ROWS]
+        if answer.shape != part.shape:
             raise Refused(NO_ANSWER)
-        numbers[at : at + CHUNK_ROWS] = answer
+        part[:] = answer
     if not np.isfinite(numbers).all():
         raise Refused(NO_ANSWER)
     return numbers
 
 
-def matrix(columns: Mapping[str, pa.Array], graph: Graph, n_rows: int) -> Floats:
+def _asking(run: Any, columns: Mapping[str, pa.Array]) -> Callable[[int], Floats]:
+    """What the model gives to the part that begins at a row, (n_part, n_outputs)."""
+
+    def part(at: int) -> dict[str, pa.Array]:
+        return {name: values.slice(at, CHUNK_ROWS) for name, values in columns.items()}
+
+    if isinstance(run, Graph):
+        session, known = run.session, matrix(columns, run)
+        return lambda at: session.run(GRAPH_OUTPUTS, {GRAPH_INPUT: known[at : at + CHUNK_ROWS]})[0]
+    if isinstance(run, AnswersArrays):
+        return lambda at: run.of_arrays(part(at))
+    return lambda at: run({name: plain_values(values) for name, values in part(at).items()})
+
+
+def matrix(columns: Mapping[str, pa.Array], graph: Graph) -> Floats:
     """The graph's input, (n_rows, n_inputs), NaN where a number is null."""
+    n_rows = len(next(iter(columns.values())))
     made: Floats = np.empty((n_rows, len(graph.inputs)))
     for at, part in enumerate(graph.inputs):
         made[:, at] = _input(columns[part.feature], part)
@@ -84,11 +108,3 @@ def _input(values: pa.Array, part: GraphInput) -> Floats:
     found = np.array([part.table.get(value, part.unseen) for value in distinct], dtype=float)
     looked_up: Floats = found[encoded.indices.fill_null(len(distinct) - 1).to_numpy()]
     return looked_up
-
-
-def _by_lists(scorer: Scorer, columns: Mapping[str, pa.Array], n_outputs: int) -> Floats:
-    """What a pipeline that was not compiled gives."""
-    plain = {name: plain_values(values) for name, values in columns.items()}
-    answers = scorer.score(plain)
-    given = answers.probability if scorer.classes else answers.prediction
-    return np.asarray(given, dtype=float).reshape(-1, n_outputs)

@@ -5,16 +5,20 @@ scorer is compared with. Nothing else on a worker's path imports pandas or sciki
 """
 
 import json
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import skops.io
 from sklearn.pipeline import Pipeline
 
 from contract.errors import Refused
 from contract.names import SCORER_DIR
 from contract.store.frames import feature_table, framed
+from contract.store.schema import TYPES
 from contract.use_case.features import Columns
 from contract.use_case.model import UseCase
 from serving.scoring.deriving_step import of_features
@@ -61,19 +65,36 @@ def _own_class(package: Path) -> OwnClass | None:
     return OwnClass(**plan["own_class"]) if "own_class" in plan else None
 
 
-def pipeline_scorer(model: Pipeline, use_case: UseCase) -> Scorer:
-    """A scorer that asks the pipeline: probabilities (n_rows, n_classes), or numbers (n_rows, 1).
+@dataclass(frozen=True, slots=True)
+class AskedPipeline:
+    """Asks a pipeline: probabilities (n_rows, n_classes), or numbers (n_rows, 1).
 
     What the pipeline raises on rows comes through.
     """
 
-    def run(columns: Columns) -> Floats:
-        given = {name: list(columns[name]) for name in use_case.features}
-        frame = framed(feature_table(given, use_case), use_case)
-        answer = model.predict_proba(frame) if use_case.classifies else model.predict(frame)
-        return np.asarray(answer, dtype=float).reshape(len(frame), -1)
+    model: Pipeline
+    use_case: UseCase
 
-    return Scorer(use_case.features, classes_of(model, use_case), run)
+    def __call__(self, columns: Columns) -> Floats:
+        """Of one list (n_rows,) for each feature."""
+        given = {name: list(columns[name]) for name in self.use_case.features}
+        return self._of_table(feature_table(given, self.use_case))
+
+    def of_arrays(self, columns: Mapping[str, pa.Array]) -> Floats:
+        """Of columns in their declared types, (n_rows,) each."""
+        declared = self.use_case.feature_columns.items()
+        typed = {name: columns[name].cast(TYPES[column.type]) for name, column in declared}
+        return self._of_table(pa.table(typed))
+
+    def _of_table(self, features: pa.Table) -> Floats:
+        frame, model = framed(features, self.use_case), self.model
+        asked = model.predict_proba if self.use_case.classifies else model.predict
+        return np.asarray(asked(frame), dtype=float).reshape(len(frame), -1)
+
+
+def pipeline_scorer(model: Pipeline, use_case: UseCase) -> Scorer:
+    """A scorer that asks the pipeline."""
+    return Scorer(use_case.features, classes_of(model, use_case), AskedPipeline(model, use_case))
 
 
 def classes_of(model: Pipeline, use_case: UseCase) -> tuple[Any, ...]:

@@ -9,15 +9,14 @@ import logging
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import msgspec
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from contract.store.frames import plain_values
 from contract.use_case.pseudonymisation import altered
 from serving.scoring.cache import Cache, FetchedVersion
+from serving.scoring.score_batch import score_batch
 from serving.scoring.version import ServedVersion, load_fetched
 from serving.shipping.shipper_status import ShadowStatus
 
@@ -53,20 +52,25 @@ class Shadow:
                 self.status = msgspec.structs.replace(self.status, version=None)
                 return rows
             version = challenger.version
-            predictions = self._predictions(challenger, rows, began + PASS_S)
-            filled, n_scored = _filled(rows, predictions, version), len(predictions)
+            parts = self._predictions(challenger, rows, began + PASS_S)
+            filled, n_scored = _filled(rows, parts, version), sum(map(len, parts))
         except Exception as error:  # whatever a challenger does, the rows go their way
             problem = f"The challenger has no answer ({type(error).__name__}: {error})."
         self._count(version, filled, n_scored, self._clock() - began, problem)
         return filled
 
-    def _predictions(self, challenger: ServedVersion, rows: pa.Table, until: float) -> list[Any]:
+    def _predictions(
+        self, challenger: ServedVersion, rows: pa.Table, until: float
+    ) -> list[pa.Array]:
         """Its predictions of the first rows, as many as it answers until then."""
-        predictions: list[Any] = []
-        while len(predictions) < rows.num_rows and self._clock() < until:
-            part = rows.slice(len(predictions), CHUNK_ROWS)
-            predictions += challenger.scorer.score(_columns(part, challenger)).prediction
-        return predictions
+        sent, case = _sent(rows, challenger), challenger.use_case
+        found: list[pa.Array] = []
+        for at in range(0, rows.num_rows, CHUNK_ROWS):
+            if self._clock() >= until:
+                break
+            answers = score_batch(challenger.scorer, sent.slice(at, CHUNK_ROWS), case)
+            found.append(answers.column("prediction"))
+        return found
 
     def _challenger(self) -> ServedVersion | None:
         announced = self._cache.read()
@@ -88,9 +92,11 @@ class Shadow:
         before = self.status
         if problem and problem != before.problem:
             logger.warning("%s", problem)
-        scored = filled.slice(0, n_scored)
-        both = (scored.column(name).to_pylist() for name in ("prediction", "shadow"))
-        differ = sum(a != b for a, b in zip(*both, strict=True))
+        differ = 0
+        if n_scored:
+            scored = filled.slice(0, n_scored)
+            same = pc.equal(scored.column("prediction"), scored.column("shadow"))
+            differ = n_scored - (pc.sum(same).as_py() or 0)
         self.status = ShadowStatus(
             version,
             before.scored + n_scored,
@@ -101,23 +107,19 @@ class Shadow:
         )
 
 
-def _columns(rows: pa.Table, challenger: ServedVersion) -> dict[str, list[Any]]:
+def _sent(rows: pa.Table, challenger: ServedVersion) -> pa.Table:
     """What the challenger reads; an error where the rows do not hold one as it was sent."""
     if hidden := altered(challenger.use_case):
         raise ValueError(f"the log does not hold {', '.join(hidden)} as sent")
     inputs = rows.column("inputs")
-    return {
-        name: plain_values(pc.struct_field(inputs, [name])) for name in challenger.scorer.features
-    }
+    return pa.table({name: pc.struct_field(inputs, [name]) for name in challenger.scorer.features})
 
 
-def _filled(rows: pa.Table, predictions: list[Any], version: str | None) -> pa.Table:
-    missing = rows.num_rows - len(predictions)
-    columns = {
-        "shadow": [*predictions, *[None] * missing],
-        "shadow_version": [*[version] * len(predictions), *[None] * missing],
-    }
-    for name, values in columns.items():
+def _filled(rows: pa.Table, parts: list[pa.Array], version: str | None) -> pa.Table:
+    n_scored = sum(map(len, parts))
+    found = {"shadow": parts, "shadow_version": [pa.repeat(version, n_scored)]}
+    for name, known in found.items():
         at, field = rows.schema.get_field_index(name), rows.schema.field(name)
-        rows = rows.set_column(at, field, pa.array(values, field.type))
+        missing = pa.nulls(rows.num_rows - n_scored, field.type)
+        rows = rows.set_column(at, field, pa.concat_arrays([*known, missing]))
     return rows

@@ -1,5 +1,6 @@
 """Whole columns are checked as cells are: the same values, flags and refusals."""
 
+import io
 from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
@@ -7,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -18,6 +20,7 @@ from serving.requests import arrow_columns
 from serving.requests.arrow_columns import CheckedBatch, check_batch, with_time_flags
 from serving.requests.columns import SentColumns, check, flag_times
 from serving.requests.errors import Problem
+from serving.requests.tabular import checked_parquet
 
 DECLARED = """
 name: wide
@@ -191,6 +194,27 @@ def plain(value: Any) -> Any:
 @given(batches())
 def test_columns_are_read_as_cells_are(rows: pa.RecordBatch) -> None:
     assert by_columns(rows, CASE) == by_cells(rows, CASE)
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(batches().filter(lambda rows: rows.num_rows))
+def test_a_parquet_body_is_read_in_columns_as_cell_by_cell(rows: pa.RecordBatch) -> None:
+    file = io.BytesIO()
+    pq.write_table(pa.Table.from_batches([rows]), file)
+
+    def read() -> Told:
+        try:
+            checked = checked_parquet(file.getvalue(), CASE, 10, 10**6)
+        except Problem as problem:
+            return str(problem)
+        flag_times(checked, CASE, NOW)
+        beside = {"at": checked.event_time, "flags": checked.flags}
+        return told({**checked.features, **checked.keys, **beside})
+
+    found = read()
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(arrow_columns, "read_batch", lambda rows, use_case: None)
+        assert found == read()
 
 
 READ_WHOLE: list[tuple[str, pa.Array]] = [

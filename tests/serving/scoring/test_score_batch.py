@@ -1,5 +1,6 @@
 """Columns of Arrow are answered as lists are, to the bit."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -30,7 +31,8 @@ PATHS = {
     "regression": f"{TREES}Regressor",
 }
 FEW = {f"{TREES}Classifier": {"max_iter": 5}, f"{TREES}Regressor": {"max_iter": 5}}
-NUMBERS = st.floats(allow_nan=False, allow_infinity=False) | st.sampled_from([0.0, -0.0])
+FINITE = st.floats(allow_nan=False, allow_infinity=False) | st.sampled_from([0.0, -0.0])
+NUMBERS = FINITE | st.sampled_from([math.nan, math.inf, -math.inf])
 WHOLE = st.integers(-(2**63), 2**63 - 1) | st.integers(-3, 9)
 WORDS = st.sampled_from([*"abcde", "unseen", "", "7", "é"])
 ROW = {
@@ -42,6 +44,15 @@ ROW = {
     "rooms": st.none() | WHOLE,
     "floor": WHOLE,
 }
+# What a pipeline takes: it refuses infinity, and integers that float64 does not hold.
+SANE = (
+    ROW
+    | {"size": st.none() | FINITE, "weight": FINITE}
+    | {
+        "rooms": st.none() | st.integers(-(2**53), 2**53),
+        "floor": st.integers(-(2**53), 2**53),
+    }
+)
 
 
 @dataclass(frozen=True, repr=False)  # too long for Hypothesis to show
@@ -62,20 +73,33 @@ def known(tmp_path_factory: pytest.TempPathFactory) -> Known:
     return Known(found)
 
 
+@pytest.fixture(scope="module")
+def asked() -> Scorer:
+    """A pipeline that was not compiled."""
+    case = declared("binary", f"{TREES}Classifier")
+    return pipeline_scorer(fitted(case, {"max_iter": 5}), case)
+
+
 def batch(columns: dict[str, list[Any]], case: UseCase) -> pa.RecordBatch:
     return pa.record_batch(
         {name: pa.array(columns[name], TYPES[case.columns[name].type]) for name in case.inputs}
     )
 
 
-def check_same(scorer: Scorer, columns: dict[str, list[Any]], case: UseCase) -> None:
+def check_same(
+    scorer: Scorer, columns: dict[str, list[Any]], case: UseCase, cut: int | None = None
+) -> None:
+    """The rows as one batch, or as a table that is cut in two."""
+    rows = batch(columns, case)
+    if cut is not None:
+        rows = pa.Table.from_batches([rows.slice(0, cut), rows.slice(cut)])
     try:
         expected = scorer.score(columns)
     except Refused:  # numbers so large that the model knows no answer
         with pytest.raises(Refused):
-            score_batch(scorer, batch(columns, case), case)
+            score_batch(scorer, rows, case)
         return
-    prediction, *chances = score_batch(scorer, batch(columns, case), case).to_pydict().values()
+    prediction, *chances = score_batch(scorer, rows, case).to_pydict().values()
     assert prediction == expected.prediction
     assert list(map(type, prediction)) == list(map(type, expected.prediction))
     assert bool(chances) == bool(scorer.classes)
@@ -84,11 +108,14 @@ def check_same(scorer: Scorer, columns: dict[str, list[Any]], case: UseCase) -> 
 
 
 @settings(max_examples=60, deadline=None)
-@given(st.lists(st.fixed_dictionaries(ROW), max_size=4))
-def test_any_rows_are_answered_to_the_bit(known: Known, rows: list[dict[str, Any]]) -> None:
+@given(st.lists(st.fixed_dictionaries(ROW), max_size=4), st.integers(0, 4))
+def test_any_rows_are_answered_to_the_bit(
+    known: Known, rows: list[dict[str, Any]], cut: int
+) -> None:
     columns = {name: [row[name] for row in rows] for name in ROW}
     for case, scorer in known.scorers.values():
         check_same(scorer, columns, case)
+        check_same(scorer, columns, case, min(cut, len(rows)))
 
 
 def test_a_batch_longer_than_a_chunk_is_answered_whole(known: Known) -> None:
@@ -98,11 +125,23 @@ def test_a_batch_longer_than_a_chunk_is_answered_whole(known: Known) -> None:
     check_same(scorer, columns, case)
 
 
-def test_a_pipeline_that_was_not_compiled_answers_batches_too() -> None:
-    case = allowing("binary", f"{TREES}Classifier", {})
-    model = fitted(case, {"max_iter": 5})
-    columns = {name: made()[name][:50] for name in case.inputs}
-    check_same(pipeline_scorer(model, case), columns, case)
+@pytest.mark.parametrize("task", PATHS)
+def test_a_pipeline_that_was_not_compiled_answers_batches_too(task: str) -> None:
+    path = PATHS[task]
+    case = allowing(task, path, {})
+    asked = pipeline_scorer(fitted(case, FEW.get(path, {})), case)
+    whole = {name: values * 6 for name, values in made().items()}
+    for n_rows in (1, 50, CHUNK_ROWS + 1):
+        columns = {name: whole[name][:n_rows] for name in case.inputs}
+        check_same(asked, columns, case)
+        check_same(asked, columns, case, n_rows // 2)
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.lists(st.fixed_dictionaries(SANE), min_size=1, max_size=4))
+def test_a_pipeline_answers_any_rows_to_the_bit(asked: Scorer, rows: list[dict[str, Any]]) -> None:
+    columns = {name: [row[name] for row in rows] for name in ROW}
+    check_same(asked, columns, declared("binary", f"{TREES}Classifier"))
 
 
 def test_no_finite_number_is_no_answer(known: Known) -> None:
