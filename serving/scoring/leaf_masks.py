@@ -78,7 +78,10 @@ class RowsInput(NamedTuple):
         if self.known is not None:
             look, unseen = self.known.get, int(self.rows[0])
             return [look(value, unseen) for value in values]
-        numbers = np.array(values, dtype=np.float64)  # None becomes NaN
+        return self.between(np.array(values, dtype=np.float64))  # None becomes NaN
+
+    def between(self, numbers: npt.NDArray[np.float64]) -> npt.NDArray[np.int64]:
+        """The same of numbers that are not looked up, NaN where they are null."""
         at = self.splits.searchsorted(numbers)
         at[np.isnan(numbers)] = len(self.rows) - 1
         return self.rows[at]
@@ -96,9 +99,12 @@ class LeafMasks:
     base: float
     link: Link
 
-    def run(self, columns: Columns) -> npt.NDArray[np.float64]:
+    def __call__(self, columns: Columns) -> npt.NDArray[np.float64]:
         """The answers to all rows, (n_rows, n_outputs)."""
-        rows = np.array([part.of(columns[part.feature]) for part in self.many]).T
+        return self.answers(np.array([part.of(columns[part.feature]) for part in self.many]).T)
+
+    def answers(self, rows: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
+        """The answers to rows, given which masks each input has, (n_rows, n_inputs)."""
         answers: list[list[float]] = []
         for at in range(0, len(rows), BLOCK_ROWS):
             left = np.bitwise_and.reduce(self.masks.take(rows[at : at + BLOCK_ROWS], 0), axis=1)

@@ -8,12 +8,14 @@ from collections.abc import Callable, Mapping
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 
 from contract.errors import Refused
 from contract.store.frames import derived_columns, plain_values, whole
 from contract.store.schema import TYPES
 from contract.use_case.model import UseCase
+from serving.scoring.leaf_masks import LeafMasks, RowsInput
 from serving.scoring.scorer import (
     CHUNK_ROWS,
     GRAPH_INPUT,
@@ -84,6 +86,9 @@ def _asking(run: Any, columns: Mapping[str, pa.Array]) -> Callable[[int], Floats
     if isinstance(run, Graph):
         session, known = run.session, matrix(columns, run)
         return lambda at: session.run(GRAPH_OUTPUTS, {GRAPH_INPUT: known[at : at + CHUNK_ROWS]})[0]
+    if isinstance(run, LeafMasks):
+        rows = np.array([_rows_of_masks(columns[p.feature], p) for p in run.many]).T
+        return lambda at: run.answers(rows[at : at + CHUNK_ROWS])
     if isinstance(run, AnswersArrays):
         return lambda at: run.of_arrays(part(at))
     return lambda at: run({name: plain_values(values) for name, values in part(at).items()})
@@ -101,10 +106,26 @@ def matrix(columns: Mapping[str, pa.Array], graph: Graph) -> Floats:
 def _input(values: pa.Array, part: GraphInput) -> Floats:
     """One column of the input, (n_rows,)."""
     if part.table is None:
-        numbers: Floats = values.cast(pa.float64(), safe=False).to_numpy(zero_copy_only=False)
-        return numbers
+        return _numbers(values)
+    return _looked_up(values, part.table, part.unseen)
+
+
+def _rows_of_masks(values: pa.Array, part: RowsInput) -> npt.NDArray[Any]:
+    """Which row of masks each value has, (n_rows,)."""
+    if part.known is None:
+        return part.between(_numbers(values))
+    return _looked_up(values, part.known, int(part.rows[0]))
+
+
+def _numbers(values: pa.Array) -> Floats:
+    numbers: Floats = values.cast(pa.float64(), safe=False).to_numpy(zero_copy_only=False)
+    return numbers
+
+
+def _looked_up(values: pa.Array, table: Mapping[Any, float], unseen: float) -> npt.NDArray[Any]:
+    """What a table has for each value, (n_rows,); each distinct one is looked up once."""
     encoded = values.dictionary_encode()
     distinct = [*encoded.dictionary.to_pylist(), None]
-    found = np.array([part.table.get(value, part.unseen) for value in distinct], dtype=float)
-    looked_up: Floats = found[encoded.indices.fill_null(len(distinct) - 1).to_numpy()]
+    found = np.array([table.get(value, unseen) for value in distinct])
+    looked_up: npt.NDArray[Any] = found[encoded.indices.fill_null(len(distinct) - 1).to_numpy()]
     return looked_up
