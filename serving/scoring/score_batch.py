@@ -4,14 +4,17 @@ Each distinct value is looked up once, in the table that a request is answered b
 """
 
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 
 from contract.errors import Refused
 from contract.store.frames import derived_columns, plain_values
 from contract.store.schema import TYPES
 from contract.use_case.model import UseCase
+from serving.scoring.leaf_masks import LeafMasks, RowsInput
 from serving.scoring.scorer import (
     CHUNK_ROWS,
     GRAPH_INPUT,
@@ -45,25 +48,29 @@ def score_batch(scorer: Scorer, rows: pa.RecordBatch, use_case: UseCase) -> pa.R
 
 def _numbers(scorer: Scorer, rows: pa.RecordBatch) -> Floats:
     """What the model gives, (n_rows, n_outputs)."""
-    run, columns = scorer.run, {name: rows.column(name) for name in scorer.features}
+    model, columns = scorer.run, {name: rows.column(name) for name in scorer.features}
     n_outputs = len(scorer.classes) or 1
-    if isinstance(run, Deriving) and isinstance(run.run, Graph):
-        graph, columns = run.run, derived_columns(columns, run.derive)
-    elif isinstance(run, Graph):
-        graph = run
+    if isinstance(model, Deriving) and isinstance(model.run, LeafMasks | Graph):
+        columns = derived_columns(columns, model.derive)
+        model = model.run
+    if isinstance(model, LeafMasks):
+        found = [_masks(columns[part.feature], part) for part in model.many]
+        numbers = model.of_rows(np.array(found).T)
+    elif isinstance(model, Graph):
+        numbers = _in_chunks(matrix(columns, model, rows.num_rows), model)
     else:
         return _by_lists(scorer, columns, n_outputs)
-    numbers = np.empty((rows.num_rows, n_outputs))
-    known = matrix(columns, graph, rows.num_rows)
-    for at in range(0, rows.num_rows, CHUNK_ROWS):
-        feed = {GRAPH_INPUT: known[at : at + CHUNK_ROWS]}
-        answer = graph.session.run(GRAPH_OUTPUTS, feed)[0]
-        if answer.shape != numbers[at : at + CHUNK_ROWS].shape:
-            raise Refused(NO_ANSWER)
-        numbers[at : at + CHUNK_ROWS] = answer
-    if not np.isfinite(numbers).all():
+    if numbers.shape != (rows.num_rows, n_outputs) or not np.isfinite(numbers).all():
         raise Refused(NO_ANSWER)
     return numbers
+
+
+def _in_chunks(known: Floats, graph: Graph) -> Floats:
+    """The graph's answers to its input, (n_rows, n_outputs)."""
+    parts = [known[at : at + CHUNK_ROWS] for at in range(0, max(1, len(known)), CHUNK_ROWS)]
+    return np.concatenate(
+        [graph.session.run(GRAPH_OUTPUTS, {GRAPH_INPUT: part})[0] for part in parts]
+    )
 
 
 def matrix(columns: Mapping[str, pa.Array], graph: Graph, n_rows: int) -> Floats:
@@ -77,12 +84,28 @@ def matrix(columns: Mapping[str, pa.Array], graph: Graph, n_rows: int) -> Floats
 def _input(values: pa.Array, part: GraphInput) -> Floats:
     """One column of the input, (n_rows,)."""
     if part.table is None:
-        numbers: Floats = values.cast(pa.float64(), safe=False).to_numpy(zero_copy_only=False)
-        return numbers
+        return _floats(values)
+    return _looked_up(values, part.table, part.unseen).astype(float)
+
+
+def _masks(values: pa.Array, part: RowsInput) -> npt.NDArray[np.int64]:
+    """The rows of masks of one column, (n_rows,)."""
+    if part.known is None:
+        return part.of_numbers(_floats(values))
+    return _looked_up(values, part.known, int(part.rows[0]))
+
+
+def _floats(values: pa.Array) -> Floats:
+    numbers: Floats = values.cast(pa.float64(), safe=False).to_numpy(zero_copy_only=False)
+    return numbers
+
+
+def _looked_up(values: pa.Array, table: Mapping[Any, float], unseen: float) -> npt.NDArray[Any]:
+    """What a table holds for each value, or for null, (n_rows,)."""
     encoded = values.dictionary_encode()
     distinct = [*encoded.dictionary.to_pylist(), None]
-    found = np.array([part.table.get(value, part.unseen) for value in distinct], dtype=float)
-    looked_up: Floats = found[encoded.indices.fill_null(len(distinct) - 1).to_numpy()]
+    found = np.array([table.get(value, unseen) for value in distinct])
+    looked_up: npt.NDArray[Any] = found[encoded.indices.fill_null(len(distinct) - 1).to_numpy()]
     return looked_up
 
 

@@ -182,7 +182,7 @@ def open_scorer(plan: dict[str, Any], graph: bytes, masks: bytes | None = None) 
     if masks is None:
         return Scorer(features, classes, Graph(inputs, open_session(graph)))
     opened = open_masks(masks, [(part["feature"], part.get("keys")) for part in plan["inputs"]])
-    return Scorer(features, classes, opened.run, opened.run_one)
+    return Scorer(features, classes, opened, opened.run_one)
 
 
 def open_session(graph: bytes) -> "InferenceSession":
