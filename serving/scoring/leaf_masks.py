@@ -73,15 +73,15 @@ class RowsInput(NamedTuple):
     splits: npt.NDArray[np.float64]
     rows: npt.NDArray[np.int64]  # unseen; or between the splits, then null
 
-    def of(self, values: Sequence[Any]) -> Any:
-        """The numbers of rows, (n_values,)."""
-        if self.known is not None:
-            look, unseen = self.known.get, int(self.rows[0])
-            return [look(value, unseen) for value in values]
-        return self.between(np.array(values, dtype=np.float64))  # None becomes NaN
+    def of(self, values: Sequence[Any]) -> Sequence[int] | npt.NDArray[np.int64]:
+        """The rows, (n_values,)."""
+        if self.known is None:
+            return self.of_numbers(np.array(values, dtype=np.float64))  # None becomes NaN
+        look, unseen = self.known.get, int(self.rows[0])
+        return [look(value, unseen) for value in values]
 
-    def between(self, numbers: npt.NDArray[np.float64]) -> npt.NDArray[np.int64]:
-        """The same of numbers that are not looked up, NaN where they are null."""
+    def of_numbers(self, numbers: npt.NDArray[np.float64]) -> npt.NDArray[np.int64]:
+        """The rows, (n_values,), where nothing is looked up; NaN is null."""
         at = self.splits.searchsorted(numbers)
         at[np.isnan(numbers)] = len(self.rows) - 1
         return self.rows[at]
@@ -101,15 +101,15 @@ class LeafMasks:
 
     def __call__(self, columns: Columns) -> npt.NDArray[np.float64]:
         """The answers to all rows, (n_rows, n_outputs)."""
-        return self.answers(np.array([part.of(columns[part.feature]) for part in self.many]).T)
+        return self.of_rows(np.array([part.of(columns[part.feature]) for part in self.many]).T)
 
-    def answers(self, rows: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
-        """The answers to rows, given which masks each input has, (n_rows, n_inputs)."""
+    def of_rows(self, rows: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
+        """The answers (n_rows, n_outputs) where each row's masks are known, (n_rows, n_inputs)."""
         answers: list[list[float]] = []
         for at in range(0, len(rows), BLOCK_ROWS):
             left = np.bitwise_and.reduce(self.masks.take(rows[at : at + BLOCK_ROWS], 0), axis=1)
             answers += map(self._linked, self._sums(left).tolist())
-        return np.array(answers).reshape(len(rows), -1)
+        return np.array(answers).reshape(len(rows), 1 if self.link == "identity" else 2)
 
     def run_one(self, columns: Columns) -> list[float]:
         """The answer to the one row of the columns, (n_outputs,)."""

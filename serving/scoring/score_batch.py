@@ -88,7 +88,7 @@ def _asking(run: Any, columns: Mapping[str, pa.Array]) -> Callable[[int], Floats
         return lambda at: session.run(GRAPH_OUTPUTS, {GRAPH_INPUT: known[at : at + CHUNK_ROWS]})[0]
     if isinstance(run, LeafMasks):
         rows = np.array([_rows_of_masks(columns[p.feature], p) for p in run.many]).T
-        return lambda at: run.answers(rows[at : at + CHUNK_ROWS])
+        return lambda at: run.of_rows(rows[at : at + CHUNK_ROWS])
     if isinstance(run, AnswersArrays):
         return lambda at: run.of_arrays(part(at))
     return lambda at: run({name: plain_values(values) for name, values in part(at).items()})
@@ -107,13 +107,13 @@ def _input(values: pa.Array, part: GraphInput) -> Floats:
     """One column of the input, (n_rows,)."""
     if part.table is None:
         return _numbers(values)
-    return _looked_up(values, part.table, part.unseen)
+    return _looked_up(values, part.table, part.unseen).astype(float)
 
 
 def _rows_of_masks(values: pa.Array, part: RowsInput) -> npt.NDArray[Any]:
     """Which row of masks each value has, (n_rows,)."""
     if part.known is None:
-        return part.between(_numbers(values))
+        return part.of_numbers(_numbers(values))
     return _looked_up(values, part.known, int(part.rows[0]))
 
 
