@@ -66,7 +66,7 @@ class Pinned:
         with failing(f"source.{kind}", file.address):
             info = filesystem.get_file_info(path)
             with filesystem.open_input_file(path) as opened:
-                tag = (opened.metadata() or {}).get(b"ETag", b"").decode()
+                tag = (opened.metadata() or {}).get("ETag", b"").decode()
         return cls(file, kind, info.size, info.mtime_ns, tag)
 
     @contextmanager

@@ -51,7 +51,8 @@ class Staged:
 
 @contextmanager
 def new_file(address: str, schema: pa.Schema) -> Iterator[pq.ParquetWriter]:
-    """A file that appears when it is whole, in place of one of the same name."""
+    """A file that appears when it is whole, in place of one of the same name; Unavailable where
+    there is no room for it."""
     with tempfile.TemporaryFile() as file:
         with pq.ParquetWriter(file, schema) as writer:
             yield writer
@@ -59,13 +60,21 @@ def new_file(address: str, schema: pa.Schema) -> Iterator[pq.ParquetWriter]:
         filesystem, path = place_of(address, WHERE)
         local = isinstance(filesystem, pyarrow.fs.LocalFileSystem)
         part = f"{path}.{uuid4()}" if local else path
-        with failing(WHERE, address):
+        with _putting(address):
             if local:  # S3 has no folders
                 filesystem.create_dir(str(Path(path).parent))
             with filesystem.open_output_stream(part) as stream:
                 shutil.copyfileobj(file, stream, 1 << 20)
             if local:
                 filesystem.move(part, path)
+
+
+@contextmanager
+def _putting(address: str) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise Unavailable(f"target: {address} can't be written: {error}") from error
 
 
 @contextmanager

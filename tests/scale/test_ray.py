@@ -31,7 +31,7 @@ N_ROWS = int(os.environ.get("FOURCYCLE_SCALE_ROWS", "10000000"))
 N_FILES = 20
 PATIENCE_S = 3600
 ROWS, LAKE, LOG = (
-    "s3://tables/in",
+    "s3://rows/in",
     "s3://tables/out/lake",
     "s3://tables/fourcycle/orders/predictions",
 )
@@ -58,7 +58,8 @@ def bucket(
     place: Path, tmp_path_factory: pytest.TempPathFactory, patch: pytest.MonkeyPatch
 ) -> Iterator[Store]:
     """A store that holds the rows, in files of which each is a piece or some."""
-    with running_store(tmp_path_factory.mktemp("s3") / "bucket", patch) as store:
+    with running_store(tmp_path_factory.mktemp("s3") / "bucket", patch, 1024) as store:
+        store.files().create_dir("rows")
         for number in range(N_FILES):
             rows = batch.rows(N_ROWS // N_FILES, first=number * (N_ROWS // N_FILES))
             path = f"{ROWS.removeprefix('s3://')}/{number:02d}.parquet"
@@ -75,11 +76,9 @@ def cluster(bucket: Store, tmp_path_factory: pytest.TempPathFactory) -> Iterator
 
 @pytest.fixture
 def emptied(bucket: Store, home: Path) -> None:
-    """No answers, and no memory of a job on this host."""
-    files = bucket.files()
-    for folder in ("tables/out", "tables/fourcycle"):
-        if files.get_file_info(folder).type == fs.FileType.Directory:
-            files.delete_dir(folder)
+    """No answers, and no memory of a job on this host; a bucket that goes gives its room back."""
+    bucket.files().delete_dir("tables")
+    bucket.files().create_dir("tables")
 
 
 class Driver:

@@ -21,7 +21,7 @@ START_S = 120  # a quiet machine needs one second
 class Store:
     """The server on ports of its own, with a bucket `tables`."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, volume_mb: int = 32) -> None:
         folder.mkdir()
         (folder / "s3.json").write_text(CONFIG)
         parts = ("master", "volume", "filer", "s3")
@@ -31,7 +31,7 @@ class Store:
         options += [f"-s3.config={folder / 's3.json'}"]
         # Catalogues that nobody asks, one of them on a port that is the same for all servers.
         options += ["-s3.port.iceberg=0", "-s3.port.lance=0"]
-        options += ["-volume.max=50", "-master.volumeSizeLimitMB=32"]
+        options += ["-volume.max=50", f"-master.volumeSizeLimitMB={volume_mb}"]
         options += ["-master.electionTimeout=1s"]  # a second start waits for it: 10 s by default
         self._command = ["weed", "server", f"-dir={folder}", "-ip=127.0.0.1", "-s3", *options]
         self._log = folder / "weed.log"
@@ -73,6 +73,7 @@ class Store:
             secret_key="secret-key",
             region="us-east-1",
             allow_bucket_creation=True,
+            allow_bucket_deletion=True,
             connect_timeout=1,
             request_timeout=5,
         )
@@ -84,9 +85,9 @@ class Store:
 
 
 @contextmanager
-def running_store(folder: Path, patch: pytest.MonkeyPatch) -> Iterator[Store]:
-    """A store that runs, known to this process and to those that it starts."""
-    store = Store(folder)
+def running_store(folder: Path, patch: pytest.MonkeyPatch, volume_mb: int = 32) -> Iterator[Store]:
+    """A store that runs, known to this process and to those that it starts; it holds 50 volumes."""
+    store = Store(folder, volume_mb)
     for name, value in store.environment.items():
         patch.setenv(name, value)
     store.start()

@@ -72,3 +72,13 @@ def test_a_file_that_is_another_by_now_is_refused(home: Path) -> None:
     pq.write_table(rows().slice(0, 20), home / "rows.parquet")
     with pytest.raises(Refused, match=r"rows\.parquet changed while it was read"):
         list(piece.parts())
+
+
+@pytest.mark.parametrize("source", ["rows.csv", "rows.jsonl"])
+def test_a_file_without_row_groups_is_a_piece_that_travels(home: Path, source: str) -> None:
+    known = batch.rows(40)
+    known.to_csv(home / "rows.csv", index=False)
+    known.to_json(home / "rows.jsonl", orient="records", lines=True, date_format="iso")
+    (piece,) = opened(home, source).pieces()
+    (part,) = pickle.loads(pickle.dumps(piece)).parts()
+    assert ids([part.rows]) == list(range(40))

@@ -17,6 +17,8 @@ from contract.store.sql import answer
 from contract.store.tables import Tables, storage_options
 from pipelines.runtime.workspace import Workspace
 from pipelines.score import score
+from pipelines.scoring.pieces import Pinned
+from pipelines.sources.files import SourceFile
 from tests.support import batch
 from tests.support.project import PROJECT
 from tests.support.store import Store, running_store
@@ -77,6 +79,17 @@ def test_a_table_of_s3_is_a_source(orders: Workspace, home: Path) -> None:
     for source in (lake, "raw"):
         assert score(orders, source, f"{source[:3]}.csv").result.rows == 70
     assert (home / "raw.csv").is_file()
+
+
+def test_an_object_of_the_same_size_is_another_one(bucket: Store, home: Path) -> None:
+    place = "s3://tables/in/word.csv"
+    tags = set()
+    for word in (b"kind\na\n", b"kind\nb\n", b"kind\na\n"):
+        with bucket.files().open_output_stream(place.removeprefix("s3://")) as file:
+            file.write(word)
+        pinned = Pinned.now(SourceFile(place, {}), "csv")
+        tags.add((pinned.size, pinned.tag))
+    assert len(tags) == 2  # its time has whole seconds
 
 
 def test_a_store_that_is_away_is_said_and_the_job_goes_on(

@@ -31,6 +31,12 @@ def test_a_file_is_there_whole_and_once(tmp_path: Path) -> None:
     assert names(tmp_path) == [".answers.parquet.pieces/job-7/000001.parquet"]
 
 
+def test_where_it_can_t_be_written_is_said(tmp_path: Path) -> None:
+    (tmp_path / ".answers.pieces").touch()  # no folder
+    with pytest.raises(Unavailable, match=r"000001\.parquet can't be written: "):
+        write(f"{beside(f'{tmp_path}/answers', 'job', 7)}/000001.parquet")
+
+
 def test_what_is_only_on_another_machine_is_said(tmp_path: Path) -> None:
     with pytest.raises(Unavailable, match="a target on storage that all of them reach"):
         list(rows_of(f"{tmp_path}/000001.parquet"))
