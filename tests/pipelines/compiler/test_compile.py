@@ -31,6 +31,18 @@ ENSEMBLES: list[tuple[str, dict[str, Any]]] = [
     ("xgboost.XGB", {"n_estimators": 40}),
     ("xgboost.XGB", {"n_estimators": 7, "num_parallel_tree": 2, "subsample": 0.5}),
 ]
+LINEAR: list[tuple[str, dict[str, Any]]] = [
+    ("BayesianRidge", {}),
+    ("GammaRegressor", {"max_iter": 1000}),
+    ("HuberRegressor", {"max_iter": 1000}),
+    ("LassoLars", {"alpha": 0.01}),
+    ("OrthogonalMatchingPursuit", {}),
+    ("PoissonRegressor", {"max_iter": 1000}),
+    ("QuantileRegressor", {}),
+    ("TweedieRegressor", {"power": 0}),
+    ("TweedieRegressor", {"power": 0, "link": "log", "max_iter": 1000}),
+    ("TweedieRegressor", {"power": 1.5, "max_iter": 1000}),
+]
 CASES = [
     (f"{path}{'Regressor' if task == 'regression' else 'Classifier'}", task, parameters)
     for path, parameters in ENSEMBLES
@@ -42,6 +54,10 @@ CASES = [
     ("sklearn.linear_model.Ridge", "regression", {}),
     ("sklearn.linear_model.Lasso", "regression", {"alpha": 0.01}),
     ("sklearn.linear_model.ElasticNet", "regression", {"alpha": 0.01}),
+    *(("sklearn.linear_model." + name, "regression", parameters) for name, parameters in LINEAR),
+    ("sklearn.svm.LinearSVR", "regression", {"max_iter": 20_000, "C": 0.01}),
+    ("sklearn.discriminant_analysis.LinearDiscriminantAnalysis", "binary", {}),
+    ("sklearn.discriminant_analysis.LinearDiscriminantAnalysis", "multiclass", {}),
     ("sklearn.ensemble.HistGradientBoostingRegressor", "regression", {"loss": "poisson"}),
     ("lightgbm.LGBMRegressor", "regression", {"objective": "poisson", "verbose": -1}),
     ("xgboost.XGBRegressor", "regression", {"objective": "count:poisson"}),
