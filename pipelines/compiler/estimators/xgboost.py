@@ -39,7 +39,12 @@ def knows(estimator: Any) -> bool:
 def build(
     builder: GraphBuilder, name: str, estimator: Any, matrix: str, order: list[int]
 ) -> EstimatorOutput:
-    """Nodes that add the leaves of each class in XGBoost's order, in float32."""
+    """Nodes that add the leaves of each class in XGBoost's order, in float32.
+
+    Refused for another booster or link than those that are known.
+    """
+    if estimator.booster not in (None, "gbtree"):  # dart weighs its trees
+        raise refused(name, estimator, f"its booster {estimator.booster!r} is not known")
     at = np.argsort(order)  # the column of each feature
     base = _base(estimator)
     n_classes = len(base)

@@ -10,7 +10,7 @@ import pytest
 from onnx.reference import ReferenceEvaluator
 
 from contract.store.frames import feature_table
-from pipelines.compiler.compile import compile_pipeline
+from pipelines.compiler.compile import compile_pipeline, write_scorer
 from pipelines.model.fitted import score
 from serving.scoring.agreement import compare
 from serving.scoring.scorer import GRAPH_FILE, Graph
@@ -31,6 +31,18 @@ ENSEMBLES: list[tuple[str, dict[str, Any]]] = [
     ("xgboost.XGB", {"n_estimators": 40}),
     ("xgboost.XGB", {"n_estimators": 7, "num_parallel_tree": 2, "subsample": 0.5}),
 ]
+LINEAR: list[tuple[str, dict[str, Any]]] = [
+    ("BayesianRidge", {}),
+    ("GammaRegressor", {"max_iter": 1000}),
+    ("HuberRegressor", {"max_iter": 1000}),
+    ("LassoLars", {"alpha": 0.01}),
+    ("OrthogonalMatchingPursuit", {}),
+    ("PoissonRegressor", {"max_iter": 1000}),
+    ("QuantileRegressor", {}),
+    ("TweedieRegressor", {"power": 0}),
+    ("TweedieRegressor", {"power": 0, "link": "log", "max_iter": 1000}),
+    ("TweedieRegressor", {"power": 1.5, "max_iter": 1000}),
+]
 CASES = [
     (f"{path}{'Regressor' if task == 'regression' else 'Classifier'}", task, parameters)
     for path, parameters in ENSEMBLES
@@ -42,9 +54,14 @@ CASES = [
     ("sklearn.linear_model.Ridge", "regression", {}),
     ("sklearn.linear_model.Lasso", "regression", {"alpha": 0.01}),
     ("sklearn.linear_model.ElasticNet", "regression", {"alpha": 0.01}),
+    *(("sklearn.linear_model." + name, "regression", parameters) for name, parameters in LINEAR),
+    ("sklearn.svm.LinearSVR", "regression", {"max_iter": 20_000, "C": 0.01}),
+    ("sklearn.discriminant_analysis.LinearDiscriminantAnalysis", "binary", {}),
+    ("sklearn.discriminant_analysis.LinearDiscriminantAnalysis", "multiclass", {}),
     ("sklearn.ensemble.HistGradientBoostingRegressor", "regression", {"loss": "poisson"}),
     ("lightgbm.LGBMRegressor", "regression", {"objective": "poisson", "verbose": -1}),
     ("xgboost.XGBRegressor", "regression", {"objective": "count:poisson"}),
+    ("xgboost.XGBRegressor", "regression", {"objective": "reg:gamma", "n_estimators": 5}),
 ]
 
 
@@ -63,6 +80,26 @@ def test_it_answers_like_the_pipeline(
     assert proof["holds"]
     assert proof["rows"] > N_ROWS
     onnx.checker.check_model(onnx.load(home / "scorer" / GRAPH_FILE), full_check=True)
+
+
+@pytest.mark.parametrize(
+    ("path", "task", "parameters", "said"),
+    [
+        ("lightgbm.LGBMClassifier", "binary", {"sigmoid": 2.0}, "its sigmoid is scaled"),
+        ("lightgbm.LGBMRegressor", "regression", {"reg_sqrt": True}, "its link 'signed_square'"),
+        ("xgboost.XGBClassifier", "binary", {"objective": "binary:hinge"}, "its link 'hinge'"),
+        ("xgboost.XGBRegressor", "regression", {"booster": "dart"}, "its booster 'dart'"),
+    ],
+)
+def test_what_can_not_be_compiled_is_packaged_all_the_same(
+    home: Path, path: str, task: str, parameters: dict[str, Any], said: str
+) -> None:
+    use_case = declared(task, path)
+    quiet = {"verbose": -1} if path.startswith("lightgbm") else {}
+    model = fitted(use_case, {"n_estimators": 3} | quiet | parameters)
+    written = write_scorer(home / "scorer", model, use_case, feature_table(made(2), use_case))
+    assert written.parity is None
+    assert said in written.not_compiled
 
 
 @pytest.mark.parametrize(

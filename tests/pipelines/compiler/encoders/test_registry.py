@@ -138,6 +138,27 @@ ENCODERS = {
             ("passthrough", ["floor", "weight"]),
         )
     ],
+    "text whose null the imputer does not look for": [
+        by_columns(
+            (
+                make_pipeline(
+                    SimpleImputer(strategy="most_frequent"), OneHotEncoder(handle_unknown="ignore")
+                ),
+                TEXT,
+            )
+        )
+    ],
+    "null of ordinal text imputed, and whether it was": [
+        by_columns(
+            (
+                make_pipeline(
+                    OrdinalEncoder(handle_unknown="use_encoded_value", unknown_value=-1),
+                    SimpleImputer(strategy="mean", add_indicator=True),
+                ),
+                ["colour"],
+            )
+        )
+    ],
     "numbers as categories": [
         by_columns(
             (OneHotEncoder(handle_unknown="ignore"), ["rooms", "floor"]),
@@ -229,6 +250,11 @@ REFUSED: dict[str, tuple[list[Any], Any, str]] = {
         [by_columns((RobustScaler(), SCALED))],
         Ridge(),
         r"Step 'step0/part0' \(RobustScaler\) can't be compiled: it is none of the encoders",
+    ),
+    "text of digits that is scaled": (
+        [by_columns((StandardScaler(), ["place"]))],
+        Ridge(),
+        r"\(StandardScaler\) can't be compiled: 'place' is text",
     ),
     "an encoder without an answer to unseen values": (
         [by_columns((OneHotEncoder(), ["colour"]))],
