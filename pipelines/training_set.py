@@ -127,7 +127,7 @@ def _collect(workspace: Workspace, traffic: Traffic, sql: str, path: Path) -> Ro
 def _publish(tables: Tables, path: Path, total: str, n_rows: int) -> TableVersion:
     if tables.exists("labelled") and tables.metadata("labelled").get(CONTENT_HASH) == total:
         return TableVersion("labelled", tables.version("labelled"), n_rows, total)
-    with pq.ParquetFile(path) as file:
+    with pq.ParquetFile(path, pre_buffer=False) as file:  # else all of it is kept
         reader = pa.RecordBatchReader.from_batches(file.schema_arrow, file.iter_batches())
         version = tables.overwrite("labelled", reader, **{CONTENT_HASH: total})
     return TableVersion("labelled", version, n_rows, total)

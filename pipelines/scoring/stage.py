@@ -48,7 +48,8 @@ class Held:
     def files(self) -> Iterator[pq.ParquetFile]:
         """It alone."""
         self.file.seek(0)
-        yield pq.ParquetFile(self.file)
+        # What is read ahead is kept until the file is closed: all of it, in the end.
+        yield pq.ParquetFile(self.file, pre_buffer=False)
 
 
 @dataclass(frozen=True)

@@ -117,7 +117,7 @@ def _of_parquet(use_case: UseCase, n_rows: int) -> FirstRows:
     def read_file(file: SourceFile) -> pa.Table:
         nonlocal read, total
         with stream(file.address, "parquet") as opened:
-            parquet = pyarrow.parquet.ParquetFile(opened)
+            parquet = pyarrow.parquet.ParquetFile(opened, pre_buffer=False)  # else it reads all
             schema = parquet.schema_arrow
             names.update(dict.fromkeys([*schema.names, *file.values]))
             columns = list(wanted(schema.names, use_case, f"source.parquet: {file.address}"))
