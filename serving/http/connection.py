@@ -14,7 +14,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from serving.http.gateway import BodyRoute, Gateway
 from serving.http.refusal import REFUSAL, Refusal
-from serving.http.small_request import PLAIN, Held, SmallCycle, closes, written
+from serving.http.small_request import PLAIN, HeldRequest, SmallCycle, closes, written
 from serving.http.write_coalescing import CoalescingTransport
 from serving.requests.errors import Headers, Problem
 from serving.requests.request import CLOSE
@@ -32,7 +32,7 @@ class Connection(HttpToolsProtocol):
     _over = False  # nothing more is read, for what came last was no request
     _waiting: Problem | None = None  # is said once what came before is answered
     _first = False  # no message of what is read now has begun
-    _held: Held | None = None
+    _held: HeldRequest | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Take a new connection."""
@@ -75,7 +75,7 @@ class Connection(HttpToolsProtocol):
         if route is None:
             self._begin(headers)
         else:
-            self._held = Held(route, headers)
+            self._held = HeldRequest(route, headers)
 
     def _route(self) -> BodyRoute | None:
         """Where the request goes if it may be answered without a cycle."""
@@ -121,7 +121,7 @@ class Connection(HttpToolsProtocol):
         if not self.parser.should_upgrade():
             super().on_message_complete()
 
-    def _answer(self, held: Held) -> bool:
+    def _answer(self, held: HeldRequest) -> bool:
         """Whether what was held is answered without a cycle, now or later."""
         self.cycle, self._small.response_complete = self._small, False  # type: ignore[assignment]
         head = {"method": "POST", "path": self.url.decode(), "headers": held.headers}

@@ -17,7 +17,7 @@ PLAIN = re.compile(rb"[A-Za-z0-9/._~-]+")  # a path that means what it says, and
 
 
 @dataclass(slots=True)
-class Held:
+class HeldRequest:
     """A request of which nobody knows yet whether all of it came in one piece."""
 
     route: BodyRoute
