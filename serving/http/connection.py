@@ -144,7 +144,8 @@ class Connection(HttpToolsProtocol):
             self.on_response_complete()
         else:
             self.server_state.total_requests += 1
-            self._idle()
+            if not self._out.is_closing():
+                self._idle()
 
     def _idle(self) -> None:
         """Wait for another request, not forever.
