@@ -14,7 +14,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from serving.http.gateway import BodyRoute, Gateway
 from serving.http.refusal import REFUSAL, Refusal
-from serving.http.small_request import PLAIN, HeldRequest, SmallCycle, closes, written
+from serving.http.small_request import HeldRequest, SmallCycle, closes, written
 from serving.http.write_coalescing import CoalescingTransport
 from serving.requests.errors import Headers, Problem
 from serving.requests.request import CLOSE
@@ -80,13 +80,12 @@ class Connection(HttpToolsProtocol):
     def _route(self) -> BodyRoute | None:
         """Where the request goes if it may be answered without a cycle."""
         parser, cycle = self.parser, self.cycle
-        plain = parser.get_method() == b"POST" and PLAIN.fullmatch(self.url)
         waits = self.expect_100_continue or self.flow.write_paused
-        if not plain or waits or (cycle is not None and not cycle.response_complete):
+        if waits or (cycle is not None and not cycle.response_complete):
             return None
-        if not parser.should_keep_alive() or parser.get_http_version() != "1.1":
+        if parser.get_method() != b"POST" or parser.get_http_version() != "1.1":
             return None
-        return self._gateway.route_of(self.url.decode())
+        return self._gateway.route_of(self.url) if parser.should_keep_alive() else None
 
     def _begin(self, headers: Headers) -> None:
         """Begin a cycle of uvicorn's for the head that was read."""
@@ -145,7 +144,8 @@ class Connection(HttpToolsProtocol):
             self.on_response_complete()
         else:
             self.server_state.total_requests += 1
-            self._idle()
+            if not self._out.is_closing():
+                self._idle()
 
     def _idle(self) -> None:
         """Wait for another request, not forever.

@@ -4,7 +4,6 @@ uvicorn gives each request a task, an event, a scope and two messages, which cos
 checking a row. Of what waits for nothing but its record none of it is needed.
 """
 
-import re
 from dataclasses import dataclass
 
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE
@@ -12,8 +11,6 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE
 from serving.http.gateway import BodyRoute
 from serving.requests.errors import Headers
 from serving.requests.request import CLOSE
-
-PLAIN = re.compile(rb"[A-Za-z0-9/._~-]+")  # a path that means what it says, and no query
 
 
 @dataclass(slots=True)

@@ -70,14 +70,13 @@ class Scorer:
         (n_rows,) = lengths
         if n_rows > CHUNK_ROWS:
             return self._in_chunks(columns, n_rows)
-        width = len(self.classes) or 1
         if n_rows == 1 and self.run_one:
             numbers = [self.run_one(columns)]
-            whole = len(numbers[0]) == width
+            shape: tuple[int, ...] = (1, len(numbers[0]))
         else:
             answer = self.run(columns)
-            numbers = answer.tolist()
-            whole = answer.shape == (n_rows, width)
+            numbers, shape = answer.tolist(), answer.shape
+        whole = shape == (n_rows, len(self.classes) or 1)
         if not whole or not all(map(math.isfinite, chain.from_iterable(numbers))):
             raise Refused(NO_ANSWER)
         if not self.classes:
