@@ -124,14 +124,16 @@ def sweep(folder: str) -> None:
         before = time.time() * 1000 - LEFT_AFTER_MS
         gone = {run for run in found if run == path or _started_ms(run) < before}
         for run in gone:
-            filesystem.delete_dir(run)
+            with suppress(FileNotFoundError):  # stores let go of empty folders by themselves
+                filesystem.delete_dir(run)
         if found and gone == set(found):
             _delete_folder(filesystem, above)
 
 
 def _delete_folder(filesystem: pyarrow.fs.FileSystem, folder: str) -> None:
     if not isinstance(filesystem, pyarrow.fs.LocalFileSystem):
-        filesystem.delete_dir(folder)  # its marker: S3 has no folders
+        with suppress(FileNotFoundError):
+            filesystem.delete_dir(folder)  # its marker: S3 has no folders
         return
     with suppress(OSError):  # another host's run lies there now
         Path(folder).rmdir()

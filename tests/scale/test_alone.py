@@ -23,11 +23,35 @@ print(json.dumps(found))
 
 
 def test_it_listens_to_this_machine_alone() -> None:
-    environment = os.environ | PLAIN | {"PYTHONPATH": path_of_packages()}
-    environment.pop("RAY_ADDRESS", None)
-    command = [sys.executable, "-c", SCRIPT]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    done = run(SCRIPT)
     assert done.returncode == 0, done.stderr
     found = json.loads(done.stdout.splitlines()[-1])
     assert len(found) > 3
     assert {address.removeprefix("::ffff:") for address in found} == {"127.0.0.1"}
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"RAY_OVERRIDE_RESOURCES": '{"CPU": 0}'}, "has no core for tasks; a worker is needed"),
+        ({"RAY_ADDRESS": "127.0.0.1:1"}, "the Ray cluster at '127.0.0.1:1' is away"),
+    ],
+)
+def test_a_cluster_that_can_t_answer_is_said(given: dict[str, str], said: str) -> None:
+    done = run(SCRIPT, **given)
+    assert (
+        f"Unavailable: engine: the Ray cluster at '{given.get('RAY_ADDRESS', '')}'" in done.stderr
+    )
+    assert said in done.stderr
+
+
+def run(script: str, **given: str) -> "subprocess.CompletedProcess[str]":
+    """A script in a process of its own: Ray reads some of its environment when it is imported."""
+    environment = os.environ | PLAIN | {"PYTHONPATH": path_of_packages(), "RAY_ADDRESS": ""}
+    return subprocess.run(
+        [sys.executable, "-c", script],
+        env=environment | given,
+        capture_output=True,
+        text=True,
+        check=False,
+    )

@@ -4,6 +4,7 @@ Tasks, which Ray begins again wherever a machine is lost: actors of a pool were 
 """
 
 import os
+import socket
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -18,7 +19,7 @@ from pipelines.scoring.engines.tasks import Package, answer_piece, hand_over, ta
 from pipelines.scoring.through import Counted, Progress, Sinks
 
 AHEAD = 4  # tasks for each core of the cluster that are at work or wait to be put together
-CANCEL_S = 10
+CANCEL_S = REACH_S = 10
 INSTALL = (
     "uv pip install --require-hashes -r pyproject.toml --extra scale -c requirements.lock "
     "-c scripts/tools/scale.lock"
@@ -35,13 +36,25 @@ def engine() -> Iterator[Crew]:
     ray = _imported(alone=not address)
     alone = {} if address else {"_node_ip_address": "127.0.0.1", "include_dashboard": False}
     try:
+        _reach(address)
         ray.init(address or "local", logging_level="ERROR", log_to_driver=False, **alone)
-    except (ConnectionError, TimeoutError, RuntimeError) as error:
+    except (OSError, RuntimeError) as error:
         raise Unavailable(f"engine: the Ray cluster at {address!r} is away: {error}") from error
     try:
+        if not ray.cluster_resources().get("CPU"):
+            raise Unavailable(
+                f"engine: the Ray cluster at {address!r} has no core for tasks; a worker is needed."
+            )
         yield _Cluster(ray)
     finally:
         ray.shutdown()
+
+
+def _reach(address: str) -> None:
+    """OSError where nobody listens at host:port, for which Ray itself waits many minutes."""
+    host, _, port = address.rpartition(":")
+    if host and port.isdecimal():
+        socket.create_connection((host, int(port)), REACH_S).close()
 
 
 @dataclass(frozen=True)
