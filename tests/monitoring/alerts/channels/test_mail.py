@@ -9,10 +9,11 @@ from typing import Any
 import pytest
 from pydantic import SecretStr
 
-from contract.errors import Refused
+from contract.errors import BadInput, Refused
 from contract.settings import Settings
 from monitoring.alerts.channels.delivery import TemporaryFailure
 from monitoring.alerts.channels.mail import send_mail
+from monitoring.alerts.channels.registry import channels
 from tests.support.alerts import MESSAGE, send
 from tests.support.mailbox import Mailbox, certificate, known, taking_mail
 
@@ -132,3 +133,9 @@ def test_a_server_that_knows_no_sign_in_is_a_no(tls: ssl.SSLContext) -> None:
         with pytest.raises(Refused, match=r"can't take mail this way \(SMTPException\)"):
             by_mail(box, **SIGNED_IN)
         assert box.asked == 0
+
+
+@pytest.mark.parametrize("missing", ["alert_mail_from", "alert_mail_to"])
+def test_a_host_without_addresses_is_said_before_anything_is_sent(missing: str) -> None:
+    with pytest.raises(BadInput, match="SMTP_HOST needs FOURCYCLE_ALERT_MAIL_FROM and"):
+        channels(SERVICE.model_copy(update={missing: ""}))
