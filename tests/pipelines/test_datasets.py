@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from contract.errors import BadInput
 from contract.settings import read_settings
 from contract.store.tables import Tables
 from contract.use_case.loader import load_use_case
@@ -63,3 +64,16 @@ def test_describe_shows_every_column_as_it_is_declared(
     shown = capfd.readouterr().err
     # On a narrow screen names are folded, so that some stand on two lines.
     assert all(name in shown for name in ("penguin", "island", "sex"))
+
+
+@pytest.mark.parametrize(
+    ("asked", "said"),
+    [
+        ({"action": "search"}, r"search needs --words, e\.g\. --words 'wind mph'"),
+        ({"action": "describe"}, r"describe needs --table; --action list shows which"),
+        ({"action": "find"}, r"action: list, .* is needed, found 'find'"),
+    ],
+)
+def test_what_is_not_asked_whole_is_said(asked: dict[str, str], said: str) -> None:
+    with pytest.raises(BadInput, match=said):
+        datasets.main(**asked)

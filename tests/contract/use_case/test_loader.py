@@ -33,6 +33,59 @@ WRONG = [
 ]
 
 
+# Of the made use case.
+WRONG_TOO = [
+    (
+        "size: {type: number,",
+        "size: {type: boolean,",
+        r"min and max belong to a number",
+    ),
+    ("{C: {low: 0.01, high: 10, log: true}}", "{C: {low: 1}}", r"either low and high, or choices"),
+    (
+        "{C: {low: 0.01, high: 10, log: true}}",
+        "{C: {low: 1, high: 2, choices: [1]}}",
+        r"either low",
+    ),
+    ("moment: {type: timestamp}", "moment: {type: timestamp, unit: h}", r"found 'h'; other times"),
+    ("{csv: rows.csv}", "{csv: {path: a.csv, thousands: '.'}}", r"'\.' is the sign of decimals"),
+    (
+        "{csv: rows.csv}",
+        "{csv: {path: a.csv, null_values: ['-'], true_values: ['-', 'y']}}",
+        r"'-' stands twice among null_values, true_values",
+    ),
+    ("{csv: rows.csv}", "{csv: {path: a.csv, timestamp_format: '%d.%Z'}}", r"keeps no offset"),
+    ("{csv: rows.csv}", "{csv: {path: a.csv, timestamp_format: '%d %I'}}", r"need each other"),
+    ("{csv: rows.csv}", "{csv: {path: a.csv, timestamp_format: '%H:%M'}}", r"with a day is needed"),
+    ("{csv: rows.csv}", "{csv: {path: a.csv, null_values: [no]}}", r"YAML made False of one"),
+    ("event_time: moment", "event_time: moment\nweight: colour", r"'colour' must be a number"),
+    ("event_time: moment", "event_time: moment\nweight: size", r"'size' must be a number"),
+    ("event_time: moment", "event_time: moment\nweight: id", r"'id' must declare a min of 0"),
+    (
+        "validation:",
+        "derived: {x: {function: condition, of: size, at_least: 3, below: 2}}\nvalidation:",
+        r"at_least 3 must be below 2",
+    ),
+    (
+        "validation:",
+        "derived: {x: {function: condition, of: size, at_least: 3, missing: true}}\nvalidation:",
+        r"at_least, missing: one condition is needed",
+    ),
+    (
+        "validation:",
+        "derived: {x: {function: bins, of: size, edges: [1, 1]}}\nvalidation:",
+        r"edges: each must be above the one before",
+    ),
+]
+
+
+@pytest.mark.parametrize(("right", "wrong", "said"), WRONG_TOO)
+def test_a_mistake_in_the_made_use_case_is_said(right: str, wrong: str, said: str) -> None:
+    assert right in MADE
+    text = MADE.replace(right, wrong, 1)
+    with pytest.raises(BadInput, match=said):
+        parse_use_case(text, "made.yaml", Path())
+
+
 @pytest.mark.parametrize("name", ["flights", "arrival-delay", "penguins"])
 def test_a_shipped_use_case_reads_and_freezes_to_itself(name: str) -> None:
     use_case = load_use_case(name)

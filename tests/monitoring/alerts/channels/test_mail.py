@@ -1,13 +1,19 @@
 """Mail against a real SMTP server on loopback."""
 
+import socket
 import ssl
+import threading
 from pathlib import Path
 from typing import Any
 
 import pytest
 from pydantic import SecretStr
 
-from contract.errors import Refused
+from contract.errors import BadInput, Refused
+from contract.settings import Settings
+from monitoring.alerts.channels.delivery import TemporaryFailure
+from monitoring.alerts.channels.mail import send_mail
+from monitoring.alerts.channels.registry import channels
 from tests.support.alerts import MESSAGE, send
 from tests.support.mailbox import Mailbox, certificate, known, taking_mail
 
@@ -93,3 +99,43 @@ def test_a_certificate_that_nobody_vouches_for_is_a_no(tmp_path: Path) -> None:
     with taking_mail(Mailbox(), **options) as box, pytest.raises(Refused, match="certificate"):
         by_mail(box)
     assert box.asked == 0
+
+
+SERVICE = Settings().model_copy(
+    update={
+        "alert_smtp_host": "127.0.0.1",
+        "alert_mail_from": "monitoring@example.org",
+        "alert_mail_to": "a@example.org",
+    }
+)
+
+
+def test_nobody_who_listens_and_who_hangs_up_may_be_asked_again() -> None:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        at_port = SERVICE.model_copy(update={"alert_smtp_port": listener.getsockname()[1]})
+        with pytest.raises(TemporaryFailure, match=r"no answer \(ConnectionRefusedError\)"):
+            send_mail(at_port, MESSAGE, 5)
+        listener.listen()
+
+        def hang_up() -> None:
+            listener.accept()[0].close()
+
+        other = threading.Thread(target=hang_up)
+        other.start()
+        with pytest.raises(TemporaryFailure, match="it hung up"):
+            send_mail(at_port, MESSAGE, 5)
+        other.join()
+
+
+def test_a_server_that_knows_no_sign_in_is_a_no(tls: ssl.SSLContext) -> None:
+    with taking_mail(Mailbox(), tls_context=tls, auth_exclude_mechanism=["LOGIN", "PLAIN"]) as box:
+        with pytest.raises(Refused, match=r"can't take mail this way \(SMTPException\)"):
+            by_mail(box, **SIGNED_IN)
+        assert box.asked == 0
+
+
+@pytest.mark.parametrize("missing", ["alert_mail_from", "alert_mail_to"])
+def test_a_host_without_addresses_is_said_before_anything_is_sent(missing: str) -> None:
+    with pytest.raises(BadInput, match="SMTP_HOST needs FOURCYCLE_ALERT_MAIL_FROM and"):
+        channels(SERVICE.model_copy(update={missing: ""}))
