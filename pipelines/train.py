@@ -32,7 +32,7 @@ from pipelines.runtime.code_hash import code_hash
 from pipelines.runtime.console import count, working
 from pipelines.runtime.frozen_rows import read_frozen
 from pipelines.runtime.run_inputs import log_input
-from pipelines.runtime.step import Done, Step, execute, latest_run, load_result, lock_hash
+from pipelines.runtime.step import Done, Step, execute, latest_run, load_result, lock_hash, step_key
 from pipelines.runtime.workspace import Workspace, open_workspace
 from pipelines.split import STEP as SPLIT
 from pipelines.split import SplitMade
@@ -75,10 +75,15 @@ def train(workspace: Workspace, split: SplitMade, tune: int = 0) -> Done[Trained
     """Fit a candidate on the training table."""
     if reason := refusal(workspace.use_case):
         raise BadInput(reason)
+    inputs = _inputs(workspace, split)
+    return execute(workspace, STEP, lambda: fit(workspace, split, tune), inputs, {"tune": tune})
+
+
+def _inputs(workspace: Workspace, split: SplitMade) -> dict[str, str]:
     inputs = {"training": split.training.content_hash, "holdout": split.holdout.content_hash}
     if own := own_class(workspace):
         inputs["own_class"] = own.sha256
-    return execute(workspace, STEP, lambda: fit(workspace, split, tune), inputs, {"tune": tune})
+    return inputs
 
 
 def fit(workspace: Workspace, split: SplitMade, tune: int) -> Trained:
@@ -87,9 +92,13 @@ def fit(workspace: Workspace, split: SplitMade, tune: int) -> Trained:
     rows = read_rows(tables, use_case, split.training)
     parameters: dict[str, Any] = dict(use_case.estimator.parameters)
     if tune:
-        from pipelines.model.tune import tune as search
+        from pipelines.model.search.tune import SharedStudy
+        from pipelines.model.search.tune import tune as search
 
-        best = search(workspace.client, rows, use_case, tune)
+        # Whoever trains the same of the same rows works on the same study.
+        key = step_key(workspace, STEP, _inputs(workspace, split), {"tune": tune})
+        shared = SharedStudy(workspace.settings, f"{use_case.name}/{key}")
+        best = search(workspace.client, rows, use_case, tune, shared)
         parameters |= best.parameters
         mlflow.log_metric(f"cross_validation/{use_case.evaluation.metric}", best.value)
         mlflow.log_metrics({"trials_finished": best.finished, "trials_pruned": best.pruned})

@@ -27,6 +27,7 @@ SUBJECTS = {
     "profiling",
     "pull_request",
     "rows",
+    "search",
     "sections",
     "writing",
 }

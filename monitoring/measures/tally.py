@@ -1,11 +1,12 @@
-"""Exact figures of one column over all rows of a window, added up part by part."""
+"""Exact figures of one column over all rows of a window, whose parts may be counted anywhere."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
 
 from monitoring.measures.bins import NULL, Cells, Counts, NumberCells, as_floats, count
+from monitoring.measures.exact_sum import exact_mean, exact_sum
 
 
 @dataclass(frozen=True)
@@ -34,42 +35,50 @@ class ColumnSummary:
         return self.nulls / self.rows if self.rows else float("nan")
 
 
-@dataclass
+@dataclass(frozen=True)
 class Tally:
-    """Adds up a column, one part of the window after the other."""
+    """What some rows of a column come to; the tallies of any parts add up to that of the whole."""
 
     cells: Cells
-    counts: Counts = field(init=False)
+    counts: Counts
     low: float = np.inf
     high: float = -np.inf
-    total: float = 0.0
+    total: int = 0  # of finite numbers, as `exact_sum` gives it
     finite: int = 0
 
-    def __post_init__(self) -> None:
-        self.counts = np.zeros(len(self.cells.names), dtype=np.int64)
-
-    def add(self, values: pa.Array) -> None:
-        """Count these values too, (n_rows,); pyarrow.ArrowInvalid where a text is no number."""
-        self.counts += count(self.cells.of(values), self.cells)
-        if isinstance(self.cells, NumberCells):
-            numbers = as_floats(values)
-            finite = numbers[np.isfinite(numbers)]
-            if len(finite):
-                self.low = min(self.low, float(finite.min()))
-                self.high = max(self.high, float(finite.max()))
-                self.total += float(finite.sum())
-                self.finite += len(finite)
+    def __add__(self, other: "Tally") -> "Tally":
+        """What the rows of both come to, counted in the same cells."""
+        return Tally(
+            self.cells,
+            self.counts + other.counts,
+            min(self.low, other.low),
+            max(self.high, other.high),
+            self.total + other.total,
+            self.finite + other.finite,
+        )
 
     def summary(self) -> ColumnSummary:
-        """What was counted so far; range and mean are NaN where no finite number was."""
+        """The figures; range and mean are NaN where no finite number was."""
         if not self.finite:
             return ColumnSummary(self.cells, self.counts)
-        mean = self.total / self.finite
+        mean = exact_mean(self.total, self.finite)
         return ColumnSummary(self.cells, self.counts, self.low, self.high, mean)
+
+
+def tally(cells: Cells, values: pa.Array) -> Tally:
+    """Count values, (n_rows,); pyarrow.ArrowInvalid where a text is no number."""
+    counts = count(cells.of(values), cells)
+    if not isinstance(cells, NumberCells):
+        return Tally(cells, counts)
+    numbers = as_floats(values)
+    finite = numbers[np.isfinite(numbers)]
+    if not len(finite):
+        return Tally(cells, counts)
+    # Of 0.0 and -0.0 either is the lowest, by the order of the rows: adding zero makes it the one.
+    low, high = (float(end) + 0.0 for end in (finite.min(), finite.max()))
+    return Tally(cells, counts, low, high, exact_sum(finite), len(finite))
 
 
 def summarise(cells: Cells, values: pa.Array) -> ColumnSummary:
     """The figures of a whole column, (n_rows,), at once."""
-    tally = Tally(cells)
-    tally.add(values)
-    return tally.summary()
+    return tally(cells, values).summary()

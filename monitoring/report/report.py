@@ -80,7 +80,7 @@ def page(report: WindowReport) -> str:
         reasons=verdict.reasons,
         performance=performance,
         metrics=_metrics(performance) if performance else {},
-        labels=_labels(performance) if performance else "",
+        labels=_labels(performance, report.observed.counts.rows) if performance else "",
         columns=_columns(report),
         slices=[_slice(part) for part in performance.slices] if performance else [],
         notes=judged.notes,
@@ -178,11 +178,14 @@ def _metrics(performance: Performance) -> dict[str, list[str]]:
     return {name: [_number(group.get(name)) for group in groups] for name in names}
 
 
-def _labels(performance: Performance) -> str:
-    fall = performance.realised_fall
+def _labels(performance: Performance, answered: int) -> str:
+    """How many labels, on how many rows, and whether these are all that were answered."""
+    fall, rows = performance.realised_fall, f"{performance.rows:,} rows"
+    if performance.rows < answered:
+        rows = f"a seeded sample of {performance.rows:,} of the {answered:,} rows"
     if fall is None:
-        return "no labels yet"
-    return f"{fall.labels:,} labels, {fall.coverage:.0%} of the rows"
+        return f"no labels yet; on {rows}"
+    return f"{fall.labels:,} labels, {fall.coverage:.0%} of the rows; on {rows}"
 
 
 def _slice(part: WindowSlice) -> list[str]:

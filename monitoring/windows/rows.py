@@ -1,7 +1,9 @@
 """Read a window of predictions: all rows in parts, or a seeded sample with the labels so far."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from datetime import date
 
 import pandas as pd
 import pyarrow as pa
@@ -9,7 +11,7 @@ from deltalake import DeltaTable
 
 from contract.store.frames import feature_rows
 from contract.store.labels import NO_LABELS, labels_sql, shared_keys
-from contract.store.predictions import INPUT
+from contract.store.predictions import INPUT, PARTITION
 from contract.store.schema import TYPES
 from contract.store.tables import Tables, quoted
 from contract.use_case.features import sources
@@ -18,7 +20,7 @@ from contract.use_case.pseudonymisation import altered
 from monitoring.windows.reference import Rows
 from monitoring.windows.window import Window, literal
 
-HASH = "md5(concat('fourcycle', p.prediction_id))"
+HASH = "md5(concat('fourcycle', {}))"
 SCORE = "prediction_score"  # what drift of predictions is measured on
 HASH_VALUES = 16**8
 ANSWER = ("prediction", "probability", "label", "label_time")
@@ -56,15 +58,15 @@ class WindowReader:
         They are computed again from what was sent, by the use case of the version.
         `score` is the index of the probability that stands for the prediction; None: it itself.
         """
-        if self.window.table_version is None:
-            return iter(())
+        opened = _opened(self.tables, self.window)
         value = "p.prediction" if score is None else f"p.probability[{score + 1}]"
-        sql = (
-            f"SELECT {self._sent(features)}p.event_time, {value} AS {SCORE} "  # noqa: S608
-            f"FROM predictions p WHERE {self._chosen()}"
-        )
-        parts = self.tables.stream(sql, **self._tables())
-        return (self._with_features(part, features) for part in parts)
+        for day in by_day(self.window, opened):
+            sql = (
+                f"SELECT {self._sent(features)}p.event_time, {value} AS {SCORE} "  # noqa: S608
+                f"FROM predictions p WHERE {replace(self, window=day)._chosen()}"
+            )
+            for part in self.tables.stream(sql, **opened):
+                yield self._with_features(part, features)
 
     def sample(self, features: list[str], n_rows: int, wanted: int) -> Rows:
         """About `wanted` of the `n_rows` rows, or all: features, answers, label and its time.
@@ -74,8 +76,8 @@ class WindowReader:
         """
         if self.window.table_version is None:
             return Rows(pd.DataFrame(columns=features), pd.DataFrame(columns=list(ANSWER)))
-        opened = self._tables()
-        chosen = self._chosen(_share_of_ids(wanted / max(n_rows, 1)))
+        opened = _opened(self.tables, self.window)
+        chosen = self._chosen(wanted / max(n_rows, 1))
         labels = NO_LABELS
         if self.tables.exists("feedback"):
             opened["feedback"] = self.tables.open("feedback")
@@ -84,7 +86,7 @@ class WindowReader:
         sql = (
             f"SELECT {self._sent(features)}p.prediction, p.probability, l.label, l.label_time "  # noqa: S608
             f"FROM predictions p LEFT JOIN ({labels}) l ON l.prediction_id = p.prediction_id "
-            f"WHERE {chosen} ORDER BY {HASH}, p.prediction_id"
+            f"WHERE {chosen} ORDER BY {HASH.format('p.prediction_id')}, p.prediction_id"
         )
         found = self._with_features(self.tables.query(sql, **opened), features)
         rows: pd.DataFrame = found.to_pandas()
@@ -105,43 +107,74 @@ class WindowReader:
         kept = {name: rows.column(name) for name in rows.column_names if name not in sent}
         return pa.table({INPUT + n: made.column(n) for n in features} | kept)
 
-    def _tables(self) -> dict[str, DeltaTable]:
-        return _opened(self.tables, self.window)
-
-    def _chosen(self, *more: str) -> str:
-        terms = [f"p.version = {literal(self.version)}", *_conditions(self.window), *more]
+    def _chosen(self, share: float = 1) -> str:
+        """The condition for the rows, or for a share of them, always the same ones."""
+        terms = [f"p.version = {literal(self.version)}", *_conditions(self.window, share)]
         return " AND ".join(terms)
 
 
 def served_versions(tables: Tables, window: Window) -> list[str]:
     """Versions that answered in the window, the one with most rows first."""
+    opened, counts = _opened(tables, window), Counter[str]()
+    for day in by_day(window, opened):
+        found = tables.query(
+            "SELECT p.version, count(*) AS n FROM predictions p "  # noqa: S608
+            f"WHERE {' AND '.join(['true', *_conditions(day)])} GROUP BY p.version",
+            **opened,
+        )
+        counts.update({str(row["version"]): row["n"] for row in found.to_pylist()})
+    return sorted(counts, key=lambda version: (-counts[version], version))
+
+
+def by_day(window: Window, opened: Mapping[str, DeltaTable]) -> list[Window]:
+    """The window in parts without a row in common: a UTC day each, of which there are files.
+
+    `opened` are its tables, `predictions` and `before`. One part where they are not kept by day.
+    """
     if window.table_version is None:
         return []
-    counts = tables.query(
-        "SELECT p.version FROM predictions p "  # noqa: S608
-        f"WHERE {' AND '.join(['true', *_conditions(window)])} "
-        "GROUP BY p.version ORDER BY count(*) DESC, p.version",
-        **_opened(tables, window),
-    )
-    return [str(v) for v in counts.column("version").to_pylist()]
+    if PARTITION not in opened["predictions"].metadata().partition_columns:
+        return [window]
+    files = _files(opened["predictions"])
+    if "before" in opened:  # a file of both versions has no row that came between
+        files ^= _files(opened["before"])
+    first, last = window.first_day or date.min, window.last_day or date.max
+    return [window.of_day(day) for day in sorted({d for _, d in files}) if first <= day <= last]
+
+
+def _files(table: DeltaTable) -> set[tuple[str, date]]:
+    """Path and day of each file."""
+    added = pa.table(table.get_add_actions(flatten=True))
+    names = ("path", f"partition.{PARTITION}")
+    return set(zip(*(added.column(name).to_pylist() for name in names), strict=True))
 
 
 def _opened(tables: Tables, window: Window) -> dict[str, DeltaTable]:
+    if window.table_version is None:
+        return {}
     opened = {"predictions": tables.open("predictions", window.table_version)}
     if window.after is not None:
         opened["before"] = tables.open("predictions", window.after)
     return opened
 
 
-def _conditions(window: Window) -> list[str]:
+def _conditions(window: Window, share: float = 1) -> list[str]:
+    conditions = [*window.where, _share_of_ids(share, "p.prediction_id")]
     if window.after is None:
-        return list(window.where)
-    return [*window.where, "p.prediction_id NOT IN (SELECT prediction_id FROM before)"]
+        return conditions
+    # Whatever rewrote a file kept each row's id and day: only ids of as few rows have to be held.
+    known = [_share_of_ids(share, "prediction_id")]
+    if window.first_day is not None and window.first_day == window.last_day:
+        known.append(f"{PARTITION} = DATE '{window.first_day}'")
+    before = f"SELECT prediction_id FROM before WHERE {' AND '.join(known)}"  # noqa: S608
+    return [*conditions, f"p.prediction_id NOT IN ({before})"]
 
 
-def _share_of_ids(share: float) -> str:
+def _share_of_ids(share: float, column: str) -> str:
     """A condition that holds for a share of the rows, always the same ones."""
-    return "true" if share >= 1 else f"{HASH} < '{int(share * HASH_VALUES):08x}'"
+    if share >= 1:
+        return "true"
+    return f"{HASH.format(column)} < '{int(share * HASH_VALUES):08x}'"
 
 
 def _same(actual: pa.DataType, declared: pa.DataType) -> bool:

@@ -4,9 +4,9 @@ Of those, the ones that count: asked for in earnest, of a time that can be judge
 """
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, date, datetime, time
+from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 from deltalake import DeltaTable
@@ -22,6 +22,7 @@ from monitoring.windows.declared import Days, choose, period
 
 # Quarters of an hour of event time: they add up to days in every time zone.
 QUARTER = "date_bin(INTERVAL '15 minutes', p.event_time, TIMESTAMP '1970-01-01')"
+A_QUARTER = timedelta(minutes=15)
 
 
 @dataclass(frozen=True)
@@ -49,6 +50,14 @@ class Window:
     start: datetime | None = None  # bounds of event time that were asked for
     end: datetime | None = None
     newer: str = ""  # declared windows with rows that were passed over, and why; "" for none
+    # UTC days of event time that `where` allows, [first, last]; None: no bound
+    first_day: date | None = None
+    last_day: date | None = None
+
+    def of_day(self, day: date) -> "Window":
+        """The rows of one UTC day alone."""
+        where = (*self.where, f"p.{PARTITION} = DATE '{day}'")
+        return replace(self, where=where, first_day=day, last_day=day)
 
 
 def resolve(request: WindowRequest, tables: Tables, use_case: UseCase, now: datetime) -> Window:
@@ -135,50 +144,77 @@ def _between(
         raise BadInput(f"from {start} must be before until {end}.")
     zone = ZoneInfo(use_case.time_zone)
     bounds = [None if d is None else datetime.combine(d, time(), zone) for d in (start, end)]
+    days = [at and at.astimezone(UTC).date() for at in bounds]
     where = []
-    for at, sign in zip(bounds, (">=", "<"), strict=True):
+    for at, day, sign in zip(bounds, days, (">=", "<"), strict=True):
         if at is not None:
             where.append(f"p.event_time {sign} {moment(at)}")
             # Said of the partition too, so that the files of other days are not even opened.
-            where.append(f"p.{PARTITION} {sign[0]}= DATE '{at.astimezone(UTC).date()}'")
+            where.append(f"p.{PARTITION} {sign[0]}= DATE '{day}'")
     title = "all predictions" if not where else f"{start or '…'} to {end or '…'}"
-    return Window(title, version, tuple(where), start=bounds[0], end=bounds[1])
+    return Window(
+        title,
+        version,
+        tuple(where),
+        start=bounds[0],
+        end=bounds[1],
+        first_day=days[0],
+        last_day=days[1],
+    )
 
 
 def _rows_by_window(
     tables: Tables, opened: DeltaTable, counted: Sequence[str], use_case: UseCase
 ) -> dict[Days, int]:
     """Rows that count in each declared window that has any, of the version with most of them."""
-    counts = tables.query(
-        f"SELECT {QUARTER} AS quarter, p.version, count(*) AS n FROM predictions p "  # noqa: S608
-        f"WHERE {' AND '.join(counted)} GROUP BY 1, 2",
-        predictions=opened,
-    )
     zone, every = ZoneInfo(use_case.time_zone), use_case.monitoring.every
     answered: Counter[tuple[Days, str]] = Counter()
-    for row in counts.to_pylist():
-        day = row["quarter"].replace(tzinfo=UTC).astimezone(zone).date()
-        answered[period(day, every), row["version"]] += row["n"]
+    for quarter, version, n_rows in _quarters(tables, opened, counted):
+        day = quarter.astimezone(zone).date()
+        answered[period(day, every), version] += n_rows
     most: dict[Days, int] = {}
     for (days, _), n_rows in answered.items():
         most[days] = max(n_rows, most.get(days, 0))
     return most
 
 
-def _last(n_rows: int, tables: Tables, opened: DeltaTable, counted: Sequence[str]) -> Window:
-    oldest_row = tables.query(
-        "SELECT p.event_time, p.prediction_id FROM predictions p "  # noqa: S608
-        f"WHERE {' AND '.join(counted)} "
-        f"ORDER BY p.event_time DESC, p.prediction_id DESC LIMIT 1 OFFSET {n_rows - 1}",
+def _quarters(
+    tables: Tables, opened: DeltaTable, counted: Sequence[str]
+) -> Iterator[tuple[datetime, str, int]]:
+    """Rows that count, by the beginning of their quarter of an hour and by version."""
+    counts = tables.query(
+        f"SELECT {QUARTER} AS quarter, p.version, count(*) AS n FROM predictions p "  # noqa: S608
+        f"WHERE {' AND '.join(counted)} GROUP BY 1, 2",
         predictions=opened,
     )
+    for row in counts.to_pylist():
+        yield row["quarter"].replace(tzinfo=UTC), row["version"], row["n"]
+
+
+def _last(n_rows: int, tables: Tables, opened: DeltaTable, counted: Sequence[str]) -> Window:
     title, version = f"last {n_rows:,} rows", int(opened.version())
-    if not oldest_row.num_rows:  # there are fewer
+    # A quarter of an hour is found first: only its rows are put in order, whatever `n_rows` is.
+    left, rows = n_rows, Counter[datetime]()
+    for quarter, _, n in _quarters(tables, opened, counted):
+        rows[quarter] += n
+    for quarter in sorted(rows, reverse=True):
+        if left <= rows[quarter]:
+            break
+        left -= rows[quarter]
+    else:  # there are fewer
         return Window(title, version)
+    day = quarter.date()
+    within = (f"p.event_time >= {moment(quarter)}", f"p.event_time < {moment(quarter + A_QUARTER)}")
+    oldest_row = tables.query(
+        "SELECT p.event_time, p.prediction_id FROM predictions p "  # noqa: S608
+        f"WHERE {' AND '.join((*counted, *within))} AND p.{PARTITION} = DATE '{day}' "
+        f"ORDER BY p.event_time DESC, p.prediction_id DESC LIMIT 1 OFFSET {left - 1}",
+        predictions=opened,
+    )
     at = moment(oldest_row.column("event_time")[0].as_py())
     oldest = literal(oldest_row.column("prediction_id")[0].as_py())
     where = f"(p.event_time > {at} OR (p.event_time = {at} AND p.prediction_id >= {oldest}))"
-    return Window(title, version, (where,))
+    return Window(title, version, (where, f"p.{PARTITION} >= DATE '{day}'"), first_day=day)
 
 
 def _added(versions: tuple[int, int], newest: int) -> Window:

@@ -47,6 +47,21 @@ def artifacts(client: MlflowClient, monitored: Monitored) -> set[str]:
     return {f.path for d in folders for f in client.list_artifacts(monitored.run_id, d)}
 
 
+def test_a_page_says_where_a_sample_speaks_for_all_rows(
+    client: MlflowClient,
+    home: Path,
+    use_case: UseCase,
+    tables: Tables,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    made.answer(tables, use_case, made.rows(DAY, 1, "2024-02-01"))
+    whole = watch(home, use_case, "2024-02-01", "2024-02-02")
+    assert f"on {DAY:,} rows." in mlflow.artifacts.load_text(whole.report)
+    monkeypatch.setattr("monitoring.measures.observe.ANSWER_ROWS", DAY // 2)
+    part = watch(home, use_case, "2024-01-31", "2024-02-02")
+    assert f"of the {DAY:,} rows." in mlflow.artifacts.load_text(part.report)
+
+
 def test_a_shift_is_watched_then_drift_then_over(
     client: MlflowClient, home: Path, use_case: UseCase, tables: Tables
 ) -> None:

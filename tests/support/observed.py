@@ -45,7 +45,7 @@ from pipelines.model.comparison import Comparison, Difference, SliceDifference, 
 from pipelines.model.estimator import build_estimator
 from pipelines.model.fitted import signature
 from pipelines.model.preprocess import build_encoder
-from pipelines.model.tune import suggest
+from pipelines.model.search.tune import suggest
 from pipelines.package import reference_inputs, seal
 from pipelines.promote import check_approval
 from pipelines.registry.versions import Version

@@ -12,7 +12,7 @@ from monitoring.measures.bins import NumberCells, WordCells, number_cells, word_
 from monitoring.measures.compare import describe, freeze_column, note
 from monitoring.measures.distance import distance
 from monitoring.measures.estimate import calibration
-from monitoring.measures.tally import Tally, summarise
+from monitoring.measures.tally import summarise
 
 NUMBER = Column(type="number", nullable=True)
 WORD = Column(type="string", nullable=True)
@@ -111,16 +111,6 @@ def test_a_column_of_rare_words_does_not_drift_by_being_rare() -> None:
     frozen = freeze_column(draw[0], WORD)
     window = summarise(frozen.cells, pa.array(draw[1]))
     assert distance(frozen.counts, window.counts).effect < 0.05
-
-
-def test_a_tally_adds_up_parts_to_what_the_whole_gives() -> None:
-    values = pa.array([1.0, None, 5.0, 3.0, np.inf, 8.0])
-    whole = summarise(number_cells(values), values)
-    tally = Tally(whole.cells)
-    for part in (values.slice(0, 2), values.slice(2, 0), values.slice(2)):
-        tally.add(part)
-    assert tally.summary().counts.tolist() == whole.counts.tolist()
-    assert (whole.nulls, whole.low, whole.high, whole.mean) == (1, 1, 8, 4.25)
 
 
 def test_what_moved_is_told_in_words() -> None:

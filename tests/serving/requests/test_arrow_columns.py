@@ -208,8 +208,9 @@ def test_a_parquet_body_is_read_in_columns_as_cell_by_cell(rows: pa.RecordBatch)
         except Problem as problem:
             return str(problem)
         flag_times(checked, CASE, NOW)
-        beside = {"at": checked.event_time, "flags": checked.flags}
-        return told({**checked.features, **checked.keys, **beside})
+        return told(
+            {**checked.features, **checked.keys, "at": checked.event_time, "flags": checked.flags}
+        )
 
     found = read()
     with pytest.MonkeyPatch.context() as patched:

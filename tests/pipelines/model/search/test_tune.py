@@ -23,7 +23,7 @@ from contract.use_case.model import UseCase
 from contract.use_case.sections.estimator import Range
 from contract.use_case.sections.gates import Evaluation
 from contract.use_case.sections.split import GroupSplit, RandomSplit, TimeSplit
-from pipelines.model.tune import BestTrial, tune
+from pipelines.model.search.tune import BestTrial, tune
 from tests.conftest import made_rows, made_use_case
 from tracking.store import connect
 from tracking.tags import TRIAL_STATE_TAG
@@ -127,7 +127,7 @@ def test_a_trial_that_falls_behind_is_cut_short(
     home: Path, client: MlflowClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # One after the other the seed decides which points are tried.
-    monkeypatch.setattr("pipelines.model.tune.PARALLEL_TRIALS", 1)
+    monkeypatch.setattr("pipelines.model.search.tune.PARALLEL_TRIALS", 1)
     best, runs = trials(client, searching(home), 8)
     folds = list(TimeSeriesSplit(3).split(ROWS))
     states = pd.Series([run.data.tags[TRIAL_STATE_TAG] for run in runs])
