@@ -60,6 +60,9 @@ class Rules(RuleBasedStateMachine):
 
     @rule(target=versions)
     def a_new_version(self) -> str:
+        return self.add()
+
+    def add(self) -> str:
         self.made += 1
         self.stages[str(self.made)] = "None"
         return str(self.made)
@@ -67,7 +70,7 @@ class Rules(RuleBasedStateMachine):
     @initialize(target=versions)
     def begin(self) -> Any:
         """Two were champion, a third waits."""
-        first, second, third = (self.a_new_version() for _ in range(3))
+        first, second, third = (self.add() for _ in range(3))
         for version in (first, second):
             self.move("promote", version)
         self.move("register", third)
