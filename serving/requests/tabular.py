@@ -84,9 +84,10 @@ def _parquet_table(body: bytes, use_case: UseCase, max_rows: int, max_bytes: int
     import pyarrow.parquet as pq
 
     try:
-        texts = [n for n in use_case.inputs if use_case.columns[n].type == "string"]
-        file = pq.ParquetFile(pa.BufferReader(body), read_dictionary=texts)
-        metadata = file.metadata
+        metadata = pq.read_metadata(pa.BufferReader(body))
+        flat = {metadata.schema.column(at).path for at in range(metadata.num_columns)}
+        texts = [n for n in use_case.inputs if use_case.columns[n].type == "string" and n in flat]
+        file = pq.ParquetFile(pa.BufferReader(body), metadata=metadata, read_dictionary=texts)
         if metadata.num_rows > max_rows:
             what = f"{metadata.num_rows} rows were sent, at most {max_rows} are allowed."
             raise Problem("too_much", what)

@@ -92,6 +92,7 @@ BAD: list[tuple[dict[str, Any], int, str]] = [
     (parquet(pd.DataFrame([ROW] * 101)), 413, "at most 100"),
     (parquet(pd.DataFrame([ROW | {"body_mass_g": math.inf}])), 400, "found no finite number"),
     (parquet(pd.DataFrame([ROW | {"island": 3}])), 400, "'island': string expected, found num"),
+    (parquet(pd.DataFrame([ROW | {"island": ["a"]}])), 400, "'island': string expected, found li"),
 ]
 
 
