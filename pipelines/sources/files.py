@@ -47,7 +47,10 @@ STRANGE_BYTES = {
 }
 S3 = "s3://"
 NO_VALUE = "__HIVE_DEFAULT_PARTITION__"  # how a folder's name says null
-AWAY = re.compile(r"NETWORK_CONNECTION|timed? ?out|connect to|SLOW_DOWN|SERVICE_UNAVAILABLE", re.I)
+AWAY = re.compile(
+    r"NETWORK_CONNECTION|timed? ?out|connect to|SLOW_DOWN|SERVICE_UNAVAILABLE|INTERNAL_FAILURE",
+    re.IGNORECASE,
+)
 
 
 @dataclass(frozen=True)

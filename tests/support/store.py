@@ -49,7 +49,7 @@ class Store:
         }
 
     def start(self) -> None:
-        """Start, and wait until the bucket is there."""
+        """Start, and wait until the bucket is there and what it holds can be read."""
         with self._log.open("ab") as log:
             self._process = subprocess.Popen(self._command, stdout=log, stderr=log)
         client = self.files()
@@ -58,6 +58,7 @@ class Store:
         while time.monotonic() < deadline:
             try:
                 client.create_dir("tables")
+                _read_something(client)
             except OSError as error:
                 problem = error
                 time.sleep(0.3)
@@ -82,6 +83,14 @@ class Store:
         """Away, at once."""
         self._process.kill()
         self._process.wait()
+
+
+def _read_something(client: fs.S3FileSystem) -> None:
+    """OSError while the server does not find yet what it stored before."""
+    held = client.get_file_info(fs.FileSelector("tables", recursive=True))
+    for one in [info for info in held if info.is_file and info.size][:1]:
+        with client.open_input_stream(one.path) as opened:
+            opened.read(1)
 
 
 @contextmanager

@@ -16,6 +16,7 @@ from contract.use_case.model import UseCase
 from pipelines.model.estimator import build_estimator
 from pipelines.model.preprocess import build_encoder, is_sparse, matrix_widths
 from serving.scoring.agreement import compare
+from serving.scoring.leaf_masks import LeafMasks
 from serving.scoring.scorer import Graph
 from serving.scoring.sklearn_scorer import pipeline_scorer
 from serving.scoring.trusted_types import TRUSTED_TYPES
@@ -57,7 +58,7 @@ def test_it_is_compiled_and_answers_alike(
     case = encoding(task, linear if path == "linear" else path + ENDS[task], place, colour)
     model = fitted(case, {} if path == "linear" else {"max_iter": 5})
     scorer = compiled(model, case, home)
-    assert isinstance(scorer.run, Graph)
+    assert isinstance(scorer.run, Graph | LeafMasks)
     rows = made(seed=3) | {"colour": ["ultra", None] * (N_ROWS // 2)}
     again = skops.io.loads(skops.io.dumps(model), trusted=list(TRUSTED_TYPES))
     assert compare(scorer.score(rows), pipeline_scorer(again, case).score(rows)).holds

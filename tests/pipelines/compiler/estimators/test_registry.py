@@ -12,6 +12,7 @@ from pipelines.data.rehearsal import Rehearsal
 from pipelines.main import pipeline
 from pipelines.registry.versions import Version
 from pipelines.runtime.workspace import open_workspace
+from serving.scoring.leaf_masks import LeafMasks
 from serving.scoring.scorer import Graph
 from serving.scoring.version import ServedVersion, load_version
 from tests.conftest import deliver, made_rows, made_use_case
@@ -47,7 +48,7 @@ def test_boosted_trees_of_other_libraries_are_compiled_and_reach_production(
     home: Path, path: str, parameters: dict[str, Any]
 ) -> None:
     served = made_with(home, path, parameters)
-    assert isinstance(served.scorer.run, Graph)
+    assert isinstance(served.scorer.run, Graph | LeafMasks)
 
 
 def test_what_cannot_be_compiled_reaches_production_only_where_the_use_case_allows_it(
@@ -55,4 +56,4 @@ def test_what_cannot_be_compiled_reaches_production_only_where_the_use_case_allo
 ) -> None:
     path, parameters = "sklearn.naive_bayes.GaussianNB", {"var_smoothing": 1e-9}
     served = made_with(home, path, parameters, serving=Serving(allow_sklearn=True))
-    assert not isinstance(served.scorer.run, Graph)
+    assert not isinstance(served.scorer.run, Graph | LeafMasks)
