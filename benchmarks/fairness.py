@@ -20,21 +20,16 @@ from pathlib import Path
 from statistics import median
 from typing import Annotated
 
-import httpx
 import psutil
 import typer
 
-from benchmarks.peers import PROJECT, Server, started
+from benchmarks.peers import PROJECT, Server, started, until_shipped
 from benchmarks.serving import Case, Found, ask, bodies
 
 SYNCS = ("off", "fsync")
 SMALL, LARGE_ROWS = Case(1, 4), 10_000
 CALLERS = (0, 2, 10)
-SHIPPED_S = 15.0  # how long a measurement waits for the shipper to be done with the one before
 AHEAD_S = 1  # large callers begin earlier, and end later
-BACKLOG = re.compile(
-    r'^fourcycle_log_backlog_rows\{table="predictions"\} ([\d.e+]+)$', re.MULTILINE
-)
 
 
 @dataclass(frozen=True)
@@ -60,16 +55,6 @@ def service(checkout: Path, sync: str, folder: Path) -> Server:
     }
     command = (sys.executable, "-m", "serving", "--port", "{port}")
     return Server("Fourcycle", command, folder=checkout, settings=settings)
-
-
-def until_shipped(address: str) -> None:
-    """Wait until no answers of an earlier turn are on their way into the table."""
-    deadline = time.monotonic() + SHIPPED_S
-    while time.monotonic() < deadline:
-        backlog = BACKLOG.search(httpx.get(f"{address}/metrics").text)
-        if backlog is None or float(backlog[1]) == 0:
-            return
-        time.sleep(0.5)
 
 
 def large(address: str, script: Path, callers: int, seconds: int) -> "subprocess.Popen[str]":

@@ -1,6 +1,7 @@
 """Servers that answer the same model: each as a process of its own, ready to be asked."""
 
 import os
+import re
 import shutil
 import socket
 import subprocess
@@ -11,6 +12,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.request import urlopen
+
+import httpx
 
 from contract.settings import read_settings
 
@@ -30,6 +33,10 @@ class Model:
     def invocations(self, dataframe_split: dict) -> list:
         return self.model.predict(pandas.DataFrame(**dataframe_split)).tolist()
 """
+SHIPPED_S = 15.0  # how long a measurement waits for the shipper to be done with the one before
+BACKLOG = re.compile(
+    r'^fourcycle_log_backlog_rows\{table="predictions"\} ([\d.e+]+)$', re.MULTILINE
+)
 
 
 class Skipped(Exception):
@@ -143,6 +150,16 @@ def started(server: Server) -> Iterator[str]:
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
+
+
+def until_shipped(address: str) -> None:
+    """Wait until no answers of an earlier turn are on their way into the table."""
+    deadline = time.monotonic() + SHIPPED_S
+    while time.monotonic() < deadline:
+        backlog = BACKLOG.search(httpx.get(f"{address}/metrics").text)
+        if backlog is None or float(backlog[1]) == 0:
+            return
+        time.sleep(0.5)
 
 
 def _wait(process: "subprocess.Popen[bytes]", url: str) -> None:

@@ -18,13 +18,14 @@ from typing import Annotated
 import mlflow
 import typer
 
-from benchmarks.peers import Server, Skipped, bentoml, here, mlserver, started
+from benchmarks.peers import Server, Skipped, bentoml, here, mlserver, started, until_shipped
 from contract.settings import read_settings
 from contract.store.tables import Tables
 from contract.use_case.loader import load_use_case
 
 BENCHMARKS = Path(__file__).resolve().parent.parent / "docs/benchmarks.md"
 HEADING = "## Serving"
+SYNC = "FOURCYCLE_LOG_SYNC"
 UNITS = {"us": 1e-3, "ms": 1.0, "s": 1e3}  # wrk's, in milliseconds
 SCRIPT = """
 wrk.method = "POST"
@@ -51,6 +52,12 @@ class Found:
     failed: int
 
 
+HOW = """\
+Medians of {rounds} interleaved rounds of {seconds} s; one worker each, OMP_NUM_THREADS=1, wrk, the
+same rows and model; checks, counts and access log on. `Fourcycle` keeps no answers, as the others;
+`Fourcycle, fsync` has each on the disk before it leaves. `python -m benchmarks.serving` measures
+again.
+"""
 CASES = (Case(1, 1), Case(1, 8), Case(1, 64), Case(100, 8), Case(10_000, 2))
 
 
@@ -104,6 +111,7 @@ def measure(servers: list[Server], rounds: int, seconds: int) -> dict[Case, dict
     with ExitStack() as stack, tempfile.TemporaryDirectory() as folder:
         scripts = bodies(Path(folder))
         running: dict[str, str] = {}
+        keeping = {one.name for one in servers if one.settings.get(SYNC) == "fsync"}
         for server in servers:
             try:
                 running[server.name] = stack.enter_context(started(server))
@@ -114,6 +122,8 @@ def measure(servers: list[Server], rounds: int, seconds: int) -> dict[Case, dict
                 for name, address in running.items():
                     round_ = ask(address, scripts[case.n_rows], case, seconds)
                     found[case].setdefault(name, []).append(round_)
+                    if name in keeping:  # its shipper works beside who is measured next
+                        until_shipped(address)
     return {
         case: {name: _median(rounds_) for name, rounds_ in by_name.items()}
         for case, by_name in found.items()
@@ -176,15 +186,8 @@ def main(
         package = Path(mlflow.artifacts.download_artifacts(uri, dst_path=folder))
         tables = Path(kept)
         servers = here(package, tables) if alone else peers(package, cache, tables)
-        section = f"{HEADING}\n\nMedians of {rounds} interleaved rounds of {seconds} s; one worker "
-        section += (
-            "each, OMP_NUM_THREADS=1, wrk, the same rows and model; checks, counts and access log "
-        )
-        section += (
-            "on. `Fourcycle` keeps no answers, as the others; `Fourcycle, fsync` has each on "
-        )
-        section += "the disk before it leaves. `python -m benchmarks.serving` measures again.\n"
-        section += table(measure(servers, rounds, seconds))
+        found = table(measure(servers, rounds, seconds))
+    section = f"{HEADING}\n\n{HOW.format(rounds=rounds, seconds=seconds)}\n{found}"
     typer.echo(section)
     if write_docs:
         write(section)
