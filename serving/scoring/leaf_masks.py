@@ -105,11 +105,15 @@ class LeafMasks:
 
     def of_rows(self, rows: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
         """The answers (n_rows, n_outputs) where each row's masks are known, (n_rows, n_inputs)."""
-        answers: list[list[float]] = []
+        sums = np.empty(len(rows))
         for at in range(0, len(rows), BLOCK_ROWS):
             left = np.bitwise_and.reduce(self.masks.take(rows[at : at + BLOCK_ROWS], 0), axis=1)
-            answers += map(self._linked, self._sums(left).tolist())
-        return np.array(answers).reshape(len(rows), 1 if self.link == "identity" else 2)
+            sums[at : at + BLOCK_ROWS] = self._sums(left)
+        margins = sums + self.base
+        if self.link == "identity":
+            return margins[:, None]
+        chances = sigmoids(margins)
+        return np.stack([1.0 - chances, chances], axis=1)
 
     def run_one(self, columns: Columns) -> list[float]:
         """The answer to the one row of the columns, (n_outputs,)."""
@@ -123,7 +127,11 @@ class LeafMasks:
             else:  # as a float64, in which the graph compares
                 left &= between[bisect_left(splits, float(value))]
         masks = np.frombuffer(left.to_bytes(len(self.before) * UINT32.itemsize, "little"), UINT32)
-        return self._linked(self._sums(masks).item())
+        margin = self._sums(masks).item() + self.base
+        if self.link == "identity":
+            return [margin]
+        chance = sigmoid(margin)
+        return [1.0 - chance, chance]
 
     def _sums(self, left: npt.NDArray[np.uint32]) -> npt.NDArray[np.float64]:
         """The sum of the leaves that masks (..., n_trees) name, in the order of the trees.
@@ -136,19 +144,19 @@ class LeafMasks:
         )
         return sums[..., -1]
 
-    def _linked(self, sum_of_leaves: float) -> list[float]:
-        margin = sum_of_leaves + self.base
-        if self.link == "identity":
-            return [margin]
-        chance = sigmoid(margin)
-        return [1.0 - chance, chance]
-
 
 def sigmoid(margin: float) -> float:
     """The logistic function as ONNX Runtime computes it for one number."""
     if margin > 0:
         return 1 / (1 + exp(-margin))
     return 1 - 1 / (1 + exp(margin))
+
+
+def sigmoids(margins: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """The same of many, (n,), with the same digits: `exp` of numpy rounds otherwise."""
+    powers = np.array(list(map(exp, (-np.abs(margins)).tolist())))
+    above = 1 / (1 + powers)
+    return np.where(margins > 0, above, 1 - above)
 
 
 def open_masks(packed: bytes, inputs: Sequence[tuple[str, Sequence[Any] | None]]) -> LeafMasks:
