@@ -57,12 +57,8 @@ def main(
     _one_of("json", as_json, "yes or no", ("", "yes", "no"))
     _one_of("fail_on", fail_on, "drift or nothing", ("", "drift"))
     _one_of("only", only, "deliveries or nothing", ("", "deliveries"))
-    request = WindowRequest(
-        read_day("from", from_),
-        read_day("until", until),
-        read_count("last", last),
-        read_versions(versions),
-    )
+    days = read_day("from", from_), read_day("until", until)
+    request = WindowRequest(*days, read_count("last", last), read_versions(versions))
     declared = load_use_case(use_case)
     # `mlflow run` makes a run in an experiment that need not be ours; reports have their own.
     os.environ.pop("MLFLOW_RUN_ID", None)

@@ -16,6 +16,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import typer
+from sklearn.pipeline import Pipeline
 
 from contract.errors import BadInput
 from contract.statistics.metrics import Scored, check_metric, metrics_for
@@ -90,27 +91,54 @@ def fit(workspace: Workspace, split: SplitMade, tune: int) -> Trained:
     """Tune where asked, fit, and log the model."""
     use_case, tables = workspace.use_case, workspace.tables
     rows = read_rows(tables, use_case, split.training)
-    parameters: dict[str, Any] = dict(use_case.estimator.parameters)
-    if tune:
-        from pipelines.model.search.tune import SharedStudy
-        from pipelines.model.search.tune import tune as search
-
-        # Whoever trains the same of the same rows works on the same study.
-        key = step_key(workspace, STEP, _inputs(workspace, split), {"tune": tune})
-        shared = SharedStudy(workspace.settings, f"{use_case.name}/{key}")
-        best = search(workspace.client, rows, use_case, tune, shared)
-        parameters |= best.parameters
-        mlflow.log_metric(f"cross_validation/{use_case.evaluation.metric}", best.value)
-        mlflow.log_metrics({"trials_finished": best.finished, "trials_pruned": best.pruned})
+    parameters = _parameters(workspace, split, rows, tune)
     mlflow.log_params({f"estimator_{name}": readable(value) for name, value in parameters.items()})
     features = feature_frame(rows, use_case)
     with working(f"fitting {use_case.estimator.path} on {count(len(features))} rows"):
         target, weight = labels(rows, use_case), weights(rows, use_case)
         model = fit_pipeline(use_case, parameters, features, target, weight)
     own = own_class(workspace)
-    holdout = read_rows(tables, use_case, split.holdout)
-    scored = score(model, holdout, use_case)
+    scored = score(model, read_rows(tables, use_case, split.holdout), use_case)
     check_metric(use_case, metrics_for(use_case, scored))
+    model_uri = _log(model, use_case, rows, own)
+    log_input(tables, split.training, "training")
+    run = mlflow.active_run()
+    return Trained(
+        run_id=run.info.run_id if run else "",
+        model_uri=model_uri,
+        estimator=use_case.estimator.kind,
+        parameters=parameters,
+        training=split.training,
+        holdout=split.holdout,
+        prediction_hash=prediction_hash(scored),
+        tune=tune,
+        path=use_case.estimator.path,
+        code_hash=own.sha256 if own else "",
+    )
+
+
+def _parameters(
+    workspace: Workspace, split: SplitMade, rows: pa.Table, tune: int
+) -> dict[str, Any]:
+    """The declared parameters; where asked, with those that a search found."""
+    declared = dict(workspace.use_case.estimator.parameters)
+    if not tune:
+        return declared
+    from pipelines.model.search.tune import SharedStudy
+    from pipelines.model.search.tune import tune as search
+
+    use_case = workspace.use_case
+    # Whoever trains the same of the same rows works on the same study.
+    key = step_key(workspace, STEP, _inputs(workspace, split), {"tune": tune})
+    shared = SharedStudy(workspace.settings, f"{use_case.name}/{key}")
+    best = search(workspace.client, rows, use_case, tune, shared)
+    mlflow.log_metric(f"cross_validation/{use_case.evaluation.metric}", best.value)
+    mlflow.log_metrics({"trials_finished": best.finished, "trials_pruned": best.pruned})
+    return declared | best.parameters
+
+
+def _log(model: Pipeline, use_case: UseCase, rows: pa.Table, own: OwnClass | None) -> str:
+    """Log a model, and with what it was made; its address."""
     logged = mlflow.sklearn.log_model(
         answering(model, use_case),
         name="model",
@@ -120,23 +148,9 @@ def fit(workspace: Workspace, split: SplitMade, tune: int) -> Trained:
         input_example=example(use_case, rows),
         pip_requirements=exact_requirements(),
     )
-    log_input(tables, split.training, "training")
-    estimator = use_case.estimator.kind
     tags = {OWN_CLASS_TAG: own.sha256} if own else {}
-    mlflow.set_tags({ESTIMATOR_TAG: estimator, **tags, **environment()})
-    run = mlflow.active_run()
-    return Trained(
-        run_id=run.info.run_id if run else "",
-        model_uri=logged.model_uri,
-        estimator=estimator,
-        parameters=parameters,
-        training=split.training,
-        holdout=split.holdout,
-        prediction_hash=prediction_hash(scored),
-        tune=tune,
-        path=use_case.estimator.path,
-        code_hash=own.sha256 if own else "",
-    )
+    mlflow.set_tags({ESTIMATOR_TAG: use_case.estimator.kind, **tags, **environment()})
+    return str(logged.model_uri)
 
 
 def example(use_case: UseCase, rows: pa.Table) -> pd.DataFrame:

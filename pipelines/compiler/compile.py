@@ -3,7 +3,7 @@
 import hashlib
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
@@ -15,6 +15,7 @@ from sklearn.pipeline import Pipeline
 
 from contract.errors import Refused
 from contract.store.frames import feature_rows
+from contract.use_case.features import Columns
 from contract.use_case.model import UseCase
 from pipelines.compiler.columns import Column, RawFeature, features_of, refused
 from pipelines.compiler.encoders.registry import encode
@@ -25,7 +26,14 @@ from pipelines.compiler.onnx_graph import GraphBuilder, InputColumn, build_encod
 from pipelines.compiler.parity import Parity, prove
 from serving.scoring.leaf_masks import MASKS_FILE
 from serving.scoring.own_code import OwnClass
-from serving.scoring.scorer import FORMAT, GRAPH_FILE, SCORER_FILE, deriving, open_scorer
+from serving.scoring.scorer import (
+    FORMAT,
+    GRAPH_FILE,
+    SCORER_FILE,
+    Scorer,
+    deriving,
+    open_scorer,
+)
 from serving.scoring.sklearn_scorer import classes_of, pipeline_scorer
 from serving.scoring.version import GOLDEN_FILE, PARITY_FILE
 
@@ -82,29 +90,43 @@ def write_scorer(
             name, estimator = model.steps[-1]
             raise refused(name, estimator, f"its class is one's own, of {own.file}")
         compiled = compile_pipeline(model, use_case)
-        graph = compiled.graph.SerializeToString()
-        masks = leaf_masks(compiled.graph, compiled.inputs)
-        packed = masks.pack() if masks else None
-        against = pipeline, use_case, columns, compiled.thresholds
-        parity = prove(open_scorer(compiled.plan(), graph), *against)
-        if packed:
-            masked = prove(open_scorer(compiled.plan(), graph, packed), *against)
-            parity = parity.joined(masked, "by masks")
-    except (
-        Refused,
-        ValueError,
-    ) as error:  # the version is packaged all the same
+        files = _files(compiled)
+        parity = _proof(compiled, files, pipeline, use_case, columns)
+    except (Refused, ValueError) as error:  # the version is packaged all the same
         reason = " ".join(str(error).split())
         told = {"own_class": own.record()} if own else {}
         _write(folder / SCORER_FILE, {"not_compiled": reason, **told})
         return WrittenScorer(None, reason)
-    (folder / GRAPH_FILE).write_bytes(graph)
-    if packed:
-        (folder / MASKS_FILE).write_bytes(packed)
+    for file_name, content in files.items():
+        (folder / file_name).write_bytes(content)
     proof = _write(folder / PARITY_FILE, parity.record())
     reason = "" if parity.holds else f"Compiling went wrong: {parity.line()}."
     _write(folder / SCORER_FILE, compiled.plan() | {"not_compiled": reason, "parity": proof})
     return WrittenScorer(parity, reason)
+
+
+def _files(compiled: CompiledScorer) -> dict[str, bytes]:
+    """The graph, and masks of its leaves where its trees are small, by file."""
+    files = {GRAPH_FILE: compiled.graph.SerializeToString()}
+    if masks := leaf_masks(compiled.graph, compiled.inputs):
+        files[MASKS_FILE] = masks.pack()
+    return files
+
+
+def _proof(
+    compiled: CompiledScorer,
+    files: Mapping[str, bytes],
+    pipeline: Scorer,
+    use_case: UseCase,
+    holdout: Columns,
+) -> Parity:
+    """The proof of the graph, and of its masks: releases that do not know them read the graph."""
+    plan, graph = compiled.plan(), files[GRAPH_FILE]
+    against = pipeline, use_case, holdout, compiled.thresholds
+    proof = prove(open_scorer(plan, graph), *against)
+    if masks := files.get(MASKS_FILE):
+        proof = proof.joined(prove(open_scorer(plan, graph, masks), *against), "by masks")
+    return proof
 
 
 def _write(file: Path, value: dict[str, Any]) -> str:

@@ -102,14 +102,8 @@ def gather(
     tables, me = workspace.tables, f"version {version.version}"
     loaded = attempt(f"{me} can't be served", lambda: load(workspace, version))
     rows = attempt(f"the holdout of {me} can't be read", lambda: holdout(tables, version))
-    mine = trivial = None
-    if loaded is not None and rows is not None:
-        served = loaded.served
-        mine = attempt(f"{me} can't be measured", lambda: measure(workspace, served, rows))
-    if (measured := mine) is not None:
-        trivial = attempt(
-            "the baseline can't be measured", lambda: _baseline(tables, version, measured)
-        )
+    mine = _measured(attempt, workspace, me, loaded, rows)
+    trivial = _trivial(attempt, tables, version, mine)
     alone = champion is None or not workspace.use_case.gates.limited
     over_baseline = _over_baseline(attempt, mine, trivial) if alone else None
     theirs = replace(workspace, tables=their_tables or tables)
@@ -132,6 +126,27 @@ def gather(
         over_baseline=over_baseline if champion else None,
         problems=tuple(attempt.problems),  # last: what came before may have added some
     )
+
+
+def _measured(
+    attempt: EvidenceCollector,
+    workspace: Workspace,
+    name: str,
+    loaded: LoadedPackage | None,
+    rows: pa.Table | None,
+) -> MeasuredPackage | None:
+    if loaded is None or rows is None:
+        return None
+    return attempt(f"{name} can't be measured", lambda: measure(workspace, loaded.served, rows))
+
+
+def _trivial(
+    attempt: EvidenceCollector, tables: Tables, version: Version, mine: MeasuredPackage | None
+) -> Scored | None:
+    """The baseline's answers to the same rows."""
+    if mine is None:
+        return None
+    return attempt("the baseline can't be measured", lambda: _baseline(tables, version, mine))
 
 
 def _over_baseline(

@@ -4,7 +4,6 @@ Routes that answer rows are served from here; every other path goes on to FastAP
 handler costs 100 µs a request, which is more than checking, scoring and logging a row together.
 """
 
-import asyncio
 import logging
 import re
 import time
@@ -20,6 +19,7 @@ from serving.http.methods import methods_answer
 from serving.http.refusal import REFUSAL, Refusal, Write
 from serving.log.prediction_record import LogFull
 from serving.protocols.registry import error_format
+from serving.requests.admission import Admission
 from serving.requests.errors import (
     NOT_ANSWERED,
     ErrorFormat,
@@ -29,7 +29,6 @@ from serving.requests.errors import (
     place_of,
 )
 from serving.requests.request import (
-    CLOSE,
     App,
     ClientDisconnected,
     Receive,
@@ -38,13 +37,8 @@ from serving.requests.request import (
     Send,
     read_body,
     read_head,
-    too_large,
 )
 
-HOLD_S = 0.02  # before a 503: callers that repeat at once must not take up the capacity
-BODIES = 8  # so many bodies of the largest size may be in memory at once
-UNSTATED = 64 * 1024  # bytes that are booked at first for a body without Content-Length
-OVERLOADED = "Too many requests are in work; try again in a second."
 CLIENT_GONE = 499  # nginx's status for it; nobody receives it
 OTHER = "other"  # route of a path that is not ours
 TAKES = b"POST, OPTIONS"  # methods of the routes here
@@ -93,8 +87,9 @@ class Gateway:
         self.route_of = lru_cache(maxsize=256)(self._route_of)  # three looks at it cost 1 µs
         self._keys, self._metrics = context.keys, context.metrics
         self._access_log = context.access_log
-        self._in_work = self._bytes = 0
-        self._small_bytes = min(ON_THE_LOOP_BYTES, context.settings.serve_large_bytes)
+        settings = context.settings
+        self.admission = Admission(settings.serve_concurrency, settings.serve_max_bytes)
+        self._small_bytes = min(ON_THE_LOOP_BYTES, settings.serve_large_bytes)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request; start and stop of the service go on to the application."""
@@ -133,11 +128,11 @@ class Gateway:
         False, and nothing was done, where it has to go the way of all others.
         """
         length = len(body)
-        if not route.answer_small or length > self._small_bytes or self._is_full(length):
+        if not route.answer_small or length > self._small_bytes or self.admission.is_full(length):
             return False
         call = read_head(head)
         done = partial(self._answered, call, route, write)
-        self._take_place(call, length)
+        self.admission.take(call, length)
         try:
             check_head(call, head)
             self._let_in(call, route)
@@ -150,7 +145,7 @@ class Gateway:
     def _answered(
         self, call: Request, route: BodyRoute, write: Write, outcome: Response | Exception
     ) -> None:
-        self._leave(call)
+        self.admission.leave(call)
         answer = outcome if isinstance(outcome, Response) else self._refused(call, route, outcome)
         write(answer.status, self._head(call, answer), answer.body)
         self._note(call, route.route, answer.status)
@@ -200,12 +195,13 @@ class Gateway:
                 sentence = f"{route.route} takes POST."
                 raise Problem("method", sentence, headers=[(b"allow", TAKES)])
             self._let_in(call, route)
-            await self._admit(call)
+            await self.admission.admit(call)
             try:
                 limits = settings.serve_max_bytes, settings.serve_body_s
-                return await route.answer(call, await read_body(call, receive, *limits, self._book))
+                body = await read_body(call, receive, *limits, self.admission.book)
+                return await route.answer(call, body)
             finally:
-                self._leave(call)
+                self.admission.leave(call)
         except ClientDisconnected:
             raise
         except Exception as error:
@@ -225,40 +221,6 @@ class Gateway:
             error = Problem("internal", NOT_ANSWERED)
         call.reason = error.reason
         return route.error(error, call.own_id)
-
-    async def _admit(self, call: Request) -> None:
-        """Take a place, or answer 503 after a short pause, which slows down repeated requests."""
-        length, largest = call.length, self._settings.serve_max_bytes
-        if length is None:
-            length = min(UNSTATED, largest)
-        elif length > largest:
-            raise too_large(largest)
-        if self._is_full(length):
-            await asyncio.sleep(HOLD_S)
-            raise Problem("overloaded", OVERLOADED)
-        self._take_place(call, length)
-
-    def _is_full(self, length: int) -> bool:
-        settings = self._settings
-        many = self._in_work >= settings.serve_concurrency
-        return many or self._bytes + length > BODIES * settings.serve_max_bytes
-
-    def _take_place(self, call: Request, length: int) -> None:
-        self._in_work += 1
-        self._bytes += length
-        call.booked = length
-
-    def _leave(self, call: Request) -> None:
-        self._in_work -= 1
-        self._bytes -= call.booked
-
-    def _book(self, call: Request, size: int) -> None:
-        """Take memory for what came of a body without Content-Length, or answer 503."""
-        more = size - call.booked
-        if self._bytes + more > BODIES * self._settings.serve_max_bytes:
-            raise Problem("overloaded", OVERLOADED, headers=[*CLOSE])
-        self._bytes += more
-        call.booked = size
 
     async def _forward(self, call: Request, scope: Scope, receive: Receive, send: Send) -> None:
         status = 500

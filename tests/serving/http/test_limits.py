@@ -173,10 +173,10 @@ def test_a_body_takes_the_memory_that_it_needs_whatever_else_is_in_work(
             refused = select(many, [], [], 10)[0][0].makefile("rb").read()  # to the end: closed
             assert refused.startswith(b"HTTP/1.1 503")
         for _ in range(500):
-            if not app._in_work:
+            if not app.admission.in_work:
                 break
             time.sleep(0.01)
-        assert (app._in_work, app._bytes) == (0, 0)
+        assert (app.admission.in_work, app.admission.bytes) == (0, 0)
 
 
 @pytest.mark.parametrize(
@@ -282,7 +282,7 @@ def test_a_caller_who_goes_away_while_he_is_answered_makes_no_noise(
             begun_to_answer.clear()
         assert httpx.post(f"{address}/predict", content=BODY, headers=JSON).status_code == 200
     assert len(lines.getvalue().splitlines()) == 3
-    assert (app._in_work, caplog.text) == (0, "")
+    assert (app.admission.in_work, caplog.text) == (0, "")
 
 
 def test_lines_that_a_full_disk_does_not_take_end_nothing() -> None:
