@@ -26,10 +26,7 @@ PATIENCE_S = 300
 @pytest.fixture(scope="module")
 def orders(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with a package of a version that answers."""
-    folder = tmp_path_factory.mktemp("orders")
-    batch.declare(folder)
-    batch.package(folder, "first")
-    return folder
+    return batch.packaged(tmp_path_factory.mktemp("orders"))
 
 
 def begin(folder: Path, source: Path, target: Path) -> "subprocess.Popen[str]":

@@ -29,15 +29,7 @@ COMMANDS = [
 def test_the_page_installs_what_the_engine_asks_for() -> None:
     assert INSTALL in COMMANDS
     command = f"{INSTALL.replace('install', 'install --dry-run', 1)} --python {sys.executable}"
-    done = subprocess.run(
-        ["sh", "-c", f". scripts/index; {command}"],
-        cwd=PROJECT,
-        env=environment(PROJECT),
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
+    typed(f". scripts/index; {command}", PROJECT)
 
 
 @pytest.mark.parametrize("command", [c for c in COMMANDS if c != INSTALL])
@@ -46,21 +38,23 @@ def test_a_command_of_the_page_runs(
 ) -> None:
     copy_world(trained[0], home)
     (home / "answers").mkdir()
-    typed = command.replace("fourcycle", f"{sys.executable} -m pipelines", 1)
+    said = typed(command.replace("fourcycle", f"{sys.executable} -m pipelines", 1), home)
+    assert "Scored" in said
+    assert list(home.glob("answers*/*.parquet")) or (home / "answers.parquet").is_file()
+
+
+def typed(command: str, folder: Path) -> str:
+    """What a command says to people that is typed in a folder, and succeeds."""
+    store = {"MLFLOW_TRACKING_URI": f"sqlite:///{folder}/mlflow.db"}
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    environment = os.environ | PLAIN | store | {"PYTHONPATH": path_of_packages(), "PATH": path}
     done = subprocess.run(
-        ["sh", "-c", typed],
-        cwd=home,
-        env=environment(home),
+        ["sh", "-c", command],
+        cwd=folder,
+        env=environment,
         capture_output=True,
         text=True,
         check=False,
     )
     assert done.returncode == 0, done.stderr
-    assert "Scored" in done.stderr
-    assert list(home.glob("answers*/*.parquet")) or (home / "answers.parquet").is_file()
-
-
-def environment(folder: Path) -> dict[str, str]:
-    store = {"MLFLOW_TRACKING_URI": f"sqlite:///{folder}/mlflow.db"}
-    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-    return os.environ | PLAIN | store | {"PYTHONPATH": path_of_packages(), "PATH": path}
+    return done.stderr

@@ -47,10 +47,7 @@ def patch() -> Iterator[pytest.MonkeyPatch]:
 @pytest.fixture(scope="module")
 def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with the package of a version that answers."""
-    folder = tmp_path_factory.mktemp("orders")
-    batch.declare(folder)
-    batch.package(folder, "first")
-    return folder
+    return batch.packaged(tmp_path_factory.mktemp("orders"))
 
 
 @pytest.fixture(scope="module")

@@ -64,6 +64,13 @@ def declare(folder: Path, more: str = "") -> None:
     (folder / "orders.yaml").write_text(DECLARED + more, encoding="utf-8")
 
 
+def packaged(folder: Path) -> Path:
+    """The folder, with the package of a version that answers; no registry."""
+    declare(folder)
+    package(folder, "first")
+    return folder
+
+
 def make_registry(folder: Path, store: Path) -> Registry:
     """A store in the folder with a champion of the declared use case."""
     shutil.copy(store / "mlflow.db", folder)
