@@ -35,6 +35,9 @@ WRONG = [
 
 # Of the made use case.
 WRONG_TOO = [
+    ("min: -10", "min: .nan", r"columns.size.min: a finite number is needed, found nan"),
+    ("margin: 0.05", "margin: .inf", r"gates.margin: a finite number .* inf; leave it out"),
+    ("[red, green, blue]", "[]", r"columns.colour.categories: at least one word is needed"),
     (
         "size: {type: number,",
         "size: {type: boolean,",
