@@ -121,7 +121,7 @@ mutants: $(INSTALLED)  ## Change lines of what decides and computes: a test must
 # TESTS="tests/serving ...": these alone.
 coverage: $(INSTALLED)  ## Every test once more: what of each room it reaches, and what not, in build/coverage
 	@rm -rf build/coverage && mkdir -p build/coverage
-	@OMP_NUM_THREADS=1 coverage run -m pytest -n 2 $(TESTS); code=$$?; \
+	@OMP_NUM_THREADS=1 coverage run -m pytest -n 2 -m "not browser" $(TESTS); code=$$?; \
 		coverage combine --quiet && coverage html --quiet || exit 1; \
 		for room in $(ROOMS); do \
 			printf '%-10s %5s %%\n' $$room $$(coverage report --include="$$room/*" --format=total); \

@@ -206,6 +206,7 @@ def test_the_story_tells_what_was_promised_and_found(lived: Path, runs: list[Run
     assert "DRIFT, alarm (performance)" in page
 
 
+@pytest.mark.browser
 def test_the_story_is_for_everybody(lived: Path, runs: list[Run]) -> None:
     (run,) = of(runs, "replay")
     artifacts = Path(unquote(urlsplit(run.info.artifact_uri).path))

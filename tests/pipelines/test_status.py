@@ -129,6 +129,7 @@ def test_jobs_are_those_that_today_s_file_declares(
     assert len(said.splitlines()) <= 12
 
 
+@pytest.mark.browser
 def test_leaders_read_the_page_on_any_screen(
     here: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

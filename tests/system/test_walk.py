@@ -96,6 +96,7 @@ def opened(page: Page, link: str) -> Page:
     return popup.value
 
 
+@pytest.mark.browser
 def test_from_the_printed_address_to_everything_about_the_champion(
     printed: str, browser: Browser
 ) -> None:
@@ -138,6 +139,7 @@ def test_from_the_printed_address_to_everything_about_the_champion(
     look(card, "card")
 
 
+@pytest.mark.browser
 def test_our_pages_are_for_everybody(turned: Turned, browser: Browser) -> None:
     folder = turned.folder / "mlruns"
     for name in ("verdict.html", "validation/all.html"):

@@ -35,6 +35,7 @@ def page() -> Iterator[Page]:
     assert said == []
 
 
+@pytest.mark.browser
 def test_the_verdict_and_evidently_s_pages_are_readable(
     client: MlflowClient, home: Path, use_case: UseCase, tables: Tables, page: Page
 ) -> None:

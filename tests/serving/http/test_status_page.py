@@ -54,6 +54,7 @@ def look(page: Page, name: str) -> None:
         page.screenshot(path=Path(LOOK) / f"{name}.png", full_page=True)
 
 
+@pytest.mark.browser
 def test_the_page_says_what_is_served(page: Page, address: str) -> None:
     page.goto(address)
     said = page.inner_text("body")
@@ -69,6 +70,7 @@ def test_the_page_says_what_is_served(page: Page, address: str) -> None:
     look(page, "page")
 
 
+@pytest.mark.browser
 def test_the_form_predicts(page: Page, address: str) -> None:
     page.goto(address)
     page.fill("[name=body_mass_g]", "5000")
@@ -87,6 +89,7 @@ def test_the_form_predicts(page: Page, address: str) -> None:
     look(page, "form")
 
 
+@pytest.mark.browser
 def test_the_form_shows_what_is_wrong(page: Page, address: str) -> None:
     page.goto(address)
     page.eval_on_selector("[name=island]", "field => field.required = false")
@@ -96,6 +99,7 @@ def test_the_form_shows_what_is_wrong(page: Page, address: str) -> None:
     assert "column 'island': string expected, found null" in page.inner_text("#answer")
 
 
+@pytest.mark.browser
 def test_the_documentation_needs_no_other_host(page: Page, address: str) -> None:
     page.goto(f"{address}/docs")
     page.wait_for_selector("text=Predictions for typed rows")
@@ -135,5 +139,6 @@ def test_every_text_of_the_use_case_is_escaped(home: Path) -> None:
     assert json.dumps(EVIL) not in text
 
 
+@pytest.mark.browser
 def test_the_page_is_for_everybody(browser: Browser, address: str) -> None:
     assert findings(browser, address, click="text=Predict") == []
