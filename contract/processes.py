@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
+GIVE_WAY = 5  # niceness of what works beside answers to people, who come first
+
 
 @dataclass(frozen=True)
 class EndedCommand:
@@ -36,20 +38,44 @@ def run_to_end(
 
     With `show_errors` people see what it prints for them; else it is kept.
     """
-    try:
-        done = subprocess.run(
-            command,
-            stdout=subprocess.PIPE,
-            stderr=None if show_errors else subprocess.PIPE,
-            text=True,
-            timeout=deadline_s,
-            cwd=cwd,
-            env=environment,
-            check=False,
-        )
-    except subprocess.TimeoutExpired:
-        raise TimeoutError(f"{command[0]} took longer than {deadline_s:g} s") from None
-    return EndedCommand(done.returncode, done.stdout, done.stderr or "")
+    return to_end(started(command, cwd, environment, show_errors), deadline_s)
+
+
+def started(
+    command: Sequence[str],
+    cwd: Path | None = None,
+    environment: Mapping[str, str] | None = None,
+    show_errors: bool = False,
+) -> "subprocess.Popen[str]":
+    """A command that runs, for `to_end`; with `show_errors` people see what it prints for them."""
+    return subprocess.Popen(
+        command,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=None if show_errors else subprocess.PIPE,
+        text=True,
+        cwd=cwd,
+        env=environment,
+    )
+
+
+def to_end(
+    process: "subprocess.Popen[str]", deadline_s: float | None = None, told: str = ""
+) -> EndedCommand:
+    """How a command ends; `told` is all that it reads on standard input.
+
+    TimeoutError when the deadline passes first, which ends it.
+    """
+    with process:
+        try:
+            output, errors = process.communicate(told, deadline_s)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            raise TimeoutError(f"it took longer than {deadline_s:g} s") from None
+        except BaseException:  # Ctrl-C, say: nothing of ours goes on alone
+            process.kill()
+            raise
+    return EndedCommand(process.returncode, output, errors or "")
 
 
 def last_line(text: str) -> str:

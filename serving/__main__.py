@@ -16,13 +16,13 @@ import typer
 from contract.command import run
 from contract.errors import BadInput, Refused
 from contract.hints import typed
+from contract.processes import GIVE_WAY
 from contract.settings import CODE_FOLDER, Settings, read_settings
 from contract.use_case.loader import load_use_case
 from serving.scoring.cache import Announcement, Cache
 from serving.supervisor import Child, supervise
 
 MAX_PORT = 65_535
-GIVE_WAY = 5  # answers come first
 SHIP_LAST_S = 20  # what is not shipped by then stays in the spool
 FINISH_S = 30  # a worker gets so long for its last answers, after the drain
 
@@ -51,12 +51,13 @@ async def serve(name: str, settings: Settings, listener: socket.socket, called: 
     # A second service on this host counts in a folder of its own.
     counts = settings.cache_root / name / f"metrics-{listener.getsockname()[1]}"
     _share_metrics(counts, settings.serve_workers)
+    cache = Cache(settings.cache_root / name)
     stop = asyncio.Event()
     tasks = [
-        asyncio.create_task(_announce(name, Cache(settings.cache_root / name), listener, called)),
+        asyncio.create_task(_announce(name, cache, listener, called)),
         asyncio.create_task(_close(listener, stop)),
     ]
-    others = [follower(name, settings), shipper(name, settings)]
+    others = [follower(name, settings, cache.knows_a_champion()), shipper(name, settings)]
     try:
         await supervise(workers(name, settings, listener), others, stop)
     finally:
@@ -88,10 +89,10 @@ def workers(name: str, settings: Settings, listener: socket.socket) -> list[Chil
     return [Child(f"worker {number}", arguments, (fd,), patience_s) for number in count]
 
 
-def follower(name: str, settings: Settings) -> Child:
-    """The process that watches the registry."""
+def follower(name: str, settings: Settings, knows_a_version: bool) -> Child:
+    """The process that watches the registry; it gives way where there is a version already."""
     arguments = ("-m", "serving.follow", *_options(name, settings))
-    return Child("follower", arguments, nice=GIVE_WAY)
+    return Child("follower", arguments, nice=GIVE_WAY if knows_a_version else 0)
 
 
 def shipper(name: str, settings: Settings) -> Child:

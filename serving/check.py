@@ -2,6 +2,7 @@
 
 `python -m serving.check <folder>` is the clean process of the release check: exit code 0 and a line
 of JSON, or exit code 1 and the reason as the last line on stderr. Nothing of the folder is run.
+Without a folder it prepares itself and reads what to check from standard input.
 """
 
 import json
@@ -19,7 +20,7 @@ from typing import Annotated
 import typer
 
 from contract.errors import Refused, Unavailable
-from contract.processes import run_to_end
+from contract.processes import started, to_end
 from contract.settings import CODE_FOLDER
 from contract.signing import SIGN
 from serving.telemetry.metrics import SHARED
@@ -34,7 +35,7 @@ Check = Callable[[Path, str, str, str, bool], object]
 
 
 def main(
-    folder: Annotated[Path, typer.Argument(help="Folder of the version's package.")],
+    folder: Annotated[str, typer.Argument(help="Folder of the version's package.")] = "",
     name: Annotated[str, typer.Option(help="Registered model.")] = "model",
     number: Annotated[str, typer.Option("--version", help="Version number.")] = "0",
     registered: Annotated[str, typer.Option(help="Digest it must have; empty: any.")] = "",
@@ -43,9 +44,16 @@ def main(
     """Let a worker answer the golden rows of a package; look for what it would need."""
     from serving.http_check import ask  # the web framework, which nobody needs who starts a check
 
-    served = ask(folder, name, number, registered)
+    if not folder:
+        if types == "yes" and find_spec("skops"):
+            import serving.scoring.sklearn_scorer  # noqa: F401  # now, not when the package is there
+
+        if not (line := sys.stdin.readline()):
+            return  # who started it has ended, or has nothing to check
+        folder, name, number, registered = json.loads(line)
+    served = ask(Path(folder), name, number, registered)
     if find_spec("skops"):  # else the package's pipeline can't be opened here, by anybody
-        look_at_pipeline(folder, types == "yes")
+        look_at_pipeline(Path(folder), types == "yes")
     rows = len(served.golden.expected.prediction) if served.golden else 0
     print(json.dumps({"digest": served.digest, "golden_rows": rows}))
 
@@ -98,23 +106,66 @@ def check_apart(
     searched for foreign types again. What its worker counts is not the service's. `code` is the
     folder of the user's own classes, None: the one that the environment names.
     """
-    limit = CHECK_S if limit_s is None else limit_s
-    command = [sys.executable, "-m", "serving.check", str(folder), "--name", name]
-    command += ["--version", version, "--registered", registered, "--types", "yes" if new else "no"]
-    environment = {k: value for k, value in os.environ.items() if k not in (SHARED, SIGN)}
-    if code is not None:
-        environment[CODE_FOLDER] = str(code.resolve())
-    try:
-        check = run_to_end(command, limit, cwd=HERE, environment=environment)
-    except TimeoutError:
-        raise Unavailable(f"its check took longer than {limit:g} s") from None
-    if check.code == -signal.SIGXCPU:
-        raise Unavailable(f"its check took more than {CHECK_CPU_S} s of a core")
-    if check.code == -signal.SIGKILL:
-        raise Unavailable("its check was killed, perhaps for want of memory")
-    if check.code:
-        raise Refused(check.reason)
-    return int(json.loads(check.output)["golden_rows"])
+    return PreparedCheck(new, code)(folder, name, version, registered, limit_s)
+
+
+class PreparedCheck:
+    """The process of one check, which imports what it needs before the package is there."""
+
+    def __init__(self, new: bool = True, code: Path | None = None) -> None:
+        environment = {k: value for k, value in os.environ.items() if k not in (SHARED, SIGN)}
+        if code is not None:
+            environment[CODE_FOLDER] = str(code.resolve())
+        command = [sys.executable, "-m", "serving.check", "--types", "yes" if new else "no"]
+        self._process = started(command, HERE, environment)
+
+    def __call__(
+        self,
+        folder: Path,
+        name: str,
+        version: str,
+        registered: str,
+        limit_s: float | None = None,
+    ) -> int:
+        """What `check_apart` answers; once."""
+        limit = CHECK_S if limit_s is None else limit_s
+        asked = json.dumps([str(folder), name, version, registered])
+        try:
+            check = to_end(self._process, limit, asked + "\n")
+        except TimeoutError:
+            raise Unavailable(f"its check took longer than {limit:g} s") from None
+        if check.code == -signal.SIGXCPU:
+            raise Unavailable(f"its check took more than {CHECK_CPU_S} s of a core")
+        if check.code == -signal.SIGKILL:
+            raise Unavailable("its check was killed, perhaps for want of memory")
+        if check.code:
+            raise Refused(check.reason)
+        return int(json.loads(check.output)["golden_rows"])
+
+    def close(self) -> None:
+        """End a process that has nothing to check."""
+        to_end(self._process)
+
+
+class CheckAhead:
+    """`check_apart`, with the process of the first new package started at once: on an empty cache
+    the first answer waits for nothing longer than for that."""
+
+    def __init__(self) -> None:
+        self._ahead: PreparedCheck | None = PreparedCheck()
+
+    def __call__(self, folder: Path, name: str, version: str, registered: str, new: bool) -> int:
+        """What `check_apart` answers."""
+        if new and self._ahead:
+            ahead, self._ahead = self._ahead, None
+            return ahead(folder, name, version, registered)
+        return check_apart(folder, name, version, registered, new)
+
+    def close(self) -> None:
+        """End the process where there was nothing to check."""
+        if self._ahead:
+            self._ahead.close()
+            self._ahead = None
 
 
 def run() -> None:

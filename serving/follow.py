@@ -22,12 +22,13 @@ from contract.command import run
 from contract.errors import Busy, FourcycleError, Refused
 from contract.names import CHALLENGER
 from contract.package import package_said, verify
+from contract.processes import GIVE_WAY
 from contract.settings import Settings, read_settings
 from contract.signing import unsigned
 from contract.store.ledger import ShownRegistry
 from contract.store.locks import FOREVER, locked
 from contract.store.tables import Tables
-from serving.check import Check, check_apart
+from serving.check import Check, CheckAhead, check_apart
 from serving.scoring.cache import Announcement, Cache, FetchedVersion, RefusedVersion
 from serving.scoring.pointer import LedgerReader, Pointer, PointerReader, by_alias
 from tracking.tags import PACKAGE_TAG, SIGNATURE_TAG
@@ -286,6 +287,7 @@ def follow(name: str, settings: Settings, parent: int) -> None:
 
     busy = Busy("Another follower of this host was at work until the end.")
     with locked(cache.folder / "follow.lock", lambda: busy, FOREVER, gone, LOCK_POLL_S):
+        ahead = None if cache.knows_a_champion() else CheckAhead()
         from tracking.store import client_of
 
         follower = Follower(
@@ -294,6 +296,7 @@ def follow(name: str, settings: Settings, parent: int) -> None:
             name,
             pointer_reader(name, settings),
             settings.serve_shadow,
+            ahead or check_apart,
             verify_key=settings.verify_key,
         )
         while not gone():
@@ -301,6 +304,10 @@ def follow(name: str, settings: Settings, parent: int) -> None:
                 follower.look()
             except OSError as error:  # a full disk: what was announced before stays true
                 logger.warning("nothing can be announced: %s", error)
+            if ahead:  # what everybody waited for is there
+                ahead.close()
+                ahead = None
+                os.setpriority(os.PRIO_PROCESS, 0, GIVE_WAY)
             time.sleep(settings.serve_poll_s * random.uniform(1 - JITTER, 1 + JITTER))  # noqa: S311
 
 

@@ -43,8 +43,9 @@ async def supervise(workers: Sequence[Child], others: Sequence[Child], stop: asy
     loop, workers_ended = asyncio.get_running_loop(), asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
+    answering = asyncio.gather(*(_keep(child, stop, stop) for child in workers))
     rest = asyncio.gather(*(_keep(child, workers_ended, stop) for child in others))
-    kept = await asyncio.gather(*(_keep(child, stop, stop) for child in workers))
+    kept = await answering
     workers_ended.set()
     if not all(kept + await rest):
         raise BadInput("The service can't run like this; what is wrong stands above.")

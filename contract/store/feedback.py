@@ -9,7 +9,6 @@ from collections.abc import Mapping
 import pyarrow as pa
 
 from contract.store.schema import TYPES
-from contract.use_case.sections.column import Column
 
 TIMESTAMP = TYPES["timestamp"]
 
@@ -27,16 +26,3 @@ def feedback_schema(keys: Mapping[str, str], label: str) -> pa.Schema:
             ("key_id", pa.string()),  # of the API key that said it
         ]
     )
-
-
-def label_problem(target: Column, label: object) -> str:
-    """Why a value of the target's type can't be a label, by the rules of ingest; "" if it can."""
-    categories = target.categories if target.unseen == "reject" else None
-    if categories is not None and label not in categories:
-        return f"one of {', '.join(categories)} expected, found another value"
-    if isinstance(label, int | float):
-        if target.min is not None and label < target.min:
-            return f"at least {target.min:g} expected, found less"
-        if target.max is not None and label > target.max:
-            return f"at most {target.max:g} expected, found more"
-    return ""

@@ -4,7 +4,6 @@ import re
 from datetime import datetime, timedelta
 from typing import Any
 
-from contract.store.feedback import label_problem
 from contract.use_case.loader import nearest
 from contract.use_case.model import UseCase
 from contract.use_case.sections.column import Column
@@ -83,6 +82,19 @@ def _check_row(row: int, label: dict[str, Any], use_case: UseCase, now: datetime
         raise Problem("bad_cell", f"{problem}.", row, "label")
     if label["label_time"] is not None and label["label_time"] > now + CLOCK_SKEW:
         refuse(row, "label_time", "a time that has passed", "a later one")
+
+
+def label_problem(target: Column, label: object) -> str:
+    """Why a value of the target's type can't be a label, by the rules of ingest; "" if it can."""
+    categories = target.categories if target.unseen == "reject" else None
+    if categories is not None and label not in categories:
+        return f"one of {', '.join(categories)} expected, found another value"
+    if isinstance(label, int | float):
+        if target.min is not None and label < target.min:
+            return f"at least {target.min:g} expected, found less"
+        if target.max is not None and label > target.max:
+            return f"at most {target.max:g} expected, found more"
+    return ""
 
 
 def _nameless(row: int, use_case: UseCase) -> Problem:

@@ -90,6 +90,14 @@ class Cache:
                 f"{path} can't be read ({error}); the follower will replace it."
             ) from error
 
+    def knows_a_champion(self) -> bool:
+        """Whether something may answer before the registry is asked."""
+        try:
+            announced = self.read()
+        except Refused:  # the follower says so and replaces it
+            return False
+        return announced is not None and announced.champion is not None
+
     def stamp(self) -> tuple[int, int] | None:
         """Changes with every announcement; costs one look at the folder."""
         try:

@@ -16,6 +16,7 @@ from serving.scoring.cache import Announcement, Cache, FetchedVersion, RefusedVe
 from serving.scoring.version import ServedVersion, load_fetched
 
 MAX_WATCH_S = 0.5  # between two looks at the announcement: one `stat` each
+FIRST_WATCH_S = 0.05  # while there is no version to answer with
 KEEP_S = 600  # how long the old version stays in memory for an instant way back
 UNREADABLE = 0, 0  # stands for the stamp of an announcement that can't be looked at
 SILENT_POLLS = 3  # so many polls without a word make the follower silent
@@ -98,7 +99,8 @@ class CurrentVersion:
     async def watch(self) -> None:
         """Refresh whenever the announcement changes, until cancelled."""
         while True:
-            await asyncio.sleep(min(MAX_WATCH_S, self._poll_s / 4))
+            pause_s = MAX_WATCH_S if self._served else FIRST_WATCH_S
+            await asyncio.sleep(min(pause_s, self._poll_s / 4))
             if self._kept and time.monotonic() > self._kept_until:
                 self._kept = None
             if self._look() != self._stamp:

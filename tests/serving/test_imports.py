@@ -16,6 +16,7 @@ HEAVY = {
     "mlflow",
     "onnx",
     "pandas",
+    "pyarrow",
     "sklearn",
     "treelite",
 }

@@ -9,6 +9,11 @@ class Section(BaseModel):
     The text under each key is its description, in the reference and in an editor.
     """
 
+    # A section is built with the file that it stands in: each by itself, too, doubles the import.
     model_config = ConfigDict(
-        frozen=True, extra="forbid", strict=False, use_attribute_docstrings=True
+        frozen=True,
+        extra="forbid",
+        strict=False,
+        use_attribute_docstrings=True,
+        defer_build=True,
     )

@@ -8,7 +8,7 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from contract.store.feedback import feedback_schema, label_problem
+from contract.store.feedback import feedback_schema
 from contract.store.labels import (
     PendingLabels,
     label_tables,
@@ -19,7 +19,6 @@ from contract.store.labels import (
 )
 from contract.store.predictions import PARTITION, predictions_schema
 from contract.store.tables import Tables
-from contract.use_case.sections.column import Column
 
 DAY = datetime(2024, 3, 1, tzinfo=UTC)
 PREDICTIONS = predictions_schema({"size": "number"}, {"id": "integer"}, "boolean")
@@ -163,21 +162,3 @@ def test_without_predictions_everything_waits(tmp_path: Path) -> None:
     assert pending(tables, KEYS, DAY) == PendingLabels(0, 0, None)
     say(tables, said(True, 1, id=1))
     assert pending(tables, KEYS, DAY).pending == 1
-
-
-@pytest.mark.parametrize(
-    ("declared", "label", "said"),
-    [
-        ({"type": "string", "categories": ["a", "b"], "unseen": "reject"}, "c", "one of a, b"),
-        ({"type": "string", "categories": ["a", "b"]}, "c", ""),
-        ({"type": "number", "min": 0}, -1.5, "at least 0"),
-        ({"type": "integer", "max": 3}, 4, "at most 3"),
-        ({"type": "integer", "min": 0, "max": 3}, 3, ""),
-        ({"type": "boolean"}, True, ""),
-    ],
-)
-def test_a_label_follows_the_rules_of_ingest(
-    declared: dict[str, Any], label: object, said: str
-) -> None:
-    found = label_problem(Column(**declared), label)
-    assert found.startswith(said) and bool(found) == bool(said)
