@@ -14,6 +14,7 @@ from contract.store.rows.fingerprint import value_hash
 from contract.store.sql import reread
 from contract.store.tables import Tables
 from contract.use_case.model import UseCase
+from monitoring.measures.count import Each
 from monitoring.measures.observe import ObservedWindow, observe
 from monitoring.report.evidently_pages import NO_PAGES, EvidentlyPages, draw
 from monitoring.report.figures import WindowReport
@@ -62,6 +63,7 @@ class ReportContext:
     experiment_id: str
     tables: Tables
     say: Callable[[str], None]
+    each: Each | None
 
 
 def monitor(
@@ -71,11 +73,13 @@ def monitor(
     version: str = "",
     say: Callable[[str], None] = lambda line: None,
     now: datetime | None = None,
+    each: Each | None = None,
 ) -> tuple[Monitored, ...]:
     """Report on a window, once for each content and version; the champion's report comes first.
 
     `version` empty: all versions that answered in the window, or the champion where none did. `now`
-    (with its zone) tells which windows have ended and which times are still to come.
+    (with its zone) tells which windows have ended and which times are still to come. `each` lets
+    workers count the window's days, such as tasks of a cluster (`Crew.each` of an engine).
     Unavailable when MLflow is away, Busy when another run does not end.
     """
     client = connect(settings)
@@ -95,7 +99,7 @@ def monitor(
                     "window."
                 )
             experiment_id = monitoring_experiment(client, settings, use_case.name)
-            context = ReportContext(client, experiment_id, tables, say)
+            context = ReportContext(client, experiment_id, tables, say, each)
             ordered = sorted(served, key=lambda v: v != champion)
             models = (read_served(client, use_case, v) for v in ordered)
             return tuple(_report(context, window, served_model) for served_model in models)
@@ -107,7 +111,7 @@ def _report(context: ReportContext, window: Window, served: ServedModel) -> Moni
     """One version's report on a window; made only where none of the same content stands."""
     use_case = served.use_case
     context.say(f"{use_case.name} version {served.version}, {window.title}: counting every row")
-    observed = observe(context.tables, window, served)
+    observed = observe(context.tables, window, served, context.each)
     history = read_history(context.client, context.experiment_id, served.version)
     past = history.before(observed.start, use_case.monitoring, context.say)
     content = _content(observed, past)

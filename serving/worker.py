@@ -4,6 +4,11 @@ The supervisor (`python -m serving`) starts it. It ends after a drain when it is
 once when its supervisor is gone.
 """
 
+import gc
+
+if __name__ == "__main__":
+    gc.disable()  # till it serves: nothing that is imported is garbage, and looking takes a tenth
+
 import asyncio
 import contextlib
 import os

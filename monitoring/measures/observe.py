@@ -11,7 +11,7 @@ from contract.use_case.features import sources
 from contract.use_case.pseudonymisation import altered
 from monitoring.measures.answers import classes_of, score_index
 from monitoring.measures.compare import ColumnSummaries, frozen_columns
-from monitoring.measures.count import WindowCounts, count_window
+from monitoring.measures.count import Each, WindowCounts, count_window
 from monitoring.windows.reference import Rows
 from monitoring.windows.rows import WindowReader
 from monitoring.windows.versions import ServedModel
@@ -40,8 +40,11 @@ class ObservedWindow:
         return None if pd.isna(newest) else newest
 
 
-def observe(tables: Tables, window: Window, served: ServedModel) -> ObservedWindow:
-    """Count every row of the window and draw the sample with its labels."""
+def observe(
+    tables: Tables, window: Window, served: ServedModel, each: Each | None = None
+) -> ObservedWindow:
+    """Count every row of the window, `each` day by a worker if it is given (`count_window`), and
+    draw the sample with its labels."""
     use_case, reference = served.use_case, served.reference
     reader = WindowReader(tables, use_case, window, served.version)
     schema = reader.schema_problems()
@@ -51,7 +54,7 @@ def observe(tables: Tables, window: Window, served: ServedModel) -> ObservedWind
     if reference:
         frozen = frozen_columns(reference, use_case)
         score = score_index(use_case, classes_of(reference.holdout.answers, use_case))
-    counts = count_window(reader, features, frozen, score)
+    counts = count_window(reader, features, frozen, score, each)
     return ObservedWindow(
         served=served,
         title=_title(window, counts),

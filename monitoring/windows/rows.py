@@ -68,6 +68,11 @@ class WindowReader:
             for part in self.tables.stream(sql, **opened):
                 yield self._with_features(part, features)
 
+    def days(self) -> "list[WindowReader]":
+        """A reader for each part of the window (`by_day`), for workers who share the counting."""
+        opened = _opened(self.tables, self.window)
+        return [replace(self, window=day) for day in by_day(self.window, opened)]
+
     def sample(self, features: list[str], n_rows: int, wanted: int) -> Rows:
         """About `wanted` of the `n_rows` rows, or all: features, answers, label and its time.
 

@@ -85,3 +85,4 @@ def collect_rarely() -> None:
     """Look for cycles at a pace that suits large bodies, and not at all in what is there now."""
     gc.freeze()
     gc.set_threshold(YOUNG_OBJECTS)
+    gc.enable()  # a worker starts without

@@ -1,6 +1,7 @@
 """The commands of docs/beyond.md that need no second machine, typed where Ray is."""
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -18,6 +19,7 @@ from tests.system.test_docs import ENGINES, SCALE
 pytest.importorskip("ray", reason="Ray is installed apart: make scale")
 # With packages of Ray beside it Great Expectations finds more that it could use.
 pytestmark = pytest.mark.filterwarnings("ignore::ImportWarning")
+PYTHON = re.compile(r"^```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 COMMANDS = [
     command
     for block in shell_blocks()
@@ -41,6 +43,18 @@ def test_a_command_of_the_page_runs(
     said = typed(command.replace("fourcycle", f"{sys.executable} -m pipelines", 1), home)
     assert "Scored" in said
     assert list(home.glob("answers*/*.parquet")) or (home / "answers.parquet").is_file()
+
+
+def test_the_window_of_the_page_is_counted_by_ray(
+    trained: tuple[Path, Outcome], home: Path
+) -> None:
+    copy_world(trained[0], home)
+    score = "score --use-case penguins --source holdout --target answers.parquet --log yes"
+    typed(f"{sys.executable} -m pipelines {score}", home)
+    page = (PROJECT / "docs" / "beyond.md").read_text(encoding="utf-8")
+    (program,) = (found for found in PYTHON.findall(page) if "monitor(" in found)
+    (home / "window.py").write_text(program, encoding="utf-8")
+    assert "verdict.html" in typed(f"{sys.executable} window.py 1>&2", home)
 
 
 def typed(command: str, folder: Path) -> str:

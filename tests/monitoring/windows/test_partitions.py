@@ -1,14 +1,18 @@
 """A window is read day by day, of each day its own files: the others may be gone."""
 
+from concurrent.futures import ProcessPoolExecutor
 from datetime import timedelta
+from multiprocessing import get_context
 from pathlib import Path
 
 from contract.store.tables import Tables
+from monitoring.measures.compare import frozen_columns
 from monitoring.measures.count import count_window
 from monitoring.windows.rows import WindowReader, by_day, served_versions
 from monitoring.windows.window import WindowRequest, resolve
 from serving.shipping.shipper import Shipper
 from tests.conftest import made_use_case
+from tests.support import monitored
 from tests.support.answers import MOMENT, answer, spooled
 
 DAY = timedelta(days=1)
@@ -65,3 +69,21 @@ def test_the_newest_rows_are_found_in_their_own_days(home: Path) -> None:
         reader = WindowReader(tables, use_case, window, "7")
         assert count_window(reader, [], None, None).rows == min(wanted, 12)
         assert len(by_day(window, opened)) == days
+
+
+def test_workers_count_a_day_each_to_the_same_bits(home: Path) -> None:
+    use_case, tables = made_use_case(home), Tables(str(home / "data"), "made")
+    answers = [answer(use_case, f"r{n}", 3, event_time=[MOMENT + n * DAY] * 3) for n in range(4)]
+    spooled(home / "s", use_case, answers)
+    Shipper(home / "s", tables).drain()
+    reader = WindowReader(
+        tables, use_case, resolve(WindowRequest(last=8), tables, use_case, NOW), "7"
+    )
+    assert len(reader.days()) == 3
+    frozen = frozen_columns(monitored.reference(), use_case)
+    with ProcessPoolExecutor(2, get_context("spawn")) as pool:
+        apart, here = (
+            count_window(reader, monitored.FEATURES, frozen, 0, each) for each in (pool.map, None)
+        )
+    assert here.rows == 8
+    assert repr(apart) == repr(here)
