@@ -94,5 +94,5 @@ async def _run_last(child: Child) -> None:
 
 
 async def _start(child: Child, arguments: Sequence[str]) -> asyncio.subprocess.Process:
-    command = ("nice", "-n", str(child.nice), sys.executable, *arguments)
-    return await start_apart(command, fds=child.fds)
+    way = ("nice", "-n", str(child.nice)) if child.nice else ()
+    return await start_apart((*way, sys.executable, *arguments), fds=child.fds)

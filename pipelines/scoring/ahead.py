@@ -19,10 +19,18 @@ def in_order(work: Callable[[Given], Made], given: Iterable[Given], threads: int
         yield from map(work, given)
         return
     with ThreadPoolExecutor(threads, "scoring") as pool:
-        ahead = deque[Future[Made]]()
-        for one in given:
-            ahead.append(pool.submit(work, one))
-            if len(ahead) > threads:
-                yield ahead.popleft().result()
+        ahead, source, trouble = deque[Future[Made]](), iter(given), None
+        while trouble is None:
+            try:
+                ahead.append(pool.submit(work, next(source)))
+            except StopIteration:
+                break
+            except Exception as error:  # its place is behind what was given before
+                trouble = error
+            else:
+                if len(ahead) > threads:
+                    yield ahead.popleft().result()
         while ahead:
             yield ahead.popleft().result()
+        if trouble is not None:
+            raise trouble

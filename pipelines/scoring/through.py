@@ -1,9 +1,12 @@
 """Parts of a source, checked and answered, each into what waits for it: the work of any engine."""
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
+
+import pyarrow as pa
 
 from contract.use_case.pseudonymisation import Pseudonymiser
 from pipelines.scoring.ahead import in_order
@@ -12,7 +15,7 @@ from pipelines.scoring.checked import BadRow, check_part
 from pipelines.scoring.job import request_id
 from pipelines.scoring.pieces import RowPart
 from pipelines.scoring.stage import Sink
-from serving.requests.arrow_columns import CheckedBatch, with_time_flags
+from serving.requests.arrow_columns import with_time_flags
 from serving.scoring.score_batch import score_batch
 from serving.scoring.version import ServedVersion
 
@@ -62,39 +65,42 @@ def through(
     threads: int,
 ) -> Counted:
     """Answer numbered parts, in order. Refused names a row that does not fit."""
-    started = datetime.fromtimestamp(asked.started_ms / MILLISECONDS, UTC)
-    schema = answer_schema(served.use_case, served.scorer.classes)
-    counted = Counted()
-
-    def answered(given: tuple[int, CheckedBatch]) -> AnsweredPart:
-        number, timeless = given
-        checked = with_time_flags(timeless, served.use_case, started)
-        answers = score_batch(served.scorer, checked.rows, served.use_case)
-        return AnsweredPart(checked, answers, request_id(asked.job, asked.started_ms, number))
-
-    checked = _checked(asked, served, parts, counted.bad, progress)
-    for part in in_order(answered, checked, threads):
-        if sinks.answers is not None:
-            sinks.answers.write(answer_rows(part, schema, served))
-        if sinks.log is not None and asked.hidden is not None:
-            sinks.log.write(logged_rows(part, served, asked.hidden, started))
-        counted.rows += part.checked.rows.num_rows
-        counted.flags.update({flag: int(mask.sum()) for flag, mask in part.checked.flags.items()})
+    counted, looked_at = Counted(), 0
+    for done in in_order(partial(_answered, asked, served, sinks), parts, threads):
+        if sinks.answers is not None and done.answers is not None:
+            sinks.answers.write(done.answers)
+        if sinks.log is not None and done.log is not None:
+            sinks.log.write(done.log)
+        counted.add(done.counted)
+        looked_at += done.rows
+        progress(looked_at)
     return counted
 
 
-def _checked(
-    asked: Asked,
-    served: ServedVersion,
-    parts: Iterable[tuple[int, RowPart]],
-    bad: list[BadRow],
-    progress: Progress,
-) -> Iterator[tuple[int, CheckedBatch]]:
-    """The checked rows of each part; those that do not fit are added to `bad`."""
-    done = 0
-    for number, part in parts:
-        checked, apart = check_part(part, served.use_case, asked.set_apart)
-        bad += apart
-        yield number, checked
-        done += part.rows.num_rows
-        progress(done)
+@dataclass(frozen=True)
+class _Done:
+    """What comes of a part: tables for the sinks that want them."""
+
+    rows: int  # that were looked at
+    counted: Counted
+    answers: pa.Table | None
+    log: pa.Table | None
+
+
+def _answered(
+    asked: Asked, served: ServedVersion, sinks: Sinks, given: tuple[int, RowPart]
+) -> _Done:
+    """All that a part needs but reading and writing, which are done in the order of the parts."""
+    (number, read), use_case = given, served.use_case
+    started = datetime.fromtimestamp(asked.started_ms / MILLISECONDS, UTC)
+    timeless, bad = check_part(read, use_case, asked.set_apart)
+    checked = with_time_flags(timeless, use_case, started)
+    answers = score_batch(served.scorer, checked.rows, use_case)
+    part = AnsweredPart(checked, answers, request_id(asked.job, asked.started_ms, number))
+    flags = Counter({flag: int(mask.sum()) for flag, mask in checked.flags.items()})
+    made, log = None, None
+    if sinks.answers is not None:
+        made = answer_rows(part, answer_schema(use_case, served.scorer.classes), served)
+    if sinks.log is not None and asked.hidden is not None:
+        log = logged_rows(part, served, asked.hidden, started)
+    return _Done(read.rows.num_rows, Counted(checked.rows.num_rows, bad, flags), made, log)

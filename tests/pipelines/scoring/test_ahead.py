@@ -48,3 +48,15 @@ def test_an_error_comes_in_its_place(threads: int) -> None:
     with pytest.raises(ValueError, match="the third"):
         seen.extend(made)
     assert seen == [0, 1, 2]
+
+
+@pytest.mark.parametrize("threads", [1, 3])
+def test_an_error_of_what_is_given_comes_after_what_was_given_before(threads: int) -> None:
+    def given() -> Iterator[int]:
+        yield from range(3)
+        raise OSError("a damaged page")
+
+    made, seen = in_order(lambda number: number, given(), threads), list[int]()
+    with pytest.raises(OSError, match="a damaged page"):
+        seen.extend(made)
+    assert seen == [0, 1, 2]
