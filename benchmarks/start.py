@@ -1,7 +1,8 @@
 """How long the service takes to its first answer: from a full cache and from an empty one.
 
 Asks for a champion of flights in the tracking store (make run). Prints Markdown, for
-docs/benchmarks.md. With `--other` a checkout of another commit starts in turns with this one.
+docs/benchmarks.md. With `--other` a checkout of another commit starts in turns with this one;
+`--python` names the interpreter of another environment, such as one with the image's packages.
 """
 
 import os
@@ -25,7 +26,7 @@ LONGEST_S = 60.0
 PAUSE_S = 0.005  # between two tries
 
 
-def first_answer_s(project: Path, cache: Path, body: bytes) -> float:
+def first_answer_s(python: str, project: Path, cache: Path, body: bytes) -> float:
     """Seconds from the start of the service to its first prediction."""
     port, settings = free_port(), read_settings()
     environment = os.environ | {
@@ -38,7 +39,7 @@ def first_answer_s(project: Path, cache: Path, body: bytes) -> float:
     }
     began = time.monotonic()
     process = subprocess.Popen(
-        [sys.executable, "-m", "serving", "--port", str(port)],
+        [python, "-m", "serving", "--port", str(port)],
         cwd=project,
         env=environment,
         stdout=subprocess.DEVNULL,
@@ -69,6 +70,7 @@ def _answers(port: int, body: bytes) -> bool:
 def main(
     rounds: Annotated[int, typer.Option(help="Starts of each kind.")] = 5,
     other: Annotated[Path | None, typer.Option(help="A checkout of another commit.")] = None,
+    python: Annotated[str, typer.Option(help="Interpreter of the service.")] = sys.executable,
 ) -> None:
     """Measure, and print a Markdown table."""
     projects = {"now": PROJECT} | ({"other": other.resolve()} if other else {})
@@ -80,7 +82,7 @@ def main(
             for name, project in projects.items():
                 cache = Path(place) / f"{name}-{turn}"
                 for kind in ("empty", "full"):
-                    took_s = first_answer_s(project, cache, body)
+                    took_s = first_answer_s(python, project, cache, body)
                     found.setdefault((name, kind), []).append(took_s)
     typer.echo("| service | cache | first answer, s | slowest of them |\n|---|---|---|---|")
     for (name, kind), times in found.items():

@@ -29,7 +29,7 @@ COPY tracking tracking
 COPY use_cases use_cases
 # Compiled is what a service loads: nobody can write to a container's root, so the rest would be read anew each time.
 RUN python -m compileall -q . \
-    && python -c "import boto3, mlflow.artifacts, serving.__main__, serving.check, serving.follow, serving.shipper, serving.worker" \
+    && python -c "import boto3, mlflow.artifacts, serving.__main__, serving.check, serving.follow, serving.follower, serving.shipper, serving.worker" \
     && python -c "from mlflow import MlflowClient; MlflowClient('http://localhost:5000')"
 # A named volume takes over the owner of the folder that it covers.
 RUN install -d -o 10001 -g 10001 /data /cache

@@ -4,6 +4,11 @@ This process is the supervisor: it takes the address, starts the follower and th
 again what dies, and stops all in order.
 """
 
+import gc
+
+if __name__ == "__main__":
+    gc.disable()  # until it serves: nothing that is imported is garbage
+
 import asyncio
 import os
 import shutil
@@ -33,6 +38,7 @@ def main(
     port: Annotated[str, typer.Option(help="Port; empty: FOURCYCLE_SERVE_PORT or 8080.")] = "",
 ) -> None:
     """Serve: answer over HTTP with the champion, on 127.0.0.1."""
+    gc.enable()
     settings = read_settings(root)
     if port:
         if not port.isdecimal() or int(port) > MAX_PORT:

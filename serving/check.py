@@ -5,6 +5,11 @@ of JSON, or exit code 1 and the reason as the last line on stderr. Nothing of th
 Without a folder it prepares itself and reads what to check from standard input.
 """
 
+import gc
+
+if __name__ == "__main__":
+    gc.disable()  # while it prepares itself: nothing that is imported is garbage
+
 import json
 import os
 import re
@@ -51,6 +56,7 @@ def main(
         if not (line := sys.stdin.readline()):
             return  # who started it has ended, or has nothing to check
         folder, name, number, registered = json.loads(line)
+    gc.enable()
     served = ask(Path(folder), name, number, registered)
     if find_spec("skops"):  # else the package's pipeline can't be opened here, by anybody
         look_at_pipeline(Path(folder), types == "yes")

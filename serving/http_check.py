@@ -65,6 +65,7 @@ def _settings(place: str) -> Settings:
 
 async def _serve_and_ask(name: str, settings: Settings) -> ServedVersion:
     server = await open_server(name, settings)
+    server.last_word_s = 0  # nobody else asks
     served = server.current.served()
     if served is None:
         raise Refused(" ".join(server.current.status().trouble))

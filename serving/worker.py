@@ -42,6 +42,8 @@ FINISH_S = 20  # for requests that are still being answered after the drain
 class Server(uvicorn.Server):
     """uvicorn that shows not-ready for a while before it stops taking connections."""
 
+    last_word_s = LAST_WORD_S
+
     def __init__(self, config: uvicorn.Config, current: CurrentVersion, drain_s: float) -> None:
         super().__init__(config)
         self.current, self._drain_s = current, drain_s
@@ -63,7 +65,7 @@ class Server(uvicorn.Server):
         """Close the address, let those speak who have just connected, and end."""
         await self._take_last(sockets or [])
         if self.server_state.connections:
-            await asyncio.sleep(LAST_WORD_S)
+            await asyncio.sleep(self.last_word_s)
         await super().shutdown(sockets)
 
     async def _take_last(self, listeners: list[socket.socket]) -> None:

@@ -14,7 +14,7 @@ from contract.package import MANIFEST_FILE
 from contract.store.ledger import append_entry, read_entries
 from pipelines import sign
 from pipelines.package import seal
-from serving.follow import Follower
+from serving.follower import Follower
 from serving.scoring.cache import Cache
 from serving.scoring.pointer import LedgerReader
 from tests.support.keys import KeyPair, key_pair

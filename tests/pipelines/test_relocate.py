@@ -20,7 +20,7 @@ from pipelines.runtime.step import find_finished
 from pipelines.runtime.workspace import open_releases, open_workspace
 from pipelines.validate import STEP as VALIDATE
 from pipelines.validate import validate
-from serving.follow import Follower
+from serving.follower import Follower
 from serving.scoring.cache import Cache
 from serving.scoring.pointer import LedgerReader
 from tests.support.small import check_here, client_of

@@ -26,7 +26,7 @@ from pipelines.runtime.workspace import Workspace, connected
 from pipelines.split import split
 from pipelines.upgrade import upgrade
 from pipelines.validate import newest_valid
-from serving.follow import Follower
+from serving.follower import Follower
 from serving.log.record import UnreadableRecord, decode
 from serving.log.segment_frames import VERSION, Frame, FrameKind
 from serving.scoring.cache import Cache

@@ -25,7 +25,7 @@ from pipelines.package import seal
 from serving.__main__ import main
 from serving.check import Check, check_apart
 from serving.endpoints.context import WorkerContext
-from serving.follow import Follower, pointer_reader
+from serving.follower import Follower, pointer_reader
 from serving.http.app import create_app
 from serving.http.gateway import Gateway
 from serving.log.log import open_feedback_log, open_log

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from serving.follow import Follower
+from serving.follower import Follower
 from serving.scoring.cache import Cache
 from serving.scoring.pointer import LedgerReader
 from tests.support.small import Registry, check_here, pack
