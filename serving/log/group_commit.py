@@ -1,4 +1,8 @@
-"""Group commit: requests that wait at the same moment share one write and one fdatasync."""
+"""Group commit: requests that wait at the same moment share one write and one fdatasync.
+
+What a turn of the event loop brings is handed over at its end, whatever the writer does: it takes
+all that waits for it as one group. So the disk never waits for the worker.
+"""
 
 import asyncio
 import logging
@@ -7,6 +11,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections import deque
 from collections.abc import Callable
 from pathlib import Path
 from typing import cast
@@ -29,24 +34,20 @@ Waiting = tuple[SpoolEntry, Settled]
 
 
 class GroupCommit:
-    """The worker's end of `serving.log.writer`: hands it one group after another.
-
-    While a group is written the next one grows; it is handed over before the requests of the first
-    are answered, so that disk and answers wait for each other as little as possible.
-    """
+    """The worker's end of `serving.log.writer`: hands it the records of one turn after another."""
 
     def __init__(self, spooling: WriterOptions) -> None:
         self._spooling = spooling
         self._schemas: dict[str, bytes] = {}
         self._new_schemas: dict[str, bytes] = {}  # schemas that this writer does not know yet
-        self._next: list[Waiting] = []
-        self._group: list[Waiting] = []  # what the writer has now
+        self._next: list[Waiting] = []  # of this turn, or till there is a writer
+        self._sent: deque[list[Waiting]] = deque()  # what the writer has, in order
         self._idle = asyncio.Event()
         self._idle.set()
         self._closed = False
         self._writer: _Writer | None = None
         self._not_before_s = 0.0  # of time.monotonic()
-        self._starting: asyncio.Task[None] | None = None  # held, or it might be collected
+        self._starting: asyncio.Task[None] | None = None
 
     def describe(self, schema_hash: str, payload: bytes) -> None:
         """Pass on a schema before the first entry of it."""
@@ -58,8 +59,8 @@ class GroupCommit:
             settled(CLOSED)
             return
         self._next.append((entry, settled))
-        if self._idle.is_set():
-            self._idle.clear()
+        self._idle.clear()
+        if len(self._next) == 1 and self._starting is None:
             # And all that this turn of the loop still brings.
             asyncio.get_running_loop().call_soon(self._hand_over)
 
@@ -96,11 +97,17 @@ class GroupCommit:
         self._writer, self._new_schemas = writer, dict(self._schemas)
 
     def done(self, problem: str) -> None:
-        """The writer has written the group, or could not."""
-        group, self._group = self._group, []
-        if self._next:
-            self._hand_over()
-        else:
+        """The writer has written what it got first, or could not."""
+        self._settle(self._sent.popleft(), problem)
+
+    def died(self) -> None:
+        """There is no writer any more. Whether it has written what it had, nobody knows."""
+        self._writer = None
+        while self._sent:
+            self.done(GONE)
+
+    def _settle(self, group: list[Waiting], problem: str) -> None:
+        if not self._sent and not self._next:
             self._idle.set()
         for _, settled in group:
             try:
@@ -108,28 +115,24 @@ class GroupCommit:
             except Exception:  # the others must hear of it all the same
                 logger.exception("an answer was not given")
 
-    def died(self) -> None:
-        """There is no writer any more. Whether it has written its group, nobody knows."""
-        self._writer = None
-        if self._group:
-            self.done(GONE)
-
     def _hand_over(self) -> None:
         if self._writer is None:
             self._starting = asyncio.ensure_future(self._start_again())
             return
-        self._group, self._next = self._next, []
+        group, self._next = self._next, []
         schemas, self._new_schemas = self._new_schemas, {}
-        self._writer.send(RecordGroup(schemas, [entry for entry, _ in self._group]))
+        self._sent.append(group)
+        self._writer.send(RecordGroup(schemas, [entry for entry, _ in group]))
 
     async def _start_again(self) -> None:
         too_soon = time.monotonic() < self._not_before_s
         problem = GONE if too_soon else await self.start()
+        self._starting = None
         if self._writer:
             self._hand_over()
         else:
-            self._group, self._next = self._next, []
-            self.done(problem or GONE)
+            group, self._next = self._next, []
+            self._settle(group, problem or GONE)
 
 
 class _Writer(asyncio.Protocol):
@@ -146,7 +149,7 @@ class _Writer(asyncio.Protocol):
         self._commit.began(self)
 
     def send(self, group: RecordGroup) -> None:
-        """Hand it a group; where that fails the writer is dropped, and the group fails."""
+        """Hand it a group; where that fails the writer is dropped, and what it has fails."""
         try:
             body = encode(group)
             self._transport.writelines([LENGTH.pack(len(body)), body])
@@ -156,10 +159,9 @@ class _Writer(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """A line for each group."""
-        self._received += data
-        if self._received.endswith(b"\n"):
-            problem, self._received = self._received[:-1].decode(), b""
-            self._commit.done(problem)
+        *lines, self._received = (self._received + data).split(b"\n")
+        for line in lines:
+            self._commit.done(line.decode())
 
     def connection_lost(self, exc: Exception | None) -> None:
         """It has ended, and all its answers were read."""

@@ -1,4 +1,4 @@
-"""The process that writes a worker's records: one group after another, each confirmed when safe.
+"""The process that writes a worker's records: all that wait as one group, confirmed when safe.
 
 `serving.log.group_commit` starts it; its standard input is a socket to the worker. It is a process
 because a thread of the worker would need the interpreter's lock several times for each group, and
@@ -14,13 +14,13 @@ import struct
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import BinaryIO
 
 import msgspec
 
 from serving.log.spool import Spool, SpoolEntry
 
 LENGTH = struct.Struct("<I")  # of the group that follows
+MOST_BYTES = 1 << 20  # of what waits, in one group
 RETRY_S = 1.0  # after a fault while a segment was closed
 
 logger = logging.getLogger(__name__)
@@ -46,28 +46,44 @@ _read_group = msgspec.msgpack.Decoder(RecordGroup).decode
 
 
 def write_groups(spool: Spool, sync: bool, worker: socket.socket) -> None:
-    """Write each group that comes and answer with a line: empty, or the problem.
+    """Write what comes, groups that wait as one, and answer each with a line: "", or the problem.
 
-    The next group comes after the answer. A segment that is old is closed whether or not one does.
+    A segment that is old is closed whether or not one comes.
     """
-    due_s = None
-    with worker.makefile("rb") as groups, contextlib.suppress(ConnectionError):  # it is gone
+    due_s, received = None, bytearray()
+    with contextlib.suppress(ConnectionError):  # it is gone
         while True:
             if select.select([worker], [], [], due_s)[0]:
-                group = _next_group(groups)
-                if group is None:
-                    break
-                worker.sendall(write_group(spool, group, sync).encode() + b"\n")
+                data = worker.recv(MOST_BYTES)
+                if not data:
+                    break  # what it sent of a group when it died is none
+                received += data
+                if groups := _taken(received):
+                    problem = write_group(spool, _joined(groups), sync)
+                    worker.sendall(f"{problem}\n".encode() * len(groups))
             due_s = closed(spool.close_due)
     closed(spool.close)
 
 
-def _next_group(groups: BinaryIO) -> RecordGroup | None:
-    """None at the end, and where the worker died while it sent one."""
-    head = groups.read(LENGTH.size)
-    size = LENGTH.unpack(head)[0] if len(head) == LENGTH.size else 0
-    body = groups.read(size)
-    return _read_group(body) if size and len(body) == size else None
+def _taken(received: bytearray) -> list[RecordGroup]:
+    """The groups that are there as a whole, taken out of what was received."""
+    groups, at = [], 0
+    while at + LENGTH.size <= len(received):
+        start = at + LENGTH.size
+        end = start + LENGTH.unpack_from(received, at)[0]
+        if end > len(received):
+            break
+        groups.append(_read_group(received[start:end]))
+        at = end
+    del received[:at]
+    return groups
+
+
+def _joined(groups: list[RecordGroup]) -> RecordGroup:
+    schemas, entries = groups[0].schemas, groups[0].entries
+    for group in groups[1:]:
+        schemas, entries = schemas | group.schemas, entries + group.entries
+    return RecordGroup(schemas, entries)
 
 
 def write_group(spool: Spool, group: RecordGroup, sync: bool) -> str:
