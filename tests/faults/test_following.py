@@ -16,6 +16,7 @@ import onnx.numpy_helper
 import pytest
 
 from contract.names import CHALLENGER, CHAMPION, SCORER_DIR
+from contract.processes import GIVE_WAY
 from pipelines.package import seal
 from pipelines.replaying.service_process import free_port
 from serving.scoring.scorer import GRAPH_FILE, SCORER_FILE
@@ -74,6 +75,8 @@ def test_all_workers_take_a_promotion_over_within_two_polls(case: Case) -> None:
     settings = {"serve_workers": "2", "serve_poll_s": str(poll_s)}
     with running(case.use_case, case.shop.uri, case.folder, **settings) as service:
         until(service.ready)
+        (follower,) = service.parts("serving.follow")
+        assert follower.nice() == GIVE_WAY  # its cache held a version from the start
         version = case.promote(1)
         promoted = time.monotonic()
         until(all_answer, service, version)
@@ -221,6 +224,8 @@ def test_the_registry_is_away_at_the_start_and_while_serving(
     with running(case.use_case, uri, case.folder) as service:
         until(lambda: "does not answer" in service.known().trouble)
         assert not service.ready()
+        (follower,) = service.parts("serving.follow")
+        until(lambda: follower.nice() == GIVE_WAY)  # nobody waits for it any more
         assert service.process.poll() is None
         with load(service.address, BODY, clients=2, pause_s=0.05) as asking:
             with tracking_server(case.shop.uri, case.folder, port) as group:

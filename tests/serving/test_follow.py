@@ -12,6 +12,7 @@ from pathlib import Path
 
 import httpx
 import mlflow
+import psutil
 import pytest
 from mlflow import MlflowClient
 from skops.io import dump
@@ -23,7 +24,7 @@ from contract.settings import Settings
 from contract.store.tables import Tables
 from pipelines.package import seal
 from serving.__main__ import main
-from serving.check import Check, check_apart
+from serving.check import Check, CheckAhead, check_apart
 from serving.endpoints.context import WorkerContext
 from serving.follower import Follower, pointer_reader
 from serving.http.app import create_app
@@ -248,6 +249,32 @@ def test_what_the_worker_of_a_check_counts_is_not_the_service_s(
     version = registry.promote(pack(model, home / "one"))
     assert champion_of(follower_of(registry, cache, check=check_apart).look()) == version
     assert list(counts.iterdir()) == []
+
+
+def test_a_check_that_was_prepared_serves_once_and_later_ones_are_started_anew(
+    registry: Registry, cache: Cache, model: Path, home: Path
+) -> None:
+    ahead = CheckAhead()
+    (process,) = psutil.Process().children()
+    try:
+        bad = pack(model, home / "bad")
+        trap(bad)
+        seal(bad)
+        registry.promote(bad)
+        follower = follower_of(registry, cache, check=ahead)
+        assert "types that are not trusted" in follower.look().trouble
+        assert not process.is_running()
+        version = registry.promote(pack(model, home / "one"))
+        assert champion_of(follower.look()) == version
+    finally:
+        ahead.close()
+
+
+def test_a_check_that_was_prepared_for_nothing_ends() -> None:
+    ahead = CheckAhead()
+    (process,) = psutil.Process().children()
+    ahead.close()
+    assert not process.is_running()
 
 
 @pytest.mark.parametrize("ends", ["SIGKILL", "SIGXCPU", "late"])

@@ -119,6 +119,36 @@ def test_a_fault_while_a_segment_is_closed_ends_nothing(
     assert "a segment can't be closed (ValueError)" in caplog.text
 
 
+def test_groups_that_wait_share_a_sync_and_each_gets_its_line(
+    home: Path, use_case: UseCase, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    began, go_on, syncs = threading.Event(), threading.Event(), list[int]()
+
+    def fdatasync(descriptor: int) -> None:
+        syncs.append(descriptor)
+        began.set()
+        assert go_on.wait(20)
+        sync(descriptor)
+
+    sync = os.fdatasync
+    monkeypatch.setattr(os, "fdatasync", fdatasync)
+    with working(Spool(home / "s", ONE_SEGMENT, 10), use_case) as worker:
+        worker.send(answer(use_case, "first"))
+        assert began.wait(20)
+        for name in "abc":
+            worker.send(answer(use_case, name))
+        last = framed(RecordGroup({}, [entry(answer(use_case, "last"))]))
+        worker.connection.sendall(last[:-7])
+        go_on.set()
+        lines = worker.connection.makefile("rb")
+        assert [lines.readline() for _ in range(4)] == [b"\n"] * 4
+        assert len(syncs) == 2
+        worker.connection.sendall(last[-7:])
+        assert lines.readline() == b"\n"
+    assert segments(home / "s") == [(1, 5)]
+    assert ids(home, use_case) == ["a-0", "b-0", "c-0", "first-0", "last-0"]
+
+
 @pytest.mark.parametrize("sent", [1, LENGTH.size, LENGTH.size + 1, -1])
 def test_a_worker_that_dies_while_it_sends_leaves_what_it_sent_before(
     home: Path, use_case: UseCase, sent: int
