@@ -2,7 +2,7 @@
 
 `python -m serving.check <folder>` is the clean process of the release check: exit code 0 and a line
 of JSON, or exit code 1 and the reason as the last line on stderr. Nothing of the folder is run.
-Without a folder it prepares itself and reads what to check from standard input.
+In the place of a folder `-` lets it prepare itself and read what to check from standard input.
 """
 
 import gc
@@ -30,6 +30,7 @@ from contract.settings import CODE_FOLDER
 from contract.signing import SIGN
 from serving.telemetry.metrics import SHARED
 
+TOLD_LATER = "-"
 REQUIREMENTS_FILE = "requirements.txt"
 HERE = Path(__file__).resolve().parent.parent  # where Python finds our modules
 CHECK_S = 300  # by the clock: the machine may have other things to do
@@ -40,7 +41,7 @@ Check = Callable[[Path, str, str, str, bool], object]
 
 
 def main(
-    folder: Annotated[str, typer.Argument(help="Folder of the version's package.")] = "",
+    folder: Annotated[str, typer.Argument(help="Folder of the package; -: told later.")],
     name: Annotated[str, typer.Option(help="Registered model.")] = "model",
     number: Annotated[str, typer.Option("--version", help="Version number.")] = "0",
     registered: Annotated[str, typer.Option(help="Digest it must have; empty: any.")] = "",
@@ -49,7 +50,7 @@ def main(
     """Let a worker answer the golden rows of a package; look for what it would need."""
     from serving.http_check import ask  # the web framework, which nobody needs who starts a check
 
-    if not folder:
+    if folder == TOLD_LATER:
         if types == "yes" and find_spec("skops"):
             import serving.scoring.sklearn_scorer  # noqa: F401  # now, not when the package is there
 
@@ -122,7 +123,8 @@ class PreparedCheck:
         environment = {k: value for k, value in os.environ.items() if k not in (SHARED, SIGN)}
         if code is not None:
             environment[CODE_FOLDER] = str(code.resolve())
-        command = [sys.executable, "-m", "serving.check", "--types", "yes" if new else "no"]
+        command = [sys.executable, "-m", "serving.check", TOLD_LATER]
+        command += ["--types", "yes" if new else "no"]
         self._process = started(command, HERE, environment)
 
     def __call__(

@@ -1,7 +1,6 @@
 """The commands of docs/beyond.md that need no second machine, typed where Ray is."""
 
 import os
-import re
 import subprocess
 import sys
 from pathlib import Path
@@ -12,14 +11,13 @@ from pipelines.main import Outcome
 from pipelines.scoring.engines.ray import INSTALL
 from tests.conftest import copy_world
 from tests.support.cluster import PLAIN, path_of_packages
-from tests.support.documents import shell_blocks
+from tests.support.documents import python_block, shell_blocks
 from tests.support.project import PROJECT
 from tests.system.test_docs import ENGINES, SCALE
 
 pytest.importorskip("ray", reason="Ray is installed apart: make scale")
 # With packages of Ray beside it Great Expectations finds more that it could use.
 pytestmark = pytest.mark.filterwarnings("ignore::ImportWarning")
-PYTHON = re.compile(r"^```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 COMMANDS = [
     command
     for block in shell_blocks()
@@ -51,8 +49,7 @@ def test_the_window_of_the_page_is_counted_by_ray(
     copy_world(trained[0], home)
     score = "score --use-case penguins --source holdout --target answers.parquet --log yes"
     typed(f"{sys.executable} -m pipelines {score}", home)
-    page = (PROJECT / "docs" / "beyond.md").read_text(encoding="utf-8")
-    (program,) = (found for found in PYTHON.findall(page) if "monitor(" in found)
+    program = python_block("docs/beyond.md", "monitor(")
     (home / "window.py").write_text(program, encoding="utf-8")
     assert "verdict.html" in typed(f"{sys.executable} window.py 1>&2", home)
 

@@ -1,7 +1,6 @@
 """A registered version answers in Spark, by MLflow's own `spark_udf`, what `score` answers. `make
 scale` brings Spark; Java is the machine's."""
 
-import re
 import shutil
 import sys
 from collections.abc import Iterator
@@ -16,7 +15,7 @@ from contract.use_case.loader import load_use_case
 from pipelines.main import Outcome
 from pipelines.runtime.workspace import Workspace, connected
 from pipelines.score import score
-from tests.support.project import PROJECT
+from tests.support.documents import python_block
 
 pytest.importorskip("pyspark", reason="Spark is installed apart: make scale")
 pytestmark = [
@@ -52,10 +51,8 @@ def test_spark_answers_as_score_does(workspace: Workspace, spark: Any, home: Pat
     score(workspace, "holdout", "answers.parquet")
     ours = pq.read_table("answers.parquet").to_pandas().set_index("penguin")["prediction"]
     pq.write_table(workspace.tables.read("holdout"), home / "rows.parquet")
-    page = (PROJECT / "docs/beyond.md").read_text(encoding="utf-8")
-    (code,) = re.findall(r"^```python\n(.*?)^```", page, re.MULTILINE | re.DOTALL)
     found: dict[str, Any] = {}
-    exec(code, found)
+    exec(python_block("docs/beyond.md", "spark_udf"), found)
     theirs = {row["penguin"]: row["prediction"] for row in found["answers"].collect()}
     assert theirs == ours.to_dict()
     assert len(theirs) > 50

@@ -26,6 +26,14 @@ from use_cases.flights import load
 
 ONE_IN = 120  # flights
 UNTIL = pd.Timestamp("2013-09-01", tz="America/New_York")
+PYTHON = re.compile(r"^```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+
+
+def python_block(document: str, word: str) -> str:
+    """The only block of Python in a document that holds a word."""
+    text = (PROJECT / document).read_text(encoding="utf-8")
+    (found,) = (block for block in PYTHON.findall(text) if word in block)
+    return str(found)
 
 
 @dataclass(frozen=True)
