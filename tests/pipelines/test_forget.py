@@ -277,6 +277,8 @@ def _row() -> dict[str, Any]:
         ("", "column=value of id is needed"),
         ("no", "id: integer expected, found text"),
         ("id=1,idd=2", "did you mean 'id'"),
+        ("id=", "key: id has no value; one is needed"),
+        ('{"id": 1', "key: an object of JSON can't be read"),
     ],
 )
 def test_a_key_that_names_nobody_is_refused(home: Path, key: str, said: str) -> None:
