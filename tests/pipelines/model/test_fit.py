@@ -71,6 +71,16 @@ def test_rows_that_weigh_nothing_are_refused() -> None:
         fit_pipeline(case, {}, frame, answers("binary", made()), np.zeros(N_ROWS))
 
 
+def test_rows_of_one_class_are_refused_with_what_the_estimator_says() -> None:
+    case = allowing("binary", "sklearn.linear_model.LogisticRegression", {})
+    frame = feature_frame(feature_table(made(), case), case)
+    one = np.full(N_ROWS, answers("binary", made())[0])
+    with pytest.raises(
+        Refused, match=r"LogisticRegression can't be fitted to 400 rows: .* classes"
+    ):
+        fit_pipeline(case, {}, frame, one)
+
+
 def test_what_a_class_of_ones_own_says_of_a_row_is_for_its_trace(home: Path) -> None:
     (home / "mine.py").write_text(
         "from sklearn.linear_model import Ridge\nclass Mine(Ridge):\n"
