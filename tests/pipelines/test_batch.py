@@ -19,6 +19,7 @@ from deltalake import DeltaTable, write_deltalake
 from contract.errors import BadInput, Refused
 from contract.store.sql import answer
 from contract.use_case.loader import parse_use_case
+from pipelines.forget import forget
 from pipelines.runtime.workspace import Workspace
 from pipelines.scheduling.due import JobState
 from pipelines.scheduling.state_files import JobStates
@@ -194,6 +195,13 @@ def test_what_is_unusual_is_flagged_and_a_personal_key_is_hashed_in_the_log(
     assert table["id"].to_pylist() == list(range(20))
     assert len({row["id"] for row in by_id.values()}) == 20
     assert len(one["id"]) >= 32  # a hash, where the answer has the number
+    done_with = forget(batch.opened(home), "3").result
+    assert done_with.rows["predictions"] == 1
+    assert "rows whose key was hashed with another secret" in done_with.unreachable
+    (home / "orders.yaml").write_text(personal.replace("hash", "drop"))
+    assert "predictions and feedback, also of earlier: the log leaves out id" in (
+        forget(batch.opened(home), "4").result.unreachable
+    )
 
 
 def test_a_column_of_the_answers_is_no_name_of_a_key(home: Path) -> None:

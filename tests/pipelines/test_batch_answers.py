@@ -9,6 +9,7 @@ import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 
+from contract.errors import BadInput
 from contract.store.labels import label_tables, labels_sql
 from monitoring.monitor import monitor
 from monitoring.windows.window import WindowRequest
@@ -17,6 +18,7 @@ from pipelines.data.retention import expire
 from pipelines.feedback import feedback
 from pipelines.forget import forget
 from pipelines.lineage import lineage
+from pipelines.lineage import main as command
 from pipelines.registry.versions import champion_of
 from pipelines.release.loaded_package import load
 from pipelines.runtime.workspace import Workspace
@@ -25,6 +27,8 @@ from serving.requests.columns import SentColumns, check
 from serving.shipping.shipper import Shipper
 from tests.support import batch
 from tests.support.answers import answer, spooled
+from tests.support.small import Registry
+from tracking.tags import REPRODUCIBLE_TAG
 
 N_ROWS = 60
 DAY, NEXT = date(2024, 2, 1), date(2024, 2, 2)
@@ -108,6 +112,20 @@ def test_a_label_finds_a_batch_answer_by_its_id_and_by_its_keys(
     assert (traced.prediction["source"], traced.prediction["id"]) == ("batch", by_id["id"])
     assert (traced.version["version"], traced.champion_then) == ("1", "1")
     assert [label["label"] for label in traced.labels] == ["b"]
+
+
+def test_what_is_odd_about_an_answer_is_noted(orders: Workspace, home: Path) -> None:
+    with pytest.raises(BadInput, match="prediction_id: the id of an answer is needed"):
+        command("orders")
+    Registry(orders.client, "orders", orders.tables).promote(home / "first")
+    orders.client.set_model_version_tag("orders", "1", REPRODUCIBLE_TAG, "no")
+    batch.rows(10, first=500).to_parquet(home / "late.parquet", index=False)
+    score(orders, str(home / "late.parquet"), str(home / "late.csv"), version="1", log=True)
+    late = str(pd.read_csv(home / "late.csv")["prediction_id"][0])
+    traced = lineage(orders, late)
+    assert (traced.version["version"], traced.champion_then, traced.labels) == ("1", "2", [])
+    assert traced.notes[0].startswith("the ledger's champion was version 2 by then: a service")
+    assert traced.notes[1] == "not reproducible: no reason given"
 
 
 def test_a_backtest_takes_both(orders: Workspace) -> None:

@@ -14,6 +14,7 @@ from contract.use_case.sections.column import Column
 from pipelines.data.catalogue.difference import difference
 from pipelines.data.catalogue.known import KnownUseCase
 from pipelines.data.catalogue.meaning import ColumnMeaning, meanings
+from pipelines.data.catalogue.printing import show
 from pipelines.data.catalogue.profile import MASK, ColumnProfile, masked, profile, profile_of
 from tests.conftest import made_rows, made_use_case
 
@@ -138,7 +139,7 @@ def test_a_difference_counts_rows_by_their_keys(
 
 
 def test_columns_that_came_or_went_and_rows_without_keys_are_told(
-    tables: Tables, known: KnownUseCase, rows: pd.DataFrame
+    tables: Tables, known: KnownUseCase, rows: pd.DataFrame, capfd: pytest.CaptureFixture[str]
 ) -> None:
     changed = pd.concat([rows, rows]).drop(columns="group").assign(hue="red", late="yes")
     tables.overwrite("training", pa.Table.from_pandas(changed, preserve_index=False))
@@ -146,11 +147,23 @@ def test_columns_that_came_or_went_and_rows_without_keys_are_told(
     assert (found.columns_added, found.columns_removed) == (("hue",), ("group",))
     assert found.columns_retyped == ("late",)
     assert (found.keys, found.added, found.changed) == ((), None, None)
+    show("diff", "made", "training", found.document())
+    said = capfd.readouterr().err
+    for line in ("Rows can't be paired: no key", "columns added: hue", "columns removed: group"):
+        assert line in said
     first = tables.version("training") - 1
     with pytest.raises(BadInput, match="no version before"):
         difference(tables, "training", known, after=0, before=None)
     with pytest.raises(BadInput, match="has no version 77"):
         difference(tables, "training", known, after=77, before=first)
+
+
+def test_a_table_with_no_column_of_before_has_none_to_compare(
+    tables: Tables, known: KnownUseCase
+) -> None:
+    tables.overwrite("training", pa.table({"hue": ["red"]}))
+    found = difference(tables, "training", known, after=None, before=None)
+    assert (found.columns, found.columns_added) == ((), ("hue",))
 
 
 def test_meanings_say_role_and_what_is_allowed(tables: Tables, known: KnownUseCase) -> None:
