@@ -1,12 +1,14 @@
 """Profiles and differences of tables against figures that pandas computes of the same rows."""
 
 from collections import Counter
+from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pytest
+from mlflow import MlflowClient
 
 from contract.errors import BadInput
 from contract.store.tables import Tables
@@ -14,6 +16,7 @@ from contract.use_case.sections.column import Column
 from pipelines.data.catalogue.difference import difference
 from pipelines.data.catalogue.known import KnownUseCase
 from pipelines.data.catalogue.meaning import ColumnMeaning, meanings
+from pipelines.data.catalogue.page import datasets_page
 from pipelines.data.catalogue.printing import show
 from pipelines.data.catalogue.profile import MASK, ColumnProfile, masked, profile, profile_of
 from tests.conftest import made_rows, made_use_case
@@ -177,3 +180,15 @@ def test_meanings_say_role_and_what_is_allowed(tables: Tables, known: KnownUseCa
     assert found["colour"] == ColumnMeaning(
         "colour", "string", "", SECRET, "input", False, "", True
     )
+
+
+def test_the_page_masks_what_is_personal_and_profiles_no_large_table(
+    stored: Path, tables: Tables, known: KnownUseCase, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client, now = MlflowClient(f"sqlite:///{stored}/mlflow.db"), datetime.now(UTC)
+    shown = datasets_page(known, tables, ["training"], client, now, "/")
+    assert (shown.count("personal: masked"), ", median " in shown) == (1, True)
+    monkeypatch.setattr("pipelines.data.catalogue.page.PROFILED_ROWS", 100)
+    large = datasets_page(known, tables, ["training"], client, now, "/")
+    assert ("personal: masked" in large, ", median " in large) == (False, False)
+    assert "colour" in large
