@@ -204,10 +204,8 @@ def _line(path: str, form: CsvFormat, wanted: Callable[[int, list[str]], bool]) 
     """The line where the first wanted row begins; fields may hold line breaks."""
     with lines(path, form) as rows:
         next(rows, None)
-        for number, (fields, line) in enumerate(rows):
-            if wanted(number, fields):
-                return line
-    return 0
+        found = (line for number, (fields, line) in enumerate(rows) if wanted(number, fields))
+        return next(found, 0)
 
 
 @contextmanager
