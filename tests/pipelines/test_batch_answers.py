@@ -9,12 +9,13 @@ import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 
-from contract.errors import BadInput
+from contract.errors import BadInput, Refused
 from contract.store.labels import label_tables, labels_sql
 from monitoring.monitor import monitor
 from monitoring.windows.window import WindowRequest
 from pipelines.backtest import backtest
 from pipelines.data.retention import expire
+from pipelines.data.traffic import inputs_sql, read_traffic
 from pipelines.feedback import feedback
 from pipelines.forget import forget
 from pipelines.lineage import lineage
@@ -133,6 +134,12 @@ def test_a_backtest_takes_both(orders: Workspace) -> None:
     assert champion
     done = backtest(orders, champion, str(DAY), str(NEXT)).result
     assert (done.rows, done.rows_different) == (2 * N_ROWS, 0)
+
+
+def test_a_feature_that_was_not_asked_for_then_is_named(orders: Workspace) -> None:
+    traffic = read_traffic(orders.tables, orders.use_case, str(DAY), str(NEXT))
+    with pytest.raises(Refused, match="The log has no feature weight; versions since add them"):
+        inputs_sql(traffic, ["size", "weight"], orders.use_case)
 
 
 def test_forget_and_retention_remove_them(orders: Workspace, home: Path) -> None:
