@@ -91,8 +91,7 @@ def _package(workspace: Workspace, trained: Trained) -> Packaged:
         size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
         mlflow.log_artifacts(str(folder), ARTIFACT)
     run = mlflow.active_run()
-    if run is None:
-        raise RuntimeError("a package is logged under an active run")
+    assert run is not None, "a package is logged under an active run"
     return Packaged(
         run_id=run.info.run_id,
         digest=manifest,

@@ -61,12 +61,15 @@ def rehearse(rows: pa.Table, use_case: UseCase, rehearsal: Rehearsal) -> pa.Tabl
 
 def _renamed_key(rows: pa.Table, key: str, copy: int) -> pa.Table:
     values = rows.column(key)
-    if pa.types.is_integer(values.type):
-        span = pc.max(values).as_py() + 1
-        renamed = pc.add(values, pa.scalar(copy * span, values.type))
+    kind = values.type
+    if pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_timestamp(kind):
+        numbers = values.cast(pa.int64()) if pa.types.is_timestamp(kind) else values
+        ends = pc.min_max(numbers)
+        span = ends["max"].as_py() - ends["min"].as_py() + 1
+        renamed = pc.add(numbers, pa.scalar(copy * span, numbers.type)).cast(kind)
     else:
         suffix = f"#{copy}" if copy else ""
-        renamed = pc.binary_join_element_wise(values, pa.scalar(suffix), "")
+        renamed = pc.binary_join_element_wise(values.cast(pa.string()), pa.scalar(suffix), "")
     return rows.set_column(rows.column_names.index(key), key, renamed)
 
 

@@ -32,6 +32,7 @@ from pipelines.proposing.writing.cells import TypedColumns, typed_texts
 from pipelines.proposing.writing.texts import RawColumns
 
 MOST_SLICES, SLICE_VALUES = 2, 10
+EXACT = 2**53  # up to which a float says every whole number
 ROWS_OF_AN_INPUT = 10
 Seen = Mapping[str, SeenColumn]
 
@@ -109,7 +110,7 @@ def _classes(column: TypedColumn, is_target: bool) -> TypedColumn:
     if not is_target or column.type.value != "number":
         return column
     values = column.values.unique().drop_null()
-    if len(values) != 2 or any(not float(v).is_integer() for v in values.to_pylist()):
+    if len(values) != 2 or any(abs(v) > EXACT or v % 1 for v in values.to_pylist()):
         return column
     why = "two whole numbers, however they are written"
     return replace(column, type=Inferred("integer", why), values=column.values.cast(pa.int64()))

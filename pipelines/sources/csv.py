@@ -204,10 +204,8 @@ def _line(path: str, form: CsvFormat, wanted: Callable[[int, list[str]], bool]) 
     """The line where the first wanted row begins; fields may hold line breaks."""
     with lines(path, form) as rows:
         next(rows, None)
-        for number, (fields, line) in enumerate(rows):
-            if wanted(number, fields):
-                return line
-    return 0
+        found = (line for number, (fields, line) in enumerate(rows) if wanted(number, fields))
+        return next(found, 0)
 
 
 @contextmanager
@@ -238,8 +236,11 @@ def numbered(text: TextIO, form: CsvFormat, strict: bool) -> Iterator[tuple[list
     except csv.Error as error:
         if "end of data" in str(error):
             raise csv.Error(f"the quoted field in line {line} has no end.") from None
-        if "expected after" not in str(error):
-            raise
+        if "field limit" in str(error):
+            raise csv.Error(
+                f"in line {line} a field is longer than {BLOCK_BYTES // 2**20} MiB, or its quote "
+                "has no end."
+            ) from None
         raise csv.Error(
             f"in line {line} a quoted field goes on after its quote; a quote inside of a field is "
             'written twice (""), not with a backslash.'

@@ -1,14 +1,15 @@
 """A Delta table by its address, at a version or the newest. Only the wanted columns are read."""
 
+import re
 from datetime import date, datetime
 from pathlib import Path
 
 import pyarrow as pa
 from deltalake import DeltaTable
-from deltalake.exceptions import TableNotFoundError
+from deltalake.exceptions import DeltaError, TableNotFoundError
 
 from contract.addresses import misread
-from contract.errors import BadInput
+from contract.errors import BadInput, Unavailable
 from contract.store import sql as engine
 from contract.store.tables import quoted, storage_options
 from contract.use_case.model import UseCase
@@ -47,15 +48,20 @@ def opened(use_case: UseCase) -> DeltaTable:
 def _opened(path: str, version: int | None) -> DeltaTable:
     try:
         return DeltaTable(path, version=version, storage_options=storage_options(path))
-    except TableNotFoundError as error:
-        raise BadInput(f"source.delta: no Delta table at {path}.") from error
-    except Exception as error:  # deltalake answers a version that is not there in several types
-        if version is None or "version" not in str(error).lower():
-            raise
-        newest = DeltaTable(path, storage_options=storage_options(path)).version()
-        raise BadInput(
-            f"source.delta: {path} has no version {version}; newest: {newest}."
-        ) from None
+    except (DeltaError, OSError) as error:
+        if version is not None:  # deltalake says in several ways that it is not there
+            newest = _opened(path, None).version()
+            raise BadInput(
+                f"source.delta: {path} has no version {version}; newest: {newest}."
+            ) from None
+        if isinstance(error, TableNotFoundError):
+            raise BadInput(f"source.delta: no Delta table at {path}.") from error
+        said = " ".join(re.sub(r"\x1b\[\d*m|\s+\d+: <unknown>", "", str(error)).split())
+        if engine.did_not_answer(error):
+            raise Unavailable(
+                f"source.delta: the store of {path} does not answer: {said}"
+            ) from error
+        raise BadInput(f"source.delta: {path} can't be read: {said}") from error
 
 
 def _literal(newer: Newer, kind: pa.DataType) -> str:

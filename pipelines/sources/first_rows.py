@@ -92,6 +92,8 @@ def _of_csv(use_case: UseCase, n_rows: int) -> FirstRows | None:
         source = use_case.source.model_copy(update={"csv": form})
         table = csv.read(use_case.model_copy(update={"source": source}))
     whole = len(start) == size
+    if not (whole or table.num_rows):
+        return None  # a sign of inches, which begins no quoted field, may hide every line's end
     total = table.num_rows if whole else _about(table.num_rows * size / max(len(start), 1))
     return FirstRows(table, names, total)
 
@@ -101,12 +103,14 @@ def _about(n_rows: float) -> int:
 
 
 def _line_end(text: bytes) -> int:
-    """Where the last whole line ends; a line break inside quotes is none."""
-    at = len(text)
-    while (at := text.rfind(b"\n", 0, at)) >= 0:
-        if text.count(b'"', 0, at) % 2 == 0:
+    """Where the last whole line ends; a line break inside quotes is none. 0 where none ends."""
+    at, quotes = len(text), text.count(b'"')
+    while (before := text.rfind(b"\n", 0, at)) >= 0:
+        quotes -= text.count(b'"', before, at)
+        at = before
+        if quotes % 2 == 0:
             return at + 1
-    return len(text)
+    return 0
 
 
 def _of_parquet(use_case: UseCase, n_rows: int) -> FirstRows:

@@ -123,10 +123,12 @@ def _different(tables: Mapping[str, pa.Table], use_case: UseCase, where: str) ->
                     f"{where}: column {field.name!r} is {kind} in {other} and {field.type} in "
                     f"{path}; write it alike in every file."
                 )
-    for path, rows in tables.items():  # of one kind, and a value too wide for what holds all others
-        for name, why in conform(rows, use_case).retyped.items():
-            return BadInput(f"{where}: column {name!r} of {path}: {why}.")
-    raise AssertionError("the files differ")
+    path, name, why = next(  # of one kind, and a value too wide for what holds all others
+        (path, name, why)
+        for path, rows in tables.items()
+        for name, why in conform(rows, use_case).retyped.items()
+    )
+    return BadInput(f"{where}: column {name!r} of {path}: {why}.")
 
 
 def _promotes(one: pa.DataType, other: pa.DataType) -> bool:

@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
-from itertools import chain
+from itertools import accumulate, chain
 from typing import Any
 
 import pyarrow as pa
@@ -66,8 +66,8 @@ def _array(values: Sequence[Any], where: str, first: int) -> pa.Array:
             "leave it out, or turn it into text or a number where it comes from."
         )
     if len(kinds) > 1 and kinds not in MIXABLE:
-        at, kind = _first_other(values)
-        raise _mixed(where, _kind(next(v for v in values if v is not None)), kind, first + at)
+        one, other, at = _first_other(values)
+        raise _mixed(where, one, other, first + at)
     try:
         return _typed(values, kinds, where)
     except OverflowError:
@@ -109,7 +109,7 @@ def _joined(chunks: list[pa.Array], where: str) -> pa.ChunkedArray:
     if len(types) == 1:
         return pa.chunked_array([chunk.cast(*types) for chunk in chunks], *types)
     decimals = [kind for kind in types if pa.types.is_decimal(kind)]
-    if not (types <= {pa.int64(), pa.float64()} or types <= {*decimals, pa.int64()}):
+    if not _together(types):
         raise _mixed_batches(chunks, where)
     wanted = _widest(decimals, pa.int64() in types) if decimals else pa.float64()
     try:
@@ -126,16 +126,22 @@ def _widest(decimals: list[pa.DataType], beside_integers: bool) -> pa.DataType:
     return wide(min(whole + scale, 76), scale)
 
 
+def _together(types: set[pa.DataType]) -> bool:
+    """Whether one type holds values of all."""
+    decimals = {kind for kind in types if pa.types.is_decimal(kind)}
+    numbers = (types <= {pa.int64(), pa.float64()}) or (types <= {*decimals, pa.int64()})
+    return len(types) == 1 or numbers
+
+
 def _mixed_batches(chunks: list[pa.Array], where: str) -> BadInput:
-    row, first = 1, None
-    for chunk in chunks:
-        if not pa.types.is_null(chunk.type):
-            if first is not None and chunk.type != first:
-                at = pc.index(chunk.is_valid(), True).as_py()
-                return _mixed(where, _said(first), _said(chunk.type), row + at)
-            first = chunk.type
-        row += len(chunk)
-    raise AssertionError("the batches have more than one type")
+    """What is said of the first batch that does not go with those before it."""
+    starts = accumulate(map(len, chunks), initial=1)
+    given = [(row, c) for row, c in zip(starts, chunks, strict=False) if c.null_count < len(c)]
+    types = [chunk.type for _, chunk in given]
+    at = next(at for at in range(len(types)) if not _together({*types[: at + 1]}))
+    row, other = given[at]
+    within = pc.index(other.is_valid(), True).as_py()
+    return _mixed(where, _said(types[at - 1]), _said(other.type), row + within)
 
 
 def _said(kind: pa.DataType) -> str:
@@ -165,10 +171,16 @@ def _index(values: Sequence[Any], kind: str) -> int:
     return next(i for i, v in enumerate(values) if v is not None and _kind(v) == kind)
 
 
-def _first_other(values: Sequence[Any]) -> tuple[int, str]:
-    """Where the first value stands that is of another kind than the one before, and its kind."""
-    kinds = [(i, _kind(v)) for i, v in enumerate(values) if v is not None]
-    return next((i, kind) for i, kind in kinds if kind != kinds[0][1])
+def _first_other(values: Sequence[Any]) -> tuple[str, str, int]:
+    """The kind of which values come first, and that of the first which goes with none before it,
+    with its place."""
+    places: dict[str, int] = {}
+    for i, value in enumerate(values):
+        if value is not None:
+            places.setdefault(_kind(value), i)
+    kinds = list(places)
+    at = next(at for at in range(1, len(kinds)) if {*kinds[: at + 1]} not in MIXABLE)
+    return kinds[at - 1], kinds[at], places[kinds[at]]
 
 
 def _mixed(where: str, one: str, other: str, row: int) -> BadInput:

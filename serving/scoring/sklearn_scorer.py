@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile
 
 import numpy as np
 import pyarrow as pa
@@ -27,6 +28,9 @@ from serving.scoring.scorer import SCORER_FILE, Floats, Scorer
 from serving.scoring.trusted_types import TRUSTED_TYPES
 
 MODEL_FILE = "model.skops"
+UNREAD = (
+    skops.io.exceptions.UntrustedTypesFoundException, BadZipFile, KeyError, OSError, ValueError
+)  # fmt: skip
 
 
 def open_pipeline(package: Path, code: Path | None) -> Pipeline:
@@ -44,7 +48,7 @@ def load_pipeline(file: Path, own: tuple[str, ...] = ()) -> Pipeline:
     """
     try:
         model: Any = skops.io.load(file, trusted=[*TRUSTED_TYPES, *own])
-    except (skops.io.exceptions.UntrustedTypesFoundException, OSError, ValueError) as error:
+    except UNREAD as error:
         raise Refused(f"{file.name} can't be trusted or read: {error}") from error
     if not isinstance(model, Pipeline):
         raise Refused(f"{file.name} holds no scikit-learn pipeline, found {type(model).__name__}.")

@@ -18,10 +18,13 @@ from deltalake import DeltaTable, write_deltalake
 
 from contract.errors import BadInput, Refused
 from contract.store.sql import answer
+from contract.use_case.loader import parse_use_case
+from pipelines.forget import forget
 from pipelines.runtime.workspace import Workspace
 from pipelines.scheduling.due import JobState
 from pipelines.scheduling.state_files import JobStates
 from pipelines.score import ScoredRows, score
+from pipelines.scoring.answers import answer_schema
 from tests.support import batch
 from tests.support.project import PROJECT
 from tests.support.small import Registry
@@ -167,6 +170,45 @@ def test_rows_that_do_not_fit_stop_it_or_are_set_apart(orders: Workspace, home: 
     (bad,) = pyarrow.csv.read_csv("answers.quarantine.csv").to_pylist()
     assert (bad["row"], bad["reason"]) == (10_050, "column 'size': number expected, found null.")
     assert "10050" not in pd.read_csv("answers.csv")["id"].astype(str).tolist()
+    batch.rows(20).to_parquet("rows.parquet", index=False)
+    answered(orders, source="rows.parquet", target="answers.csv", bad_rows="quarantine")
+    assert not (home / "answers.quarantine.csv").exists()
+
+
+def test_what_is_unusual_is_flagged_and_a_personal_key_is_hashed_in_the_log(
+    orders: Workspace, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FOURCYCLE_LOG_SECRET", "a long random text")
+    personal = batch.DECLARED.replace("id: {type: integer}", "id: {type: integer, log: hash}")
+    (home / "orders.yaml").write_text(personal)
+    Registry(orders.client, "orders", orders.tables).promote(batch.package(home, "second", "abab"))
+    rows = batch.rows(20)
+    rows.loc[0, "size"], rows.loc[0, "moment"] = 25.0, datetime(2100, 1, 1, tzinfo=UTC)
+    rows.to_parquet("rows.parquet", index=False)
+    done = answered(batch.opened(home), source="rows.parquet", target="answers.parquet", log=True)
+    table, logged = pq.read_table(done.target), orders.tables.read("predictions")
+    assert done.flags == {"out_of_range:size": 1, "out_of_range:moment": 1}
+    assert table["flags"].to_pylist() == ["out_of_range:size out_of_range:moment", *[""] * 19]
+    by_id = {row["prediction_id"]: row for row in logged.to_pylist()}
+    one = by_id[ids(table)[0]]
+    assert " ".join(one["flags"]) == table["flags"][0].as_py()
+    assert table["id"].to_pylist() == list(range(20))
+    assert len({row["id"] for row in by_id.values()}) == 20
+    assert len(one["id"]) >= 32  # a hash, where the answer has the number
+    done_with = forget(batch.opened(home), "3").result
+    assert done_with.rows["predictions"] == 1
+    assert "rows whose key was hashed with another secret" in done_with.unreachable
+    (home / "orders.yaml").write_text(personal.replace("hash", "drop"))
+    assert "predictions and feedback, also of earlier: the log leaves out id" in (
+        forget(batch.opened(home), "4").result.unreachable
+    )
+
+
+def test_a_column_of_the_answers_is_no_name_of_a_key(home: Path) -> None:
+    text = batch.DECLARED.replace("  id:", "  probability_b:").replace("[id]", "[probability_b]")
+    use_case = parse_use_case(text, "orders.yaml", home)
+    with pytest.raises(Refused, match="probability_b is a key or the event time, and a column of"):
+        answer_schema(use_case, ("a", "b"))
 
 
 def test_a_cell_of_a_csv_that_can_t_be_read_is_set_apart_and_too_many_stop_it(

@@ -9,14 +9,17 @@ import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 
+from contract.errors import BadInput, Refused
 from contract.store.labels import label_tables, labels_sql
 from monitoring.monitor import monitor
 from monitoring.windows.window import WindowRequest
 from pipelines.backtest import backtest
 from pipelines.data.retention import expire
+from pipelines.data.traffic import inputs_sql, read_traffic
 from pipelines.feedback import feedback
 from pipelines.forget import forget
 from pipelines.lineage import lineage
+from pipelines.lineage import main as command
 from pipelines.registry.versions import champion_of
 from pipelines.release.loaded_package import load
 from pipelines.runtime.workspace import Workspace
@@ -25,6 +28,8 @@ from serving.requests.columns import SentColumns, check
 from serving.shipping.shipper import Shipper
 from tests.support import batch
 from tests.support.answers import answer, spooled
+from tests.support.small import Registry
+from tracking.tags import REPRODUCIBLE_TAG
 
 N_ROWS = 60
 DAY, NEXT = date(2024, 2, 1), date(2024, 2, 2)
@@ -110,11 +115,31 @@ def test_a_label_finds_a_batch_answer_by_its_id_and_by_its_keys(
     assert [label["label"] for label in traced.labels] == ["b"]
 
 
+def test_what_is_odd_about_an_answer_is_noted(orders: Workspace, home: Path) -> None:
+    with pytest.raises(BadInput, match="prediction_id: the id of an answer is needed"):
+        command("orders")
+    Registry(orders.client, "orders", orders.tables).promote(home / "first")
+    orders.client.set_model_version_tag("orders", "1", REPRODUCIBLE_TAG, "no")
+    batch.rows(10, first=500).to_parquet(home / "late.parquet", index=False)
+    score(orders, str(home / "late.parquet"), str(home / "late.csv"), version="1", log=True)
+    late = str(pd.read_csv(home / "late.csv")["prediction_id"][0])
+    traced = lineage(orders, late)
+    assert (traced.version["version"], traced.champion_then, traced.labels) == ("1", "2", [])
+    assert traced.notes[0].startswith("the ledger's champion was version 2 by then: a service")
+    assert traced.notes[1] == "not reproducible: no reason given"
+
+
 def test_a_backtest_takes_both(orders: Workspace) -> None:
     champion = champion_of(orders)
     assert champion
     done = backtest(orders, champion, str(DAY), str(NEXT)).result
     assert (done.rows, done.rows_different) == (2 * N_ROWS, 0)
+
+
+def test_a_feature_that_was_not_asked_for_then_is_named(orders: Workspace) -> None:
+    traffic = read_traffic(orders.tables, orders.use_case, str(DAY), str(NEXT))
+    with pytest.raises(Refused, match="The log has no feature weight; versions since add them"):
+        inputs_sql(traffic, ["size", "weight"], orders.use_case)
 
 
 def test_forget_and_retention_remove_them(orders: Workspace, home: Path) -> None:

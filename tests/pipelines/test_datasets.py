@@ -71,6 +71,10 @@ def test_describe_shows_every_column_as_it_is_declared(
     [
         ({"action": "search"}, r"search needs --words, e\.g\. --words 'wind mph'"),
         ({"action": "describe"}, r"describe needs --table; --action list shows which"),
+        (
+            {"action": "describe", "table": "trainig"},
+            r"No table is called 'trainig'; did you mean 'training'\?",
+        ),
         ({"action": "find"}, r"action: list, .* is needed, found 'find'"),
     ],
 )

@@ -26,7 +26,7 @@ from contract.use_case.sections.column import Column, ColumnType
 from pipelines.data.label_rows import refusal_rows, statements
 from pipelines.data.rehearsal import Rehearsal
 from pipelines.data.retention import matching
-from pipelines.data.subject import PLAIN, Subject, read_subject
+from pipelines.data.subject import PLAIN, Subject, as_sql, read_subject
 from pipelines.forget import Forgotten, forget, main
 from pipelines.gate import evidence_of
 from pipelines.ingest import ingest
@@ -277,12 +277,27 @@ def _row() -> dict[str, Any]:
         ("", "column=value of id is needed"),
         ("no", "id: integer expected, found text"),
         ("id=1,idd=2", "did you mean 'id'"),
+        ("id=", "key: id has no value; one is needed"),
+        ('{"id": 1', "key: an object of JSON can't be read"),
     ],
 )
 def test_a_key_that_names_nobody_is_refused(home: Path, key: str, said: str) -> None:
     use_case = made_use_case(home)
     with pytest.raises(BadInput, match=said):
         read_subject(key, use_case, Pseudonymiser.of(use_case, ""))
+
+
+def test_a_value_is_written_as_sql_reads_it() -> None:
+    assert [as_sql(v) for v in (True, 7, 1.5, "o'k")] == ["true", "7", "1.5", "'o''k'"]
+
+
+def test_a_refused_label_whose_key_is_no_moment_is_kept_without_it(home: Path) -> None:
+    columns = made_use_case(home).columns | {"id": Column(type="timestamp")}
+    use_case = made_use_case(home, {"columns": columns, "time_zone": "America/New_York"})
+    pseudonymiser = Pseudonymiser.of(use_case, "a secret")
+    rows = pa.table({"id": ["2024-03-10T02:30:00"], "label": ["maybe"]})  # the clock skips it
+    refused = statements(rows, use_case, pseudonymiser, MOMENT).refused
+    assert refusal_rows(refused, "f", use_case, pseudonymiser, MOMENT).num_rows == 1
 
 
 def test_the_log_is_searched_for_the_hash(home: Path) -> None:

@@ -1,3 +1,4 @@
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal
 
@@ -10,7 +11,7 @@ from contract.store.schema import conform
 from contract.use_case.sections.column import Column
 from contract.use_case.sections.source import Source
 from pipelines.data.raw_table import valid_rows
-from pipelines.data.rehearsal import Rehearsal
+from pipelines.data.rehearsal import Rehearsal, read_rehearsal, rehearse
 from pipelines.data.validated import Validated
 from pipelines.ingest import Ingested, ingest, ingest_labelled
 from pipelines.runtime.workspace import Workspace, open_workspace
@@ -126,6 +127,25 @@ def test_a_rehearsal_samples_and_repeats_under_its_own_name(home: Path) -> None:
         ids = workspace.tables.read("raw").column("id").to_pylist()
     assert workspace.model_name == "made-sample50-x3"
     assert ingested.rows_new == len(set(ids)) == 150
+
+
+@pytest.mark.parametrize(
+    "keys",
+    [
+        pa.array([-5, 0, 5]),
+        pa.array([0.5, -1.5, 2.0]),
+        pa.array(["a", "b", "c"]),
+        pa.array(["a", "b", "c"]).dictionary_encode(),
+        pa.array([datetime(2024, 1, day, tzinfo=UTC) for day in (1, 2, 3)]),
+    ],
+    ids=lambda keys: str(keys.type),
+)
+def test_repeated_rows_have_keys_of_their_own(home: Path, keys: pa.Array) -> None:
+    use_case = made_use_case(home, {"keys": ("key",)})
+    rows = pa.table({"key": keys, "size": [1, 2, 3]})
+    found = rehearse(rows, use_case, read_rehearsal("", "3"))
+    assert len(found.column("key").unique()) == found.num_rows == 9
+    assert found.slice(0, 3).column("key").to_pylist() == keys.to_pylist()
 
 
 @pytest.mark.parametrize(

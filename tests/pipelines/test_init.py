@@ -19,8 +19,9 @@ from contract.errors import BadInput
 from contract.use_case.loader import load_use_case
 from contract.use_case.model import UseCase
 from pipelines.check import check
-from pipelines.init import main, name_of
+from pipelines.init import ask_person, from_folder, main, name_of
 from pipelines.proposing.checking.registry import stop_at_errors
+from pipelines.proposing.question import Question
 
 N_ROWS = 60
 RANDOM = np.random.default_rng(0)
@@ -86,10 +87,6 @@ MESSY: dict[str, tuple[str | bytes, set[str]]] = {
     ),
     "quoted line breaks": (table(remark=["one\ntwo", "three"] * (N_ROWS // 2)), set()),
     "a leak": (table(churned=[f"c{v}" for v in Y]), {"leakage"}),
-    "a few whole numbers": (
-        table().replace("y", "z").replace("x,z", "x,z,y").replace("\n", ",3\n").replace("y,3", "y"),
-        set(),
-    ),
     "an entity that comes again": (
         table(patient_id=[n // 4 for n in range(N_ROWS)]),
         {"split"},
@@ -101,8 +98,13 @@ MESSY: dict[str, tuple[str | bytes, set[str]]] = {
         set(),
     ),
     "lists": (table(tags=["['a', 'b']", "['c']"] * (N_ROWS // 2)), set()),
+    "numbers of rows without a name": (f",{table()}".replace("\n", "\n7,", N_ROWS), set()),
+    "classes that are written as numbers": (
+        table(g=1).replace(",1,0", ",0.0").replace(",1,1", ",1.0").replace("g,", ""),
+        set(),
+    ),
+    "more lines than tell the delimiter": (table() + "0.5,1\n" * 1200, set()),
 }
-del MESSY["a few whole numbers"]
 
 
 @pytest.mark.parametrize("name", MESSY)
@@ -136,6 +138,13 @@ def archive() -> bytes:
         ("1.5,0\n2.5,1\n3.5,0\n", "holds values, not names (1.5, 0)"),
         ("y\n1\n0\n", "one column by every delimiter"),
         ("", "is empty"),
+        (b"PAR1 and nothing more", "source.parquet: "),
+        (table() + "0.5,1\n" * 1200 + "1,2,3\n", "but line 1262 has 3; a field that holds"),
+        ("one,y\n" + "1,0\n1,1\n" * 30, "no column is left to predict y from: one: the same value"),
+        (
+            "day,y\n" + "".join(f"2024-01-1{n % 9},{n % 2}\n" for n in range(60)),
+            "predict y from: day is its key or its time",
+        ),
         ("x,y\n", "holds names and no rows"),
         ("x,z\n1,2\n2,3\n", "target: no column 'y'; there are x, z"),
         ("x,y\n1,0\n2,0\n", "y has one value in all 2 rows"),
@@ -179,13 +188,21 @@ def test_whole_numbers_are_classes_or_a_number_as_a_person_says(home: Path) -> N
         ("tusk=regression", "did you mean 'task'"),
         ("regression", "name=answer is needed"),
         ("time_zone=Berlin", "no zone of the name 'Berlin'"),
+        ("encoding=klingon", "no encoding that Python knows, found 'klingon'"),
+        ("encoding=ascii", "is not written in ascii"),
     ],
 )
 def test_an_answer_that_is_none_is_refused(home: Path, answers: str, said: str) -> None:
-    columns = {"at": NAIVE, "g": [n % 4 for n in range(N_ROWS)]}
-    (home / "t.csv").write_text(table(**columns), encoding="utf-8")
+    columns = {"at": NAIVE, "g": [n % 4 for n in range(N_ROWS)], "city": CITY}
+    (home / "t.csv").write_text(table(**columns), encoding="latin-1")
     with pytest.raises(BadInput, match=said):
         main("t.csv", target="g", answers=answers)
+
+
+def test_an_encoding_is_the_one_that_a_person_names(home: Path) -> None:
+    assert propose(home, table(city=CITY).encode("latin-1"), answers="encoding=latin-1") == {}
+    assert proposed(home).csv_format.encoding == "iso8859-1"
+    assert proposed(home).columns["city"].categories == ("Genève", "Köln", "Zürich")
 
 
 def test_a_leak_is_kept_where_a_person_says_so(home: Path) -> None:
@@ -207,6 +224,36 @@ def test_what_looks_strange_stands_at_its_column(
         assert f"# look: {note.partition(': ')[2][:12]}" in written
 
 
+def test_a_year_and_too_few_inputs_are_pointed_out(
+    home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    years = pd.DataFrame({"year": [2020, 2021] * (N_ROWS // 2), "y": Y})
+    assert propose(home, years.to_csv(index=False)) == {}
+    said = capsys.readouterr().err
+    assert "look: year: a year: every later one is new to a model" in said
+    assert "look: keys: 60 rows hold at most 2 different inputs" in said
+
+
+def test_classes_beyond_integers_stay_numbers(home: Path) -> None:
+    rows = table().replace(",1\n", ",1e300\n")
+    assert propose(home, rows) == {}
+    assert proposed(home).columns["y"].type == "number"
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({}, "init: a table and its target are needed"),
+        ({"data": "t.csv"}, "init: a table and its target are needed"),
+        ({"data": "t.csv", "target": "y", "output": "t.csv/new.yaml"}, "can't be written: "),
+    ],
+)
+def test_what_a_command_line_lacks_is_told(home: Path, options: dict[str, str], said: str) -> None:
+    (home / "t.csv").write_text(table(), encoding="utf-8")
+    with pytest.raises(BadInput, match=said):
+        main(**options)
+
+
 def test_a_file_that_is_there_is_kept(home: Path) -> None:
     (home / "t.csv").write_text(table(), encoding="utf-8")
     main("t.csv", target="y", output="mine/a b.yaml", name="other")
@@ -226,6 +273,46 @@ def test_parquet_and_lines_of_json_are_told_by_their_bytes(home: Path) -> None:
     assert proposed(home).keys == ("id",)
 
 
+def test_a_column_of_parquet_that_no_table_holds_is_no_target(home: Path) -> None:
+    pd.DataFrame({"x": X, "y": [[v] for v in Y]}).to_parquet(home / "t.csv")
+    with pytest.raises(BadInput, match=r"target: y: list<element: int64> in the file, which no"):
+        main("t.csv", target="y")
+
+
+def test_a_folder_is_one_table_with_what_its_folders_say(home: Path) -> None:
+    for shop in ("north", "south"):
+        (home / "t" / f"shop={shop}").mkdir(parents=True)
+        (home / "t" / f"shop={shop}" / "rows.csv").write_text(table(), encoding="utf-8")
+    main("t", target="y")
+    assert proposed(home).columns["shop"].categories == ("north", "south")
+    assert check(proposed(home)).rows == 2 * N_ROWS
+    (home / "t" / "shop=south" / "rows.csv").write_text("x,y\nred,0\n", encoding="utf-8")
+    main("t", target="y", overwrite="yes")
+
+
+def test_a_folder_of_several_kinds_or_of_none_is_refused(home: Path) -> None:
+    (home / "t").mkdir()
+    with pytest.raises(BadInput, match=r"no file that ends in \.csv, .*\.json is in the folder t"):
+        main("t", target="y")
+    (home / "t" / "rows.csv").write_text(table(), encoding="utf-8")
+    (home / "t" / "rows.jsonl").write_text('{"x": 1, "y": 0}', encoding="utf-8")
+    with pytest.raises(BadInput, match=r"t holds files of kinds csv, json; name one by \*"):
+        main("t", target="y")
+    (home / "t" / "_delta_log").mkdir()
+    (home / "t" / "_delta_log" / "0.json").touch()
+    with pytest.raises(BadInput, match="t is a Delta table"):
+        main("t", target="y")
+
+
+def test_files_whose_columns_differ_are_refused(home: Path) -> None:
+    (home / "t").mkdir()
+    rows = pd.DataFrame({"x": X, "y": Y})
+    rows.to_parquet(home / "t" / "a.parquet")
+    rows.assign(x="red").to_parquet(home / "t" / "b.parquet")
+    with pytest.raises(BadInput, match="data: the files hold columns that differ: "):
+        main("t", target="y")
+
+
 @pytest.mark.parametrize(
     ("address", "name"),
     [
@@ -237,6 +324,21 @@ def test_parquet_and_lines_of_json_are_told_by_their_bytes(home: Path) -> None:
 )
 def test_a_file_s_stem_becomes_a_name(address: str, name: str) -> None:
     assert name_of(address) == name
+
+
+def test_an_address_in_a_store_stays_as_it_is(home: Path) -> None:
+    assert from_folder("s3://bucket/sales.csv", home) == "s3://bucket/sales.csv"
+    assert from_folder("sales.csv", home / "use_cases") == "../sales.csv"
+
+
+def test_a_choice_is_named_by_its_word_or_number(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    question = Question("task", "Which?", "binary", ("binary", "regression"))
+    for typed, answer in (("3\n2\n", "regression"), ("binary\n", "binary"), ("\n", "binary")):
+        monkeypatch.setattr("sys.stdin", io.StringIO(typed))
+        assert ask_person(question) == answer
+    assert "one of binary, regression, or its number" in capsys.readouterr().err
 
 
 def test_a_person_on_a_terminal_is_asked(home: Path) -> None:

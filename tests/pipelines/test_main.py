@@ -8,6 +8,7 @@ from pathlib import Path
 import mlflow
 import pytest
 
+from contract.errors import BadInput
 from contract.names import CHALLENGER, CHAMPION, PRODUCTION
 from contract.use_case.sections.estimator import Range
 from pipelines.data.rehearsal import Rehearsal
@@ -16,6 +17,7 @@ from pipelines.registry.versions import Version
 from pipelines.reproduce import reproduce
 from pipelines.runtime.process_identity import process_identity
 from pipelines.runtime.workspace import open_workspace
+from pipelines.train import read_tune
 from tests.conftest import deliver, made_rows, made_use_case
 from tests.support.project import PROJECT
 from tracking.tags import PROCESS_TAG
@@ -38,6 +40,12 @@ STEPS = [
 
 def environment() -> dict[str, str]:
     return os.environ | {"PYTHONPATH": str(PROJECT)}
+
+
+def test_trials_are_a_whole_number() -> None:
+    assert (read_tune(""), read_tune("20")) == (0, 20)
+    with pytest.raises(BadInput, match="tune: a whole number of trials is needed, found 'many'"):
+        read_tune("many")
 
 
 def test_the_pipeline_ends_in_production(

@@ -16,7 +16,7 @@ from contract.settings import read_settings
 from contract.use_case.loader import load_use_case
 from pipelines.main import Outcome
 from pipelines.runtime.workspace import Workspace, connected
-from pipelines.score import score
+from pipelines.score import main, score
 from tests.support.project import PROJECT
 
 
@@ -108,6 +108,7 @@ def test_a_file_that_does_not_fit_is_said_plainly(
         ("", "answers.csv", "source: a .parquet, .csv or .jsonl file, .* or one of raw"),
         ("rows.xml", "answers.csv", "found 'rows.xml'"),
         ("rows.txt", "answers.csv", "no file or folder .*rows.txt"),
+        ("holdout", "", "target: a .* or a Delta table is needed, found none"),
         ("holdout", "answers.txt", "target: a .parquet or .csv file"),
         ("holdout", "away/answers.csv", "in a folder that exists"),
     ],
@@ -117,6 +118,26 @@ def test_what_is_asked_wrongly_is_said(
 ) -> None:
     with pytest.raises(BadInput, match=said):
         score(workspace, source, output)
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"target": "a.csv", "output": "b.csv"}, "output is the same as target; found both"),
+        ({"bad_rows": "skip"}, "bad_rows: stop or quarantine is needed, found 'skip'"),
+        ({"threads": "0"}, "threads: a whole number from 1 is needed, found '0'"),
+        ({"engine": "spark"}, "engine: local or ray is needed, found 'spark'"),
+    ],
+)
+def test_an_option_that_is_none_is_said(home: Path, options: dict[str, str], said: str) -> None:
+    with pytest.raises(BadInput, match=said):
+        main("penguins", source="holdout", **options)
+
+
+def test_without_a_champion_a_version_is_needed(workspace: Workspace, home: Path) -> None:
+    other = workspace.use_case.model_copy(update={"name": "owls"})
+    with pytest.raises(BadInput, match="'owls' has no champion; name a version"):
+        score(connected(other, read_settings(), "monitoring"), "rows.csv", "answers.csv")
 
 
 def test_the_command_ends_with_a_summary(trained: tuple[Path, Outcome], home: Path) -> None:

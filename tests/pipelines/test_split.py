@@ -90,6 +90,16 @@ def test_wrong_windows_are_named(home: Path, days: tuple[str, str, str], said: s
         with_windows(made_use_case(home), *days)
 
 
+def test_one_group_and_a_window_without_rows_are_refused(workspace: Workspace) -> None:
+    rows = pa.Table.from_pandas(made_rows().assign(group="a"))
+    with pytest.raises(Refused, match=r"split\.column 'group' has 1 group; two are needed"):
+        divide(rows, workspace.use_case.model_copy(update={"split": SPLITS[1]}))
+    validated = validate(workspace, ingest(workspace, Rehearsal()).result).result
+    early = with_windows(workspace.use_case, "", "2023-01-01", "")
+    with pytest.raises(Refused, match="The split leaves no training rows of 200 labelled ones"):
+        split(replace(workspace, use_case=early), validated)
+
+
 def test_the_frozen_tables_share_no_row_and_no_leak(workspace: Workspace) -> None:
     validated = validate(workspace, ingest(workspace, Rehearsal()).result).result
     made = split(workspace, validated).result

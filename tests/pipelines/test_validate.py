@@ -147,6 +147,18 @@ def test_a_users_warning_is_reported_and_a_critical_one_stops(home: Path) -> Non
                     take_in(workspace)
 
 
+def test_arguments_that_an_expectation_does_not_take_are_named(home: Path) -> None:
+    deliver(home, made_rows())
+    asked = Expectation(
+        expectation="ExpectColumnMeanToBeBetween", arguments={"column": "size", "min_value": "low"}
+    )
+    with (
+        open_workspace(made_use_case(home, {"expectations": (asked,)})) as workspace,
+        pytest.raises(BadInput, match="ExpectColumnMeanToBeBetween can't take its arguments"),
+    ):
+        take_in(workspace)
+
+
 def test_an_unknown_expectation_names_the_nearest(home: Path) -> None:
     deliver(home, made_rows())
     asked = Expectation(expectation="ExpectColumnMeanToBeBetwen")

@@ -29,11 +29,6 @@ ESTIMATORS: tuple[tuple[Callable[[Any], bool], Build], ...] = (
 )
 
 
-def compiles(estimator: Any) -> bool:
-    """Whether an estimator, fitted or not, is of a kind that is known here."""
-    return any(knows(estimator) for knows, _ in ESTIMATORS)
-
-
 def build_estimator(
     builder: GraphBuilder, name: str, estimator: Any, matrix: str, order: list[int]
 ) -> EstimatorOutput:

@@ -179,8 +179,7 @@ class _Search:
     ) -> None:
         self.client, self.rows, self.use_case, self.trials = client, rows, use_case, trials
         parent = mlflow.active_run()
-        if parent is None:
-            raise RuntimeError("a search logs under an active run")
+        assert parent is not None, "a search logs under an active run"
         self.parent = parent
         self.folds = list(_folds(rows, use_case))
         self.features = feature_frame(rows, use_case)  # once: trials differ in nothing of it

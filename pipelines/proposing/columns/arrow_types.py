@@ -8,6 +8,7 @@ from pipelines.proposing.inferred import Inferred, LeftOut
 from pipelines.proposing.writing.clock_form import ClockForm
 
 ISO = ClockForm(Inferred(None, ""))
+LARGEST = 2**63 - 1
 
 
 def typed_values(name: str, values: pa.ChunkedArray) -> TypedColumn | LeftOut:
@@ -20,6 +21,8 @@ def typed_values(name: str, values: pa.ChunkedArray) -> TypedColumn | LeftOut:
     if pa.types.is_boolean(kind):
         return TypedColumn(name, Inferred("boolean", why), values)
     if pa.types.is_integer(kind):
+        if (pc.max(values).as_py() or 0) > LARGEST:
+            return LeftOut(name, f"{kind} in the file, some beyond {LARGEST}, the largest integer")
         return TypedColumn(name, Inferred("integer", why), values.cast(pa.int64()))
     if pa.types.is_floating(kind) or pa.types.is_decimal(kind):
         numbers = values.cast(pa.float64())

@@ -101,11 +101,8 @@ def _halves(label: Any) -> tuple[tuple[Any, Any], tuple[Any, Any]]:
 
 def _numbers(values: pa.ChunkedArray, codes: bool = False) -> Any:
     """Values as floats (n_rows,), NaN where empty; texts as numbers of their words."""
-    kind = values.type
-    if codes or pa.types.is_string(kind):
+    if codes or pa.types.is_string(values.type):
         whole = values.combine_chunks().dictionary_encode()
         whole = whole.chunk(0) if isinstance(whole, pa.ChunkedArray) else whole
         values = whole.indices
-    elif pa.types.is_timestamp(kind):
-        values = values.cast(pa.int64())
     return values.cast(pa.float64()).to_numpy(zero_copy_only=False)

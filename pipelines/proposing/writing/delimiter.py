@@ -1,7 +1,7 @@
 """The delimiter of a CSV file: the sign by which all lines have one width."""
 
-import csv
 from collections.abc import Callable, Iterator, Sequence
+from itertools import islice
 
 from contract.errors import BadInput
 from pipelines.proposing.inferred import Inferred
@@ -20,7 +20,16 @@ def delimiter_of(lines: Lines, address: str) -> Inferred[str]:
     The reader of all rows then holds every other line to that. BadInput names the lines that differ
     where there is none.
     """
-    widths = {sign: _widths(lines(sign)) for sign in DELIMITERS}
+    widths, unread = dict[str, list[tuple[int, int]]](), list[BadInput]()
+    for sign in DELIMITERS:
+        try:
+            widths[sign] = [
+                (len(fields), line) for fields, line in islice(lines(sign), FIRST_LINES)
+            ]
+        except BadInput as error:  # between other signs what opens a quote may be a part of a field
+            unread.append(error)
+    if not widths:
+        raise unread[0]
     constant = {s: w[0][0] for s, w in widths.items() if w and len({n for n, _ in w}) == 1}
     wide = {sign: width for sign, width in constant.items() if width > 1}
     if wide:
@@ -45,16 +54,3 @@ def ragged(address: str, sign: str, n_names: int, widths: Sequence[tuple[int, in
         "field that holds the delimiter or a line break needs quotes. No line is skipped: mend "
         "the file."
     )
-
-
-def _widths(lines: Iterator[tuple[list[str], int]]) -> list[tuple[int, int]]:
-    """Width and number of the first lines; of a quote without an end nothing."""
-    found: list[tuple[int, int]] = []
-    try:
-        for fields, line in lines:
-            found.append((len(fields), line))
-            if len(found) >= FIRST_LINES:
-                break
-    except (csv.Error, BadInput):
-        return []
-    return found

@@ -82,6 +82,13 @@ def test_whatever_else_a_graph_sums_has_no_masks(home: Path, model: Model) -> No
     assert not (home / "scorer" / MASKS_FILE).exists()
 
 
+def test_masks_larger_than_a_cache_are_not_made(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pipelines.compiler.leaf_masks.MOST_BYTES", 1000)
+    assert both(home, next(iter(MASKED.values())))[0].run_one is None
+
+
 def test_a_value_at_a_split_goes_the_way_of_the_graph() -> None:
     use_case = declared("regression", MASKED["numbers"][0])
     model = fitted(use_case, MASKED["numbers"][2])

@@ -6,10 +6,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pandas as pd
+import pyarrow as pa
 import pytest
 
 from contract.errors import BadInput, Refused
 from contract.use_case.sections.validation import Expectation
+from pipelines.data.delivery import check_frame
 from pipelines.data.rehearsal import Rehearsal
 from pipelines.ingest import ingest
 from pipelines.runtime.workspace import Workspace, open_workspace
@@ -93,6 +95,24 @@ def test_what_validation_refuses_is_told_without_a_value_of_a_row(
         order_by=["attributes.start_time DESC"],
     )
     assert f"/#/experiments/{expecting.experiment_id}/runs/{run.info.run_id}" in second
+
+
+def test_a_column_of_another_type_is_told_by_its_place(
+    expecting: Workspace, receiver: Receiver
+) -> None:
+    rows = made_rows().astype({"size": object})
+    rows.loc[7, "size"] = SECRET_WORD
+    assert not bring(expecting, rows)
+    body = receiver.accepted[0].body.decode()
+    assert "size: line 9: number expected, found text" in body
+    assert SECRET_WORD not in body
+
+
+def test_an_integer_beyond_floats_stays_exact_beside_a_null() -> None:
+    ids = [2**53 + 1, None]
+    frame = check_frame(pa.table({"id": pa.array(ids, pa.int64()), "size": [0.5, None]}))
+    assert frame["id"][0] == 2**53 + 1
+    assert frame["id"].isna().tolist() == [False, True]
 
 
 def test_a_channel_that_fails_changes_nothing_and_is_tried_again(

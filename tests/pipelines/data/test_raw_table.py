@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from contract.errors import Refused
+from contract.errors import BadInput, Refused
 from contract.names import TableName
 from pipelines.data.raw_table import valid_as_written
 from pipelines.data.rehearsal import Rehearsal
@@ -45,3 +45,15 @@ def flips(workspace: Workspace, table: TableName, n_flips: int) -> int:
             assert "are not the ones that were written" in str(error)
             found += 1
     return found
+
+
+def test_rows_of_other_columns_need_an_ingest(home: Path) -> None:
+    deliver(home, made_rows())
+    made = made_use_case(home)
+    fewer = made_use_case(
+        home, {"columns": {n: c for n, c in made.columns.items() if n != "group"}}
+    )
+    with open_workspace(made) as workspace:
+        checked = validate(workspace, ingest(workspace, Rehearsal()).result).result
+        with pytest.raises(BadInput, match="raw version 1 has other columns than 'made' declares"):
+            valid_as_written(workspace.tables, fewer, checked.raw, checked.quarantine)

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from contract.store.predictions import INPUT
 from contract.store.schema import TYPES
-from pipelines.model.differences import AnswerDifferences, compare
+from pipelines.model.differences import AnswerDifferences, LabelledSide, compare, figures
 from serving.scoring.version import ServedVersion
 from tests.support.compiled import compiled, declared, fitted, made
 
@@ -112,3 +112,21 @@ def test_the_counts_are_those_of_single_rows(
         for labels, was, now in sides:
             assert len(labels) == len(was.prediction) == len(now.prediction)
             assert (now.probability is not None) == bool(served.scorer.classes)
+
+
+def test_figures_are_those_of_answers_with_the_same_classes() -> None:
+    numbers, words = (
+        declared("regression", f"{TREES}Regressor"),
+        declared("binary", f"{TREES}Classifier"),
+    )
+    label = np.array([1.0, 2.0, 4.0])
+    sides = [LabelledSide(label[:2], None), LabelledSide(label[2:] + 3, None)]
+    found = figures(numbers, [label[:2], label[2:]], sides, ())
+    assert found["mae"] == pytest.approx(1.0)
+    assert figures(numbers, [], [], ()) == {}
+    classes = (False, True)
+    known = LabelledSide(np.array([True]), np.array([[0.2, 0.8]]))
+    other = LabelledSide(np.array([False]), None)  # of a version that told more classes apart
+    labels = [np.array([True]), np.array([False])]
+    assert figures(words, labels, [known, other], classes) == {}
+    assert figures(words, labels[:1], [known], classes)["accuracy"] == 1.0

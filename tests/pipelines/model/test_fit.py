@@ -12,9 +12,10 @@ from contract.use_case.loader import parse_use_case
 from contract.use_case.model import UseCase
 from pipelines.model.baseline import baseline
 from pipelines.model.fit import fit_pipeline
-from pipelines.model.fitted import score, weights
+from pipelines.model.fitted import load_model, score, weights
 from serving.protocols.openapi_rows import row_schema
 from serving.requests.columns import check, transpose
+from serving.scoring.sklearn_scorer import MODEL_FILE
 from tests.support.compiled import DECLARED, N_ROWS, TARGETS, allowing, answers, fitted, made
 
 
@@ -71,6 +72,16 @@ def test_rows_that_weigh_nothing_are_refused() -> None:
         fit_pipeline(case, {}, frame, answers("binary", made()), np.zeros(N_ROWS))
 
 
+def test_rows_of_one_class_are_refused_with_what_the_estimator_says() -> None:
+    case = allowing("binary", "sklearn.linear_model.LogisticRegression", {})
+    frame = feature_frame(feature_table(made(), case), case)
+    one = np.full(N_ROWS, answers("binary", made())[0])
+    with pytest.raises(
+        Refused, match=r"LogisticRegression can't be fitted to 400 rows: .* classes"
+    ):
+        fit_pipeline(case, {}, frame, one)
+
+
 def test_what_a_class_of_ones_own_says_of_a_row_is_for_its_trace(home: Path) -> None:
     (home / "mine.py").write_text(
         "from sklearn.linear_model import Ridge\nclass Mine(Ridge):\n"
@@ -113,3 +124,10 @@ def test_a_weight_that_is_no_column_is_named() -> None:
         parse_use_case(
             text.replace("columns:\n", "weight: weigth\ncolumns:\n"), "made.yaml", Path()
         )
+
+
+def test_a_model_that_is_none_is_refused_with_its_place(home: Path) -> None:
+    for content in (b"no model", b"", b"PK\x05\x06" + bytes(18)):  # the last: nothing packed
+        (home / MODEL_FILE).write_bytes(content)
+        with pytest.raises(Refused, match=f"The model at {home} can't be used: {MODEL_FILE} can't"):
+            load_model(str(home))

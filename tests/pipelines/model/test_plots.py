@@ -14,7 +14,8 @@ from sklearn.metrics import confusion_matrix, precision_recall_curve, roc_curve
 
 from contract.statistics.metrics import Scored
 from contract.use_case.sections.column import Column
-from pipelines.model.plots import figures
+from pipelines.model.comparison import Comparison, Difference
+from pipelines.model.plots import figures, gain
 from tests.conftest import made_use_case
 
 FORMULA = r"$\frac$ and \$5 or $6"  # an error to whom takes it for a formula
@@ -123,3 +124,13 @@ def test_every_residual_bar_and_interval_stands_where_it_belongs(home: Path) -> 
     (ranges,) = (c for c in axes.collections if isinstance(c, LineCollection))
     spans = ranges.get_segments()
     assert [part[:, 0].tolist() for part in spans] == [[0.1, 0.5], [0.6, 0.9]]
+
+
+def test_an_interval_that_has_no_end_is_not_drawn() -> None:
+    drawn = (0.1, 0.2, float("nan"))
+    labels = []
+    for low in (0.05, float("-inf")):
+        compared = Comparison("r2", 0.5, 0.4, Difference(0.1, low, 0.2, 0.05), (), drawn)
+        figure = gain(compared, "3", 0.02)
+        labels.append([str(part.get_label()) for part in figure.axes[0].patches])
+    assert [any("95 % interval" in label for label in one) for one in labels] == [True, False]

@@ -98,6 +98,7 @@ SIZES: list[tuple[str, str, int, bool | str]] = [
     (LINEAR, "", 2_000_000, True),
     (BOOSTING + "Classifier", "", 2_000_000, False),
     ("sklearn.naive_bayes.GaussianNB", "", 200_000, False),
+    ("sklearn.naive_bayes.GaussianNB", ", max_categories: 30", 2_000_000, False),
     ("sklearn.naive_bayes.GaussianNB", "", 2_000_000, "max_categories: 56 or encode: target"),
     ("sklearn.naive_bayes.GaussianNB", ", encode: target", 2_000_000, False),
     ("sklearn.naive_bayes.GaussianNB", "", 20_000_000, "one; encode: target"),

@@ -9,13 +9,15 @@ import pyarrow.parquet as pq
 import pytest
 from deltalake import write_deltalake
 
-from contract.errors import Refused
+from contract.errors import BadInput, Refused
 from contract.store.tables import Tables
 from contract.use_case.loader import parse_use_case
+from contract.use_case.sections.source import BatchSource
 from pipelines.scoring.pieces import PIECE_ROWS, numbered
 from pipelines.scoring.places import place_of_rows
 from pipelines.scoring.rows import OpenedRows, open_rows
 from tests.support import batch
+from tests.support.sources import write_sql
 
 N_ROWS = 2 * PIECE_ROWS + 50_000
 GROUP = 70_000  # three make a piece
@@ -72,6 +74,31 @@ def test_a_file_that_is_another_by_now_is_refused(home: Path) -> None:
     pq.write_table(rows().slice(0, 20), home / "rows.parquet")
     with pytest.raises(Refused, match=r"rows\.parquet changed while it was read"):
         list(piece.parts())
+
+
+def test_a_damaged_file_is_named(home: Path) -> None:
+    (home / "rows.parquet").write_bytes(b"PAR1 and nothing more")
+    with pytest.raises(BadInput, match=r"source: .*rows\.parquet can't be read"):
+        opened(home, "rows.parquet")
+    write_deltalake(home / "lake", rows().slice(0, 30))
+    (file,) = (home / "lake").glob("*.parquet")
+    known = pq.read_table(file)
+    pq.write_table(known.set_column(0, "id", pa.array([0.5] * 30)), file)
+    with pytest.raises(Refused, match=r"source: a row of .*lake@0 can't be read"):
+        list(opened(home, "lake").parts())
+
+
+def test_rows_of_a_query_are_the_same_whatever_their_order(home: Path) -> None:
+    known = batch.rows(40).assign(moment=lambda t: t["moment"].dt.strftime("%Y-%m-%dT%H:%M:%SZ"))
+    write_sql(known, f"sqlite:///{home}/rows.db")
+    case, found = parse_use_case(batch.DECLARED, "orders.yaml", home), []
+    for order in ("id", "size"):
+        sql = {"url": f"sqlite:///{home}/rows.db", "query": f"SELECT * FROM rows ORDER BY {order}"}
+        place = BatchSource.model_validate({"sql": sql})
+        found.append(open_rows(place, case, Tables(str(home), "orders"), None))
+    one, other = (ids([part.rows for part in rows.parts()]) for rows in found)
+    assert (one, found[0].version) == (other, found[1].version)
+    assert sorted(one) == list(range(40))
 
 
 @pytest.mark.parametrize("source", ["rows.csv", "rows.jsonl"])

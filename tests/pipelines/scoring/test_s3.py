@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pyarrow as pa
+import pyarrow.fs
 import pyarrow.parquet as pq
 import pytest
 from deltalake import DeltaTable, write_deltalake
@@ -18,6 +19,7 @@ from contract.store.tables import Tables, storage_options
 from pipelines.runtime.workspace import Workspace
 from pipelines.score import score
 from pipelines.scoring.pieces import Pinned
+from pipelines.scoring.staging import beside, new_file, rows_of, swept
 from pipelines.sources.files import SourceFile
 from tests.support import batch
 from tests.support.project import PROJECT
@@ -111,3 +113,14 @@ def test_a_store_that_is_away_is_said_and_the_job_goes_on(
     bucket.start()
     assert score(orders, ROWS, lake, log=True).result.logged == N_ROWS
     assert count(lake) == (N_ROWS, N_ROWS)
+
+
+def test_what_a_run_stages_in_s3_is_swept(bucket: Store) -> None:
+    rows, run = pa.table({"x": [1, 2]}), beside("s3://tables/out/answers", "job", 7)
+    with swept(run):
+        with new_file(f"{run}/000001.parquet", rows.schema) as writer:
+            writer.write_table(rows)
+        assert pa.concat_tables(rows_of(f"{run}/000001.parquet")).equals(rows)
+    selector = pyarrow.fs.FileSelector("tables", recursive=True)
+    left = [info.path for info in bucket.files().get_file_info(selector)]
+    assert not [path for path in left if ".pieces" in path]

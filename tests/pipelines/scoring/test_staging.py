@@ -5,7 +5,7 @@ import pyarrow as pa
 import pytest
 
 from contract.errors import Unavailable
-from pipelines.scoring.staging import LEFT_AFTER_MS, beside, new_file, rows_of, swept
+from pipelines.scoring.staging import LEFT_AFTER_MS, Staged, beside, drop, new_file, rows_of, swept
 
 ROWS = pa.table({"x": [1, 2, 3]})
 NOW = int(time.time() * 1000)
@@ -29,6 +29,18 @@ def test_a_file_is_there_whole_and_once(tmp_path: Path) -> None:
         writer.write_table(ROWS)
         raise ZeroDivisionError
     assert names(tmp_path) == [".answers.parquet.pieces/job-7/000001.parquet"]
+
+
+def test_a_file_takes_rows_of_others_which_are_dropped_then(tmp_path: Path) -> None:
+    one, both = f"{tmp_path}/one.parquet", f"{tmp_path}/both.parquet"
+    write(one)
+    with new_file(both, ROWS.schema) as writer:
+        into = Staged(writer)
+        into.write(ROWS.slice(1))
+        into.take(one)
+    drop(one)
+    assert pa.concat_tables(rows_of(both)).equals(pa.concat_tables([ROWS.slice(1), ROWS]))
+    assert names(tmp_path) == ["both.parquet"]
 
 
 def test_where_it_can_t_be_written_is_said(tmp_path: Path) -> None:

@@ -77,8 +77,23 @@ def test_rows_are_numbered_through_all_blocks(home: Path, monkeypatch: pytest.Mo
 
 
 @pytest.mark.parametrize(
-    "content", [b'id,label\n1,"a\n', b'id,label\n1,"a\n2,b\n3,c', b'id,label\n1,"a"b\n']
+    "content",
+    [
+        b'id,label\n1,"' + b"a\n" * 999,
+        b'id,label\n1,"a\n',
+        b'id,label\n1,"a\n2,b\n3,c',
+        b'id,label\n1,"a"b\n',
+    ],
 )
-def test_a_quote_without_an_end_leaves_no_lines(home: Path, content: bytes) -> None:
+def test_a_quote_without_an_end_leaves_no_lines(
+    home: Path, monkeypatch: pytest.MonkeyPatch, content: bytes
+) -> None:
+    monkeypatch.setattr(broken_csv, "BLOCK_BYTES", 1000)
     with pytest.raises(BadInput, match="quote"):
         read(home, content)
+
+
+def test_half_a_sign_at_the_end_is_another_encoding(home: Path) -> None:
+    content = "id,label\n1,a\n".encode("utf-16-le") + b"b"
+    with pytest.raises(BadInput, match=r"labels\.csv is not written in utf-16-le"):
+        opened(home, content, encoding="utf-16-le")

@@ -65,6 +65,7 @@ def test_a_file_is_read_as_it_is_written(
     assert rows.to_pylist() == [{"id": 1, "colour": "é", "size": 1.5}]
 
 
+FAR = "id,colour\n" + "1,77123\n" * 9_000 + "2,é\n"  # what is wrong stands in a later block
 LINES = 'id,colour,size\n1,"two\nlines",1\n\n2,"77123\nrd",{}\n'
 
 
@@ -79,6 +80,8 @@ LINES = 'id,colour,size\n1,"two\nlines",1\n\n2,"77123\nrd",{}\n'
         ('id,colour,size\n1,"a\n3,77123\n', {}, "line 2 has more or fewer fields"),
         (LINES.replace("77123", "é").encode("latin-1"), {}, "is not written in utf-8; declare how"),
         (LINES.encode("utf-16"), {}, "is not written in utf-8; declare how"),
+        (FAR.encode("latin-1"), {}, "is not written in utf-8; declare how"),
+        (FAR.encode(), {"encoding": "ascii"}, "is not written in ascii; declare how"),
         ("id;size\n1;77123\n", {}, "separated by ';', declare csv: {delimiter: \";\"}"),
         ("id\tsize\n1\t77123\n", {}, 'declare csv: {delimiter: "\\t"}'),
         ('id,colour\n1,"a\nb"\n2,"77123\\" or so"\n', {}, "in line 4 a quoted field goes on"),
@@ -95,6 +98,26 @@ def test_what_is_wrong_is_named_by_its_place_and_never_shown(
     with pytest.raises((BadInput, Refused)) as refused:
         read_by_batches(str(home / "rows.csv"), use_case)
     assert said in str(refused.value)
+    assert "77123" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (
+            'id,colour\n1,"' + "77123\n" * 3_000,
+            "is no CSV: a quoted field has no end, or more than",
+        ),
+        ("id," + "77123" * 1_000 + "\n1,a\n", "in line 1 a field is longer than"),
+        ('id,colour\n1,"' + "77123\n" * 1_000, "in line 2 a field is longer than"),
+    ],
+)
+def test_a_field_longer_than_any_block_is_refused(
+    home: Path, monkeypatch: pytest.MonkeyPatch, content: str, said: str
+) -> None:
+    monkeypatch.setattr(csv, "BLOCK_BYTES", 4_000)
+    with pytest.raises(BadInput, match=said) as refused:
+        csv.read(written(home, content))
     assert "77123" not in str(refused.value)
 
 

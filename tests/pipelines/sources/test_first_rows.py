@@ -5,6 +5,7 @@ import sqlite3
 from collections.abc import Callable
 from pathlib import Path
 
+import duckdb
 import pandas as pd
 import pyarrow as pa
 import pytest
@@ -93,12 +94,35 @@ def test_a_long_file_is_cut_at_the_end_of_a_row(
         assert 40 < found.total < 90
 
 
+def test_a_file_whose_head_holds_no_whole_line_is_read_whole(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    use_case = of(home, csv, made_rows(60).assign(group="a" * 500))
+    for n_bytes in (30, 400):  # within the names, and within the first row
+        monkeypatch.setattr(module, "HEAD_BYTES", n_bytes)
+        found = first_rows(use_case, 20)
+        assert (found.table.num_rows, found.total, found.read_whole) == (20, 60, True)
+
+
+def test_a_sign_of_inches_hides_no_rows(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    use_case = of(home, csv, made_rows(60))
+    lines = (home / "rows.csv").read_text().splitlines()
+    lines[1] += ' 5" wide'
+    (home / "rows.csv").write_text("\n".join(lines))
+    monkeypatch.setattr(module, "HEAD_BYTES", 1000)
+    found = first_rows(use_case, 20)
+    assert (found.table.num_rows, found.total, found.read_whole) == (20, 60, True)
+
+
 def test_what_has_no_shorter_way_is_read_whole(home: Path) -> None:
     rows = made_rows(N_ROWS).to_csv(index=False).encode()
     (home / "rows.csv.gz").write_bytes(gzip.compress(rows))
     zipped = made_use_case(home, {"source": Source(csv=Csv(path=str(home / "rows.csv.gz")))})
     loader = made_use_case(home, {"source": Source(python="use_cases.penguins:load")})
-    for use_case, total in ((zipped, N_ROWS), (loader, 344)):
+    duckdb.connect(str(home / "rows.duckdb")).close()
+    query = Sql(url="duckdb:///rows.duckdb", query="SELECT range AS id FROM range(300)")
+    queried = made_use_case(home, {"source": Source(sql=query, folder=str(home))})
+    for use_case, total in ((zipped, N_ROWS), (loader, 344), (queried, 300)):
         found = first_rows(use_case, 20)
         assert (found.table.num_rows, found.total, found.read_whole) == (20, total, True)
 

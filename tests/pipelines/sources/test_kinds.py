@@ -6,6 +6,7 @@ import json
 import pickle
 import re
 import sqlite3
+import sys
 from collections.abc import Callable
 from contextlib import closing
 from datetime import UTC, datetime
@@ -171,6 +172,35 @@ def test_files_whose_columns_differ_are_one_table_of_the_declared_types(home: Pa
         {"id": 2, "zip": "007", "size": 2.5},
         {"id": 1, "zip": None, "size": None},
     ]
+
+
+def test_a_folder_says_what_its_files_may_say_too_and_what_is_older(home: Path) -> None:
+    columns = {"id": Column(type="integer"), "late": Column(type="boolean")}
+    for folder, content in (
+        ("late=true/day=1", "id\n1\n"),
+        ("late=false/day=2", "id,late\n2,true\n"),
+    ):
+        (home / "days" / folder).mkdir(parents=True)
+        (home / "days" / folder / "rows.csv").write_text(content)
+    use_case = declared(home, columns, csv=f"{home}/days", since="day")
+    rows = read_source(use_case)
+    assert rows.select(["id", "late"]).to_pylist() == [
+        {"id": 2, "late": True},
+        {"id": 1, "late": True},
+    ]
+    assert read_source(use_case, Newer("day", "2")).column("id").to_pylist() == [2]
+    nothing = read_source(use_case, Newer("day", "3"))
+    assert (nothing.num_rows, nothing.column_names) == (0, ["id", "late"])
+
+
+def test_a_cell_that_can_t_be_read_is_named_with_its_file(home: Path) -> None:
+    columns = {"id": Column(type="integer"), "size": Column(type="number")}
+    (home / "days").mkdir()
+    for name, size in (("a", "1"), ("b", "wide")):
+        (home / "days" / f"{name}.csv").write_text(f"id,size\n1,{size}\n")
+    use_case = declared(home, columns, csv=f"{home}/days")
+    retyped = conform(read_source(use_case), use_case).retyped
+    assert retyped == {"size": f"{home}/days/b.csv, line 2: number expected, found text"}
 
 
 def test_files_that_mean_different_things_are_named(home: Path) -> None:
@@ -379,6 +409,22 @@ def test_a_duckdb_file_is_read_only(home: Path) -> None:
             read_source(declared(home, sql=sql | {"query": query}))
     with pytest.raises(BadInput, match="no DuckDB file at"):
         read_source(declared(home, sql=sql | {"url": "duckdb:///none.duckdb"}))
+
+
+def test_what_is_no_duckdb_file_and_a_missing_package_are_said(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sql = {"url": "duckdb:///shop.duckdb", "query": "-- select * from t"}
+    (home / "shop.duckdb").write_text("id,zip\n" * 1000)
+    with pytest.raises(Unavailable, match=r"can't be opened now: .*not a valid DuckDB"):
+        read_source(declared(home, sql=sql))
+    (home / "shop.duckdb").unlink()
+    duckdb.connect(str(home / "shop.duckdb")).close()
+    with pytest.raises(BadInput, match="a query is needed that answers rows"):
+        read_source(declared(home, sql=sql))
+    monkeypatch.setitem(sys.modules, "duckdb", None)
+    with pytest.raises(BadInput, match=r"not installed: pip install 'fourcycle\[sources\]'"):
+        read_source(declared(home, sql=sql))
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,9 @@
 import shutil
 from collections.abc import Callable
 from datetime import date, timedelta
+from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -18,7 +20,8 @@ from contract.use_case.model import UseCase
 from pipelines.data.rehearsal import Rehearsal
 from pipelines.ingest import Ingested, ingest
 from pipelines.runtime.workspace import open_workspace
-from pipelines.sources.newer import newest, noted, read_note
+from pipelines.sources.newer import Newer, newest, noted, read_note
+from pipelines.sources.registry import read_source
 from tests.conftest import made_rows
 from tests.support.sources import reading, write_sql
 
@@ -145,6 +148,46 @@ def test_the_column_must_be_there_and_have_an_order() -> None:
     endless = pa.array([2**63 - 1], pa.timestamp("us"))  # as DuckDB writes one
     with pytest.raises(BadInput, match="'until' holds a time beyond the years 1 to 9999"):
         newest(pa.table({"until": endless}), "until")
+
+
+def test_whole_decimals_and_words_of_a_dictionary_are_marks() -> None:
+    rows = pa.table(
+        {"n": [Decimal(7), Decimal(3)], "word": pa.array(["a", "b"]).dictionary_encode()}
+    )
+    assert (newest(rows, "n"), newest(rows, "word")) == (7, "b")
+    assert isinstance(newest(rows, "n"), int)
+
+
+def test_a_column_that_holds_something_else_now_is_read_whole() -> None:
+    assert Newer("changed", "2024-03 or so").rows_of(pa.int64()) is None
+    assert Newer("changed", 7).rows_of(pa.list_(pa.int64())) is None
+    assert Newer("changed", 7).rows_of(pa.int64()) is not None
+
+
+@pytest.mark.parametrize(
+    ("name", "than"), [("day", date(2024, 3, 2)), ("count", 2), ("word", "b'c"), ("id", 2)]
+)
+def test_a_delta_table_is_read_from_a_mark_of_any_kind(
+    home: Path, name: str, than: str | int | date
+) -> None:
+    days = [date(2024, 3, day) for day in (1, 2, 3)]
+    rows: dict[str, list[Any]] = {
+        "id": [1, 2, 3],
+        "day": days,
+        "count": [1, 2, 3],
+        "word": ["a", "b'c", "d"],
+    }
+    write_deltalake(home / "delta", pa.table(rows))
+    use_case = reading(home, delta={"path": f"{home}/delta"}, since=name)
+    found = read_source(use_case, Newer(name, than))
+    assert found.column("id").to_pylist() == [2, 3]
+    assert newest(found, name) == rows[name][-1]
+
+
+def test_a_member_that_says_what_is_new_need_not_be_declared(home: Path) -> None:
+    (home / "rows.jsonl").write_text('{"id": 1, "changed": 5}\n{"id": 2, "changed": 7, "x": 1}\n')
+    rows = read_source(reading(home, json=f"{home}/rows.jsonl", since="changed"))
+    assert (rows.column_names, newest(rows, "changed")) == (["id", "changed"], 7)
 
 
 def test_rows_that_validation_took_out_again_are_read_again(home: Path) -> None:

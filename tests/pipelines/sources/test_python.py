@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from contract.errors import BadInput
+from contract.errors import BadInput, Unavailable
 from contract.use_case.loader import load_use_case
 from pipelines.sources import python
 from tests.support.sources import reading
@@ -62,6 +62,15 @@ def test_a_loader_that_fails_leaves_its_traceback_in_a_file(
     assert "Traceback" in kept.read_text()
     assert "4711" in kept.read_text()
     assert kept.stat().st_mode & 0o077 == 0
+
+
+def test_what_a_loader_says_in_our_words_is_told(home: Path) -> None:
+    code = (
+        "from contract.errors import Unavailable\ndef load():\n    raise Unavailable('not yet')\n"
+    )
+    (home / "early.py").write_text(code)
+    with pytest.raises(Unavailable, match=r"^not yet$"):
+        python.read(reading(home, python="early:load"))
 
 
 def test_what_a_loader_can_t_import_is_named(home: Path) -> None:

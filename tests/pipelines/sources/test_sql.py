@@ -1,12 +1,14 @@
+import gc
 from pathlib import Path
 
 import pandas as pd
 import pytest
 
-from contract.errors import Unavailable
+from contract.errors import BadInput, Unavailable
 from contract.store.schema import conform
 from contract.use_case.sections.source import Sql
 from pipelines.sources import sql
+from pipelines.sources.newer import Newer
 from tests.conftest import made_rows
 from tests.support.sources import reading, write_sql
 
@@ -28,6 +30,20 @@ def test_postgresql_gives_the_declared_types(home: Path, postgresql: str) -> Non
     assert conformed.complete
     frame = conformed.table.to_pandas()
     pd.testing.assert_frame_equal(frame, made_rows(50), check_dtype=False, check_exact=False)
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_a_database_that_goes_away_meanwhile_is_away(home: Path, postgresql: str) -> None:
+    query = "select pg_terminate_backend(pg_backend_pid())"
+    with pytest.raises(Unavailable, match="the database went away"):
+        sql.read(reading(home, sql=Sql(url=postgresql, query=query)))
+    gc.collect()  # of a connection that was cut off psycopg warns that its cursor is open
+
+
+def test_text_says_what_is_new_in_sqlite_alone(home: Path, postgresql: str) -> None:
+    use_case = reading(home, sql=Sql(url=postgresql, query="select 'b' as word"), since="word")
+    with pytest.raises(BadInput, match=r"source\.since: word is text, which databases order"):
+        sql.read(use_case, Newer("word", "a"))
 
 
 def test_a_database_that_does_not_answer_is_away(home: Path) -> None:

@@ -44,6 +44,10 @@ EXACT: list[tuple[list[list[Any]], pa.DataType, list[Any]]] = [
 REFUSED: list[tuple[list[list[Any]], str]] = [
     ([[1, 2**63]], "beyond 64 bits in row 2"),
     ([[1], [None, "two"]], "an integer first, text in row 3"),
+    ([[1, 2.5, None, "x"]], "a number with a fraction first, text in row 4"),
+    ([[None], [1], ["two"]], "an integer first, text in row 3"),
+    ([[Decimal("1.5")], [Decimal("10.5")], ["x"]], "first, text in row 3"),
+    ([[1], [2.5], ["x"]], "a number with a fraction first, text in row 3"),
     ([["02134", None, 2134]], "text first, an integer in row 3"),
     ([[1, True]], "an integer first, true or false in row 2"),
     ([[MOMENT, datetime(2024, 3, 1)]], "a time with a zone first, a time without a zone in row 2"),

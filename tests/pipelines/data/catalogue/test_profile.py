@@ -1,12 +1,14 @@
 """Profiles and differences of tables against figures that pandas computes of the same rows."""
 
 from collections import Counter
+from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pytest
+from mlflow import MlflowClient
 
 from contract.errors import BadInput
 from contract.store.tables import Tables
@@ -14,6 +16,8 @@ from contract.use_case.sections.column import Column
 from pipelines.data.catalogue.difference import difference
 from pipelines.data.catalogue.known import KnownUseCase
 from pipelines.data.catalogue.meaning import ColumnMeaning, meanings
+from pipelines.data.catalogue.page import datasets_page
+from pipelines.data.catalogue.printing import show
 from pipelines.data.catalogue.profile import MASK, ColumnProfile, masked, profile, profile_of
 from tests.conftest import made_rows, made_use_case
 
@@ -138,7 +142,7 @@ def test_a_difference_counts_rows_by_their_keys(
 
 
 def test_columns_that_came_or_went_and_rows_without_keys_are_told(
-    tables: Tables, known: KnownUseCase, rows: pd.DataFrame
+    tables: Tables, known: KnownUseCase, rows: pd.DataFrame, capfd: pytest.CaptureFixture[str]
 ) -> None:
     changed = pd.concat([rows, rows]).drop(columns="group").assign(hue="red", late="yes")
     tables.overwrite("training", pa.Table.from_pandas(changed, preserve_index=False))
@@ -146,11 +150,23 @@ def test_columns_that_came_or_went_and_rows_without_keys_are_told(
     assert (found.columns_added, found.columns_removed) == (("hue",), ("group",))
     assert found.columns_retyped == ("late",)
     assert (found.keys, found.added, found.changed) == ((), None, None)
+    show("diff", "made", "training", found.document())
+    said = capfd.readouterr().err
+    for line in ("Rows can't be paired: no key", "columns added: hue", "columns removed: group"):
+        assert line in said
     first = tables.version("training") - 1
     with pytest.raises(BadInput, match="no version before"):
         difference(tables, "training", known, after=0, before=None)
     with pytest.raises(BadInput, match="has no version 77"):
         difference(tables, "training", known, after=77, before=first)
+
+
+def test_a_table_with_no_column_of_before_has_none_to_compare(
+    tables: Tables, known: KnownUseCase
+) -> None:
+    tables.overwrite("training", pa.table({"hue": ["red"]}))
+    found = difference(tables, "training", known, after=None, before=None)
+    assert (found.columns, found.columns_added) == ((), ("hue",))
 
 
 def test_meanings_say_role_and_what_is_allowed(tables: Tables, known: KnownUseCase) -> None:
@@ -164,3 +180,15 @@ def test_meanings_say_role_and_what_is_allowed(tables: Tables, known: KnownUseCa
     assert found["colour"] == ColumnMeaning(
         "colour", "string", "", SECRET, "input", False, "", True
     )
+
+
+def test_the_page_masks_what_is_personal_and_profiles_no_large_table(
+    stored: Path, tables: Tables, known: KnownUseCase, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client, now = MlflowClient(f"sqlite:///{stored}/mlflow.db"), datetime.now(UTC)
+    shown = datasets_page(known, tables, ["training"], client, now, "/")
+    assert (shown.count("personal: masked"), ", median " in shown) == (1, True)
+    monkeypatch.setattr("pipelines.data.catalogue.page.PROFILED_ROWS", 100)
+    large = datasets_page(known, tables, ["training"], client, now, "/")
+    assert ("personal: masked" in large, ", median " in large) == (False, False)
+    assert "colour" in large

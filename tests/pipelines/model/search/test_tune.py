@@ -18,6 +18,7 @@ from sklearn.model_selection import GroupKFold, StratifiedKFold, TimeSeriesSplit
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
+from contract.errors import BadInput
 from contract.settings import read_settings
 from contract.use_case.model import UseCase
 from contract.use_case.sections.estimator import Range
@@ -121,6 +122,14 @@ def test_a_trial_is_measured_on_folds_as_the_split_is(
     assert means[best.parameters["C"]] == best.value
     assert len(set(means.values())) == 3
     assert 1.0 in means  # the declared one is among them
+
+
+def test_where_no_search_is_declared_nothing_is_tuned(home: Path, client: MlflowClient) -> None:
+    fixed: dict[str, object] = {
+        "estimator": made_use_case(home).estimator.model_copy(update={"search": {}})
+    }
+    with pytest.raises(BadInput, match=r"tune: made declares no estimator\.search to tune in"):
+        tune(client, pa.Table.from_pandas(ROWS), made_use_case(home, fixed), 3)
 
 
 def test_a_trial_that_falls_behind_is_cut_short(

@@ -14,7 +14,7 @@ from contract.errors import BadInput
 from contract.use_case.loader import parse_use_case
 from contract.use_case.model import UseCase
 from pipelines.check import check
-from pipelines.proposing.checking import memory
+from pipelines.proposing.checking import classes, memory
 from pipelines.proposing.checking.memory import expected_values
 from pipelines.proposing.checking.registry import check_rows, stop_at_errors
 from pipelines.sources.first_rows import FirstRows, first_rows
@@ -60,6 +60,10 @@ ERRORS: dict[str, tuple[Mapping[str, object], str]] = {
     "estimator of another task": (
         {"estimator": {"path": f"{LINEAR}.Ridge"}},
         f"estimator.path: {LINEAR}.Ridge is no classifier, which task binary needs; ",
+    ),
+    "estimator that nobody has tried": (
+        {"estimator": {"path": "xgboost.XGBRFClassifier"}},
+        "estimator.path: xgboost.XGBRFClassifier is none of the estimators that are known",
     ),
     "no probabilities": (
         {"estimator": {"path": "sklearn.svm.LinearSVC"}},
@@ -110,7 +114,11 @@ ERRORS: dict[str, tuple[Mapping[str, object], str]] = {
     "column of an expectation": (
         {
             "expectations": [
-                {"expectation": "ExpectColumnMeanToBeBetween", "arguments": {"column": "sise"}}
+                {
+                    "expectation": "ExpectColumnMeanToBeBetween",
+                    "arguments": {"min_value": 0, "column": "sise"},
+                },
+                {"expectation": "ExpectColumnToExist", "arguments": {"column": "size"}},
             ]
         },
         "expectations[0].arguments.column: no column 'sise' is declared; did you mean 'size'?",
@@ -122,6 +130,62 @@ ERRORS: dict[str, tuple[Mapping[str, object], str]] = {
     "column of another type": (
         {"columns.colour": {"type": "number"}},
         "columns.colour: line 2: number expected, found text",
+    ),
+    "statistic": (
+        {"monitoring.distance": "psy"},
+        "monitoring.distance: no statistic 'psy'; did you mean 'psi'?",
+    ),
+    "limit of a statistic": (
+        {"monitoring.effect_limit": 1.5},
+        "monitoring.effect_limit: jensen_shannon is 1 at most, so 1.5 is never reached; up to 1 is "
+        "right",
+    ),
+    "limit of a column": (
+        {"monitoring.effect_limits": {"size": 0.5, "colour": 2}},
+        "monitoring.effect_limits.colour: jensen_shannon is 1 at most, so 2 is never reached; ",
+    ),
+    "classes of moments": (
+        {
+            "target": "moment",
+            "positive": None,
+            "task": "multiclass",
+            "evaluation.metric": "accuracy",
+        },
+        "target: the classes of a multiclass task are text, whole numbers or booleans; moment is "
+        "of type timestamp",
+    ),
+    "target as the event time": (
+        {"target": "moment"},
+        "target: moment is the event time too; one of the two is another column",
+    ),
+    "truth in place of a number": (
+        {"target": "id", "keys": ["group"], "positive": True},
+        "positive: True is no value of id, whose type is integer; a whole number is needed",
+    ),
+    "classes with fractions": (
+        {"target": "size", "positive": None},
+        "target: size holds fractions, which are no classes; task: regression",
+    ),
+    "two classes only": (
+        {
+            "task": "multiclass",
+            "positive": None,
+            "evaluation.metric": "accuracy",
+            "estimator": {
+                "path": f"{LINEAR}.LogisticRegression",
+                "parameters": {"solver": "liblinear"},
+            },
+        },
+        f"estimator.path: {LINEAR}.LogisticRegression knows two classes only; take one for more",
+    ),
+    "no feature": (
+        {
+            "columns.colour.feature": False,
+            "columns.size.feature": False,
+            "columns.group.feature": False,
+            "evaluation.slices": [],
+        },
+        "columns: no feature is left beside keys, event time, group and target",
     ),
     "source that is not there": ({"source.csv": "row.csv"}, "source"),
 }
@@ -176,6 +240,47 @@ def test_what_is_judged_later_is_a_warning(name: str, source: Path) -> None:
     done = check(declared(source, changes))
     assert [s for s in done.of("warning") if s.startswith(said)]
     stop_at_errors("made", done.findings)
+
+
+@pytest.mark.parametrize(
+    ("values", "said"),
+    [
+        (
+            [None] * 200,
+            [("warning", "target: late is empty in the first 200 rows")],
+        ),
+        ([True] * 200, [("error", "target: two classes are needed, late holds one: True")]),
+    ],
+)
+def test_a_target_whose_rows_have_one_class_or_none_is_told(
+    source: Path, values: list[object], said: list[tuple[str, str]]
+) -> None:
+    deliver(source, made_rows().assign(late=np.array(values, dtype=object)))
+    found = check(declared(source, {})).findings
+    assert [(f.severity, f.sentence) for f in found if "late" in f.sentence] == said
+
+
+def test_a_target_of_numbers_may_be_empty_in_some_rows(source: Path) -> None:
+    numbers: dict[str, object] = {"columns.late": {"type": "number"}, "positive": 1}
+    column = pa.chunked_array([pa.array([0.0, 1.0, float("nan"), None])])
+    first = FirstRows(pa.table({"late": column}), ("late",), total=4)
+    assert not list(classes.check(declared(source, numbers), first))
+
+
+def test_rows_without_a_key_and_no_rows_at_all_are_told(source: Path) -> None:
+    rows = made_rows()
+    deliver(source, rows.assign(group=rows["group"].where(rows.index > 2)))
+    changes = {"keys": ["id", "group"], "columns.group.nullable": True}
+    assert "keys: group is null in 3 of the first 200 rows" in (
+        check(declared(source, changes)).of("warning")
+    )
+    deliver(source, made_rows(0))
+    assert check(declared(source, {})).of("error") == ["source: it holds no row"]
+
+
+def test_estimators_that_take_any_parameter_are_asked_for_none(source: Path) -> None:
+    boosted = {"path": "lightgbm.LGBMClassifier", "parameters": {"any_word": 3}}
+    assert check(declared(source, {"estimator": boosted})).of("error") == []
 
 
 def test_all_problems_are_told_at_once(source: Path) -> None:
@@ -266,3 +371,7 @@ def test_what_one_hot_columns_take_is_told_before_they_are_made(source: Path) ->
     assert not list(memory.check(declared(source, dense), replace(first, total=1000)))
     trees = {"estimator": {"path": "sklearn.ensemble.HistGradientBoostingClassifier"}}
     assert not list(memory.check(declared(source, trees), first))
+    column = pa.chunked_array([pa.array(["a", "b"])])
+    few = FirstRows(pa.table({"group": column, "colour": column}), (), total=10**11)
+    (large,) = memory.check(declared(source, trees), few)
+    assert "estimator: about 100,000,000,000 rows take " in large.sentence

@@ -1,5 +1,6 @@
 """What is left out and why, what is declared, and which columns know the target too well."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -7,6 +8,7 @@ import numpy as np
 import pytest
 
 from pipelines.proposing.columns.declared import declared
+from pipelines.proposing.columns.facts import SeenColumn
 from pipelines.proposing.columns.leakage import leaks
 from pipelines.proposing.columns.left_out import why_left_out
 from pipelines.proposing.columns.parts import parts_of
@@ -27,6 +29,7 @@ from tests.pipelines.proposing.problem.test_problem import HOURS, NOISE, N, colu
         ("name", [f"n{n}" for n in range(N)], "different texts"),
         ("city", ["Rome", "Bern"] * 50, ""),
         ("order_id", [n * 3 for n in range(N)], "identifies"),
+        ("order_code", [f"c{n % 30}" for n in range(N)], "identifies"),
         ("nth", [*range(N)], "counts the rows"),
         ("amount", [n * 3 for n in range(N)], ""),
     ],
@@ -53,10 +56,18 @@ def test_a_personal_column_that_is_left_out_would_be_declared_so() -> None:
         ),
         (["a"] * 9 + ["b"], {"type": "string"}),  # one of a value may be a slip
         ([f"t{n % 21}" for n in range(210)], {"type": "string"}),
+        (["a@example.org", "b@example.org"] * 9, {"type": "string", "personal": True}),
     ],
 )
 def test_a_declaration(values: list[Any], declaration: dict[str, Any]) -> None:
-    assert declared(column("x", values)).value == declaration
+    found = declared(column("x", values))
+    assert found.value == declaration
+    assert "example.org" not in found.reason  # of a person nothing is shown
+
+
+def test_a_unit_is_declared() -> None:
+    share = replace(column("x", [12.0, 5.0]).typed, unit="%")
+    assert declared(SeenColumn(share)).value == {"type": "number", "unit": "%", "min": 0}
 
 
 def test_a_column_that_knows_the_target_is_found() -> None:
@@ -72,6 +83,15 @@ def test_a_column_that_knows_the_target_is_found() -> None:
     empty = [None if n % 3 else n for n in range(N)]
     late = column("late", [None if v is None else NOISE[v] for v in empty])
     assert "empty exactly" in leaks(column("y", empty), [late], False)[0].why
+
+
+def test_of_many_rows_some_tell_a_leak_and_of_one_class_none() -> None:
+    y = np.random.default_rng(0).integers(0, 2, 25_000)
+    told, noisy = column("told", (y + 3).tolist()), column("noisy", [*range(25_000)])
+    found = leaks(column("y", y.tolist()), [noisy, told], True)
+    assert [leak.name for leak in found] == ["told"]
+    alone = [*["a"] * (N - 1), "b"]  # no row of b is left to be judged by
+    assert leaks(column("y", alone), [column("told", [*range(N)])], True) == []
 
 
 def times(n_rows: int, hours: float, start: datetime = datetime(2024, 1, 1)) -> list[datetime]:

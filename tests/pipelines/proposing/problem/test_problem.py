@@ -81,6 +81,9 @@ KEYS: list[tuple[dict[str, list[Any]], tuple[str, ...]]] = [
     ({"at": HOURS}, ("at",)),
     ({"shop_id": [0, 1] * 50, "at": [HOURS[n // 2] for n in range(N)]}, ("shop_id", "at")),
     ({"colour": ["a", "b"] * 50, "at": [HOURS[n // 2] for n in range(N)]}, ()),
+    ({"x": NOISE, "at": [HOURS[n // 2] for n in range(N)]}, ()),
+    ({"x": NOISE, "at": HOURS[:1] * N}, ()),  # one moment for all
+    ({"shop_id": [0, 1] * 50, "at": [HOURS[n // 4] for n in range(N)]}, ()),
 ]
 
 
@@ -115,6 +118,16 @@ def test_event_times_are_asked_where_rows_don_t_say() -> None:
 def test_a_split(name: str, values: list[Any], how: str, asked: bool) -> None:
     found = split_of([column(name, values)], (), "y", None, {})
     assert (found.how.value["by"], bool(found.questions)) == (how, asked)
+
+
+def test_rows_of_known_groups_are_drawn_where_a_person_says_so() -> None:
+    patients = column("patient_id", [n // 4 for n in range(N)])
+    found = split_of([patients], (), "y", None, {"split": "random"})
+    assert (found.how.value["by"], found.how.reason, found.group) == (
+        "random",
+        "as answered; sure",
+        None,
+    )
 
 
 @pytest.mark.parametrize(

@@ -55,6 +55,30 @@ def test_words_for_missing_values(
     assert (found.form.null_values, bool(found.questions)) == (words, asked)
 
 
+def test_whole_numbers_whose_name_says_code_are_text() -> None:
+    found = read({"zip": ["1000", "2000"]}).columns["zip"]
+    assert (found.type.value, "the name says code" in found.notes[0]) == ("string", True)
+
+
+def test_a_few_words_among_numbers_are_told() -> None:
+    (note,) = read({"a": [*map(str, range(20)), "x"]}).columns["a"].notes
+    assert note.startswith("most cells are numbers, but not e.g. 'x'")
+
+
+@pytest.mark.parametrize(
+    ("late", "kind", "decimal"),
+    [
+        (["1.5"], "number", "."),
+        (["1,5"], "number", ","),
+        (["a, b"], "string", "."),
+        ([f"t{n}" for n in range(60)], "string", "."),
+    ],
+)
+def test_what_stands_in_late_rows_alone_is_read(late: list[str], kind: str, decimal: str) -> None:
+    found = read({"a": [*map(str, range(30_000)), *late]})
+    assert (found.columns["a"].type.value, found.form.decimal) == (kind, decimal)
+
+
 def test_a_word_that_is_a_text_makes_its_column_one() -> None:
     found = read({"a": ["1", "NA"], "b": ["x", "NA"]}, null_values="text")
     assert found.columns["a"].type.value == "string"
