@@ -122,5 +122,13 @@ def test_what_a_server_hands_out_lies_where_it_keeps_it() -> None:
         behind_server("mlflow-artifacts:/1/run", "")
 
 
+def test_artifacts_go_beside_the_database_or_where_they_are_wanted() -> None:
+    beside = restore.Destination(read_settings(), "/new/mlruns")
+    assert beside.of("/old/mlruns/7", "artifacts/0", "/old") == "/new/mlruns/7"
+    assert beside.of("s3://store/7", "artifacts/0", "/old") == "/new/mlruns/0"
+    served = restore.Destination(read_settings(), "s3://new")
+    assert served.of("mlflow-artifacts:/7", "artifacts/0", "/old") == "s3://new/7"
+
+
 def test_an_empty_place_has_no_names(home: Path) -> None:
     assert Place.of(str(home / "absent")).names() == []

@@ -21,6 +21,7 @@ from pipelines.registry.fetch import fetch
 from pipelines.registry.versions import Version, champion_of, read_snapshot
 from pipelines.runtime.git_commit import checkout, in_checkout
 from pipelines.runtime.workspace import Workspace
+from tracking.packages import PackageGone
 from tracking.store import client_of, connect
 from tracking.who import Actor
 
@@ -103,6 +104,6 @@ def _opponent(looked_at: Workspace, version: Version, origin: str, into: Path) -
         folder = fetch(version, into / "package")
         text = (folder / USE_CASE_FILE).read_text(encoding="utf-8")
         use_case = parse_frozen(text, folder)
-    except (Refused, BadInput):
+    except (Refused, BadInput, PackageGone):
         return known  # the gate reads it again and says why it can't
     return replace(known, version=replace(version, source=folder.as_uri()), use_case=use_case)

@@ -19,6 +19,7 @@ def test_a_service_that_ends_at_once_is_told_and_so_is_one_that_is_not_ready(
     ):
         pass
     monkeypatch.setattr(service_process, "READY_S", 0)
+    monkeypatch.setattr(service_process, "STOP_S", 0)  # one that does not end in time is killed
     with (
         pytest.raises(Unavailable, match="was not ready with version 7 within 0 s"),
         service("absent.yaml", "", free_port(), version="7"),
