@@ -257,6 +257,17 @@ def test_a_promise_that_broke_is_told_and_ends_the_command(lived: Path, home: Pa
     assert page.index("A promise broke") < page.index("Which version answered")
 
 
+def test_without_a_champion_nobody_is_asked(stored: Path) -> None:
+    use_case = made_use_case(stored)
+    rows = pa.Table.from_pandas(made.rows(10, 1), preserve_index=False)
+    context = ReplayContext("made.yaml", use_case, read_settings(), "", rows, None, 3, False, STEPS)
+    window = Days(date(2024, 2, 1), date(2024, 3, 1))
+    event = TimelineEvent(window.start, "traffic", window)
+    before = WindowProgress(start=window.start, end=window.end)
+    with pytest.raises(BadInput, match=r"made\.yaml has no version in Production; first: "):
+        play(context, event, before, first_version="1")
+
+
 def test_all_labels_are_there_on_their_day_though_clocks_go_forward(home: Path) -> None:
     days = pa.array([datetime(2024, 2, 20, tzinfo=UTC), datetime(2024, 3, 1, 4, 59, tzinfo=UTC)])
     rows = pa.table({"id": [1, 2], "moment": days, "late": [True, False]})
