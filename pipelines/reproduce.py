@@ -6,6 +6,7 @@ project and `mlflow run` trains from there, in that commit's environment.
 """
 
 import json
+import os
 import platform
 import subprocess
 import tempfile
@@ -27,7 +28,7 @@ from pipelines.registry.versions import Version, champion_of
 from pipelines.runtime import cli
 from pipelines.runtime.code_hash import code_hash
 from pipelines.runtime.console import console, summary
-from pipelines.runtime.git_commit import checkout
+from pipelines.runtime.git_commit import UNKNOWN, checkout, in_checkout
 from pipelines.runtime.step import Done, Result, Step, execute, load_result, lock_hash
 from pipelines.runtime.workspace import Workspace, open_workspace
 from pipelines.split import SplitMade
@@ -49,6 +50,8 @@ from tracking.tags import (
     VERSION_TAG,
     of_machine,
 )
+
+LAUNCHED = ("MLFLOW_RUN_ID", "MLFLOW_EXPERIMENT_ID")  # what `mlflow run` tells its process
 
 
 class Reproduced(Result):
@@ -151,27 +154,35 @@ def _code_differences(workspace: Workspace, trained: Trained) -> Iterator[str]:
 
 def _by_its_commit(use_case: str, workspace: Workspace, version: Version, env: str) -> None:
     """Run this step by MLflow at the version's commit; Refused when that did not reproduce it."""
-    revision = version.tags.get(GIT_COMMIT_TAG, "")
-    if version.tags.get(GIT_DIRTY_TAG) != "no":
+    revision, dirty = version.tags.get(GIT_COMMIT_TAG, UNKNOWN), version.tags.get(GIT_DIRTY_TAG)
+    if dirty != "no":
+        code = "changed files, which no commit holds" if dirty == "yes" else "an unknown commit"
         raise Refused(
-            f"Version {version.version} was trained from changed files, which no commit holds; "
-            f"its code can't be had again (commit {revision[:12]}, git_dirty="
-            f"{version.tags.get(GIT_DIRTY_TAG)})."
+            f"Version {version.version} was trained from {code}; its code can't be had again "
+            f"(commit {revision[:12]}, git_dirty={dirty})."
         )
     console().print(f"The code has changed since; training by commit {revision[:12]} ({env}).")
     with checkout(revision) as folder:
         command = ["mlflow", "run", str(folder), "-e", "reproduce", "--env-manager", env]
         command += ["--experiment-name", experiment(workspace.use_case.name, "training")]
         parameters = {
-            "use_case": use_case,
+            "use_case": _as_named_there(use_case, folder),
             "root": workspace.settings.table_root,
             "version": version.version,
         }
         command += [
             word for name, value in parameters.items() for word in ("-P", f"{name}={value}")
         ]
-        if subprocess.run(command, check=False).returncode:
+        # MLflow, which may have started this process, named an experiment, and takes one alone.
+        environment = {k: v for k, v in os.environ.items() if k not in LAUNCHED}
+        if subprocess.run(command, env=environment, check=False).returncode:
             raise Refused(f"Version {version.version} is not reproduced by its own commit.")
+
+
+def _as_named_there(use_case: str, folder: Path) -> str:
+    """The use case for the code in another folder: its own file where it has one, else this one."""
+    there, here = in_checkout(use_case, folder), Path(use_case).expanduser()
+    return str(here.resolve()) if here.is_file() and not Path(there).is_file() else there
 
 
 def main(

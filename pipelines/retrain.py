@@ -29,6 +29,7 @@ from pipelines.retraining.candidate import (
     Retrained,
     RetrainRequest,
     champion_tables,
+    keeps_parameters,
     origin_tags,
     with_holdout,
     with_parameters,
@@ -43,7 +44,6 @@ from pipelines.retraining.options import (
     read_wish,
 )
 from pipelines.retraining.policy import (
-    LabelledAnswers,
     PersonalRequest,
     RetrainDecision,
     allowed,
@@ -61,6 +61,7 @@ from pipelines.training_set import training_set
 from tracking.store import connect
 from tracking.tags import (
     NOTE_TAG,
+    RETRAINED_TUNED_TAG,
     RETRAINED_VERSION_TAG,
     RETRAINING_TAG,
     table_tags,
@@ -125,11 +126,14 @@ def make_candidate(
 
     The report that called is tagged last: a crash before leaves its call open.
     """
-    labels = request.labels
-    changed = replace(workspace, use_case=_candidate_use_case(workspace, champion, labels))
+    labels, origin = request.labels, origin_tags(workspace.use_case, request)
+    use_case, trained = workspace.use_case, load_result(workspace, TRAIN, champion.train_run)
+    if keeps_parameters(use_case, trained, champion.tags):
+        use_case = with_parameters(use_case, trained.parameters)
+        origin[RETRAINED_TUNED_TAG] = "yes"
+    changed = replace(workspace, use_case=with_holdout(use_case, labels))
     with step_run(changed, "retrain") as run:
         run_id = str(run.info.run_id)
-        origin = origin_tags(workspace.use_case, request)
         mlflow.set_tags(origin)
         tag_report(workspace, request.cause, **{RETRAINING_TAG: f"begun in run {run_id}"})
         joined = training_set(
@@ -153,16 +157,6 @@ def make_candidate(
         outcome.conclusion,
         run_id,
     )
-
-
-def _candidate_use_case(
-    workspace: Workspace, champion: Version, labels: LabelledAnswers
-) -> UseCase:
-    use_case = with_holdout(workspace.use_case, labels)
-    trained = load_result(workspace, TRAIN, champion.train_run)
-    if not trained.tune:
-        return use_case
-    return with_parameters(use_case, trained.estimator, trained.parameters)
 
 
 def _describe(workspace: Workspace, request: RetrainRequest, outcome: Outcome) -> None:

@@ -46,9 +46,6 @@ class TrainingSet(Result):
             f"({self.window}) → labelled version {self.labelled.version}"
         )
 
-    def tables(self) -> tuple[TableVersion, ...]:
-        return (self.labelled,)
-
 
 # Never reused: labels arrive late, so only a look tells whether there are new ones.
 STEP = Step("training_set", TrainingSet, cached=False)

@@ -104,6 +104,7 @@ RETRAINED_WHY_TAG = "retrained_why"
 RETRAINED_LABELS_TAG = "retrained_labels"  # the days of the labelled answers that joined
 RETRAINED_AS_OF_TAG = "retrained_as_of"
 RETRAINED_WINDOW_TAG = "retrained_window"
+RETRAINED_TUNED_TAG = "retrained_tuned"  # yes: with the parameters of a champion that was tuned
 RETRAINED_SIGNALS_TAG = "retrained_signals"
 
 

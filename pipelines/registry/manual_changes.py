@@ -35,7 +35,7 @@ def damage(
     if broken := broken_link(entries, held):
         return broken
     number, _, mark = mark_in(snapshot).partition(" ") if snapshot else ("", "", "")
-    if number and int(number) > len(entries):
+    if number and not (number.isdecimal() and int(number) <= len(entries)):
         return f"the registry shows entry {number}, the table ends with {len(entries)}"
     if number and entries[int(number) - 1].hash != mark:
         return f"entry {number} is another one than the registry shows"

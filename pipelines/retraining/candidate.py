@@ -11,6 +11,7 @@ from contract.store.tables import TableVersion
 from contract.use_case.model import UseCase
 from pipelines.data.days import with_windows
 from pipelines.data.raw_table import raw_schema
+from pipelines.model.results import Trained
 from pipelines.registry.versions import Version
 from pipelines.retraining.label_checks import ChampionTables
 from pipelines.retraining.policy import LabelledAnswers, RetrainDecision, State, calling
@@ -20,6 +21,7 @@ from tracking.tags import (
     RETRAINED_BECAUSE_TAG,
     RETRAINED_LABELS_TAG,
     RETRAINED_SIGNALS_TAG,
+    RETRAINED_TUNED_TAG,
     RETRAINED_WHY_TAG,
     RETRAINED_WINDOW_TAG,
     table_hash_tag,
@@ -90,17 +92,17 @@ def with_holdout(use_case: UseCase, labels: LabelledAnswers) -> UseCase:
     return with_windows(use_case, "", str(labels.holdout.start), str(labels.holdout.end))
 
 
-def with_parameters(use_case: UseCase, estimator: str, tuned: Mapping[str, Any]) -> UseCase:
-    """The use case with what the champion's parameters were tuned to: a retraining tunes nothing.
+def keeps_parameters(use_case: UseCase, trained: Trained, tags: Mapping[str, str]) -> bool:
+    """Whether the champion, with these tags, has parameters that a search found: its own, or that
+    of the version which it was retrained from. Those of another estimator are of no use."""
+    tuned = trained.tune > 0 or tags.get(RETRAINED_TUNED_TAG) == "yes"
+    return tuned and trained.estimator == use_case.estimator.kind
 
-    Unchanged where it declares another estimator than the champion's.
-    """
-    declared = use_case.estimator
-    if estimator != declared.kind:
-        return use_case
-    return use_case.model_copy(
-        update={"estimator": declared.model_copy(update={"parameters": dict(tuned)})}
-    )
+
+def with_parameters(use_case: UseCase, tuned: Mapping[str, Any]) -> UseCase:
+    """The use case with what parameters were tuned to before: a retraining tunes nothing."""
+    estimator = use_case.estimator.model_copy(update={"parameters": dict(tuned)})
+    return use_case.model_copy(update={"estimator": estimator})
 
 
 def as_of_text(now: datetime) -> str:

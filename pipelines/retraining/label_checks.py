@@ -99,7 +99,8 @@ def _counts(
     )
     each = ", ".join(named.values())
     champion_rows = f"SELECT {each}, max(seen) AS seen FROM ({champion_rows}) GROUP BY {each}"  # noqa: S608
-    same = " AND ".join(f"a.{ours} IS NOT DISTINCT FROM k.{ours}" for ours in named.values())
+    # In brackets: DataFusion reads all that follows FROM, an AND too, as what it compares with.
+    same = " AND ".join(f"(a.{ours} IS NOT DISTINCT FROM k.{ours})" for ours in named.values())
     counts = tables.query(
         "SELECT at, label, key_id, seen, count(*) AS n "  # noqa: S608
         f"FROM ({answers}) a LEFT JOIN ({champion_rows}) k ON {same} "

@@ -44,3 +44,12 @@ def checkout(revision: str) -> Iterator[Path]:
             yield folder
         finally:
             subprocess.run([*git, "remove", "--force", str(folder)], check=True)
+
+
+def in_checkout(reference: str, folder: Path) -> str:
+    """A use case as a command in another work tree must name it: a shipped name is the same in
+    each, a file of the project is the one there, any other file keeps its place."""
+    path = Path(reference).expanduser().resolve()
+    if not path.is_file():
+        return reference
+    return str(folder / path.relative_to(PROJECT) if path.is_relative_to(PROJECT) else path)

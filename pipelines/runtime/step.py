@@ -8,6 +8,7 @@ run; tables and artifacts they name are checked before a run is reused.
 import os
 import platform
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -47,15 +48,15 @@ from tracking.who import UNPROVEN
 RESULT_FILE = "result.json"
 
 
-class Result(BaseModel):
+class Result(BaseModel, ABC):
     """What a step hands on: plain values, logged as JSON on its run."""
 
     # An undefined metric is NaN; without this it would be null and the result unreadable.
     model_config = ConfigDict(frozen=True, ser_json_inf_nan="constants")
 
+    @abstractmethod
     def line(self) -> str:
         """One line for a person."""
-        raise NotImplementedError
 
     def tables(self) -> tuple[TableVersion, ...]:
         """Table versions that must still be there for the result to be of use."""

@@ -141,17 +141,12 @@ def as_metrics(report: Health) -> bytes:
     return generate_latest(registry)
 
 
-def no_page(path: str) -> bytes | None:
-    """None at any path."""
-    return None
-
-
 @contextmanager
 def served(
     look: Callable[[], Health],
     host: str,
     port: int,
-    page: Callable[[str], bytes | None] = no_page,
+    page: Callable[[str], bytes | None],
 ) -> Iterator[str]:
     """Serve what `look` answers while the block runs; the address.
 

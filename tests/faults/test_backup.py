@@ -23,6 +23,7 @@ from pipelines.main import Outcome
 from pipelines.registry.fetch import fetch
 from pipelines.registry.move import settle
 from pipelines.registry.versions import Version
+from pipelines.relocate import relocate
 from pipelines.reproduce import reproduce
 from pipelines.restore import restore
 from pipelines.runtime.code_hash import PROJECT
@@ -135,3 +136,8 @@ def test_postgresql_goes_to_an_object_store_and_back_into_another_database(
     assert str(home / "elsewhere" / "mlruns") in source
     with pytest.raises(BadInput, match="empty home only"):
         restore(again, target)
+    with pytest.raises(BadInput, match="--from and --to are needed"):
+        relocate(again)
+    monkeypatch.setenv("PATH", str(home))
+    with pytest.raises(BadInput, match="pg_dump is needed, PostgreSQL's own program"):
+        backup(again, str(home / "without"))

@@ -35,6 +35,15 @@ def test_a_good_use_case_is_told_so(home: Path, capsys: pytest.CaptureFixture[st
     assert not (home / "mlflow.db").exists()
 
 
+def test_a_source_that_was_read_whole_is_told(
+    home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    loader = "def load():\n    return pandas.read_csv('rows.csv', parse_dates=['moment'])\n"
+    (home / "rows.py").write_text(f"import pandas\n\n{loader}", encoding="utf-8")
+    main(write(home, MADE.replace("{csv: rows.csv}", "{python: rows:load}")))
+    assert "  the python source was read whole to see its rows\n" in capsys.readouterr().err
+
+
 def test_everything_wrong_is_told_at_once(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(BadInput) as refused:
         main(write(home, BAD), as_json="yes")

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from contract.errors import Refused
+from contract.errors import BadInput, Refused
 from contract.use_case.loader import load_use_case
 from pipelines import ci_report
 from pipelines.data.rehearsal import Rehearsal
@@ -85,3 +85,31 @@ def test_a_change_is_held_against_the_champion_and_nothing_is_touched(
     assert comment.startswith(marker("penguins"))
     assert [words for words in says if words not in comment] == []
     assert contents(with_champion) == found
+
+
+def test_a_file_that_can_t_be_read_makes_no_model_and_the_job_shows_it(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(home / "summary.md"))
+    passed, comment = report(home, changed(home, "task: multiclass", "task: magic"))
+    assert not passed
+    assert comment.startswith(marker("penguins"))
+    assert "this change makes no model" in comment and "magic" in comment
+    assert (home / "summary.md").read_text(encoding="utf-8") == comment
+
+
+@pytest.mark.parametrize(
+    ("asked", "said"),
+    [
+        ({"base": "no-such-branch"}, "'no-such-branch' is no commit of this repository"),
+        ({"pull_request": "seven"}, "the number of a pull request is needed, found 'seven'"),
+        ({"pull_request": "7"}, "GITHUB_TOKEN and GITHUB_REPOSITORY must be set"),
+    ],
+)
+def test_what_is_asked_wrongly_is_said(
+    home: Path, monkeypatch: pytest.MonkeyPatch, asked: dict[str, str], said: str
+) -> None:
+    monkeypatch.delenv("GITHUB_TOKEN", raising=False)
+    broken = changed(home, "task: multiclass", "task: magic")
+    with pytest.raises(BadInput, match=said):
+        ci_report.main(broken, **{"base": "HEAD", "output": str(home / "comment.md")} | asked)

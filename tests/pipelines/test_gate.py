@@ -344,6 +344,8 @@ def test_a_holdout_whose_files_are_gone_is_a_problem(opened: Workspace) -> None:
     assert evidence.problems is not None
     assert "the holdout of version 2 can't be read" in evidence.problems[0]
     assert (evidence.rows, evidence.figures, met(evidence).comparison) == (None, None, None)
+    alone = evidence_of(opened, relabelled(mine, holdout_version=str(version)), None)
+    assert alone.opponent == NoChampion(None)
 
 
 @pytest.mark.parametrize(

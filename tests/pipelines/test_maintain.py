@@ -16,7 +16,7 @@ from contract.store.feedback import feedback_schema
 from contract.store.tables import Tables
 from contract.use_case.sections.serving import Privacy
 from pipelines.data.retention import expire
-from pipelines.maintain import main, maintain, pinned_versions
+from pipelines.maintain import Maintained, main, maintain, pinned_versions
 from pipelines.runtime.workspace import Workspace
 from serving.shipping.shipper import Shipper
 from tests.contract.store.test_tables import age_log, rows
@@ -222,3 +222,12 @@ def test_a_version_whose_files_were_deleted_is_not_intact(workspace: Workspace) 
     assert tables.intact(first)
     maintain(workspace, NOW)
     assert (tables.intact(first), tables.intact(second)) == (False, True)
+
+
+def test_people_read_all_that_was_done_to_a_table() -> None:
+    done = Maintained("predictions", 7, 5, 1, 4, (2, 3), (9,), labels_overdue=6)
+    assert done.line() == (
+        "5 small files became 1; 7 rows expired; 4 unused files deleted; kept for registered "
+        "versions: 2, 3; WARNING: named by registered versions, but not in the table any more: 9; "
+        "WARNING: labels overdue: 6; no known prediction has their id or keys"
+    )

@@ -84,6 +84,16 @@ def test_promote_then_rollback_in_one_command(
     assert took < ROLLBACK_S
 
 
+def test_what_is_live_already_is_not_moved(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = settle(open_releases("penguins"))
+    promote.main("penguins", version="1")
+    rollback.main("penguins", version="1")
+    assert capsys.readouterr().err.count("version 1 is in Production") == 2
+    assert settle(open_releases("penguins")) == before
+
+
 ROLLBACK_S = 30  # with imports, on a machine that runs other tests; docs/releases.md has the figure
 
 
@@ -366,6 +376,8 @@ def test_history_prints_verifies_and_answers(
     said = capsys.readouterr().err
     assert "Moves of penguins" in said
     assert "champion: version 1, previous: none" in said
+    history.main("penguins", at="2001-01-01")
+    assert "champion of penguins at 2001-01-01: none" in capsys.readouterr().err
     with pytest.raises(BadInput, match="a time such as"):
         history.main("penguins", at="yesterday")
 

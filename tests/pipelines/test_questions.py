@@ -17,11 +17,13 @@ from pipelines import training_set as learning
 from pipelines.backtest import backtest
 from pipelines.feedback import feedback
 from pipelines.lineage import lineage
+from pipelines.main import Outcome
 from pipelines.registry.versions import champion_of
 from pipelines.runtime.workspace import Workspace
 from pipelines.sources.registry import read_source
 from pipelines.training_set import training_set
-from tests.support.answered import N_ROWS, REQUEST, answer
+from tests.conftest import copy_world
+from tests.support.answered import N_ROWS, REQUEST, answer, opened
 
 
 def source_key(answered: Workspace, row: int) -> int:
@@ -178,6 +180,18 @@ def test_a_window_without_labels_or_a_table_is_said(answered: Workspace, home: P
     shutil.rmtree(home / "data/penguins/predictions")
     with pytest.raises(BadInput, match="No prediction of 'penguins' is logged yet"):
         training_set(answered, "", "")
+
+
+def test_answers_without_keys_are_no_rows_to_learn_from(
+    trained: tuple[Path, Outcome], home: Path
+) -> None:
+    copy_world(trained[0], home)
+    workspace = opened(home)
+    answer(workspace, home, REQUEST, range(3), named=False)
+    (home / "labels.csv").write_text(f"prediction_id,label,label_time\n{REQUEST}-1,Gentoo,\n")
+    feedback(workspace, str(home / "labels.csv"))
+    with pytest.raises(Refused, match=r"No labelled answer \(.*\) was asked with its keys"):
+        training_set(workspace, "", "")
 
 
 def test_the_commands_say_the_same_to_people_and_programs(

@@ -13,7 +13,7 @@ from monitoring.windows.window import WindowRequest
 from pipelines.data.rehearsal import Rehearsal
 from pipelines.ingest import ingest
 from pipelines.main import Outcome
-from pipelines.relocate import relocate
+from pipelines.relocate import main, relocate
 from pipelines.runtime.keeping.database import engine_of
 from pipelines.runtime.keeping.relocation import locations
 from pipelines.runtime.step import find_finished
@@ -56,6 +56,23 @@ def test_a_moved_store_is_refused_before_anything_is_written(home: Path, command
         "penguins.holder",
         "penguins.monitor.lock",
     }
+
+
+def test_people_read_what_would_change_and_what_did(
+    home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    released(home)
+    shutil.rmtree(next(home.glob("mlruns/**/manifest.json")).parent)
+    before = held(home)
+    said = []
+    for dry_run in ("yes", "", ""):
+        main(dry_run=dry_run)
+        said.append(" ".join(capsys.readouterr().err.split()))
+    changes = f"{MADE_IN} 41 locations (packages of versions that are not there: 1) →"
+    assert f"Would be relocated {changes}" in said[0]
+    assert f"Relocated {changes}" in said[1]
+    assert "nothing to change, all are as the store says" in said[2]
+    assert held(home) != before
 
 
 def test_relocate_mends_every_location_once_and_can_go_back(home: Path) -> None:

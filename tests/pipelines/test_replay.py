@@ -29,9 +29,16 @@ from pipelines.main import pipeline
 from pipelines.replay import STEPS, main
 from pipelines.replaying.progress import ReplayRetraining, WindowProgress
 from pipelines.replaying.timeline import TimelineEvent
-from pipelines.replaying.window_steps import ReplayContext, retrain_as_of, statements
+from pipelines.replaying.window_steps import (
+    ReplayContext,
+    label_mean,
+    play,
+    retrain_as_of,
+    statements,
+)
 from pipelines.runtime.code_hash import PROJECT
 from pipelines.runtime.workspace import open_workspace
+from pipelines.validate import newest_valid
 from tests.conftest import MADE, copy_world, deliver, made_use_case, settle
 from tests.serving.http.test_status_page import ARGUMENTS, CHROMIUM
 from tests.support import monitored as made
@@ -192,7 +199,27 @@ def test_again_it_does_nothing_and_otherwise_it_is_refused(tables: Tables) -> No
     again()
     with pytest.raises(BadInput, match="seen a replay with rows 300"):
         again(rows=5)
+    with pytest.raises(BadInput, match=r"No rows from 2024-01-15 on, .*to 2024-01-14"):
+        main("made.yaml", until="2024-01-15")
     assert (tables.version("predictions"), tables.version("feedback")) == before
+
+
+def test_the_first_version_is_asked_what_it_would_have_reached(lived: Path, home: Path) -> None:
+    copy_world(lived, home)
+    for name in ("made.yaml", "rows.csv"):
+        shutil.copy(lived / name, home / name)
+    use_case = load_use_case("made.yaml")
+    with open_workspace("made.yaml") as workspace:
+        _, valid = newest_valid(workspace)
+    context = ReplayContext(
+        "made.yaml", use_case, read_settings(), "", valid, ASKED, 3, False, STEPS
+    )
+    event = TimelineEvent(date(2024, 2, 1), "labels", Days(date(2024, 1, 22), date(2024, 1, 29)))
+    before = WindowProgress(start=event.window.start, end=event.window.end, version="1")
+    learned = play(context, event, before, first_version="2")
+    assert learned.labels == ASKED
+    assert learned.first_version is not None and 0 < learned.first_version < 1
+    assert play(context, event, before, first_version="1").first_version is None
 
 
 def test_the_story_tells_what_was_promised_and_found(lived: Path, runs: list[Run]) -> None:
@@ -230,6 +257,17 @@ def test_a_promise_that_broke_is_told_and_ends_the_command(lived: Path, home: Pa
     assert page.index("A promise broke") < page.index("Which version answered")
 
 
+def test_without_a_champion_nobody_is_asked(stored: Path) -> None:
+    use_case = made_use_case(stored)
+    rows = pa.Table.from_pandas(made.rows(10, 1), preserve_index=False)
+    context = ReplayContext("made.yaml", use_case, read_settings(), "", rows, None, 3, False, STEPS)
+    window = Days(date(2024, 2, 1), date(2024, 3, 1))
+    event = TimelineEvent(window.start, "traffic", window)
+    before = WindowProgress(start=window.start, end=window.end)
+    with pytest.raises(BadInput, match=r"made\.yaml has no version in Production; first: "):
+        play(context, event, before, first_version="1")
+
+
 def test_all_labels_are_there_on_their_day_though_clocks_go_forward(home: Path) -> None:
     days = pa.array([datetime(2024, 2, 20, tzinfo=UTC), datetime(2024, 3, 1, 4, 59, tzinfo=UTC)])
     rows = pa.table({"id": [1, 2], "moment": days, "late": [True, False]})
@@ -243,3 +281,19 @@ def test_what_is_not_declared_can_t_be_replayed(home: Path) -> None:
         main("penguins")
     with pytest.raises(BadInput, match="label_lag_days"):
         main("flights", label_lag_days="soon")
+
+
+@pytest.mark.parametrize(
+    ("task", "labels", "mean"),
+    [
+        ("binary", [True, False, True, True], 0.75),
+        ("regression", [1.0, 2.0], 1.5),
+        ("multiclass", ["a", "b"], None),
+        ("binary", [], None),
+    ],
+)
+def test_the_labels_of_a_window_are_a_share_or_a_mean(
+    home: Path, task: str, labels: list[object], mean: float | None
+) -> None:
+    use_case = made_use_case(home, {"task": task})
+    assert label_mean(pa.table({"late": labels}), use_case) == mean

@@ -49,7 +49,9 @@ def said_of(workspace: Workspace, turned: Turned) -> dict[str, str]:
 
 def test_a_verdict_causes_a_candidate_that_says_so(workspace: Workspace, turned: Turned) -> None:
     assert [m.status for m in turned.reports] == ["WATCH", "DRIFT"]
-    done = retrain(workspace.use_case)
+    workspace.client.set_model_version_tag("made", "1", "retrained_tuned", "yes")
+    estimator = workspace.use_case.estimator.model_copy(update={"parameters": {"C": 1e-9}})
+    done = retrain(workspace.use_case.model_copy(update={"estimator": estimator}))
     assert (done.state, done.cause, done.champion) == ("RETRAIN", turned.reports[1].run_id, "1")
     assert (done.version, done.gate_passed) == ("2", True)
     assert versions(workspace) == {"1": "Archived", "2": PRODUCTION}
@@ -57,6 +59,9 @@ def test_a_verdict_causes_a_candidate_that_says_so(workspace: Workspace, turned:
     assert version.tags["retrained_because"] == done.cause
     assert version.tags["retrained_window"] == DRIFTED
     assert version.tags["retrained_signals"] == "performance"
+    assert version.tags["retrained_tuned"] == "yes"  # and on to the next
+    train = workspace.client.get_run(version.train_run)
+    assert "estimator_C" not in train.data.params  # those of version 1, not those declared now
     cause = said_of(workspace, turned)
     assert cause["retrained_version"] == "2"
     assert cause["retraining"].startswith("version 2: Version 2 reached Production")

@@ -16,6 +16,7 @@ import pyarrow as pa
 import pytest
 from filelock import FileLock
 
+from contract.errors import BadInput
 from contract.names import DELIVERY
 from contract.settings import read_settings
 from contract.store.tables import BROUGHT, COLLECTED, Tables
@@ -30,6 +31,7 @@ from pipelines.runtime.child_process import (
     run_child,
 )
 from pipelines.runtime.process_identity import process_identity
+from pipelines.schedule import main as schedule_main
 from pipelines.scheduling.jobs import JobContext, work
 from tests.conftest import deliver, made_rows
 from tests.support.receiver import Receiver, listening
@@ -294,3 +296,32 @@ def test_tables_that_can_t_be_read_fail_the_job_and_not_the_scheduler(home: Path
     assert done.returncode == 3  # forget or maintain may be at work
     assert "monitor: could not look: Files of predictions version" in done.stderr
     assert known(home, "monitor")["failures"] == 1
+
+
+def test_a_plan_says_what_would_be_done_and_does_nothing(
+    home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    use_case = declare(home, maintain="0 4 * * *", **WATCHED)
+    answered(home, use_case, 1)
+    schedule_main("made.yaml", dry_run="yes")
+    said = capsys.readouterr().out
+    assert "maintain  has not run yet, next: now (0 4 * * *)" in said
+    assert "maintain is due:\n  python -m pipelines.maintain --use-case made.yaml" in said
+    assert "feedback is due, and finds nothing to do" in said
+    assert "\n  python -m monitoring --use-case made.yaml --from 2024-02-01" in said
+    schedule_main("made.yaml", dry_run="yes", as_json="yes")
+    found = json.loads(capsys.readouterr().out)["jobs"]
+    assert {job: found[job]["outcome"] for job in found} == dict.fromkeys(found, "never ran")
+    assert known(home, "maintain") == {}
+
+
+def test_manifests_go_into_an_overlay_alone(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    declare(home, maintain="0 4 * * *")
+    with pytest.raises(BadInput, match=r"'\.' holds no kustomization\.yaml; an overlay is needed"):
+        schedule_main("made.yaml", kubernetes=".")
+    overlay = home / "overlay"
+    overlay.mkdir()
+    (overlay / "kustomization.yaml").touch()
+    schedule_main("made.yaml", kubernetes="overlay")
+    assert "overlay/made is written" in capsys.readouterr().err
+    assert "0 4 * * *" in (overlay / "made/times.yaml").read_text(encoding="utf-8")

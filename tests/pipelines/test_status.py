@@ -1,6 +1,7 @@
 """How every use case stands: two of them, one failing, from a real store; and what may be wrong."""
 
 import json
+import shutil
 import sqlite3
 import time
 from collections.abc import Iterator
@@ -33,8 +34,9 @@ from tests.serving.http.test_status_page import ARGUMENTS, CHROMIUM
 from tests.support import monitored as made
 from tests.support.accessibility import findings
 from tests.support.project import PROJECT
+from tests.support.stores import ask_for_later
 from tests.support.turned import Turned, copied
-from tracking.tags import APPROVAL_TAG
+from tracking.tags import APPROVAL_TAG, GATE_REASONS_TAG, GATE_TAG, STEP_TAG
 
 EVIL = "<b onload=alert(1)>calm</b>"
 
@@ -308,3 +310,66 @@ def test_personal_columns_are_masked_until_they_are_asked_for(
     assert "•••" not in capfd.readouterr().out
     datasets.main("made.yaml", action="profile", table="training")
     assert "personal: masked" in capfd.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("tags", "said"),
+    [
+        ({}, "version 2 waits for the gate"),
+        (
+            {GATE_TAG: "refused", GATE_REASONS_TAG: "worse"},
+            "version 2 stands in Staging, gate refused: worse",
+        ),
+    ],
+)
+def test_a_challenger_that_waits_for_no_person_is_told(
+    turned: Turned, home: Path, capsys: pytest.CaptureFixture[str], tags: dict[str, str], said: str
+) -> None:
+    client = copied(turned, home).client
+    client.create_model_version("made", "file:///nowhere", tags=tags)
+    client.set_registered_model_alias("made", "challenger", "2")
+    found = documents(capsys, "made")["made"]
+    assert found["waiting"] == said
+
+
+@pytest.mark.parametrize(("status_of", "said"), [("KILLED", "was stopped"), ("FAILED", "failed")])
+def test_a_pipeline_that_did_not_do_its_work_is_told(
+    turned: Turned, home: Path, capsys: pytest.CaptureFixture[str], status_of: str, said: str
+) -> None:
+    workspace = copied(turned, home)
+    run = workspace.client.create_run(workspace.experiment_id, tags={STEP_TAG: "main"})
+    workspace.client.set_terminated(run.info.run_id, status_of)
+    found = documents(capsys, "made")["made"]
+    assert str(found["pipeline"]).startswith(f"the last pipeline {said}, 20")
+
+
+def test_a_ledger_that_can_t_be_read_is_told_and_the_rest_all_the_same(
+    turned: Turned, home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    workspace = copied(turned, home)
+    ask_for_later(home / "data/made/ledger")
+    found = documents(capsys, "made")["made"]
+    assert "newer" in str(found["troubles"])
+    assert publish.log(workspace.settings, workspace.client, "made")
+
+
+def test_an_overview_that_can_t_be_made_fails_no_command(
+    turned: Turned, home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    workspace = copied(turned, home)
+    shutil.rmtree(home / "data")
+    (home / "data").write_text("no folder")
+    assert publish.log(workspace.settings, workspace.client, "made") == ""
+    assert "the overview could not be made: The tables under" in capsys.readouterr().err
+
+
+def test_the_server_tells_why_there_is_no_overview(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "htp://x")
+    monkeypatch.setenv("PYTHONPATH", str(PROJECT))
+    told = OverviewPages("").page("/overview.html") or b""
+    assert told.decode().startswith("The overview can't be made: MLFLOW_TRACKING_URI: 'htp://x'")
+    monkeypatch.setattr("pipelines.scheduling.overview.served.DEADLINE_S", 0.01)
+    told = OverviewPages("").page("/overview.html") or b""
+    assert told == b"The overview can't be made: it took longer than 0.01 s"

@@ -24,7 +24,7 @@ from pipelines.runtime.keeping.manifest import MANIFEST, read_manifest
 from pipelines.runtime.keeping.places import Place
 from pipelines.runtime.workspace import Workspace, connected
 from pipelines.split import split
-from pipelines.upgrade import upgrade
+from pipelines.upgrade import main, upgrade
 from pipelines.validate import newest_valid
 from serving.follower import Follower
 from serving.log.record import UnreadableRecord, decode
@@ -103,6 +103,23 @@ def test_an_older_database_and_tables_are_brought_up_to_date(store: Path) -> Non
     assert upgrade(settings) == []
     assert {"key_id", "source"} <= set(tables.schema("predictions").names)
     settle(connected(load_use_case(USE_CASE), settings, "releases"))
+
+
+def test_a_table_without_the_properties_of_its_name_gets_them_and_people_read_so(
+    store: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    table = connected_tables(store).open("training")
+    name = "delta.enableExpiredLogCleanup"
+    table.alter.set_table_properties({name: "true"})
+    said = []
+    for dry_run in ("yes", "", ""):
+        main(dry_run=dry_run)
+        said.append(" ".join(capsys.readouterr().err.split()))
+    assert "Would be upgraded" in said[0] and "penguins/training properties" in said[0]
+    assert "Upgraded" in said[1] and "penguins/training properties" in said[1]
+    assert "nothing to do, all is as this release needs it" in said[2]
+    configuration = connected_tables(store).open("training").metadata().configuration
+    assert configuration[name] == "false"
 
 
 def connected_tables(store: Path) -> Tables:

@@ -34,7 +34,8 @@ def test_a_version_is_reproduced_by_its_commit(clone: Path) -> None:
     changed = clone / "pipelines" / "model" / "preprocess.py"
     changed.write_text(changed.read_text().replace('strategy="median"', 'strategy="mean"'))
     commit(clone, "another way to fill gaps")
-    again = run(clone, *step, "pipelines.reproduce", "--use-case", "penguins")
+    ask = ("-e", "reproduce", "-P", "use_case=penguins", "--env-manager", "local")
+    again = run(clone, "mlflow", "run", ".", *ask)
     assert again.returncode == 0, again.stderr
     assert "training by commit" in again.stderr
     assert "bit-identical" in again.stderr

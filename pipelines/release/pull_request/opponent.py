@@ -19,9 +19,9 @@ from contract.use_case.loader import parse_frozen
 from contract.use_case.model import UseCase
 from pipelines.registry.fetch import fetch
 from pipelines.registry.versions import Version, champion_of, read_snapshot
-from pipelines.runtime.code_hash import PROJECT
-from pipelines.runtime.git_commit import checkout
+from pipelines.runtime.git_commit import checkout, in_checkout
 from pipelines.runtime.workspace import Workspace
+from tracking.packages import PackageGone
 from tracking.store import client_of, connect
 from tracking.who import Actor
 
@@ -76,8 +76,9 @@ def of_base(
     environment = {k: v for k, v in os.environ.items() if not k.startswith("FOURCYCLE_")}
     environment |= {"MLFLOW_TRACKING_URI": address, "FOURCYCLE_ROOT": str(store / "data")}
     with checkout(base) as folder:
-        command = [sys.executable, "-m", "pipelines.main", "--use-case", _there(reference, folder)]
-        done = run_to_end([*command, *words], cwd=folder, environment=environment)
+        named = ("--use-case", in_checkout(reference, folder))
+        command = [sys.executable, "-m", "pipelines.main", *named, *words]
+        done = run_to_end(command, cwd=folder, environment=environment)
         if done.code:
             raise Refused(
                 f"{base} makes no model of {use_case.name} to compare with: {done.reason}"
@@ -103,13 +104,6 @@ def _opponent(looked_at: Workspace, version: Version, origin: str, into: Path) -
         folder = fetch(version, into / "package")
         text = (folder / USE_CASE_FILE).read_text(encoding="utf-8")
         use_case = parse_frozen(text, folder)
-    except (Refused, BadInput):
+    except (Refused, BadInput, PackageGone):
         return known  # the gate reads it again and says why it can't
     return replace(known, version=replace(version, source=folder.as_uri()), use_case=use_case)
-
-
-def _there(reference: str, folder: Path) -> str:
-    """The use case's file in another checkout; a shipped name is the same in each."""
-    path = Path(reference).resolve()
-    inside = path.is_file() and path.is_relative_to(PROJECT)
-    return str(folder / path.relative_to(PROJECT)) if inside else reference

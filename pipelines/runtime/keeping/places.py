@@ -45,10 +45,6 @@ class Place:
             raise BadInput(f"A folder or an s3:// address is needed, found {address!r}.")
         return cls(LocalFileSystem(), str(folder.expanduser().resolve()))
 
-    def below(self, name: str) -> "Place":
-        """The place under a name in this one."""
-        return Place(self.files, f"{self.path}/{name}")
-
     def names(self, recursive: bool = True) -> list[str]:
         """Files here, or what stands at the top; none where there is no such place."""
         wanted = FileSelector(self.path, allow_not_found=True, recursive=recursive)

@@ -4,8 +4,11 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
+import pytest
+
 from contract.store.ledger import LedgerEntry, RegistryState
-from pipelines.registry.description import Places, front_page
+from contract.use_case.sections.release import Release
+from pipelines.registry.description import Places, approver, front_page
 from tests.conftest import made_use_case
 
 BETTER = "roc_auc 0.8123 against 0.7654 of champion version 1: difference +0.0469"
@@ -48,3 +51,17 @@ def test_the_page_shows_why_the_challenger_was_refused(home: Path) -> None:
     (waiting,) = (line for line in page.split("\n\n") if line.startswith("**Waiting"))
     assert waiting.startswith("**Waiting: version 3**, gate refused: ")
     assert "0.7011 against 0.8123 of champion version 2: difference -0.1112" in waiting
+
+
+@pytest.mark.parametrize(
+    ("release", "tags", "whom"),
+    [
+        (Release(), {"trained_by": "anna"}, "somebody else than anna, who trained it"),
+        (Release(), {}, "a second person"),
+        (Release(self_approval=True), {"trained_by": "anna"}, "somebody"),
+    ],
+)
+def test_the_page_names_whose_approval_is_waited_for(
+    release: Release, tags: dict[str, str], whom: str
+) -> None:
+    assert approver(release, tags) == whom

@@ -9,6 +9,8 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 from deltalake import write_deltalake
+from mlflow import MlflowClient
+from mlflow.exceptions import MlflowException
 
 from contract.errors import Refused
 from contract.names import ARCHIVED, CHALLENGER, CHAMPION, PREVIOUS, PRODUCTION, STAGING
@@ -23,12 +25,18 @@ from contract.store.ledger import (
 )
 from pipelines.registry.move import settle
 from pipelines.registry.stages import set_stage
-from pipelines.registry.versions import read_snapshot, tag
+from pipelines.registry.versions import (
+    Version,
+    champion_of,
+    create_version,
+    read_snapshot,
+    tag,
+)
 from pipelines.runtime.workspace import Workspace
 from tests.conftest import settle as settle_in
 from tests.support.stores import relocated
 from tests.support.versions import check, make, now, register, releases
-from tracking.tags import LEDGER_HASH_TAG
+from tracking.tags import LEDGER_HASH_TAG, LEDGER_TAG
 
 
 @pytest.fixture
@@ -269,6 +277,46 @@ def test_a_ledger_whose_end_was_cut_off_moves_nothing(three: Workspace) -> None:
     write_deltalake(uri, rows)
     with pytest.raises(Refused, match="the registry shows entry 5, the table ends with 4"):
         make(three, "rollback", "1")
+
+
+@pytest.mark.parametrize(
+    ("mark", "said"),
+    [
+        ("1 " + "0" * 64, "entry 1 is another one than the registry shows"),
+        ("none", "the registry shows entry none, the table ends with 5"),
+    ],
+)
+def test_a_mark_that_was_changed_by_hand_moves_nothing(
+    three: Workspace, mark: str, said: str
+) -> None:
+    three.client.set_registered_model_tag(three.model_name, LEDGER_TAG, mark)
+    with pytest.raises(Refused, match=said):
+        make(three, "promote", "3")
+
+
+def test_a_changed_entry_moves_nothing(three: Workspace) -> None:
+    entries = settle(three)
+    uri = Path(three.tables.uri("ledger"))
+    uri.rename(uri.with_name("away"))
+    rows = [replace(entries[0], who="nobody").row(), *(entry.row() for entry in entries[1:])]
+    write_deltalake(uri, pa.Table.from_pylist(rows, schema=SCHEMA))
+    with pytest.raises(Refused, match="entry 1 was changed after it was written"):
+        make(three, "promote", "3")
+
+
+def test_a_registry_that_fails_is_neither_empty_nor_without_the_version(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+    away = replace(workspace, client=MlflowClient(*["http://127.0.0.1:9"] * 2))
+    asks: list[Callable[[], object]] = [
+        lambda: Version.read(away, "1"),
+        lambda: champion_of(away),
+        lambda: create_version(away, "file:///nowhere", "0", "", {}),
+    ]
+    for ask in asks:
+        with pytest.raises(MlflowException, match="Connection refused"):
+            ask()
 
 
 def test_the_table_takes_no_changes(three: Workspace) -> None:

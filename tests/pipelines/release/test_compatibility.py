@@ -7,7 +7,7 @@ import pytest
 
 from contract.use_case.model import UseCase
 from contract.use_case.sections.column import Column
-from pipelines.release.compatibility import breaks
+from pipelines.release.compatibility import breaks, incomparable
 from tests.conftest import made_use_case
 
 CLASSES = (False, True)
@@ -97,4 +97,18 @@ def test_an_answer_of_another_kind_breaks_callers(home: Path) -> None:
         "the task was binary and is regression",
         "the answer was of type boolean and is number",
         "the classes were False, True and are none",
+    )
+
+
+def test_a_champion_that_can_t_answer_the_rows_of_today_is_said(home: Path) -> None:
+    champion = made_use_case(home)
+    asked = champion.model_copy(update={"target": "group"})
+    narrowed = with_column(champion, "group", type="number")
+    assert incomparable(champion, champion) == ""
+    assert incomparable(champion, asked) == "it answers another question"
+    assert incomparable(champion, without_column(champion, "size")) == (
+        "it needs column size, which is no longer declared"
+    )
+    assert (
+        incomparable(champion, narrowed) == "it needs column group as string, which is number now"
     )

@@ -89,3 +89,12 @@ def test_a_window_that_is_asked_again_replaces_what_was_known() -> None:
 def texts(figure: Figure) -> set[str]:
     """All that is written in the panels."""
     return {text.get_text() for axes in figure.axes for text in axes.texts}
+
+
+def test_what_was_made_within_the_time_is_written_to_its_right(home: Path) -> None:
+    cure = ReplayRetraining(at=date(2013, 7, 16), state="RETRAIN", version="2", live=True)
+    seen = (JULY.model_copy(update={"cures": (cure,)}), AUGUST)
+    figure = draw(seen, made_use_case(home), 30)
+    (said,) = (t for axes in figure.axes for t in axes.texts if t.get_text() == "version 2 live")
+    assert said.get_horizontalalignment() == "left"
+    assert -0.1 < said.get_position()[0] < 0.1  # the middle of July is 0

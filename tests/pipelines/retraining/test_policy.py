@@ -19,7 +19,7 @@ from contract.store.tables import Tables, TableVersion
 from contract.use_case.model import UseCase
 from contract.use_case.sections.column import Column
 from contract.use_case.sections.monitoring import Monitoring
-from contract.use_case.sections.split import GroupSplit
+from contract.use_case.sections.split import GroupSplit, RandomSplit
 from monitoring.verdict.evidence import DriftVerdict
 from pipelines.data.traffic import read_traffic
 from pipelines.retraining.label_checks import ChampionTables, label_figures
@@ -274,6 +274,24 @@ def test_what_the_champion_learned_from_is_neither_new_nor_held_out(
     assert found.rows == 0  # what is new is held out or later: nothing to learn from
 
 
+def test_without_keys_a_row_is_known_by_all_that_was_asked_and_answered(
+    tables: Tables, use_case: UseCase
+) -> None:
+    columns = {name: column for name, column in use_case.columns.items() if name != "id"}
+    nameless = use_case.model_copy(update={"keys": (), "columns": columns})
+    answered(tables, nameless, 1)
+    second = answered(tables, nameless, 2)
+    found = label_figures(tables, nameless, seen(tables, nameless, second.head(1)), NOW)
+    assert found.holdout == LabelledWindow(date(2024, 2, 1), date(2024, 2, 2), N_ROWS)
+
+
+def test_a_split_that_is_not_by_time_holds_no_window_out(tables: Tables, use_case: UseCase) -> None:
+    answered(tables, use_case, 1)
+    by_chance = use_case.model_copy(update={"split": RandomSplit(by="random")})
+    found = label_figures(tables, by_chance, seen(tables, use_case), NOW)
+    assert (found.holdout, found.rows) == (None, N_ROWS)
+
+
 def test_what_was_counted_is_what_is_learned_from(tables: Tables, use_case: UseCase) -> None:
     rows = answered(tables, use_case, 1, labelled=150)
     found = label_figures(tables, use_case, seen(tables, use_case), NOW)
@@ -419,6 +437,17 @@ def test_a_failure_frees_the_lease(tables: Tables) -> None:
     head = newest(tables)
     assert head
     assert head.holder == ""
+
+
+def test_a_lease_that_ended_while_it_was_held_is_told(
+    tables: Tables, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with leased(tables, ELSEWHERE, timedelta(0)):
+        take(tables, "third:1:0.0", HOUR, datetime.now(UTC))
+    assert "another host has taken it over" in capsys.readouterr().err
+    head = newest(tables)
+    assert head
+    assert head.holder == "third:1:0.0"
 
 
 def test_of_many_that_take_it_at_once_one_has_it(tables: Tables) -> None:

@@ -29,7 +29,19 @@ def test_on_a_narrow_screen_each_row_is_a_card(monkeypatch: pytest.MonkeyPatch) 
     screen = Console(file=written, width=60)
     monkeypatch.setattr("pipelines.runtime.console.console", lambda: screen)
     why = "the gate passed: roc_auc 0.75 against 0.74 of champion version 1"
-    rows("Moves", ("#", "move", "why"), [("1", "promote", why)])
+    rows("Moves", ("#", "move", "why"), [("1", "promote", why), ("2", "reject", "")])
     lines = [line.strip() for line in written.getvalue().splitlines()]
     assert lines[:4] == ["Moves", "", "#     1", "move  promote"]
-    assert " ".join(" ".join(lines).split()).endswith(why)
+    assert lines[-3:-1] == ["#     2", "move  reject"]  # what is empty has no line
+    assert why in " ".join(" ".join(lines).split())
+
+
+def test_on_a_terminal_work_is_a_line_that_goes_away(monkeypatch: pytest.MonkeyPatch) -> None:
+    written = io.StringIO()
+    screen = Console(file=written, width=60, force_terminal=True)
+    monkeypatch.setattr("pipelines.runtime.console.console", lambda: screen)
+    with working("reading [red]rows"):
+        pass
+    said = written.getvalue()
+    assert "reading [red]rows" in said
+    assert "\x1b[2K" in said  # the line is erased

@@ -53,3 +53,15 @@ def test_a_sentence_of_ours_needs_no_trace(workspace: Workspace) -> None:
     with pytest.raises(Refused), step_run(workspace, "validate"):
         raise Refused("the answer is no")
     assert runs_with_a_trace(workspace) == []
+
+
+def test_a_run_that_mlflow_made_in_the_right_experiment_is_that_of_the_step(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    launched = workspace.client.create_run(workspace.experiment_id).info.run_id
+    monkeypatch.setenv("MLFLOW_RUN_ID", launched)
+    with step_run(workspace, "ingest") as run:
+        assert run.info.run_id == launched
+        assert "MLFLOW_RUN_ID" not in os.environ  # the next step has one of its own
+    found = workspace.client.get_run(launched)
+    assert (found.info.run_name, found.data.tags["step"]) == ("ingest", "ingest")

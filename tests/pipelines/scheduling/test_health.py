@@ -6,9 +6,10 @@ from pathlib import Path
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from contract.errors import BadInput
 from contract.use_case.sections.schedule import Job, Schedule
 from pipelines.scheduling.due import JobState
-from pipelines.scheduling.health import as_metrics, as_text, health
+from pipelines.scheduling.health import Health, as_metrics, as_text, health, served
 from tests.conftest import made_use_case
 
 NOON = datetime(2026, 1, 5, 12, tzinfo=UTC)
@@ -86,3 +87,15 @@ def test_prometheus_reads_a_gauge_of_each_job_under_its_labels() -> None:
         ("fourcycle_job_failures", "retrain"): 0,
         ("fourcycle_job_age_seconds", "maintain"): 12 * 3600,
     }
+
+
+def test_a_port_that_is_taken_is_named_with_the_way_out() -> None:
+    def look() -> Health:
+        return Health("made", "UTC", True, {})
+
+    with (
+        served(look, "127.0.0.1", 0, lambda _: None) as address,
+        pytest.raises(BadInput, match=rf"{address} can't be served .*--port names another"),
+        served(look, "127.0.0.1", int(address.rpartition(":")[2]), lambda _: None),
+    ):
+        pass

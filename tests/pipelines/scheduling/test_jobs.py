@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from contract.errors import BadInput
 from contract.settings import read_settings
 from contract.store.tables import Tables
-from pipelines.scheduling.jobs import JobContext, work
+from pipelines.scheduling.jobs import JobContext, label_pattern, work
 from tests.support import monitored as made
 from tests.support.answers import uncounted
 from tests.support.scheduled import WATCHED, declare
@@ -47,3 +48,13 @@ def test_the_monitor_job_looks_for_deliveries_where_some_are_expected(home: Path
     (task,) = work("monitor", expecting, {}, NOW).tasks
     assert task.key == ""
     assert " ".join(task.command[1:]).startswith("-m monitoring --use-case made.yaml --only deliv")
+
+
+def test_labels_beside_tables_of_an_object_store_need_a_place_of_their_own(home: Path) -> None:
+    use_case, settings = declare(home, **WATCHED), read_settings("s3://bucket/data")
+    context = JobContext("made.yaml", use_case, settings)
+    with pytest.raises(BadInput, match=r"schedule\.labels: an absolute path .*'inbox/\*\.csv'"):
+        label_pattern(context)
+    inbox = use_case.schedule.model_copy(update={"labels": "/srv/inbox/*.csv"})
+    absolute = use_case.model_copy(update={"schedule": inbox})
+    assert label_pattern(replace(context, use_case=absolute)) == "/srv/inbox/*.csv"

@@ -8,7 +8,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 
 from contract.errors import BadInput, Unavailable
-from pipelines.release.pull_request.github import PER_PAGE, Repository, comment_on
+from pipelines.release.pull_request.github import PER_PAGE, Repository, approver_of, comment_on
 
 MARK = "<!-- fourcycle: made -->"
 
@@ -19,8 +19,10 @@ class Comments(BaseHTTPRequestHandler):
     kept: list[dict[str, object]] = []  # noqa: RUF012  # set anew for each test
 
     def do_GET(self) -> None:
+        if self.path.endswith("/actions/runs/12/approvals"):
+            return self._answer(200, self.kept)
         page = int(self.path.rpartition("page=")[2])
-        self._answer(200, self.kept[(page - 1) * PER_PAGE : page * PER_PAGE])
+        return self._answer(200, self.kept[(page - 1) * PER_PAGE : page * PER_PAGE])
 
     def do_POST(self) -> None:
         if self.headers["Authorization"] != "Bearer right":
@@ -78,3 +80,21 @@ def test_a_token_that_may_not_comment_is_told_so_without_being_shown(api: str) -
 def test_nobody_answers() -> None:
     with pytest.raises(Unavailable, match="does not answer"):
         comment_on(Repository("http://127.0.0.1:9", "right", "we/ours"), 7, MARK, MARK)
+
+
+def test_who_let_a_deployment_through_last_is_asked_for(api: str) -> None:
+    ours = Repository(api, "right", "we/ours")
+    assert approver_of(ours, "12") == ""
+    said = [("approved", "ann"), ("approved", "bob"), ("rejected", "eve")]
+    Comments.kept = [{"state": state, "user": {"login": name}} for state, name in said]
+    assert approver_of(ours, "12") == "bob"
+
+
+def test_the_repository_is_the_one_of_the_job(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("GITHUB_TOKEN", "GITHUB_REPOSITORY", "GITHUB_API_URL"):
+        monkeypatch.delenv(name, raising=False)
+    with pytest.raises(BadInput, match="GITHUB_TOKEN and GITHUB_REPOSITORY must be set"):
+        Repository.of_job()
+    monkeypatch.setenv("GITHUB_TOKEN", "right")
+    monkeypatch.setenv("GITHUB_REPOSITORY", "we/ours")
+    assert Repository.of_job() == Repository("https://api.github.com", "right", "we/ours")

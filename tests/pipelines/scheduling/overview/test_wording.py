@@ -15,7 +15,7 @@ from pipelines.scheduling.overview.standing import (
     SpoolBacklog,
     UseCaseStanding,
 )
-from pipelines.scheduling.overview.wording import LINES, NONE_YET, headline, text
+from pipelines.scheduling.overview.wording import LINES, NONE_YET, age, headline, text
 
 NOON = datetime(2026, 1, 5, 12, tzinfo=UTC)
 JOB = JobStanding("monitor", "2026-01-06 02:15", "2026-01-05 02:15", 0, "", True)
@@ -112,3 +112,17 @@ def test_no_text_becomes_markup_and_every_fact_is_on_the_page() -> None:
     assert 'href="http://127.0.0.1:5000/#/experiments/1/runs/a"' in made
     assert 'href="datasets/calm.html"' in made
     assert made.index("somebody must act") < made.index("calm")
+
+
+@pytest.mark.parametrize(
+    ("seconds", "said"),
+    [
+        (119, "119 seconds"),
+        (120, "2 minutes"),
+        (7199, "120 minutes"),
+        (7200, "2 hours"),
+        (200_000, "2 days"),
+    ],
+)
+def test_an_age_has_one_unit(seconds: float, said: str) -> None:
+    assert age(seconds) == said
