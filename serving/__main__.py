@@ -145,8 +145,9 @@ def bind(host: str, port: int) -> socket.socket:
             host, port, type=socket.SOCK_STREAM
         )[0]
         listener = socket.socket(family, kind, protocol)
-    except OSError as error:
-        raise BadInput(f"{host} is no address of this machine: {error.strerror}.") from error
+    except (OSError, UnicodeError) as error:  # of a name that no host can have
+        reason = error.strerror if isinstance(error, OSError) else "no host has such a name"
+        raise BadInput(f"{host} is no address of this machine: {reason}.") from error
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listener.bind(address)
