@@ -6,6 +6,7 @@ from random import Random
 
 import pyarrow as pa
 import pytest
+from deltalake.exceptions import DeltaError
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -96,6 +97,13 @@ def test_a_table_of_a_newer_release_is_not_made_again(tables: Tables) -> None:
     tables.create("raw", rows(1).schema)
     ask_for_later(Path(tables.uri("raw")))
     with pytest.raises(Refused, match="'raw' of 'made' was written by a newer release"):
+        tables.create("raw", rows(1).schema)
+
+
+def test_a_damaged_table_is_not_called_one_of_a_newer_release(tables: Tables) -> None:
+    tables.create("raw", rows(1).schema)
+    (Path(tables.uri("raw")) / "_delta_log/00000000000000000000.json").write_text("{")
+    with pytest.raises(DeltaError):
         tables.create("raw", rows(1).schema)
 
 
