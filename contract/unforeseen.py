@@ -67,7 +67,11 @@ def _kept_in_a_file(error: BaseException) -> str:
     try:
         # Exclusively: in a folder that all share, no link of somebody else's is followed.
         file.touch(mode=0o600, exist_ok=False)
-        file.write_text(text, encoding="utf-8", errors="replace")
+        try:
+            file.write_text(text, encoding="utf-8", errors="replace")
+        except OSError:
+            file.unlink()  # else the half of it would pass for the trace, met before
+            raise
     except FileExistsError:
         pass  # the same trace, met before
     except OSError as failure:

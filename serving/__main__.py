@@ -118,7 +118,8 @@ async def _announce(name: str, cache: Cache, listener: socket.socket, called: st
     while not (announcement and listener.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN)):
         await asyncio.sleep(0.05)
         announcement = _announcement(cache)
-    address = "http://{}:{}".format(*listener.getsockname())
+    host, port = listener.getsockname()[:2]
+    address = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
     champion = announcement.champion
     version = f"version {champion.version}" if champion else "not promoted yet"
     trouble = f" ({announcement.trouble})" if announcement.trouble else ""
@@ -145,8 +146,9 @@ def bind(host: str, port: int) -> socket.socket:
             host, port, type=socket.SOCK_STREAM
         )[0]
         listener = socket.socket(family, kind, protocol)
-    except OSError as error:
-        raise BadInput(f"{host} is no address of this machine: {error.strerror}.") from error
+    except (OSError, UnicodeError) as error:  # of a name that no host can have
+        reason = error.strerror if isinstance(error, OSError) else "no host has such a name"
+        raise BadInput(f"{host} is no address of this machine: {reason}.") from error
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listener.bind(address)

@@ -6,7 +6,7 @@ from mlflow import MlflowException
 from mlflow.artifacts import download_artifacts
 
 from contract.errors import Unavailable
-from tracking.store import holds_files
+from tracking.store import holds_files, is_absent
 
 
 class PackageGone(Unavailable):
@@ -16,8 +16,8 @@ class PackageGone(Unavailable):
 def download(address: str, into: str, version: str, parts: tuple[str, ...] = ("",)) -> Path:
     """Download a package, or parts of it, into a folder; where it lies there.
 
-    PackageGone, without the address, where nothing stands at it. What else goes wrong is MLflow's
-    to say.
+    PackageGone, without the address, where nothing stands at it, FileNotFoundError where it lacks
+    a part. What else goes wrong is MLflow's to say.
     """
     folder = Path(into)
     try:
@@ -25,9 +25,11 @@ def download(address: str, into: str, version: str, parts: tuple[str, ...] = (""
             place = download_artifacts(f"{address}/{part}" if part else address, dst_path=into)
             folder = folder if part else Path(place)
     except (MlflowException, OSError) as error:
-        if holds_files(address):
-            raise
-        raise _gone(version) from error
+        if not holds_files(address):
+            raise _gone(version) from error
+        if isinstance(error, MlflowException) and is_absent(error):
+            raise FileNotFoundError(f"the package lacks {part}") from error
+        raise
     if not any(folder.iterdir()):  # what an object store answers for nothing
         raise _gone(version)
     return folder

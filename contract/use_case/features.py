@@ -74,13 +74,11 @@ def sources(use_case: UseCase, name: str) -> frozenset[str]:
 
 def told(use_case: UseCase) -> Iterator[tuple[str, str]]:
     """Each computed feature, and how in words."""
-    features = use_case.features
     for source, column in use_case.columns.items():
         for name, part in column.named_parts(source):
-            if name in features:
-                yield name, f"{PARTS[part].says} of {source}, by the clock of {use_case.time_zone}"
+            yield name, f"{PARTS[part].says} of {source}, by the clock of {use_case.time_zone}"
     for name, declared in use_case.derived.items():
-        if name in features:
+        if declared.feature:
             said = declared.model_dump(
                 mode="json", include=set(declared.arguments), exclude={"encode"}
             )

@@ -90,8 +90,6 @@ def _validated(
         problems = problems or [*mistakes(use_case, nearest)]
     except ValidationError as error:
         problems = [_sentence(e, document) for e in error.errors()] + problems
-    except RecursionError:
-        problems = ["lists or mappings stand too deep in each other"]
     if problems:
         lines = "\n".join(f"  - {problem}" for problem in dict.fromkeys(problems))
         raise BadInput(f"{name} is not a usable use case:\n{lines}")

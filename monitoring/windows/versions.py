@@ -72,7 +72,7 @@ def live_version(client: MlflowClient, tables: Tables) -> str:
     except mlflow.MlflowException as error:
         if is_absent(error):
             return ""
-        raise Unavailable(f"The registry did not answer: {error.error_code}.") from error
+        raise _trouble(error) from error
 
 
 def read_served(client: MlflowClient, today: UseCase, version: str) -> ServedModel:

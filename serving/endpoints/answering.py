@@ -51,12 +51,9 @@ class AnsweringVersion:
         flag_times(checked, self.use_case, now)
         try:
             predictions = served.scorer.score(checked.features)
-            whole = len(predictions.prediction) == checked.n_rows
         except Exception as error:  # whatever a model does, it is the model's fault
             logger.error("request %s: the model failed: %s", call.own_id, place_of(error))
             raise Problem("model_error", "The model could not answer these rows.") from None
-        if not whole:
-            raise Problem("model_error", "The model did not answer each row once.")
         record = PredictionRecord(
             request_id=call.own_id,
             model=served.name,

@@ -39,6 +39,7 @@ VERSIONS = 2  # that are held at once: the one that answers and the one before
 LENGTHS = struct.Struct("<II")  # of the message and of the bytes that follow it
 TURN_NS = 100_000_000  # the longest that the kernel gives
 SCHED_SETATTR = {"x86_64": 314, "aarch64": 274}  # the system call's number
+NO_CALL = -1  # which the kernel refuses
 SCHEDULING = struct.Struct("=IIQiIQQQ")  # struct sched_attr, its first version
 
 logger = logging.getLogger(__name__)
@@ -191,11 +192,10 @@ def take_long_turns() -> None:
     of its record, has slept: up to 4 ms where a body keeps every core busy. Linux 6.12 and later
     know of it (sched_setattr(2), `sched_runtime` of a normal task), others change nothing.
     """
-    number = SCHED_SETATTR.get(platform.machine())
-    if number:
-        nice, flags = os.getpriority(os.PRIO_PROCESS, 0), 0
-        attributes = SCHEDULING.pack(SCHEDULING.size, os.SCHED_OTHER, flags, nice, 0, TURN_NS, 0, 0)
-        ctypes.CDLL(None).syscall(number, 0, attributes, 0)  # refused, it stays as it was
+    number = SCHED_SETATTR.get(platform.machine(), NO_CALL)
+    nice, flags = os.getpriority(os.PRIO_PROCESS, 0), 0
+    attributes = SCHEDULING.pack(SCHEDULING.size, os.SCHED_OTHER, flags, nice, 0, TURN_NS, 0, 0)
+    ctypes.CDLL(None).syscall(number, 0, attributes, 0)  # refused, it stays as it was
 
 
 def main() -> None:

@@ -45,7 +45,7 @@ def status_now(
     """Look at the folder."""
     now = time.time()
     segments = closed_segments(folder)
-    stats = [segment.path.stat() for segment in segments]
+    stats = [segment.path.lstat() for segment in segments]  # a link may lead nowhere
     return ShipperStatus(
         time=now,
         process=os.getpid(),

@@ -89,8 +89,7 @@ class Spans:
     def stop(self) -> None:
         """Send what waits, once, and end."""
         self._ending.set()
-        if self._thread.is_alive():
-            self._thread.join(timeout=2 * TIMEOUT_S)
+        self._thread.join(timeout=2 * TIMEOUT_S)
 
     def note(self, call: Request, route: str, status: int, seconds: float) -> None:
         """Take an answered request, unless its caller or the dice say that nobody wants it."""

@@ -1,5 +1,6 @@
 """Settings: the environment is read as documented, and `.env.example` lists all of it."""
 
+import os
 import re
 from pathlib import Path
 
@@ -83,6 +84,13 @@ def test_tables_of_two_roots_never_share_a_spool(tmp_path: Path) -> None:
         }
         assert len(folders) == len(places + long)
         assert all(len(part) < 100 for folder in folders for part in folder.parts)
+
+
+def test_a_user_without_a_name_is_called_by_his_number(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("LOGNAME", "USER", "LNAME", "USERNAME"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(os, "getuid", lambda: 2**31 - 7)  # as a container's
+    assert Settings().claimed == f"user {2**31 - 7}"
 
 
 def test_a_root_has_one_spool_however_it_is_spelt(

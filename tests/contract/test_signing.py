@@ -3,12 +3,19 @@
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from contract.errors import BadInput
 from contract.signing import check_keys, sign, unsigned
 from tests.support.keys import key_pair
 
 ONE, TWO = key_pair(), key_pair()
+OTHER_KIND = (
+    X25519PrivateKey.generate()
+    .private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    .decode()
+)
 SAID = ("version", "penguins", "3", "digest")
 SIGNED = sign(ONE.private, *SAID)
 
@@ -53,8 +60,8 @@ def test_a_key_may_be_a_file(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "key",
-    ["nowhere.pem", "-----BEGIN PRIVATE KEY-----\nAAAA", ONE.public],
-    ids=["no file", "no key", "a public one"],
+    ["nowhere.pem", "-----BEGIN PRIVATE KEY-----\nAAAA", ONE.public, OTHER_KIND],
+    ids=["no file", "no key", "a public one", "of another kind"],
 )
 def test_a_key_that_is_none_is_said_without_it(key: str) -> None:
     with pytest.raises(BadInput, match="FOURCYCLE_SIGN_KEY holds no private key") as failed:

@@ -14,6 +14,7 @@ from contract import command
 from contract.errors import Refused
 from contract.unforeseen import remember_place, sentence
 from pipelines.runtime import cli
+from tests.serving.log.test_log import no_file_larger_than
 
 SECRET = "could not convert 'Ada Lovelace' to a number"
 
@@ -102,6 +103,22 @@ def test_the_place_that_holds_the_trace_already_is_named() -> None:
     error = ValueError(SECRET)
     remember_place(error, "trace.txt of run 1")
     assert sentence(error).endswith("ValueError; the trace stands in trace.txt of run 1.")
+
+
+def test_where_no_file_can_be_written_that_is_said(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(home / "gone"))
+    said = sentence(ValueError(SECRET))
+    assert "stands in no file, for none can be written: No such file or directory" in said
+
+
+def test_half_a_trace_is_no_trace(home: Path) -> None:
+    with no_file_larger_than(10):
+        assert "for none can be written: File too large" in sentence(ValueError(SECRET))
+    assert list(home.iterdir()) == []
+    (file,) = re.findall(r"stands in (\S+\.txt)\.", sentence(ValueError(SECRET)))
+    assert SECRET in Path(file).read_text(encoding="utf-8")
 
 
 def test_nobody_s_link_is_followed(home: Path) -> None:

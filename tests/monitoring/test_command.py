@@ -25,6 +25,7 @@ WRONG = {
     "backwards": (("--from", "2024-02-02", "--until", "2024-02-01"), "must be before until"),
     "two kinds": (("--from", "2024-02-02", "--last", "5"), "One window is needed"),
     "no rows": (("--last", "0"), "last: a whole number above zero is needed"),
+    "neither yes nor no": (("--json", "maybe"), "json: yes or no is needed, found 'maybe'"),
     "no range": (("--versions", "7-3"), "versions: a rising range like 3-7 is needed"),
 }
 

@@ -2,6 +2,7 @@ import json
 import shutil
 import threading
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 
 import mlflow
@@ -23,6 +24,7 @@ from contract.use_case.sections.column import Column
 from monitoring.__main__ import main
 from monitoring.monitor import Monitored, monitor
 from monitoring.report.history import read_document
+from monitoring.windows.versions import live_version, read_served
 from monitoring.windows.window import WindowRequest, read_day
 from pipelines.main import Outcome
 from pipelines.package import seal
@@ -36,6 +38,10 @@ DAY = 1440  # rows, one a minute
 def watch(home: Path, use_case: UseCase, start: str = "", end: str = "") -> Monitored:
     asked = WindowRequest(read_day("from", start), read_day("until", end))
     return monitor(use_case, read_settings(str(home / "data")), asked)[0]
+
+
+def read_version(client: MlflowClient, tables: Tables) -> object:
+    return read_served(client, made_use_case(Path()), "1").reference
 
 
 def run_of(client: MlflowClient, monitored: Monitored) -> Run:
@@ -203,6 +209,35 @@ def test_windows_that_overlap_count_once(
     assert [m.status for m in found] == ["WATCH", "WATCH", "WATCH"]
 
 
+def test_rows_of_a_window_that_has_not_ended_are_said_and_not_judged(
+    client: MlflowClient, home: Path, use_case: UseCase, tables: Tables
+) -> None:
+    said: list[str] = []
+    for day in (1, 2):
+        made.answer(tables, use_case, made.rows(40, day, f"2024-02-0{day}"))
+    now, settings = datetime(2024, 2, 2, 12, tzinfo=UTC), read_settings(str(home / "data"))
+    (found,) = monitor(use_case, settings, WindowRequest(), say=said.append, now=now)
+    assert found.rows == 40
+    assert said[0] == (
+        "not judged unless asked for by --from and --until: 2024-02-02 to 2024-02-03 holds 40 "
+        "rows, and has not ended"
+    )
+
+
+@pytest.mark.parametrize("ask", [live_version, read_version])
+def test_a_store_that_is_damaged_by_now_is_told(
+    client: MlflowClient,
+    home: Path,
+    use_case: UseCase,
+    tables: Tables,
+    ask: Callable[[MlflowClient, Tables], object],
+) -> None:
+    assert ask(client, tables)
+    (home / "mlflow.db").write_bytes(b"no database any more" * 1000)
+    with pytest.raises(Unavailable, match="store is damaged"):
+        ask(client, tables)
+
+
 def test_two_runs_on_one_window_make_one_report(
     client: MlflowClient, home: Path, use_case: UseCase, tables: Tables
 ) -> None:
@@ -339,6 +374,35 @@ def test_a_version_of_before_a_key_was_retired_is_judged_by_its_own_columns(
     made.answer(tables, use_case, made.rows(DAY, 1), version)
     found = monitor(use_case, read_settings(str(home / "data")), WindowRequest(), version)[0]
     assert found.status == "OK"
+
+
+@pytest.mark.parametrize(
+    ("part", "said"),
+    [
+        ("reference", "the package lacks reference"),
+        ("reference/figures.json", "differing: reference/figures.json"),
+    ],
+)
+def test_a_package_that_lost_a_part_is_said_and_its_version_counted(
+    client: MlflowClient,
+    home: Path,
+    store: Path,
+    tables: Tables,
+    caplog: pytest.LogCaptureFixture,
+    part: str,
+    said: str,
+) -> None:
+    use_case, package = made_use_case(home), home / "package"
+    shutil.copytree(store / "package", package)
+    tags = {PACKAGE_TAG: seal(package)}
+    version = str(client.create_model_version(use_case.name, package.as_uri(), tags=tags).version)
+    (package / part).rename(home / "lost")
+    made.answer(tables, use_case, made.rows(40, 1), version)
+    found = monitor(use_case, read_settings(str(home / "data")), WindowRequest(), version)[0]
+    assert (found.status, found.rows) == ("NO_REFERENCE", 40)
+    assert f"version {version} is not judged: " in caplog.text
+    assert said in caplog.text
+    assert client.get_model_version("made", version).tags["monitoring"] == "NO_REFERENCE"
 
 
 def test_a_reference_that_is_not_the_registered_one_judges_nothing(

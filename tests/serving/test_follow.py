@@ -1,7 +1,9 @@
 """A small package in a real registry: followed, refused when it is changed, and logged."""
 
 import hashlib
+import json
 import os
+import re
 import shutil
 import socket
 import subprocess
@@ -17,14 +19,16 @@ import pytest
 from mlflow import MlflowClient
 from skops.io import dump
 
-from contract.errors import BadInput
+from contract.errors import BadInput, Refused
 from contract.names import CHALLENGER, CHAMPION, SCORER_DIR, USE_CASE_FILE
 from contract.package import MANIFEST_FILE
 from contract.settings import Settings
+from contract.store.ledger import ShownRegistry
 from contract.store.tables import Tables
 from pipelines.package import seal
-from serving.__main__ import main
+from serving.__main__ import bind, main
 from serving.check import Check, CheckAhead, check_apart
+from serving.check import main as check
 from serving.endpoints.context import WorkerContext
 from serving.follower import Follower, pointer_reader
 from serving.http.app import create_app
@@ -33,7 +37,7 @@ from serving.log.log import open_feedback_log, open_log
 from serving.requests.api_keys import Keys
 from serving.scoring.cache import Announcement, Cache
 from serving.scoring.champion import CurrentVersion
-from serving.scoring.pointer import LedgerReader, by_alias
+from serving.scoring.pointer import LedgerReader, Pointer, by_alias
 from serving.scoring.scorer import GRAPH_FILE, SCORER_FILE
 from serving.scoring.version import GOLDEN_FILE, check_golden, load_version
 from serving.shipping.shipper import Shipper
@@ -113,7 +117,10 @@ def test_only_versions_that_may_be_asked_for_stay_in_the_cache(
     assert announced.champion
     assert announced.previous
     (cache.folder / "versions" / "left-over").mkdir()
+    cache.doubt("left-over")
+    cache.doubt(announced.champion.digest)
     follower.look()
+    assert not cache.doubted("left-over")
     kept = {folder.name for folder in (cache.folder / "versions").iterdir()}
     assert kept == {announced.champion.digest, announced.previous.digest}
 
@@ -275,6 +282,19 @@ def test_a_check_that_was_prepared_for_nothing_ends() -> None:
     (process,) = psutil.Process().children()
     ahead.close()
     assert not process.is_running()
+
+
+def test_without_skops_nobody_can_open_the_pipeline_so_it_needs_no_requirement(
+    model: Path, home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    package = pack(model, home / "one")
+    need(package)
+    digest = seal(package)
+    with pytest.raises(Refused, match="It needs what is not installed here: no-such-package"):
+        check(str(package), "small", "1", digest)
+    monkeypatch.setitem(sys.modules, "skops", None)  # as in the service's image
+    check(str(package), "small", "1", digest)
+    assert json.loads(capsys.readouterr().out) == {"digest": digest, "golden_rows": 4}
 
 
 @pytest.mark.parametrize("ends", ["SIGKILL", "SIGXCPU", "late"])
@@ -442,6 +462,26 @@ def test_a_registry_that_is_away_is_said_and_the_version_serves_on(
     assert not announced.reachable
     assert announced.polled == answered.polled
     assert "does not answer" in announced.trouble
+
+
+def test_a_registry_that_goes_away_between_two_questions_is_said_and_the_version_serves_on(
+    store: Path, cache: Cache, model: Path, home: Path
+) -> None:
+    shutil.copy(store / "mlflow.db", home)
+    registry = register(client_of(home), home.name, home)
+    promoted = registry.promote(pack(model, home / "one"))
+    follower_of(registry, cache).look()
+    ledger = LedgerReader(registry.tables, registry.name)
+
+    def then_away(shown: ShownRegistry, entry: int) -> Pointer:
+        (home / "mlflow.db").write_bytes(b"no database any more" * 1000)
+        return ledger(shown, entry)
+
+    follower = Follower(lambda: registry.client, cache, registry.name, then_away, check=check_here)
+    announced = follower.look()
+    assert champion_of(announced) == promoted
+    said = "Version 1 can't be fetched (MlflowException). version 1 serves on."
+    assert announced.trouble == said
 
 
 def test_a_cached_version_that_was_damaged_is_fetched_anew(
@@ -632,6 +672,12 @@ def test_it_becomes_ready_and_writes_the_time_of_arrival(
 def test_a_wrong_port_is_said_plainly(wrong: str) -> None:
     with pytest.raises(BadInput, match="a number up to 65535 is needed"):
         main(port=wrong)
+
+
+@pytest.mark.parametrize("host", ["a..b", "x" * 64, "::1%no-such-card"])
+def test_a_host_that_is_no_address_is_said_plainly(host: str) -> None:
+    with pytest.raises(BadInput, match=f"^{re.escape(host)} is no address of this machine: .+"):
+        bind(host, 0)
 
 
 def test_a_busy_port_is_said_plainly_before_anything_slow() -> None:

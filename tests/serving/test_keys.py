@@ -11,7 +11,7 @@ import pytest
 
 from contract.errors import BadInput
 from contract.store.tables import Tables
-from serving.keys import make
+from serving.keys import main, make
 from serving.requests import api_keys
 from serving.requests.api_keys import Keys
 from serving.requests.errors import Problem
@@ -126,6 +126,18 @@ def test_the_command_prints_a_key_once(home: Path) -> None:
     again = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     assert (again.returncode, again.stdout) == (2, "")
     assert "is there" in again.stderr
+
+
+def test_without_a_file_of_keys_the_command_says_what_names_one() -> None:
+    with pytest.raises(BadInput, match="No file of keys is named; --file or FOURCYCLE_SERVE_KEYS"):
+        main(name="shop", file="")
+
+
+def test_a_scope_that_is_none_is_named_when_it_is_read(home: Path) -> None:
+    key = {"name": "shop", "sha256": "0" * 64, "scopes": ["predict", "read:flights"]}
+    (home / "keys.json").write_text(json.dumps({"keys": [key]}))
+    with pytest.raises(BadInput, match="key 'shop' has a scope that is none of predict, feedback"):
+        Keys(home / "keys.json")
 
 
 def header(path: Path, name: str, scope: str) -> dict[str, str]:

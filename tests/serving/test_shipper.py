@@ -2,7 +2,9 @@
 
 import json
 import shutil
+import signal
 import threading
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -13,6 +15,8 @@ import msgspec
 import psutil
 import pytest
 
+from contract.errors import BadInput, Unavailable
+from contract.settings import read_settings
 from contract.store.tables import Tables
 from contract.use_case.model import UseCase
 from contract.use_case.sections.column import Column
@@ -27,7 +31,7 @@ from serving.log.spool import (
     make_folder,
     salt_of,
 )
-from serving.shipper import keep_shipping
+from serving.shipper import keep_shipping, main
 from serving.shipping.batch import Limits
 from serving.shipping.quarantine import UnreadableBytes, keep
 from serving.shipping.shipper import Shipper
@@ -234,6 +238,20 @@ def test_a_frame_of_another_time_is_set_apart(
     assert [said in reason for reason in reasons(shipper.folder)] == [True]
 
 
+def test_a_record_whose_columns_are_not_told_is_set_apart(
+    shipper: Shipper, use_case: UseCase
+) -> None:
+    make_folder(shipper.folder)
+    record, salt = answer(use_case, "r"), salt_of("ab", 1)
+    content = frame(FrameKind.PREDICTIONS, 1, 1, encode(record), salt)
+    (shipper.folder / "ab.00000001.1.segment").write_bytes(content)
+    spooled(shipper.folder, use_case, [answer(use_case, "whole")])
+    shipper.drain()
+    assert ids(shipper) == ["whole-0"]
+    (reason,) = reasons(shipper.folder)
+    assert reason == f"the columns of schema {record.schema_hash} are not in this segment"
+
+
 def test_a_segment_of_noise_is_set_apart_whole(shipper: Shipper, use_case: UseCase) -> None:
     spool = spool_of(shipper.folder, use_case, max_bytes=1)
     for number in range(2):
@@ -317,9 +335,11 @@ def test_files_of_others_in_the_spool_are_left_alone(shipper: Shipper, use_case:
     assert all(path.exists() for path in strange)
 
 
-@pytest.mark.parametrize(("suffix", "n_shipped"), [(CLOSED, 9), (OPEN, 8)])
+@pytest.mark.parametrize(
+    ("suffix", "link", "n_shipped"), [(CLOSED, False, 9), (CLOSED, True, 9), (OPEN, False, 8)]
+)
 def test_a_segment_that_can_not_be_read_holds_up_its_own_spool_alone(
-    shipper: Shipper, use_case: UseCase, home: Path, suffix: str, n_shipped: int
+    shipper: Shipper, use_case: UseCase, home: Path, suffix: str, link: bool, n_shipped: int
 ) -> None:
     spools = {name: spool_of(shipper.folder, use_case, max_bytes=1) for name in "abc"}
     for name, spool in spools.items():
@@ -330,14 +350,17 @@ def test_a_segment_that_can_not_be_read_holds_up_its_own_spool_alone(
     stuck = (
         second.path if suffix == CLOSED else shipper.folder / f"{second.spool_id}.00000002{OPEN}"
     )
-    stuck.mkdir()  # a folder can't be read, not even by root
+    if link:
+        stuck.symlink_to(home / "nowhere")
+    else:
+        stuck.mkdir()  # a folder can't be read, not even by root
     stop = threading.Event()
     stop.set()
     for _ in range(2):
         assert stuck.name in keep_shipping([shipper], 0, stop)
     assert stuck.name in status_of(shipper).problem
     assert len(ids(shipper)) == n_shipped
-    stuck.rmdir()
+    stuck.unlink() if link else stuck.rmdir()
     whole.rename(second.path)
     assert keep_shipping([shipper], 0, stop) == ""
     assert len(set(ids(shipper))) == len(ids(shipper)) == 12
@@ -470,3 +493,38 @@ def test_the_strangest_values_that_a_request_may_hold_are_shipped(
     assert [row["inputs"]["colour"] for row in found] == features["colour"]
     assert [row["id"] for row in found] == keys["id"]
     assert reasons(shipper.folder) == []
+
+
+@pytest.fixture
+def handlers() -> Iterator[None]:
+    """The signals as they were, which the command takes."""
+    taken = (signal.SIGTERM, signal.SIGINT)
+    before = [signal.getsignal(number) for number in taken]
+    yield
+    for number, handler in zip(taken, before, strict=True):
+        signal.signal(number, handler)
+
+
+def test_a_drain_that_leaves_something_says_what_and_is_for_later(
+    home: Path,
+    use_case: UseCase,
+    handlers: None,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    monkeypatch.setenv("FOURCYCLE_LOG_SPOOL", str(home / "spools"))
+    settings = read_settings(str(home / "data"))
+    folder, other = settings.spool_folder("made"), read_settings("/other").spool_folder("made")
+    spooled(folder, use_case, [answer(use_case, "r")])
+    spooled(other, use_case, [answer(use_case, "theirs", n_rows=2)])
+    damaged = closed_segments(folder)[0].path
+    whole = damaged.read_bytes()
+    damaged.write_bytes(whole + b"torn")
+    (folder / "quarantine").write_bytes(b"")  # a file in its place: there is no room for a folder
+    with pytest.raises(Unavailable, match=f"{damaged.name} holds"):
+        main(name="made", root=str(home / "data"), drain="yes")
+    assert f"2 rows wait in {other} for a shipper with the --root of that spool" in caplog.text
+    (folder / "quarantine").unlink()
+    main(name="made", root=str(home / "data"), drain="yes")
+    with pytest.raises(BadInput, match="drain: yes or no is needed, found 'maybe'"):
+        main(name="made", drain="maybe")

@@ -140,3 +140,18 @@ def test_what_stops_in_order_does_not_run_once_more(home: Path) -> None:
 
     asyncio.run(run())
     assert lines(home / "diary")[-1:] == ["other stopped"]
+
+
+def test_what_does_not_end_when_it_runs_once_more_is_killed(home: Path) -> None:
+    async def run() -> float:
+        stop, diary = asyncio.Event(), home / "diary"
+        stubborn = ("-c", DIARY, str(diary), "last", "stubborn")
+        deaf = Child("other", ("-c", "import time; time.sleep(60)"), patience_s=0.5, last=stubborn)
+        running = asyncio.create_task(supervise([child(diary, "worker")], [deaf], stop))
+        await until(diary, "worker started")
+        stop.set()
+        started = time.monotonic()
+        await running
+        return time.monotonic() - started
+
+    assert 0.5 <= asyncio.run(run()) < 10

@@ -55,8 +55,15 @@ def app_of(
     current: CurrentVersion, folder: Path, lines: StringIO | None = None, **changes: object
 ) -> Gateway:
     """The application with its spool in the folder; `changes` are settings."""
+    return create_app(context_of(current, folder, lines, **changes))
+
+
+def context_of(
+    current: CurrentVersion, folder: Path, lines: StringIO | None = None, **changes: object
+) -> WorkerContext:
+    """What such an application is made of."""
     settings = settings_in(folder, **changes)
-    context = WorkerContext(
+    return WorkerContext(
         current=current,
         log=open_log(settings, "penguins"),
         feedback_log=open_feedback_log(settings, "penguins"),
@@ -67,7 +74,6 @@ def app_of(
         access_log=AccessLog(lines),
         board=Board(None, 1),
     )
-    return create_app(context)
 
 
 @contextmanager

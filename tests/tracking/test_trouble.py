@@ -13,6 +13,7 @@ from mlflow import MlflowClient, MlflowException
 from contract.errors import BadInput, FourcycleError
 from contract.settings import read_settings
 from pipelines.runtime import cli
+from tracking.schema import schema_trouble
 from tracking.store import connect
 from tracking.trouble import store_trouble
 
@@ -167,3 +168,7 @@ def test_the_words_of_a_server_s_database_are_understood(words: str) -> None:
 )
 def test_other_errors_are_left_alone(error: Exception) -> None:
     assert store_trouble(error) is None
+
+
+def test_of_other_refusals_nothing_is_said_about_the_schema() -> None:
+    assert schema_trouble(MlflowException("Experiment(name=made) already exists.")) is None

@@ -75,6 +75,15 @@ def test_an_address_of_a_store_is_taken(address: str, monkeypatch: pytest.Monkey
     assert read_settings().tracking_uri == address
 
 
+@pytest.mark.parametrize(
+    "address", ["postgresql+nothing://me:secret@h/x", "mysql://me:secret@h:p/x"]
+)
+def test_an_address_that_no_driver_opens_is_one_line(address: str) -> None:
+    with pytest.raises(BadInput, match=r"URI: .*:\*\*\*@h.* can't be opened") as said:
+        await_database(address, WAIT_S)
+    assert "secret" not in str(said.value)
+
+
 @pytest.mark.parametrize("kind", ["http", "postgresql"])
 def test_a_closed_port_is_told_and_waited_for_as_long_as_was_said(
     kind: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]

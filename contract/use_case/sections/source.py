@@ -105,7 +105,7 @@ class CsvFormat(Section):
             same = form is None or (
                 datetime.strptime(moment.strftime(form), form).date() == moment.date()
             )
-        except ValueError:
+        except (ValueError, re.error):  # re's: a directive stands twice
             same = False
         if not same:
             raise ValueError(

@@ -61,6 +61,7 @@ def at(*parts: int) -> datetime:
         (reader("timestamp", unit="s"), "1700000000", at(2023, 11, 14, 22, 13, 20)),
         (reader("timestamp", unit="ms"), "1700000000000.5", at(2023, 11, 14, 22, 13, 20, 500)),
         (reader("timestamp", unit="s"), "20240101", at(1970, 8, 23, 6, 15, 1)),
+        (reader("timestamp", unit="ns"), "253402300799000000000", at(9999, 12, 31, 23, 59, 59)),
     ],
 )
 def test_a_cell_has_its_value(cells: CellReader, text: str, value: object) -> None:
@@ -79,6 +80,7 @@ def test_a_cell_has_its_value(cells: CellReader, text: str, value: object) -> No
         (reader("number", GERMAN), "1.5", "number expected, found text"),
         (reader("integer"), "9223372036854775808", "integer expected, found an integer beyond 64"),
         (reader("integer"), "1e999999999999", "integer expected, found an integer beyond 64"),
+        (reader("integer"), "1e" + "9" * 30, "integer expected, found an integer beyond 64"),
         (reader("integer"), "3.5", "integer expected, found a number that is no integer"),
         (reader("integer"), "3.25", "integer expected, found a number that is no integer"),
         (reader("boolean"), "1", "boolean expected, found text"),
@@ -90,6 +92,9 @@ def test_a_cell_has_its_value(cells: CellReader, text: str, value: object) -> No
         (reader("timestamp"), "2024-01-01T00:00+05:75", "timestamp expected, found text"),
         (reader("timestamp", unit="ns"), "1700000000000000001", "timestamp expected, found text"),
         (reader("timestamp", unit="s"), "9" * 30, "timestamp expected, found text"),
+        (reader("timestamp", unit="s"), "1e999999", "timestamp expected, found text"),
+        (reader("timestamp", unit="ns"), "1e22", "timestamp expected, found text"),
+        (reader("timestamp", unit="ns"), "1e" + "9" * 30, "timestamp expected, found text"),
     ],
 )
 def test_what_is_no_value_is_refused_without_its_text(

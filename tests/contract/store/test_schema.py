@@ -21,6 +21,7 @@ CASES = [
     ("boolean", pa.array([1]), False),
     ("timestamp", pa.array([0], pa.timestamp("ns")), True),
     ("timestamp", pa.array(["yesterday"]), False),
+    ("timestamp", pa.array([True]), False),
     # The years 10000 and 0; databases write an endless time as the largest number.
     *(
         ("timestamp", pa.array([beyond], pa.timestamp("us", zone)), False)

@@ -89,3 +89,20 @@ def test_versions_that_runs_name_are_never_merged(tables: Tables) -> None:
         tables.append("raw", numbered(number))
     assert len(tables.open("raw").file_uris()) == 3 * EVERY - 1
     assert upkeep.properties_when_made("raw") == upkeep.properties("raw")
+
+
+def test_files_that_can_t_be_merged_stay_until_next_time(
+    tables: Tables, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO", upkeep.__name__)
+    for number in (1, 2):
+        tables.append("lease", numbered(number))
+    table = tables.open("lease")
+    lost = Path(str(table.file_uris()[0]).removeprefix("file://"))
+    away = lost.rename(lost.with_suffix(".away"))
+    upkeep.merge(table)
+    assert f"small files of {table.table_uri} not merged" in caplog.text
+    away.rename(lost)
+    upkeep.merge(tables.open("lease"))
+    assert tables.read("lease", order_by=["number"]).num_rows == 2
+    assert len(tables.open("lease").file_uris()) == 1

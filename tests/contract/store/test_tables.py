@@ -6,15 +6,17 @@ from random import Random
 
 import pyarrow as pa
 import pytest
+from deltalake.exceptions import DeltaError
 from hypothesis import given
 from hypothesis import strategies as st
 
-from contract.errors import BadInput
+from contract.errors import BadInput, Refused
 from contract.names import TableName
 from contract.store import upkeep
 from contract.store.rows.fingerprint import content_hash, row_hashes
 from contract.store.schema import TYPES
 from contract.store.tables import Tables
+from tests.support.stores import ask_for_later
 
 NOW = datetime(2026, 3, 1, 12, 30, 0, 5, UTC)
 
@@ -87,6 +89,22 @@ def test_the_next_number_is_taken_once_and_by_whom_can_be_asked_again(tables: Ta
     assert not tables.append_next("lease", theirs, 1)
     assert not tables.append_next("lease", theirs, 3)
     assert tables.read("lease").to_pylist() == mine.to_pylist()
+    more = theirs.append_column("why", pa.array(["an older release wrote no reason"]))
+    assert not tables.append_next("lease", more, 1)
+
+
+def test_a_table_of_a_newer_release_is_not_made_again(tables: Tables) -> None:
+    tables.create("raw", rows(1).schema)
+    ask_for_later(Path(tables.uri("raw")))
+    with pytest.raises(Refused, match="'raw' of 'made' was written by a newer release"):
+        tables.create("raw", rows(1).schema)
+
+
+def test_a_damaged_table_is_not_called_one_of_a_newer_release(tables: Tables) -> None:
+    tables.create("raw", rows(1).schema)
+    (Path(tables.uri("raw")) / "_delta_log/00000000000000000000.json").write_text("{")
+    with pytest.raises(DeltaError):
+        tables.create("raw", rows(1).schema)
 
 
 @pytest.mark.parametrize("version", [None, 7])

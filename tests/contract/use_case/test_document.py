@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from contract.errors import BadInput
-from contract.use_case.document import read_document
+from contract.use_case.document import read_document, read_file
 from contract.use_case.loader import load_use_case
 from tests.conftest import MADE
 
@@ -101,6 +101,11 @@ def test_a_byte_order_mark_is_none_of_the_text(home: Path) -> None:
 def test_a_folder_is_no_use_case(home: Path) -> None:
     with pytest.raises(BadInput, match="is a folder; the YAML file"):
         load_use_case(f"{home}/")
+
+
+def test_a_file_that_can_t_be_read_is_told_with_the_reason(home: Path) -> None:
+    with pytest.raises(BadInput, match=f"^{home} can't be read: Is a directory.$"):
+        read_file(home)
 
 
 def bomb(levels: int) -> str:

@@ -27,7 +27,8 @@ def case(changes: dict[str, Any] | None = None, **columns: dict[str, Any]) -> Us
     """The made use case with columns of each type, parts of its event time, and changes."""
     raw = yaml.safe_load(MADE)
     raw["columns"] |= {name: COLUMNS[name] | columns.get(name, {}) for name in COLUMNS}
-    raw["columns"]["moment"] |= columns.get("moment", {})
+    for name in columns.keys() - COLUMNS.keys():
+        raw["columns"][name] = raw["columns"].get(name, {}) | columns[name]
     return parse_use_case(
         yaml.safe_dump(raw | (changes or {}), sort_keys=False), "made.yaml", Path()
     )
@@ -192,6 +193,11 @@ def test_a_wrong_declaration_is_told_by_its_place(derived: dict[str, Any], said:
         ({"moment": {"parts": ["hours"]}}, r"parts.0: .*did you mean 'hour'\?"),
         ({"n": {"parts": ["hour"]}}, "parts belong to a timestamp column, this one is number"),
         ({"moment": {"parts": ["hour", "hour"]}}, "hour stands twice"),
+        ({"id": {"type": "timestamp", "parts": ["hour"]}}, "columns.id.parts: it is key, target,"),
+        (
+            {"moment": {"parts": ["hour"]}, "Moment_Hour": {"type": "number"}},
+            "columns.moment.parts: 'moment_hour' is a column already; give it another name",
+        ),
     ],
 )
 def test_wrong_parts_are_told_by_their_place(columns: dict[str, Any], said: str) -> None:

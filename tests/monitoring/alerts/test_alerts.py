@@ -5,6 +5,8 @@ import os
 import subprocess
 import sys
 
+import pytest
+
 from pipelines.runtime.code_hash import PROJECT
 from tests.support.mailbox import Mailbox, taking_mail
 from tests.support.receiver import SECRET, Receiver, listening
@@ -60,8 +62,9 @@ def test_without_a_channel_it_says_which_variables_there_are() -> None:
     assert "FOURCYCLE_ALERT_WEBHOOK_URL" in done.stderr
 
 
-def test_a_channel_configured_by_half_stops_monitoring_before_its_work() -> None:
-    done = run("monitoring", SLACK_URL="hooks.example.org/T0KEN")
+@pytest.mark.parametrize("url", ["hooks.example.org/T0KEN", "https://hooks.example.org:T0KEN"])
+def test_a_channel_configured_by_half_stops_monitoring_before_its_work(url: str) -> None:
+    done = run("monitoring", SLACK_URL=url)
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr.splitlines() == [
         "FOURCYCLE_ALERT_SLACK_URL: an address like https://host/path is needed."

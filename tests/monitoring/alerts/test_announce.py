@@ -14,9 +14,10 @@ from pydantic import SecretStr
 from contract.settings import Settings, read_settings
 from contract.use_case.model import UseCase
 from monitoring.alerts import outbox
-from monitoring.alerts.announce import Delivery, announce
+from monitoring.alerts.announce import Delivery, announce, tell
 from monitoring.alerts.channels.registry import channels
 from monitoring.alerts.notice import Notice
+from monitoring.alerts.notices import job_failed
 from monitoring.alerts.notices.refused_delivery import refused, taken
 from monitoring.measures.compare import ColumnChange, ColumnSummaries
 from monitoring.measures.count import WindowCounts
@@ -317,3 +318,34 @@ def test_a_notice_is_told_once_for_what_it_is_about_and_once_when_it_is_over(
     runs = reports.client.search_runs([reports.where], f"tags.{NOTICE_TAG} = 'refused_delivery'")
     assert [run.info.status for run in runs] == ["FINISHED"] * 4
     assert read_history(reports.client, reports.where, "1").runs == ()
+
+
+def test_jobs_that_are_well_again_are_told(reports: Reports) -> None:
+    with listening(Receiver()) as receiver:
+        to = channels(reports.reach(receiver))
+        for notice in (job_failed.failed("retrain", 3, "was killed"), job_failed.well()):
+            announce(reports.use_case, reports.settings, [], to, notices=[notice])
+    found = [json.loads(d.body)["data"]["reasons"][0] for d in receiver.accepted]
+    assert found == [
+        "The job retrain failed 3 times in a row; the last time it was killed.",
+        "Every job of the scheduler does its work again.",
+    ]
+
+
+def test_of_a_version_that_no_report_judged_nobody_is_told(reports: Reports) -> None:
+    with listening(Receiver()) as receiver:
+        assert reports.announce(receiver) == ()
+        reports.add(1, judged("NO_DATA"))
+        assert reports.announce(receiver) == ()
+    assert receiver.got == []
+
+
+def test_a_store_that_is_damaged_by_now_is_one_line_and_no_failure(
+    reports: Reports, home: Path
+) -> None:
+    said: list[str] = []
+    (home / "mlflow.db").write_bytes(b"no database any more" * 1000)
+    with listening(Receiver()) as receiver:
+        tell(reports.use_case, reports.reach(receiver), said.append, ["1"])
+    (line,) = said
+    assert line.startswith("WARNING: alerts wait for the next run: MLflow's store is damaged")

@@ -148,6 +148,14 @@ def test_slices_are_of_their_rows_the_most_frequent_first(home: Path) -> None:
     assert (green.metric, green.low, green.high, green.reference_metric) == (None,) * 4
 
 
+def test_a_slice_of_one_class_has_no_figure_however_many_its_labels(home: Path) -> None:
+    window, part = answers(["red"] * 50, [True] * 50)
+    alike = replace(window, scored=replace(part, label=np.ones(50, dtype=bool)))
+    (red,) = slices(made_use_case(home), ["colour"], alike, window, 20)
+    assert (red.labels, red.metric, red.low, red.high) == (50, None, None, None)
+    assert red.reference_metric is not None
+
+
 def test_of_many_values_thirty_are_shown(home: Path) -> None:
     window, _ = answers([f"v{i:02}" for i in range(40) for _ in range(40 - i)], [True] * 820)
     found = slices(made_use_case(home), ["colour"], window, window, 10_000)

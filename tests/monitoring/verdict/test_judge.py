@@ -11,6 +11,7 @@ import pytest
 from sklearn.metrics import accuracy_score, roc_auc_score
 
 from contract.use_case.model import UseCase
+from contract.use_case.sections.column import Column
 from monitoring.measures.compare import ColumnSummaries, frozen_columns
 from monitoring.measures.count import WindowCounts
 from monitoring.measures.observe import ObservedWindow
@@ -218,3 +219,21 @@ def test_what_is_odd_about_a_column_is_noted(use_case: UseCase, reference: Refer
     assert found.notes == {"size": "only nulls in the window", "group": "missing"}
     assert found.evidence.schema == ("missing",)
     assert found.verdict.state == "SCHEMA_CHANGED"
+
+
+def test_a_main_metric_that_is_not_estimated_has_no_estimated_fall(home: Path) -> None:
+    declared = made_use_case(home)
+    columns = declared.columns | {"late": Column(type="number")}
+    main = declared.evaluation.model_copy(update={"metric": "r2"})
+    changes = {"task": "regression", "columns": columns, "positive": None, "evaluation": main}
+    use_case = declared.model_copy(update=changes)
+    known = window(400, labelled=400)
+    number = known.inputs["size"] * 2
+    answers = known.answers.assign(label=number + 0.1 * (number > 0), prediction=number)
+    sample = Rows(known.inputs, answers)
+    frozen = answers[["label", "prediction"]]
+    found = measure(sample, Reference(known.inputs, Rows(known.inputs, frozen), {}), use_case)
+    assert found.realised_fall is not None
+    assert found.realised_fall.metric == "r2"
+    assert found.estimated_fall is None
+    assert {"mae", "rmse"} <= found.estimated.keys()

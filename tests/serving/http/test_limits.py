@@ -90,6 +90,22 @@ def test_every_late_body_is_told_so_whatever_the_clock_rounds() -> None:
     assert uvloop.run(all_of_them()) == {"timeout"}
 
 
+def test_who_gives_up_on_a_body_is_no_late_caller() -> None:
+    async def never() -> Message:
+        await asyncio.Event().wait()
+        raise AssertionError
+
+    async def given_up() -> None:
+        call = read_head({"method": "POST", "path": "/", "headers": []})
+        reading = asyncio.ensure_future(read_body(call, never, 100, 60, lambda *_: None))
+        await asyncio.sleep(0)
+        reading.cancel()
+        await reading
+
+    with pytest.raises(asyncio.CancelledError):
+        uvloop.run(given_up())
+
+
 def test_a_caller_who_goes_away_frees_his_place(current: CurrentVersion, home: Path) -> None:
     lines = StringIO()
     app = app_of(current, home, lines, serve_concurrency=1)

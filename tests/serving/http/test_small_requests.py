@@ -2,6 +2,7 @@
 
 import re
 import socket
+import threading
 import time
 from pathlib import Path
 
@@ -10,7 +11,8 @@ import pytest
 
 from tests.serving.endpoints.test_predictions import JSON
 from tests.serving.http.test_rules_of_http import BODY, END, RULES, post
-from tests.support.running import app_of, current_of, running
+from tests.serving.log.test_log import writers
+from tests.support.running import app_of, current_of, running, spool_in
 from tests.support.wire import Said, say
 
 KEPT = post("Connection: keep-alive")
@@ -64,6 +66,25 @@ def test_a_caller_who_leaves_before_his_record_is_safe_costs_nobody_his_place(
         deadline = time.monotonic() + 10
         while httpx.post(f"{address}/predict", content=BODY, headers=JSON).status_code != 200:
             assert time.monotonic() < deadline
+
+
+def test_a_request_that_waits_for_its_record_while_the_service_stops_is_answered_and_the_last(
+    package: Path, home: Path
+) -> None:
+    with running(app_of(current_of(package, home), home, log_sync="fsync")) as address:
+        url = httpx.URL(address)
+        caller = socket.create_connection((url.host, url.port or 80), timeout=20)
+        caller.sendall(KEPT)
+        assert caller.recv(65_536).startswith(b"HTTP/1.1 200")
+        held = writers(spool_in(home))
+        for process in held:
+            process.suspend()
+            threading.Timer(1, process.resume).start()
+        caller.sendall(KEPT)
+        time.sleep(0.3)  # till it waits; then the service stops
+    with caller:
+        said = Said(caller.makefile("rb").read())
+    assert (said.statuses, said.field("connection")) == ([200], "close")
 
 
 def test_an_idle_connection_is_closed_and_one_that_asks_is_not(

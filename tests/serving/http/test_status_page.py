@@ -15,8 +15,8 @@ from playwright.sync_api import Browser, Page, sync_playwright
 from contract.use_case.loader import parse_use_case
 from contract.use_case.model import UseCase
 from serving.http.status_page import page as status_page
-from serving.scoring.scorer import Scorer
-from serving.scoring.version import ServedVersion
+from serving.scoring.scorer import Predictions, Scorer
+from serving.scoring.version import Golden, ServedVersion
 from tests.conftest import MADE
 from tests.support.accessibility import findings
 from tests.support.running import VERSION
@@ -137,6 +137,17 @@ def test_every_text_of_the_use_case_is_escaped(home: Path) -> None:
     text = status_page(served, None, [EVIL], f"http://127.0.0.1/{EVIL}", keys=True)
     assert "alert(" not in re.sub(r"&lt;script&gt;alert\(", "", text)
     assert json.dumps(EVIL) not in text
+
+
+def test_a_null_of_the_example_is_an_empty_field(home: Path) -> None:
+    golden = Golden({"colour": ["red"], "size": [None], "group": ["a"]}, Predictions([], None))
+    scorer = Scorer((), (), lambda _: np.empty((0, 1)))
+    case = parse_use_case(MADE, "made.yaml", home)
+    served = ServedVersion("made", "1", "", case, scorer, golden)
+    text = status_page(served, None, [], "http://127.0.0.1", keys=False)
+    (field,) = re.findall(r'<input[^>]*name="size"[^>]*>', text)
+    assert 'value=""' in field
+    assert "None" not in text
 
 
 @pytest.mark.browser

@@ -19,8 +19,8 @@ class Server(asyncio.Protocol):
         gathering = CoalescingTransport(connection, loop)
         if self.lose:
             connection.abort()
-        for part in (b"he", b"llo"):
-            loop.call_soon(gathering.write, part)
+        loop.call_soon(gathering.write, b"he")
+        loop.call_soon(gathering.write_last, b"llo")
         loop.call_soon(gathering.close)
 
 

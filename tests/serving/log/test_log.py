@@ -18,14 +18,16 @@ import uvloop
 
 from contract.settings import LogFullPolicy, LogSync
 from contract.use_case.model import UseCase
-from serving.log.group_commit import GONE, RESTART_S
+from serving.log.group_commit import GONE, RESTART_S, GroupCommit
 from serving.log.log import Log
 from serving.log.prediction_record import LogFull
+from serving.log.record import RecordSchema, encode
 from serving.log.spool import close_leftovers, closed_segments
+from serving.log.writer import WriterOptions
 from serving.shipping.record_kinds import PREDICTIONS
 from serving.shipping.segment_rows import read_segment
 from tests.conftest import made_use_case
-from tests.support.answers import ONE_SEGMENT, answer, records_in
+from tests.support.answers import ONE_SEGMENT, answer, entry, records_in
 
 
 @pytest.fixture
@@ -65,6 +67,29 @@ def test_every_waiting_request_is_logged(
 
     assert run(work()) == [True] * 50
     assert ids_in(home / "s") == [i for a in answers for i in a.prediction_ids]
+
+
+def test_an_answer_that_can_t_be_given_keeps_no_other_from_hearing(
+    home: Path, use_case: UseCase, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def work() -> str:
+        commit = GroupCommit(WriterOptions(str(home / "s"), ONE_SEGMENT, 10, True))
+        schema = RecordSchema.of(use_case)
+        commit.describe(schema.schema_hash, encode(schema))
+        heard = asyncio.get_running_loop().create_future()
+
+        def fail(problem: str) -> None:
+            raise ValueError("its caller has left")
+
+        commit.commit(entry(answer(use_case, "a")), fail)
+        commit.commit(entry(answer(use_case, "b")), heard.set_result)
+        problem: str = await heard
+        await commit.close()
+        return problem
+
+    assert uvloop.run(work()) == ""
+    assert "an answer was not given" in caplog.text
+    assert ids_in(home / "s") == ["a-0", "b-0"]
 
 
 def test_off_writes_nothing_and_says_so(home: Path, use_case: UseCase) -> None:

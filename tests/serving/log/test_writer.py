@@ -16,7 +16,7 @@ from contract.store.tables import Tables
 from contract.use_case.model import UseCase
 from serving.log.prediction_record import PredictionRecord
 from serving.log.record import RecordSchema, encode
-from serving.log.spool import Spool, closed_segments
+from serving.log.spool import Spool, close_leftovers, closed_segments, make_folder
 from serving.log.writer import LENGTH, RecordGroup, write_groups
 from serving.shipping.shipper import Shipper
 from tests.conftest import made_use_case
@@ -101,6 +101,34 @@ def test_a_sync_that_fails_is_told_and_nothing_follows_it_in_its_segment(
         assert worker.write(answer(use_case, "after")) == "\n"
     assert segments(home / "s") == [(1, 1), (2, 1)]
     assert ids(home, use_case) == ["after-0", "before-0"]
+
+
+def test_a_segment_that_can_t_be_begun_or_closed_costs_no_row(
+    home: Path,
+    use_case: UseCase,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    failing: list[int] = []
+
+    def fsync(descriptor: int) -> None:
+        if failing and Path(f"/proc/self/fd/{descriptor}").readlink().is_relative_to(home / "s"):
+            raise OSError(failing.pop(), "Input/output error")
+        sync(descriptor)
+
+    sync = os.fsync
+    make_folder(home / "s")
+    monkeypatch.setattr(os, "fsync", fsync)
+    failing.append(errno.EIO)
+    with working(Spool(home / "s", ONE_SEGMENT, 10), use_case) as worker:
+        assert worker.write(answer(use_case, "lost")) == "Input/output error\n"
+        assert worker.write(answer(use_case, "told")) == "\n"
+        failing.append(errno.EIO)
+    assert "could not be closed: Input/output error" in caplog.text
+    assert segments(home / "s") == []
+    assert close_leftovers(home / "s") == {}
+    assert [rows for _, rows in segments(home / "s")] == [1]
+    assert ids(home, use_case) == ["told-0"]
 
 
 def test_a_fault_while_a_segment_is_closed_ends_nothing(

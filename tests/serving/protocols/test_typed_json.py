@@ -1,5 +1,6 @@
 """The fast way into columns takes nothing that the slow way would not take with the same result."""
 
+import itertools
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -12,11 +13,12 @@ from hypothesis import strategies as st
 
 from contract.use_case.loader import parse_use_case
 from contract.use_case.model import UseCase
-from serving.protocols import mlflow, typed_rows
+from serving.protocols import mlflow, oip, typed_rows
 from serving.protocols.protocol import BodyLimits
 from serving.requests.columns import CheckedColumns, SentColumns, bounded, check
 from serving.requests.errors import Problem
 from serving.requests.strict_json import parse_json
+from serving.requests.typed_json import MOST_ORDERS
 from serving.scoring.scorer import Scorer
 from serving.scoring.version import ServedVersion
 
@@ -187,3 +189,33 @@ def test_rows_without_a_time_and_with_bounds_beyond_64_bits_take_the_fast_way(co
         assert fast.event_time == [None]
     else:
         assert fast is None
+
+
+def test_a_text_that_is_no_time_takes_the_slow_way() -> None:
+    for when in ("yesterday", "2024-13-01"):
+        body = json.dumps({"rows": [ROW | {"when": when}]}).encode()
+        assert TYPED_ROWS.decode_typed(body) is None
+        assert slow(body, typed_rows.sent_columns) is None
+
+
+def test_a_split_that_names_a_column_twice_or_in_one_more_order_takes_the_slow_way() -> None:
+    codec = mlflow.InvocationsCodec(served(USE_CASE), LIMITS)
+
+    def taken(names: list[str]) -> bool:
+        split = {"columns": names, "data": [[ROW[name] for name in names]]}
+        return codec.decode_typed(json.dumps({"dataframe_split": split}).encode()) is not None
+
+    orders = [*map(list, itertools.islice(itertools.permutations(ROW), MOST_ORDERS + 1))]
+    assert [taken(order) for order in orders] == [True] * MOST_ORDERS + [False]
+    assert taken(orders[0])
+    fresh = mlflow.InvocationsCodec(served(USE_CASE), LIMITS)
+    twice = {"columns": [*ROW, "note"], "data": [[*ROW.values(), "b"]]}
+    assert fresh.decode_typed(json.dumps({"dataframe_split": twice}).encode()) is None
+
+
+def test_a_regression_is_described_without_classes() -> None:
+    regression = served(USE_CASE)
+    assert [output["name"] for output in oip.model_metadata(regression)["outputs"]] == [
+        "prediction"
+    ]
+    assert "probability" not in json.dumps(typed_rows.operation(regression)["responses"])

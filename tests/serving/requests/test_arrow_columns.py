@@ -307,3 +307,45 @@ def test_a_text_that_is_no_utf_8_is_no_text() -> None:
     )
     with pytest.raises(UnicodeDecodeError):
         check_batch(pa.record_batch(fitting(1) | {"free": broken}), CASE)
+
+
+@pytest.mark.parametrize(
+    ("rows", "said"),
+    [
+        (pa.record_batch(fitting(1) | {"narow": pa.array([1.0])}), "did you mean 'narrow'"),
+        (pa.record_batch({n: v for n, v in fitting(1).items() if n != "free"}), "free"),
+    ],
+)
+def test_a_strange_or_missing_column_is_named(rows: pa.RecordBatch, said: str) -> None:
+    assert said in str(by_columns(rows, CASE))
+    assert by_columns(rows, CASE) == by_cells(rows, CASE)
+
+
+def test_rows_without_an_event_time_are_read_by_their_cells_too() -> None:
+    case = CASE.model_copy(update={"event_time": None})
+    rows = pa.record_batch(fitting(1) | {"local": pa.array(["2024-07-01T12:30:00Z"])})
+    found = with_time_flags(check_batch(rows, case), case, NOW)
+    local = plain_values(found.rows.column("local"))
+    assert local == [datetime(2024, 7, 1, 12, 30, tzinfo=UTC)]
+    assert found.flag_lists() == [[]]
+
+
+def parquet(table: pa.Table) -> bytes:
+    file = io.BytesIO()
+    pq.write_table(table, file)
+    return file.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("table", "said"),
+    [
+        (pa.table([[1.0], [2.0]], names=["size", "size"]), "names a column twice"),
+        (pa.table({"free": ["a" * 1000] * 1000}), "unpacked rows are larger than 500 bytes"),
+        (pa.table({"free": ["a"] * 1001}), "1001 rows were sent, at most 1000 are allowed"),
+    ],
+)
+def test_a_parquet_body_that_is_too_much_or_ambiguous_is_refused(
+    table: pa.Table, said: str
+) -> None:
+    with pytest.raises(Problem, match=said):
+        checked_parquet(parquet(table), CASE, 1000, 500)

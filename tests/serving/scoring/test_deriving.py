@@ -15,7 +15,9 @@ import pyarrow as pa
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from sklearn.base import clone
 from sklearn.pipeline import Pipeline
+from sklearn.utils.validation import check_is_fitted
 
 from contract.errors import Refused
 from contract.store.frames import (
@@ -283,6 +285,14 @@ def test_the_logged_model_takes_what_callers_send_and_ours_takes_its_step_off(ma
     columns = {name: made.rows.column(name).to_pylist() for name in made.case.inputs}
     assert list(loaded.predict(sent)) == made.served.scorer.score(columns).prediction
     assert [name for name, _ in open_pipeline(made.folder, None).steps] == ["encode", "estimator"]
+
+
+def test_the_logged_model_can_be_fitted_anew_on_what_callers_send(made: Made) -> None:
+    sent, target = input_frame(made.rows, made.case), made.rows.column("returned").to_numpy()
+    logged = answering(made.model, made.case)
+    check_is_fitted(logged.steps[0][1])
+    again = clone(logged).fit(sent, target)
+    assert list(again.predict(sent)) == list(logged.predict(sent))
 
 
 def test_a_naive_time_in_a_frame_is_read_by_the_clock_of_the_zone(made: Made) -> None:

@@ -91,6 +91,7 @@ def test_it_is_refused_without_the_very_file(home: Path) -> None:
     assert "needs my_model.py, and no folder of code is named" in refused(package, None)
     assert f"the folder {empty} of this installation holds no such file" in refused(package, empty)
     (empty / "my_model.py").write_text(CODE + "# changed")
+    (empty / "something_else.py").write_text("")
     assert "of this installation holds my_model.py with" in refused(package, empty)
 
 

@@ -147,9 +147,13 @@ def test_a_pipeline_answers_any_rows_to_the_bit(asked: Scorer, rows: list[dict[s
 def test_no_finite_number_is_no_answer(known: Known) -> None:
     case, scorer = known.scorers["regression"]
     columns = {name: values[:3] for name, values in made().items()}
-    nothing = Scorer(scorer.features, (), lambda _: np.full((3, 1), np.nan))
-    with pytest.raises(Refused, match="no usable answer"):
-        score_batch(nothing, batch(columns, case), case)
+    for nothing in (np.full((3, 1), np.nan), np.zeros((2, 1)), np.zeros((3, 2))):
+        with pytest.raises(Refused, match="no usable answer"):
+            score_batch(
+                Scorer(scorer.features, (), lambda _, said=nothing: said),  # type: ignore[misc]
+                batch(columns, case),
+                case,
+            )
 
 
 def moments(first: datetime, step: timedelta) -> Sequence[datetime]:

@@ -10,9 +10,11 @@ from typing import Any
 
 import pytest
 import skops.io
+from sklearn.naive_bayes import GaussianNB
 
 from contract.errors import Refused
 from contract.names import SCORER_DIR, USE_CASE_FILE
+from contract.package import MANIFEST_FILE
 from contract.store.frames import feature_table
 from contract.use_case.loader import frozen
 from contract.use_case.model import UseCase
@@ -22,7 +24,12 @@ from pipelines.model.refusal import refusal
 from pipelines.package import seal
 from serving.scoring.agreement import compare
 from serving.scoring.scorer import GRAPH_FILE, SCORER_FILE
-from serving.scoring.sklearn_scorer import MODEL_FILE, foreign_types, pipeline_scorer
+from serving.scoring.sklearn_scorer import (
+    MODEL_FILE,
+    foreign_types,
+    load_pipeline,
+    pipeline_scorer,
+)
 from serving.scoring.version import GOLDEN_FILE, PARITY_FILE, check_golden, load_version
 from tests.support.compiled import N_ROWS, allowing, declared, fitted, made
 
@@ -159,6 +166,18 @@ def test_a_damaged_scorer_is_refused(changed: Path, file: str, content: bytes) -
     seal(changed)
     with pytest.raises(Refused, match="Version 1 of penguins can't be served"):
         load_version(changed, "penguins", "1")
+
+
+def test_a_manifest_that_is_none_is_refused(changed: Path) -> None:
+    (changed / MANIFEST_FILE).write_text("[]")
+    with pytest.raises(Refused, match="is no mapping of file names to SHA-256"):
+        load_version(changed, "penguins", "1")
+
+
+def test_a_file_that_holds_no_pipeline_is_refused(home: Path) -> None:
+    skops.io.dump(GaussianNB(), home / MODEL_FILE)
+    with pytest.raises(Refused, match="holds no scikit-learn pipeline, found GaussianNB"):
+        load_pipeline(home / MODEL_FILE)
 
 
 @pytest.mark.parametrize("name", [GOLDEN_FILE, SCORER_FILE, PARITY_FILE, GRAPH_FILE])

@@ -74,6 +74,15 @@ def test_a_shipper_of_the_older_release_is_not_disturbed(ours: Shipper, home: Pa
     assert ours.attempt() == ours.waiting == ""
 
 
+def test_a_spool_that_can_t_be_taken_over_is_said(ours: Shipper, home: Path) -> None:
+    use_case, old = made_use_case(home), home / "spools" / "made"
+    spooled(old, use_case, [answer(use_case, "r")])
+    (old / LOCK_FILE).mkdir()
+    assert ours.attempt() == ""
+    assert f"{old}, a spool of an older release, can't be taken over: " in ours.waiting
+    assert "Is a directory" in ours.waiting
+
+
 def test_rows_of_another_root_that_nobody_ships_are_said(ours: Shipper, home: Path) -> None:
     use_case, shared = made_use_case(home), home / "spools"
     other = read_settings(str(home / "other")).spool_folder("made")

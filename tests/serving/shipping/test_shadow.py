@@ -12,7 +12,7 @@ from contract.store.predictions import predictions_schema
 from serving.scoring.cache import Announcement, Cache, FetchedVersion
 from serving.scoring.version import load_version
 from serving.shipping.shadow import CHUNK_ROWS, PASS_S, Shadow
-from tests.support.small import pack, save_model
+from tests.support.small import SMALL, pack, save_model
 
 SCHEMA = predictions_schema({"size": "number"}, {"id": "integer"}, "string")
 NOW = datetime(2024, 5, 1, tzinfo=UTC)
@@ -56,7 +56,8 @@ def test_its_predictions_stand_beside_the_champions(cache: Cache) -> None:
 
 def test_without_a_challenger_rows_stay_as_they_are(cache: Cache) -> None:
     shadow, rows = Shadow(cache, "small"), answered([0], ["a"])
-    shadow.fill(rows)
+    for _ in range(2):  # it is loaded once
+        assert shadow.fill(rows).column("shadow").to_pylist() == ["a"]
     cache.announce(Announcement("small"))
     assert shadow.fill(rows).column("shadow").to_pylist() == [None]
     assert shadow.status.version is None
@@ -90,3 +91,15 @@ def test_a_challenger_that_fails_costs_no_row(cache: Cache, damage: str) -> None
     assert found.column("shadow").to_pylist() == [None]
     assert shadow.status.problem.startswith("The challenger has no answer")
     assert shadow.status.skipped == 1
+
+
+def test_a_challenger_that_reads_what_the_log_hides_has_no_answer(model: Path, home: Path) -> None:
+    hidden = SMALL.replace("size: {type: number}", "size: {type: number, personal: true}")
+    cache = Cache(home / "cache")
+    digest = load_version(pack(model, home / "package", hidden), "small", "2").digest
+    (cache.folder / "versions").mkdir(parents=True)
+    (home / "package").rename(cache.version_folder(digest))
+    cache.announce(Announcement("small", challenger=FetchedVersion("2", digest, NOW)))
+    shadow = Shadow(cache, "small")
+    assert shadow.fill(answered([0], ["a"])).column("shadow").to_pylist() == [None]
+    assert "the log does not hold size as sent" in shadow.status.problem

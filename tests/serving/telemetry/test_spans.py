@@ -15,6 +15,7 @@ import uuid_utils
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
 
+from pipelines.replaying.service_process import free_port
 from serving.http.gateway import Gateway
 from serving.http.traced import TracedGateway
 from serving.requests.request import Request
@@ -131,6 +132,17 @@ def test_spans_wait_for_a_receiver_that_is_away_and_refused_ones_are_let_go(
     assert [re.sub(r"\d+ spans wait", "", record.message) for record in caplog.records] == [
         "the receiver of spans answers 503; up to ",
         "1 spans were refused by their receiver: 400",
+    ]
+
+
+def test_a_receiver_that_does_not_answer_is_said_once(caplog: pytest.LogCaptureFixture) -> None:
+    sending = Spans(f"http://127.0.0.1:{free_port()}/v1/traces", use_case="penguins")
+    sending.start()
+    sending.note(call(), "/predict", 200, 0.001)
+    service.until(lambda: bool(caplog.records))
+    sending.stop()  # it tries once more
+    assert [record.message.partition(";")[0] for record in caplog.records] == [
+        "the receiver of spans does not answer: ConnectionRefusedError"
     ]
 
 

@@ -18,6 +18,8 @@ from pipelines.runtime.code_hash import PROJECT
 from tests.support.alerts import MESSAGE, send
 from tests.support.receiver import KEY, RESET, SECRET, Receiver, listening
 
+KEY_TEXT = SECRET.removeprefix("whsec_")
+
 
 def webhook(receiver: Receiver, **changes: Any) -> None:
     url, secret = SecretStr(receiver.url), SecretStr(SECRET)
@@ -37,6 +39,11 @@ def test_the_signature_is_that_of_standard_webhooks() -> None:
     key, body = read_key("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"), b'{"test": 2432232314}'
     headers = signed_headers(key, "msg_p5jXN8AQM9LWM0D4loKWxJek", 1614265330, body)
     assert headers["webhook-signature"] == "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE="
+
+
+@pytest.mark.parametrize("secret", ["", KEY_TEXT, "whsec_", "whsec_c2hvcnQ=", "whsec_é", "whsec_!"])
+def test_a_secret_that_is_none_is_no_key(secret: str) -> None:
+    assert read_key(secret) == b""
 
 
 def test_a_receiver_verifies_what_it_gets() -> None:

@@ -74,3 +74,5 @@ def test_what_was_taken_out_again_and_labelled_answers_do_not_count(tables: Tabl
     tables.delete("raw", f"{DELIVERY} > 1")  # refused
     bring(tables, 2, collected=False)
     assert collected_at(tables) == first
+    tables.delete("raw", f"{DELIVERY} = 1")
+    assert collected_at(tables) is None
