@@ -1,13 +1,10 @@
 """Ray without RAY_ADDRESS: a cluster of this machine, which nobody from outside reaches."""
 
 import json
-import os
-import subprocess
-import sys
 
 import pytest
 
-from tests.support.cluster import PLAIN, path_of_packages
+from tests.support.cluster import run
 
 pytest.importorskip("ray", reason="Ray is installed apart: make scale")
 SCRIPT = """
@@ -43,15 +40,3 @@ def test_a_cluster_that_can_t_answer_is_said(given: dict[str, str], said: str) -
         f"Unavailable: engine: the Ray cluster at '{given.get('RAY_ADDRESS', '')}'" in done.stderr
     )
     assert said in done.stderr
-
-
-def run(script: str, **given: str) -> "subprocess.CompletedProcess[str]":
-    """A script in a process of its own: Ray reads some of its environment when it is imported."""
-    environment = os.environ | PLAIN | {"PYTHONPATH": path_of_packages(), "RAY_ADDRESS": ""}
-    return subprocess.run(
-        [sys.executable, "-c", script],
-        env=environment | given,
-        capture_output=True,
-        text=True,
-        check=False,
-    )

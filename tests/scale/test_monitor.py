@@ -8,8 +8,8 @@ import pytest
 from contract.store.tables import Tables
 from serving.shipping.shipper import Shipper
 from tests.conftest import made_use_case
-from tests.scale.test_alone import run
 from tests.support.answers import MOMENT, answer, spooled
+from tests.support.cluster import run
 
 pytest.importorskip("ray", reason="Ray is installed apart: make scale")
 SCRIPT = """

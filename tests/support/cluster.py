@@ -95,6 +95,18 @@ def path_of_packages() -> str:
     return os.pathsep.join([str(PROJECT), *filter(None, [os.environ.get("PYTHONPATH")])])
 
 
+def run(script: str, **given: str) -> "subprocess.CompletedProcess[str]":
+    """A script in a process of its own: Ray reads some of its environment when it is imported."""
+    environment = os.environ | PLAIN | {"PYTHONPATH": path_of_packages(), "RAY_ADDRESS": ""}
+    return subprocess.run(
+        [sys.executable, "-c", script],
+        env=environment | given,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
 @contextmanager
 def running_cluster(folder: Path) -> Iterator[Cluster]:
     """A cluster, and its end."""

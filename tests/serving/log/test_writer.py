@@ -168,11 +168,11 @@ def test_groups_that_wait_share_a_sync_and_each_gets_its_line(
         last = framed(RecordGroup({}, [entry(answer(use_case, "last"))]))
         worker.connection.sendall(last[:-7])
         go_on.set()
-        lines = worker.connection.makefile("rb")
-        assert [lines.readline() for _ in range(4)] == [b"\n"] * 4
-        assert len(syncs) == 2
-        worker.connection.sendall(last[-7:])
-        assert lines.readline() == b"\n"
+        with worker.connection.makefile("rb") as lines:
+            assert [lines.readline() for _ in range(4)] == [b"\n"] * 4
+            assert len(syncs) == 2
+            worker.connection.sendall(last[-7:])
+            assert lines.readline() == b"\n"
     assert segments(home / "s") == [(1, 5)]
     assert ids(home, use_case) == ["a-0", "b-0", "c-0", "first-0", "last-0"]
 
