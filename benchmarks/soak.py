@@ -67,7 +67,12 @@ def parts(supervisor: psutil.Process) -> dict[str, psutil.Process]:
     """The processes of a service by name; workers and their writers are numbered."""
     found = {"supervisor": supervisor}
     for child in supervisor.children(recursive=True):
-        name = next(word for word in child.cmdline() if word.startswith("serving."))
+        try:
+            name = next(word for word in child.cmdline() if word.startswith("serving."))
+        except (psutil.NoSuchProcess, StopIteration):  # it has ended
+            continue
+        if name == "serving.check":  # it ends when a version is checked
+            continue
         number = sum(known.startswith(name) for known in found)
         found[f"{name} {number + 1}" if name in EACH else name] = child
     return found
