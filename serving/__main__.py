@@ -19,12 +19,12 @@ from typing import Annotated
 import typer
 
 from contract.command import run
-from contract.errors import BadInput, Refused
+from contract.errors import BadInput
 from contract.hints import typed
 from contract.processes import GIVE_WAY
 from contract.settings import CODE_FOLDER, Settings, read_settings
 from contract.use_case.loader import load_use_case
-from serving.scoring.cache import Announcement, Cache
+from serving.scoring.cache import Cache
 from serving.supervisor import Child, supervise
 
 MAX_PORT = 65_535
@@ -117,7 +117,7 @@ async def _announce(name: str, cache: Cache, listener: socket.socket, called: st
     announcement = None
     while not (announcement and listener.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN)):
         await asyncio.sleep(0.05)
-        announcement = _announcement(cache)
+        announcement = cache.told()
     host, port = listener.getsockname()[:2]
     address = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
     champion = announcement.champion
@@ -130,13 +130,6 @@ async def _announce(name: str, cache: Cache, listener: socket.socket, called: st
         typer.echo(
             f"  this makes a version, and it is served then: {typed('main', called)}", err=True
         )
-
-
-def _announcement(cache: Cache) -> Announcement | None:
-    try:
-        return cache.read()
-    except Refused:
-        return None  # the follower says so and replaces it
 
 
 def bind(host: str, port: int) -> socket.socket:

@@ -90,12 +90,16 @@ class Cache:
                 f"{path} can't be read ({error}); the follower will replace it."
             ) from error
 
+    def told(self) -> Announcement | None:
+        """The same for who can't help it: None while the file is damaged, too."""
+        try:
+            return self.read()
+        except Refused:  # the follower says so and replaces it
+            return None
+
     def knows_a_champion(self) -> bool:
         """Whether something may answer before the registry is asked."""
-        try:
-            announced = self.read()
-        except Refused:  # the follower says so and replaces it
-            return False
+        announced = self.told()
         return announced is not None and announced.champion is not None
 
     def stamp(self) -> tuple[int, int] | None:
