@@ -10,7 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
-GIVE_WAY = 5  # niceness of what works beside answers to people, who come first
+# Niceness of what works beside answers to people, who come first, and of what works there for
+# long: those who wait for a disk go before it as soon as they wake up (decision 18).
+GIVE_WAY, GIVE_WAY_AT_ONCE = 5, 10
 
 
 @dataclass(frozen=True)

@@ -1,10 +1,8 @@
 """Evaluate: measure a candidate on the frozen holdout, beside a baseline and the champion.
 
 Every figure comes with its bootstrap interval; the baseline and the champion see the same rows.
+Answers are those of the scorers that serve, not of the pipelines that they were compiled from.
 """
-
-import tempfile
-from pathlib import Path
 
 import mlflow
 import numpy as np
@@ -16,12 +14,12 @@ from contract.statistics.metrics import Metric, Scored, metric_values, metrics_f
 from contract.store.frames import column_of
 from contract.use_case.model import UseCase
 from pipelines.model.baseline import baseline
-from pipelines.model.fitted import labels, load_model, score, weights
+from pipelines.model.fitted import answers, labels, load_model, weights
 from pipelines.model.importance import permutation
 from pipelines.model.plots import figures
 from pipelines.model.results import Evaluated, Figure, HoldoutSlice, Measured, Trained
-from pipelines.registry.fetch import fetch
 from pipelines.registry.versions import Version, champion_of, version_of_run
+from pipelines.release.loaded_package import check_columns, load
 from pipelines.runtime import cli
 from pipelines.runtime.console import console, working
 from pipelines.runtime.run_inputs import log_input
@@ -29,7 +27,7 @@ from pipelines.runtime.step import Done, Step, execute, latest_run, load_result
 from pipelines.runtime.workspace import Workspace, open_workspace
 from pipelines.train import STEP as TRAIN
 from pipelines.train import read_rows
-from serving.scoring.sklearn_scorer import open_pipeline
+from serving.scoring.scorer import Scorer
 from tracking.tags import CHAMPION_TAG, CHAMPION_UNREADABLE_TAG, COMPARED_WITH_TAG
 
 SLICE_RESAMPLES = 200
@@ -69,11 +67,15 @@ def _opponent(workspace: Workspace, trained: Trained) -> Version | None:
 
 
 def _evaluate(workspace: Workspace, trained: Trained, champion: Version | None) -> Evaluated:
+    from pipelines.compiler.compile import (
+        scorer_of,  # treelite and onnx, which a reused step never needs
+    )
+
     use_case = workspace.use_case
     rows = read_rows(workspace.tables, use_case, trained.holdout)
     model = load_model(trained.model_uri, trained.own_class, workspace.code_folder)
     with working(f"measuring on {rows.num_rows:,} holdout rows"):
-        scored = score(model, rows, use_case)
+        scored = _answers(scorer_of(model, use_case, trained.own_class), rows, use_case)
         measured = estimate(
             lambda part: metrics_for(use_case, part), scored, use_case.evaluation.resamples
         )
@@ -107,15 +109,20 @@ def _champion_figures(
     if champion is None:
         return {}
     try:
-        with tempfile.TemporaryDirectory() as into:
-            theirs = open_pipeline(fetch(champion, Path(into)), workspace.code_folder)
-        return metric_values(workspace.use_case, score(theirs, rows, workspace.use_case))
+        theirs = load(workspace, champion).served.scorer
+        check_columns(theirs, rows)
+        return metric_values(workspace.use_case, _answers(theirs, rows, workspace.use_case))
     except (FourcycleError, mlflow.MlflowException, OSError, KeyError, ValueError) as error:
         # Whether an unreadable champion stops a promotion is for the gate to say.
         message = f"  champion version {champion.version} can't be measured: {error}"
         console().print(message, markup=False)
         mlflow.set_tag(CHAMPION_UNREADABLE_TAG, str(error)[:500])
         return {}
+
+
+def _answers(scorer: Scorer, rows: pa.Table, use_case: UseCase) -> Scored:
+    """What would be answered to labelled rows, with their weights."""
+    return answers(scorer, rows, labels(rows, use_case), weights(rows, use_case))
 
 
 def _slices(use_case: UseCase, rows: pa.Table, scored: Scored) -> "list[HoldoutSlice]":

@@ -21,7 +21,7 @@ import typer
 from contract.command import run
 from contract.errors import BadInput
 from contract.hints import typed
-from contract.processes import GIVE_WAY
+from contract.processes import GIVE_WAY, GIVE_WAY_AT_ONCE
 from contract.settings import CODE_FOLDER, Settings, read_settings
 from contract.use_case.loader import load_use_case
 from serving.scoring.cache import Cache
@@ -105,7 +105,7 @@ def shipper(name: str, settings: Settings) -> Child:
     """The process that moves answers into the table; it ships the last ones after the workers."""
     arguments = ("-m", "serving.shipper", *_options(name, settings))
     last = (*arguments, "--drain", "yes")
-    return Child("shipper", arguments, patience_s=SHIP_LAST_S, nice=GIVE_WAY, last=last)
+    return Child("shipper", arguments, patience_s=SHIP_LAST_S, nice=GIVE_WAY_AT_ONCE, last=last)
 
 
 def _options(name: str, settings: Settings) -> tuple[str, ...]:

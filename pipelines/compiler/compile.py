@@ -86,10 +86,7 @@ def write_scorer(
     _write(folder / GOLDEN_FILE, {"columns": golden, **asdict(answers)})
     columns = feature_rows(holdout, use_case).to_pydict()
     try:
-        if own:  # even where it derives from a known one: it may answer in another way
-            name, estimator = model.steps[-1]
-            raise refused(name, estimator, f"its class is one's own, of {own.file}")
-        compiled = compile_pipeline(model, use_case)
+        compiled = _compiled(model, use_case, own)
         files = _files(compiled)
         parity = _proof(compiled, files, pipeline, use_case, columns)
     except (Refused, ValueError) as error:  # the version is packaged all the same
@@ -103,6 +100,27 @@ def write_scorer(
     reason = "" if parity.holds else f"Compiling went wrong: {parity.line()}."
     _write(folder / SCORER_FILE, compiled.plan() | {"not_compiled": reason, "parity": proof})
     return WrittenScorer(parity, reason)
+
+
+def scorer_of(model: Pipeline, use_case: UseCase, own: OwnClass | None = None) -> Scorer:
+    """What will answer for a fitted pipeline: its compiled scorer, not proved; the pipeline itself
+    where it can't be compiled."""
+    try:
+        compiled = _compiled(model, use_case, own)
+        files = _files(compiled)
+        scorer = open_scorer(compiled.plan(), files[GRAPH_FILE], files.get(MASKS_FILE))
+    except (Refused, ValueError):  # its package says why
+        scorer = pipeline_scorer(model, use_case)
+    return deriving(scorer, use_case)
+
+
+def _compiled(model: Pipeline, use_case: UseCase, own: OwnClass | None) -> CompiledScorer:
+    """Refused, too, for the user's own class, even where it derives from a known one: it may answer
+    in another way."""
+    if own:
+        name, estimator = model.steps[-1]
+        raise refused(name, estimator, f"its class is one's own, of {own.file}")
+    return compile_pipeline(model, use_case)
 
 
 def _files(compiled: CompiledScorer) -> dict[str, bytes]:

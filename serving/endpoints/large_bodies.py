@@ -22,6 +22,7 @@ from pathlib import Path
 import msgspec
 
 from contract.command import prepare
+from contract.processes import GIVE_WAY_AT_ONCE
 from contract.use_case.pseudonymisation import Pseudonymiser
 from serving.endpoints.answering import AnsweringVersion, collect_rarely, tally
 from serving.log.prediction_record import PredictionRecord
@@ -186,12 +187,14 @@ def read_frame(worker: socket.socket) -> tuple[bytes, bytes] | None:
 
 
 def take_long_turns() -> None:
-    """Ask the kernel for long turns: whoever wakes up for a short one may break into them at once.
+    """Ask the kernel for long turns, and for few: whoever wakes up may break into them at once.
 
     Otherwise a small request waits for the end of a turn each time that its worker, or the writer
-    of its record, has slept: up to 4 ms where a body keeps every core busy. Linux 6.12 and later
-    know of it (sched_setattr(2), `sched_runtime` of a normal task), others change nothing.
+    of its record, has slept: up to 4 ms where a body keeps every core busy (decision 18). Linux
+    6.12 and later know of long turns (sched_setattr(2), `sched_runtime` of a normal task), others
+    of the niceness only.
     """
+    os.setpriority(os.PRIO_PROCESS, 0, max(os.getpriority(os.PRIO_PROCESS, 0), GIVE_WAY_AT_ONCE))
     number = SCHED_SETATTR.get(platform.machine(), NO_CALL)
     nice, flags = os.getpriority(os.PRIO_PROCESS, 0), 0
     attributes = SCHEDULING.pack(SCHEDULING.size, os.SCHED_OTHER, flags, nice, 0, TURN_NS, 0, 0)

@@ -17,7 +17,7 @@ from matplotlib.image import imread
 from sklearn.metrics import roc_auc_score
 
 from contract.names import ROW_HASH
-from contract.statistics.metrics import Scored
+from contract.statistics.metrics import Scored, metric_values
 from contract.store.frames import feature_frame
 from contract.store.rows.fingerprint import content_hash, row_hashes
 from contract.use_case.model import UseCase
@@ -26,7 +26,7 @@ from pipelines.data.rehearsal import Rehearsal
 from pipelines.evaluate import STEP as EVALUATE
 from pipelines.gate import evidence_of, gate
 from pipelines.main import pipeline
-from pipelines.model.fitted import load_model
+from pipelines.model.fitted import answers, labels, load_model
 from pipelines.model.plots import BLUE
 from pipelines.registry.versions import Version, champion_of
 from pipelines.release.evidence import LINEAGE, _baseline
@@ -37,11 +37,12 @@ from pipelines.release.gate_evidence import (
     NoChampion,
     RarestClass,
 )
-from pipelines.release.loaded_package import MeasuredPackage
+from pipelines.release.loaded_package import MeasuredPackage, load
 from pipelines.runtime.code_hash import PROJECT
 from pipelines.runtime.step import load_result
 from pipelines.runtime.workspace import Workspace, open_workspace
 from pipelines.train import STEP as TRAIN
+from pipelines.train import read_rows
 from tests.conftest import MADE, deliver, made_rows, made_use_case, settle
 from tests.support.golden import Flags, Floats, blank, cells, of_two_classes, resamples
 
@@ -156,6 +157,22 @@ def test_the_evaluation_measures_the_champion_on_the_same_rows(opened: Workspace
     assert {name: (row[1], row[4]) for name, row in shown.items()} == {
         name: (f"{measured[name]:.4f}", f"{expected[name]:.4f}") for name in expected
     }
+
+
+def test_the_evaluation_is_of_the_answers_that_are_served_to_the_last_digit(
+    opened: Workspace,
+) -> None:
+    mine, champion = versions(opened)
+    case, said = opened.use_case, load_result(opened, EVALUATE, mine.tags["evaluate_run"])
+    rows = read_rows(opened.tables, case, said.holdout)
+    figures = {
+        which.version: metric_values(
+            case, answers(load(opened, which).served.scorer, rows, labels(rows, case))
+        )
+        for which in (mine, champion)
+    }
+    assert {name: figure.value for name, figure in said.figures.items()} == figures["2"]
+    assert said.champion_figures == figures["1"]
 
 
 def test_the_page_of_the_gate_compares_both_as_scikit_learn_does(opened: Workspace) -> None:

@@ -19,6 +19,7 @@ import httpx
 import psutil
 import pytest
 
+from contract.processes import GIVE_WAY_AT_ONCE
 from serving.endpoints.large_bodies import SCHED_SETATTR, TURN_NS, serve
 from serving.log.prediction_record import PredictionRecord
 from serving.log.record import decode
@@ -296,13 +297,13 @@ print(*(before[1:5] + look()[1:6]))
 @pytest.mark.skipif(
     platform.machine() not in SCHED_SETATTR, reason="the call's number is not known here"
 )
-def test_turns_are_long_and_nothing_else_changes() -> None:
-    """Policy, flags, nice and priority stay; kernels before 6.12 know of no length."""
+def test_turns_are_long_and_few_and_nothing_else_changes() -> None:
+    """Policy, flags and priority stay; kernels before 6.12 know of no length."""
     said = subprocess.run(
         [sys.executable, "-c", LOOK], cwd=PROJECT, capture_output=True, text=True, check=True
     )
-    *kept, turn = map(int, said.stdout.split())
-    assert kept[:4] == kept[4:]
+    policy, flags, _, priority, *now, turn = map(int, said.stdout.split())
+    assert now == [policy, flags, GIVE_WAY_AT_ONCE, priority]
     major, minor = map(int, platform.release().split(".")[:2])
     assert turn == (TURN_NS if (major, minor) >= (6, 12) else turn)
 
