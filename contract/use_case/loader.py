@@ -170,7 +170,8 @@ def _unknown_columns(raw: dict[str, Any]) -> Iterator[str]:
         watched |= _numbered("evaluation.slices", evaluation.get("slices"))
     if isinstance(monitoring, dict):
         watched |= _numbered("monitoring.slices", monitoring.get("slices"))
-        limits = [n for n in monitoring.get("effect_limits") or () if n != "prediction"]
+        beside = ("prediction", "label")
+        limits = [n for n in monitoring.get("effect_limits") or () if n not in beside]
         watched |= _numbered("monitoring.effect_limits", limits)
     yield from _strangers(watched, [*columns, *_computed(raw, columns)])
     if isinstance(split, dict) and split.get("by") == "time" and not raw.get("event_time"):

@@ -78,7 +78,10 @@ class LargeBodyProcesses:
         return await self._start()
 
     async def _start(self) -> "_LargeBodyProcess":
-        ours, theirs = socket.socketpair()
+        try:
+            ours, theirs = socket.socketpair()
+        except OSError as error:
+            raise _not_started(error) from error
         try:
             with theirs:
                 process = subprocess.Popen(
@@ -93,10 +96,14 @@ class LargeBodyProcesses:
             )
         except OSError as error:
             ours.close()
-            logger.warning("a process for large bodies can't be started: %s", error)
-            raise Problem("interrupted", BROKEN_OFF) from error
+            raise _not_started(error) from error
         started.tell(framed(self._options))
         return started
+
+
+def _not_started(error: OSError) -> Problem:
+    logger.warning("a process for large bodies can't be started: %s", error)
+    return Problem("interrupted", BROKEN_OFF)
 
 
 class _LargeBodyProcess(asyncio.Protocol):

@@ -68,7 +68,10 @@ class GroupCommit:
         """Start the writer; the problem, or "". The first entry tries again where it failed."""
         self._not_before_s = time.monotonic() + RESTART_S
         spooling = msgspec.json.encode(self._spooling).decode()
-        ours, theirs = socket.socketpair()
+        try:
+            ours, theirs = socket.socketpair()
+        except OSError as error:
+            return f"its writer can't be started ({error})"
         try:
             with theirs:
                 process = subprocess.Popen(

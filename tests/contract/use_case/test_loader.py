@@ -23,6 +23,7 @@ WRONG = [
     ("python: use_cases", "csv: a.csv\n  python: use_cases", r"source: exactly one of"),
     ("python: use_cases", "folder: /\n  python: use_cases", r"source.folder: unknown key; known"),
     ("slices: [origin", "slices: [orign", r"evaluation.slices\[0\]: no column 'orign'"),
+    ("{temperature: 1,", "{temperatur: 1,", r"effect_limits\[0\]: no column 'temperatur'"),
     ("event_time: scheduled", "event_tim: scheduled", r"event_tim: unknown key.*'event_time'"),
     ("task: binary", "task: binary\ntask: binary", r"the key 'task' stands twice"),
     ('monitor: "15 2', 'monitr: "15 2', r"schedule.monitr: unknown key.*'monitor'"),
@@ -121,6 +122,14 @@ def test_an_error_names_its_path_and_the_nearest_word(right: str, wrong: str, sa
     with pytest.raises(BadInput) as found:
         parse_use_case(text, "flights.yaml", FLIGHTS.parent)
     assert re.search(said, str(found.value))
+
+
+def test_limits_may_be_of_predictions_and_labels() -> None:
+    text = FLIGHTS.read_text(encoding="utf-8")
+    limits = "effect_limits: {prediction: 0.3, label: 0.4, "
+    text = text.replace("effect_limits: {", limits, 1)
+    declared = parse_use_case(text, "flights.yaml", FLIGHTS.parent).monitoring.effect_limits
+    assert (declared["prediction"], declared["label"]) == (0.3, 0.4)
 
 
 def test_every_error_is_told_at_once() -> None:

@@ -28,6 +28,7 @@ from serving.log.spool import closed_segments, salt_of
 from serving.scoring.champion import CurrentVersion
 from tests.serving.endpoints.test_predictions import BAD, ROW
 from tests.serving.http.test_limits import HEAD
+from tests.support.descriptors import none_left
 from tests.support.project import PROJECT
 from tests.support.running import app_of, current_of, running, spool_in
 
@@ -266,6 +267,12 @@ def test_a_process_that_can_t_be_started_costs_its_body_a_503_and_a_dead_one_no_
             refused = ask(app.address, json={"rows": [ROW]})
         assert (refused.status_code, refused.json()["reason"]) == (503, "interrupted")
         assert "a process for large bodies can't be started: [Errno 2]" in caplog.text
+        with httpx.Client(base_url=app.address) as caller:
+            caller.get("/ping")
+            with none_left():
+                refused = caller.post("/predict", json={"rows": [ROW]})
+        assert (refused.status_code, refused.json()["reason"]) == (503, "interrupted")
+        assert "can't be started: [Errno 24]" in caplog.text
         assert ask(app.address, json={"rows": [ROW]}).status_code == 200
         (process,) = app.processes
         process.kill()

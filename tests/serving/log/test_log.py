@@ -28,6 +28,7 @@ from serving.shipping.record_kinds import PREDICTIONS
 from serving.shipping.segment_rows import read_segment
 from tests.conftest import made_use_case
 from tests.support.answers import ONE_SEGMENT, answer, entry, records_in
+from tests.support.descriptors import none_left
 
 
 @pytest.fixture
@@ -293,6 +294,23 @@ def test_a_writer_that_can_not_start_is_told_and_tried_again(
                 assert await asyncio.wait_for(appending, 20) is False
                 assert GONE in log.problem or "can't be started" in log.problem
                 await asyncio.sleep(RESTART_S / 2)
+        await asyncio.sleep(RESTART_S)
+        assert await log.append(answer(use_case, "later"))
+        await log.close()
+
+    uvloop.run(work())
+    assert ids_in(home / "s") == ["later-0"]
+
+
+def test_a_writer_for_which_no_file_is_left_is_told_and_tried_again(
+    home: Path, use_case: UseCase, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def work() -> None:
+        log = log_in(home / "s", use_case)
+        with none_left():
+            await log.start()
+            assert await log.append(answer(use_case, "now")) is False
+        assert "can't be started ([Errno 24]" in caplog.text
         await asyncio.sleep(RESTART_S)
         assert await log.append(answer(use_case, "later"))
         await log.close()
