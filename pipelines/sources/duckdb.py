@@ -6,6 +6,8 @@ from contract.errors import BadInput, Unavailable
 from pipelines.sources.newer import Mark, Newer
 from pipelines.sources.values import without_values
 
+READS = ("SELECT", "SET", "MULTI")  # of DuckDB's statements; the last is a PIVOT
+
 
 def read(file: str, query: str, newer: Newer | None = None) -> pa.Table:
     """The answer of the query in the types that DuckDB gives its columns."""
@@ -25,6 +27,12 @@ def read(file: str, query: str, newer: Newer | None = None) -> pa.Table:
         given = [newer.than]
     try:
         with duckdb.connect(file, read_only=True) as connection:
+            for statement in connection.extract_statements(query):
+                if statement.type.name not in READS:  # COPY and EXPORT would write files
+                    raise BadInput(
+                        "source.sql.query: only SELECT, and SET before it, are run; "
+                        f"found {statement.type.name.replace('_', ' ')}."
+                    )
             answer = connection.sql(query, params=given)
             if answer is None:
                 raise BadInput("source.sql.query: a query is needed that answers rows.")

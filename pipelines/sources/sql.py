@@ -2,6 +2,7 @@
 
 import os
 import re
+import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import islice
@@ -160,7 +161,17 @@ def _connected(url: "URL", folder: str) -> Iterator["Connection"]:
     except DBAPIError as error:
         raise Unavailable(f"source.sql: the database did not answer: {error.orig}") from None
     with connection:
+        if url.get_backend_name() == "sqlite":
+            connection.connection.driver_connection.set_authorizer(_attaches_nothing)  # type: ignore[union-attr]
         yield connection
+
+
+def _attaches_nothing(action: int, *_: object) -> int:
+    """SQLite's answer to a query that wants to do something.
+
+    Another file is made where one is attached, and `VACUUM INTO` attaches the one that it writes.
+    """
+    return sqlite3.SQLITE_DENY if action == sqlite3.SQLITE_ATTACH else sqlite3.SQLITE_OK
 
 
 def _read_only(url: "URL", folder: str) -> "URL":

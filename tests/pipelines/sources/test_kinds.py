@@ -341,6 +341,10 @@ def test_sqlite_is_read_exactly_and_never_made(home: Path) -> None:
     assert not (home / "none.db").exists()
     with pytest.raises(BadInput, match="readonly"):
         read_source(declared(home, sql=sql | {"query": "delete from t returning id"}))
+    for query in ("vacuum into 'taken.db'", "attach 'taken.db' as taken"):
+        with pytest.raises(BadInput, match=r"source.sql.query failed: .*authoriz"):
+            read_source(declared(home, sql=sql | {"query": query}))
+    assert not (home / "taken.db").exists()
 
 
 def test_a_wanted_blob_is_refused_by_name(home: Path) -> None:
@@ -404,9 +408,19 @@ def test_a_duckdb_file_is_read_only(home: Path) -> None:
         database.execute("create table t as select * from given")
     sql = {"url": "duckdb:///shop.duckdb", "query": "select * from t;"}
     assert rows_of(declared(home, sql=sql)) == by_id(ROWS)
-    for query, said in (("drop table t", "read-only"), ("select nothing", "nothing")):
+    wrong = {
+        "drop table t": "only SELECT, and SET before it, are run; found DROP",
+        "copy t to 'taken.csv'": "found COPY",
+        "select 1; copy t to 'taken.csv'": "found COPY",
+        "export database 'taken'": "found EXPORT",
+        "select nothing": "nothing",
+    }
+    for query, said in wrong.items():
         with pytest.raises(BadInput, match=said):
             read_source(declared(home, sql=sql | {"query": query}))
+    assert [path.name for path in home.glob("taken*")] == []
+    moved = "set threads = 1; from t"
+    assert rows_of(declared(home, sql=sql | {"query": moved})) == by_id(ROWS)
     with pytest.raises(BadInput, match="no DuckDB file at"):
         read_source(declared(home, sql=sql | {"url": "duckdb:///none.duckdb"}))
 
