@@ -43,8 +43,8 @@ class SmallCycle:
 
 def written(status: int, common: Headers, headers: Headers, body: bytes) -> bytes:
     """An answer as it goes over the wire; `common` are the headers of every answer."""
-    lines = [b"%b: %b\r\n" % header for header in (*common, *headers)]
-    return b"%b%b\r\n%b" % (STATUS_LINE[status], b"".join(lines), body)
+    lines = b"\r\n".join(map(b": ".join, (*common, *headers)))
+    return b"".join((STATUS_LINE[status], lines, b"\r\n\r\n", body))
 
 
 def closes(common: Headers, headers: Headers) -> bool:

@@ -28,6 +28,7 @@ EXPONENT_BITS, EXPONENT_BIAS = 23, 127
 BLOCK_ROWS = 128  # whose masks are joined at once: 2 MB of 200 trees and 18 inputs
 UNSEEN = object()
 UINT32, FLOAT32, INT32 = np.dtype("<u4"), np.dtype("<f4"), np.dtype("<i4")
+SHIFT = np.array(EXPONENT_BITS, INT32)  # of the type of what it shifts: half the time of a number
 
 Link = Literal["identity", "sigmoid"]
 
@@ -95,7 +96,7 @@ class LeafMasks:
     many: tuple[RowsInput, ...]
     masks: npt.NDArray[np.uint32]  # (n_rows, n_trees)
     leaves: npt.NDArray[np.float64]  # of all trees, one after another
-    before: npt.NDArray[np.int64]  # (n_trees,), the exponent of a mask is added to it
+    before: npt.NDArray[np.int32]  # (n_trees,), is added to the exponent of a mask
     base: float
     link: Link
 
@@ -138,10 +139,9 @@ class LeafMasks:
 
         `sum` would add in pairs, and end with other digits than ONNX Runtime.
         """
-        exponents = left.astype(FLOAT32).view(INT32) >> EXPONENT_BITS
-        sums: npt.NDArray[np.float64] = np.add.accumulate(
-            self.leaves[self.before + exponents], axis=-1
-        )
+        places = np.right_shift(left.astype(FLOAT32).view(INT32), SHIFT)
+        places += self.before
+        sums: npt.NDArray[np.float64] = np.add.accumulate(self.leaves.take(places), axis=-1)
         return sums[..., -1]
 
 
@@ -179,7 +179,7 @@ def open_masks(packed: bytes, inputs: Sequence[tuple[str, Sequence[Any] | None]]
         tuple(many for _, many in found),
         masks,
         leaves.ravel(),
-        np.arange(len(leaves)) * LEAVES - EXPONENT_BIAS,
+        np.arange(len(leaves), dtype=INT32) * LEAVES - EXPONENT_BIAS,
         float(arrays["base"]),
         "sigmoid" if str(arrays["link"]) == "sigmoid" else "identity",
     )

@@ -91,17 +91,18 @@ def open_access_log(settings: Settings) -> AccessLog:
 
 
 def _line(call: Request, route: str, status: int, seconds: float) -> AccessLogLine:
+    own_id, given_id = call.own_id, call.given_id
     return AccessLogLine(
-        time=datetime.now(UTC),
-        request_id=call.request_id,
-        method=call.method,
-        route=route,
-        status=status,
-        duration_ms=round(seconds * 1000, 3),
-        prediction_request_id=call.own_id if call.given_id else None,
-        rows=call.rows,
-        bytes_in=call.bytes_in,
-        version=call.version,
-        reason=call.reason,
-        key=call.key,
+        datetime.now(UTC),
+        given_id or own_id,
+        call.method,
+        route,
+        status,
+        int(seconds * 1e6) / 1e3,
+        own_id if given_id else None,
+        call.rows,
+        call.bytes_in,
+        call.version,
+        call.reason,
+        call.key,
     )
