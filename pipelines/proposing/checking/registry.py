@@ -11,6 +11,7 @@ from pipelines.proposing.checking import (
     estimator,
     features,
     gate_limits,
+    group,
     memory,
     metrics,
     repeated_keys,
@@ -27,6 +28,7 @@ OF_THE_FILE: tuple[Callable[[UseCase], Iterator[CheckFinding]], ...] = (
     estimator.check,
     metrics.check,
     distance.check,
+    group.check,
 )
 OF_ROWS: tuple[Callable[[UseCase, FirstRows], Iterator[CheckFinding]], ...] = (
     source_columns.check,

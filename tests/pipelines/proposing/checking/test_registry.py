@@ -195,6 +195,11 @@ WARNINGS: dict[str, tuple[Mapping[str, object], str]] = {
         "gates.minimum: roc_auc 0.5 asks nothing of a model: the baseline, one answer for every "
         "row, reaches 0.5000 on the first 200 labelled rows",
     ),
+    "group that no answer is kept with": (
+        {"split": {"by": "group", "column": "group"}},
+        "split.column: answers are kept without group, which is no key and no input, so retraining "
+        "from them will be refused; name it in keys",
+    ),
     "repeated keys": ({"keys": ["group"]}, "keys: 200 of the first 200 rows share group with"),
 }
 
@@ -222,6 +227,11 @@ def source(home: Path) -> Path:
 def test_a_good_use_case_has_no_finding(source: Path) -> None:
     done = check(declared(source, {}))
     assert (done.rows, done.findings) == (200, ())
+
+
+def test_a_group_that_is_a_key_is_kept_with_each_answer(source: Path) -> None:
+    by_key = {"split": {"by": "group", "column": "id"}}
+    assert check(declared(source, by_key)).of("warning") == []
 
 
 @pytest.mark.parametrize("name", ERRORS)
