@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import signal
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -24,6 +25,10 @@ from tracking.store import connect
 
 if TYPE_CHECKING:
     from tests.support.turned import Turned
+
+# A shell begins what runs in its background deaf to Ctrl-C, and whatever that begins would be, too.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 MADE = """
 name: made

@@ -3,12 +3,14 @@
 import json
 import warnings
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from html import escape
 from typing import Any
 
 import great_expectations as gx
 import pandas as pd
 from great_expectations import expectations
+from great_expectations.core.run_identifier import RunIdentifier
 from great_expectations.data_context.types.base import ProgressBarsConfig
 from great_expectations.render.renderer.page_renderer import ValidationResultsPageRenderer
 from great_expectations.render.view.view import DefaultJinjaPageView
@@ -18,6 +20,7 @@ from contract.names import ROW_HASH
 from contract.pages import packaged, style_sheet
 from contract.use_case.loader import nearest
 from pipelines.data.expectations import Rule, requirement
+from pipelines.sources.values import without_values
 
 # Lists of single rows stay out of the log: they are the rows' values, and quarantine holds them.
 ROW_LISTS = (
@@ -70,24 +73,34 @@ def check(frame: pd.DataFrame, rules: list[Rule], suite: str) -> ValidationRepor
         context.data_sources.add_pandas("pandas")
         .add_dataframe_asset(suite)
         .add_batch_definition_whole_dataframe("all rows")
+        .get_batch({"dataframe": frame})
     )
     built = gx.ExpectationSuite(suite, expectations=[_build(rule) for rule in rules])
-    definition = gx.ValidationDefinition(name=suite, data=batch, suite=context.suites.add(built))
     # COMPLETE costs no more than SUMMARY and is the only format that lists every failed row.
     wanted: dict[str, Any] = {"result_format": "COMPLETE"}
     if ROW_HASH in frame:
         wanted["unexpected_index_column_names"] = [ROW_HASH]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # pandas warns from inside Great Expectations' metrics
-        result = context.validation_definitions.add(definition).run(
-            batch_parameters={"dataframe": frame}, result_format=wanted
-        )
+        # Not by a definition of its own: that stores the result, and fails on numpy's booleans.
+        result = batch.validate(built, result_format=wanted)
+    run = RunIdentifier(run_time=datetime.now(UTC))
+    result.meta |= {"run_id": run, "validation_time": run.run_time}
+    for entry in result.results:
+        entry.result = _plain(entry.to_json_dict()["result"])
     findings = tuple(_finding(entry, rules) for entry in result.results)
     for entry in result.results:
-        # Through JSON, for the page fails on numpy's numbers.
-        plain = json.loads(json.dumps(entry.to_json_dict()["result"]))
-        entry.result = {key: value for key, value in plain.items() if key not in ROW_LISTS}
+        entry.result = {k: value for k, value in entry.result.items() if k not in ROW_LISTS}
     return ValidationReport(findings, result.to_json_dict(), _page(result))
+
+
+def _plain(result: Any) -> Any:
+    """Without numpy's numbers and booleans, on which document and page fail."""
+    return json.loads(
+        json.dumps(
+            result, default=lambda value: value.item() if hasattr(value, "item") else str(value)
+        )
+    )
 
 
 def _page(result: Any) -> str:
@@ -103,6 +116,8 @@ def _page(result: Any) -> str:
         config.kwargs, config.meta = _inert(config.kwargs), _inert(config.meta)
         config.description, config.notes = _inert(config.description), _inert(config.notes)
         entry.result, entry.exception_info = _inert(entry.result), _inert(entry.exception_info)
+        if "unexpected_percent" not in entry.result:  # of values and not of rows, which it needs
+            entry.result.pop("unexpected_count", None)
     view: DefaultJinjaPageView = View()
     page: str = view.render(ValidationResultsPageRenderer().render(result))
     # The page asks a content network for its style; where it is shown there may be none.
@@ -151,17 +166,27 @@ def _finding(entry: Any, rules: list[Rule]) -> ExpectationResult:
         name=requirement(rule),
         passed=bool(entry.success),
         failed_rows=tuple(int(row[ROW_HASH]) for row in rows),
-        detail=_detail(entry.result, str(entry.exception_info.get("exception_message") or "")),
+        detail=_detail(entry.result, _raised(entry.exception_info)),
     )
+
+
+def _raised(told: dict[str, Any]) -> str:
+    """The message of what was raised, by the rule or by a figure that it asks for; "": nothing."""
+    parts = [told, *(part for part in told.values() if isinstance(part, dict))]
+    return next((str(m) for part in parts if (m := part.get("exception_message"))), "")
 
 
 def _detail(result: dict[str, Any], raised: str) -> str:
     """What was found instead: a count of rows or one figure, never a value of a row."""
     if raised:
-        return f"it could not be checked: {raised.partition(chr(10))[0]}"
+        return f"it could not be checked: {without_values(raised)}"
     if "element_count" in result and "unexpected_count" in result:
         return f"not so in {result['unexpected_count']:,} of {result['element_count']:,} rows"
-    observed = result.get("observed_value", "")
+    if (observed := result.get("observed_value")) is None:
+        strange, missing = result.get("unexpected_count"), result.get("missing_count")
+        told = [f"{strange:,} not among them"] if strange else []
+        told += [f"{missing:,} of them missing"] if missing else []
+        return f"found {' and '.join(told) or 'none'}"
     if isinstance(observed, list | set | tuple | dict):
-        return f"found {len(observed):,} values"
+        return f"found {len(observed):,} value{'' if len(observed) == 1 else 's'}"
     return f"found {observed:,.6g}" if isinstance(observed, int | float) else f"found {observed}"
