@@ -1,5 +1,6 @@
-"""A file from Parquet to Parquet by the engines of `fourcycle score`: local, and Ray by one core
-and by two. What it costs to begin is told apart: a job of a few rows.
+"""A Parquet file into a folder of them by the engines of `fourcycle score`: local, and Ray by one
+core and by two. Workers write files of a folder as they stay; one file would be put together by who
+asks, alone. What it costs to begin is told apart: a job of a few rows.
 
 Runs where a pipeline of flights has run (`make train`), with Ray beside it, as `make scale` has it.
 Each measurement is a process of its own with a cluster of its own; the ways alternate, and medians
@@ -28,13 +29,13 @@ LOOK_S = 0.1
 Spent = tuple[float, float, float]  # seconds of the job; CPU seconds of the driver, of workers
 
 
-def spent(source: Path, target: Path, cores: int) -> Spent:
+def spent(source: Path, cores: int) -> Spent:
     """What a job takes: seconds without the imports of its process, CPU seconds with them."""
+    target = tempfile.mkdtemp(dir=source.parent) + "/answers/"
     command = [sys.executable, "-m", "pipelines.score", "--use-case", "flights", "--json", "yes"]
-    command += ["--source", str(source), "--target", str(target), "--log", "no"]
+    command += ["--source", str(source), "--target", target, "--log", "no"]
     command += ["--engine", "ray" if cores else "local"]
     given = {"RAY_OVERRIDE_RESOURCES": json.dumps({"CPU": cores}), "RAY_worker_niceness": "0"}
-    target.unlink(missing_ok=True)
     with tempfile.TemporaryFile("w+") as said:
         process = subprocess.Popen(
             command, env=os.environ | (given if cores else {}), stdout=said, stderr=sys.stderr
@@ -74,11 +75,10 @@ def main(
         many, few = Path(folder, "many.parquet"), Path(folder, "few.parquet")
         make(rows, many, GROUP_ROWS)
         make(FEW, few)
-        target = Path(folder, "answers.parquet")
         found: dict[str, list[tuple[float, ...]]] = {name: [] for name in WAYS}
         for _ in range(rounds):
             for name, cores in WAYS.items():
-                begun, took = spent(few, target, cores), spent(many, target, cores)
+                begun, took = spent(few, cores), spent(many, cores)
                 net = (after - before for before, after in zip(begun, took, strict=True))
                 found[name].append((begun[0], *net))
     typer.echo(
