@@ -105,7 +105,7 @@ def requirement(rule: Rule) -> str:
         case "ExpectColumnToExist":
             return f"the column {column} must be there"
         case "ExpectColumnValuesToBeInTypeList":
-            return f"the column {column} must be of type {_declared_type(given['type_list'])}"
+            return f"the column {column} must be of type {_types(given.get('type_list') or [])}"
         case "ExpectCompoundColumnsToBeUnique":
             return f"{', '.join(given['column_list'])} must be unique together"
         case "ExpectColumnValuesToBeUnique":
@@ -114,7 +114,7 @@ def requirement(rule: Rule) -> str:
             return f"{column} must not be null"
         case "ExpectColumnValuesToBeBetween":
             return f"{column} must be {_bounds(given)}"
-        case "ExpectColumnValuesToBeInSet":
+        case "ExpectColumnValuesToBeInSet" if isinstance(given.get("value_set"), list):
             return f"{column} must be {_one_of(given['value_set'])}"
         case "ExpectColumnUniqueValueCountToBeBetween":
             return f"the number of different values of {column} must be {_bounds(given)}"
@@ -146,8 +146,13 @@ def _declared_by_hand(rule: Rule) -> str:
 def _bounds(given: Mapping[str, Any]) -> str:
     low, high = given.get("min_value"), given.get("max_value")
     if low is None or high is None:
-        return f"at least {low:,.12g}" if high is None else f"at most {high:,.12g}"
-    return f"between {low:,.12g} and {high:,.12g}"
+        return f"at least {_bound(low)}" if high is None else f"at most {_bound(high)}"
+    return f"between {_bound(low)} and {_bound(high)}"
+
+
+def _bound(value: Any) -> str:
+    """A number, or what a declared expectation is compared with in its place, such as a date."""
+    return f"{value:,.12g}" if isinstance(value, int | float) else str(value)
 
 
 def _one_of(values: Sequence[object]) -> str:
@@ -156,5 +161,7 @@ def _one_of(values: Sequence[object]) -> str:
     return f"one of {shown}" + (f" and {more} more" if more > 0 else "")
 
 
-def _declared_type(dtypes: list[str]) -> str:
-    return next(name for name, known in DTYPES.items() if known == dtypes)
+def _types(dtypes: list[str]) -> str:
+    """The type of a declared column, or those that a declared expectation names."""
+    declared = (name for name, known in DTYPES.items() if known == dtypes)
+    return next(declared, " or ".join(map(str, dtypes)))

@@ -1,7 +1,11 @@
 """Run Great Expectations over a frame and turn its result into plain values and a page."""
 
 import json
+import logging
+import re
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from html import escape
@@ -10,8 +14,10 @@ from typing import Any
 import great_expectations as gx
 import pandas as pd
 from great_expectations import expectations
+from great_expectations.compatibility.pydantic import ValidationError
 from great_expectations.core.run_identifier import RunIdentifier
 from great_expectations.data_context.types.base import ProgressBarsConfig
+from great_expectations.exceptions.exceptions import GreatExpectationsError
 from great_expectations.render.renderer.page_renderer import ValidationResultsPageRenderer
 from great_expectations.render.view.view import DefaultJinjaPageView
 
@@ -32,6 +38,7 @@ ROW_LISTS = (
     "partial_unexpected_counts",
 )
 
+LETTER = re.compile(r"[^\W\d_]")
 STYLE_FILE = "gx_report.css"  # what its page needs besides the style of all pages
 
 
@@ -83,7 +90,10 @@ def check(frame: pd.DataFrame, rules: list[Rule], suite: str) -> ValidationRepor
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # pandas warns from inside Great Expectations' metrics
         # Not by a definition of its own: that stores the result, and fails on numpy's booleans.
-        result = batch.validate(built, result_format=wanted)
+        try:
+            result = batch.validate(built, result_format=wanted)
+        except GreatExpectationsError as error:
+            raise BadInput(f"expectations: one of them can't be checked at all: {error}") from None
     run = RunIdentifier(run_time=datetime.now(UTC))
     result.meta |= {"run_id": run, "validation_time": run.run_time}
     for entry in result.results:
@@ -119,11 +129,24 @@ def _page(result: Any) -> str:
         if "unexpected_percent" not in entry.result:  # of values and not of rows, which it needs
             entry.result.pop("unexpected_count", None)
     view: DefaultJinjaPageView = View()
-    page: str = view.render(ValidationResultsPageRenderer().render(result))
+    with _silent(logging.getLogger("great_expectations.render")):
+        page: str = view.render(ValidationResultsPageRenderer().render(result))
     # The page asks a content network for its style; where it is shown there may be none.
     style = f"<style>{style_sheet()}{packaged(__package__, STYLE_FILE)}</style>"
     page = page.replace("<html>", '<html lang="en">', 1)
     return page.replace("</head>", style + "</head>", 1)
+
+
+@contextmanager
+def _silent(logger: logging.Logger) -> Iterator[None]:
+    """Without traces of what the page can't show of an expectation that raised: the finding says
+    so."""
+    before = logger.level
+    logger.setLevel(logging.CRITICAL + 1)
+    try:
+        yield
+    finally:
+        logger.setLevel(before)
 
 
 def _inert(value: Any) -> Any:
@@ -147,12 +170,22 @@ def _build(rule: Rule) -> Any:
         return build(severity=rule.severity, meta=_identity(rule), **rule.arguments)
     except (TypeError, ValueError) as error:
         raise BadInput(
-            f"expectations: {rule.expectation} can't take its arguments: {error}"
+            f"expectations: {rule.expectation} can't take its arguments: {_in_a_line(error)}"
         ) from None
 
 
+def _in_a_line(error: Exception) -> str:
+    """What is wrong with arguments, each by its name where Great Expectations tells it."""
+    parts = error.errors() if isinstance(error, ValidationError) else ()
+    told = [": ".join([*map(str, part["loc"]), part["msg"]]) for part in parts]
+    return "; ".join(told).replace("__root__: ", "") or str(error)
+
+
 def _identity(rule: Rule) -> dict[str, Any]:
-    return {"level": rule.level, "rule": f"{rule.expectation} {json.dumps(dict(rule.arguments))}"}
+    return {
+        "level": rule.level,
+        "rule": f"{rule.expectation} {json.dumps(dict(rule.arguments), default=str)}",
+    }
 
 
 def _finding(entry: Any, rules: list[Rule]) -> ExpectationResult:
@@ -179,7 +212,9 @@ def _raised(told: dict[str, Any]) -> str:
 def _detail(result: dict[str, Any], raised: str) -> str:
     """What was found instead: a count of rows or one figure, never a value of a row."""
     if raised:
-        return f"it could not be checked: {without_values(raised)}"
+        why = without_values(raised)
+        # Of "'<' not supported between 'str' and 'int'" nothing is left.
+        return f"it could not be checked{f': {why}' if LETTER.search(why) else ''}"
     if "element_count" in result and "unexpected_count" in result:
         return f"not so in {result['unexpected_count']:,} of {result['element_count']:,} rows"
     if (observed := result.get("observed_value")) is None:
