@@ -1,9 +1,10 @@
 """Soak: the service under load for minutes, with promotions; nothing of it may grow.
 
-`make soak`, or `python -m benchmarks.soak --seconds 60`. Penguins in a folder of its own, two
-versions promoted in turn. Memory (proportional set size), open files and threads of each process
-are sampled; the last quarter is compared with the second one. Exit code 1 when something grew or
-a request failed.
+`make soak`, or `python -m benchmarks.soak --seconds 60`; `--python` names the interpreter of
+another environment, such as one with the image's packages, whose service asks an `mlflow server` as
+containers do. Penguins in a folder of its own, two versions promoted in turn. Memory (proportional
+set size), open files and threads of each process are sampled; the last quarter is compared with the
+second one. Exit code 1 when something grew or a request failed.
 """
 
 import os
@@ -25,6 +26,7 @@ import httpx
 import psutil
 import typer
 
+from benchmarks.peers import free_port
 from contract.names import CHAMPION
 
 PROJECT = Path(__file__).resolve().parent.parent
@@ -79,17 +81,41 @@ def parts(supervisor: psutil.Process) -> dict[str, psutil.Process]:
 
 
 @contextmanager
-def service(folder: Path, port: int) -> Iterator["subprocess.Popen[bytes]"]:
+def service(folder: Path, port: int, python: str, uri: str) -> Iterator["subprocess.Popen[bytes]"]:
     """Two workers, quick to follow."""
     settings = {"FOURCYCLE_SERVE_WORKERS": "2", "FOURCYCLE_SERVE_POLL_S": "1"}
     settings |= {"FOURCYCLE_SERVE_FOLLOW": "alias"}  # which goes to and fro without a gate
-    command = [sys.executable, "-m", "serving", "--use-case", "penguins", "--port", str(port)]
+    settings |= {"MLFLOW_TRACKING_URI": uri}
+    command = [python, "-m", "serving", "--use-case", "penguins", "--port", str(port)]
+    with started(command, folder, settings, f"http://127.0.0.1:{port}/ping") as process:
+        yield process
+
+
+@contextmanager
+def tracking_server(folder: Path, uri: str) -> Iterator[str]:
+    """The address of an `mlflow server` over a store."""
+    address = f"http://127.0.0.1:{free_port()}"
+    command = [sys.executable, "-m", "mlflow", "server", "--backend-store-uri", uri]
+    command += ["--host", "127.0.0.1", "--port", address.rpartition(":")[2], "--workers", "1"]
+    with started(command, folder, {}, f"{address}/health"):
+        yield address
+
+
+@contextmanager
+def started(
+    command: list[str], folder: Path, settings: dict[str, str], health: str
+) -> Iterator["subprocess.Popen[bytes]"]:
+    """A process that answers at an address, to be stopped in order."""
     process = subprocess.Popen(
-        command, cwd=folder, env=os.environ | settings, stderr=subprocess.DEVNULL
+        command,
+        cwd=folder,
+        env=os.environ | settings,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
     )
     try:
         deadline = time.monotonic() + READY_S
-        while not answers(port) and time.monotonic() < deadline:
+        while not answers(health) and time.monotonic() < deadline:
             time.sleep(0.1)
         yield process
     finally:
@@ -97,9 +123,9 @@ def service(folder: Path, port: int) -> Iterator["subprocess.Popen[bytes]"]:
         process.wait(timeout=60)
 
 
-def answers(port: int) -> bool:
+def answers(address: str) -> bool:
     try:
-        return httpx.get(f"http://127.0.0.1:{port}/ping").status_code == 200
+        return httpx.get(address).status_code == 200
     except httpx.TransportError:
         return False
 
@@ -180,10 +206,9 @@ def report(samples: dict[str, list[Size]]) -> bool:
 
 def main(
     seconds: Annotated[int, typer.Option(help="How long.", min=20, max=86_400)] = 600,
+    python: Annotated[str, typer.Option(help="Interpreter of the service.")] = sys.executable,
 ) -> None:
     """Keep a service under load and see whether it grows."""
-    from pipelines.replaying.service_process import free_port
-
     seen: Counter[str] = Counter()
     samples: dict[str, list[Size]] = defaultdict(list)
     with tempfile.TemporaryDirectory() as name, ExitStack() as stack:
@@ -192,7 +217,9 @@ def main(
         os.environ |= {"MLFLOW_TRACKING_URI": uri, "PYTHONPATH": str(PROJECT)}
         train = [sys.executable, "-m", "pipelines.main", "--use-case", "penguins"]
         subprocess.run(train, cwd=folder, check=True, capture_output=True)
-        process = stack.enter_context(service(folder, port))
+        apart = python != sys.executable  # the image's packages have no sqlite store
+        asked = stack.enter_context(tracking_server(folder, uri)) if apart else uri
+        process = stack.enter_context(service(folder, port, python, asked))
         stack.enter_context(promotions(uri))
         stack.enter_context(load(port, seen))
         supervisor, end = psutil.Process(process.pid), time.monotonic() + seconds
