@@ -186,7 +186,7 @@ def read_frame(worker: socket.socket) -> tuple[bytes, bytes] | None:
     return (head, body) if len(head) == n_head and len(body) == n_body else None
 
 
-def take_long_turns() -> None:
+def give_way_at_once() -> None:
     """Ask the kernel for long turns, and for few: whoever wakes up may break into them at once.
 
     Otherwise a small request waits for the end of a turn each time that its worker, or the writer
@@ -204,7 +204,7 @@ def take_long_turns() -> None:
 def main() -> None:
     """Serve the worker at the other end of standard input."""
     prepare()
-    take_long_turns()
+    give_way_at_once()
     for number in (signal.SIGINT, signal.SIGTERM):  # its worker ends after it has answered
         signal.signal(number, signal.SIG_IGN)
     collect_rarely()

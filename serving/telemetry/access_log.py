@@ -41,7 +41,7 @@ class AccessLog:
     """Takes calls on the event loop and writes their lines a little later, in a thread of its own.
 
     The thread does nothing but write, which may block: where it put the lines together, that cost
-    six times as much and held the interpreter (decision 36).
+    about twice as much and held the interpreter (decision 36).
     """
 
     def __init__(self, stream: TextIO | None) -> None:
@@ -91,6 +91,7 @@ def open_access_log(settings: Settings) -> AccessLog:
 
 
 def _line(call: Request, route: str, status: int, seconds: float) -> AccessLogLine:
+    # By position: names would cost a sixth of it.
     own_id, given_id = call.own_id, call.given_id
     return AccessLogLine(
         datetime.now(UTC),
