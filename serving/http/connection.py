@@ -24,33 +24,56 @@ LINE = re.compile(rb"([A-Za-z-]{1,40}) [^ \r\n]+ HTTP/\d\.\d\r?\n")
 METHODS = (b"GET", b"HEAD", b"POST", b"PUT", b"DELETE", b"OPTIONS", b"PATCH", b"TRACE", b"CONNECT")
 NoMethod = httptools.HttpParserInvalidMethodError
 UPGRADE = b"upgrade"
+SMALL_BYTES = 16 * 1024  # of a piece that waits for the end of the turn
 
 
 class Connection(HttpToolsProtocol):
     """One connection of a caller; `app` of its configuration is the gateway."""
 
+    _lost = False  # the caller has gone away
     _over = False  # nothing more is read, for what came last was no request
     _waiting: Problem | None = None  # is said once what came before is answered
     _first = False  # no message of what is read now has begun
     _held: HeldRequest | None = None
-    _reading = False  # what came is being read, and perhaps answered
+    _taking = False  # what came is being read, and perhaps answered
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Take a new connection."""
-        self._out = CoalescingTransport(transport, self.loop)
+        self._turn = self._gateway.turn
+        self._out = CoalescingTransport(transport, self._turn)
         self._small = SmallCycle()
         self._idle_from: float | None = None  # by the loop's clock, after a small request
         self._watch: asyncio.TimerHandle | None = None
         super().connection_made(self._out)  # type: ignore[arg-type]
 
     def data_received(self, data: bytes) -> None:
+        """Take what came: a small piece together with those of other connections."""
+        if len(self.connections) > 1 and len(data) <= SMALL_BYTES:
+            self._end_wait()
+            self._turn.came(self, data)
+        else:  # of a large body, which may be asked to wait before more of it comes
+            self._turn.run()
+            self.take(data)
+
+    def take(self, data: bytes) -> None:
         """Read what came; what is no request ends the connection."""
-        self._unset_keepalive_if_required()
-        self._idle_from, self._first, self._reading = None, True, True
+        if self._lost:
+            return
+        self._end_wait()  # an answer of this turn may have begun to wait
+        self._first = self._taking = True
         while data and not self._over:
             data = self._read(data)
         self._let_go()
-        self._reading = False
+        self._taking = False
+
+    def abort(self) -> None:
+        """End at once."""
+        self.transport.abort()
+
+    def shutdown(self) -> None:
+        """End once what came is answered."""
+        self._turn.run()
+        super().shutdown()
 
     def _read(self, data: bytes) -> bytes:
         """Read, to the end or to an offered upgrade; what is to be read next."""
@@ -139,9 +162,8 @@ class Connection(HttpToolsProtocol):
             last = closes(common, headers)
             if not small.keep_alive and not last:
                 headers = [*headers, *CLOSE]
-            # Others were likely asked in this turn, too. Read first and answered together they wake
-            # up their callers once: a quarter more requests over 64 connections with the log off.
-            write = self._out.write if self._reading else self._out.write_last
+            # With others that were asked in this turn: together they wake up their callers once.
+            write = self._out.write if self._taking else self._out.write_last
             write(written(status, common, headers, body))
             if last or not small.keep_alive:
                 self._out.close()
@@ -161,6 +183,10 @@ class Connection(HttpToolsProtocol):
         if self._watch is None:
             self._watch = self.loop.call_later(self.timeout_keep_alive, self._end_if_idle)
 
+    def _end_wait(self) -> None:
+        self._unset_keepalive_if_required()
+        self._idle_from = None
+
     def _end_if_idle(self) -> None:
         self._watch = None
         if self._idle_from is None:
@@ -173,6 +199,7 @@ class Connection(HttpToolsProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Let go of everything."""
+        self._lost = True
         if self._watch:
             self._watch.cancel()
         super().connection_lost(exc)

@@ -15,6 +15,7 @@ from typing import Any
 from serving.endpoints.context import WorkerContext
 from serving.endpoints.predictions import ON_THE_LOOP_BYTES, Done
 from serving.http.head_rules import check_head
+from serving.http.loop_turn import LoopTurn
 from serving.http.methods import methods_answer
 from serving.http.refusal import REFUSAL, Refusal, Write
 from serving.log.prediction_record import LogFull
@@ -87,6 +88,7 @@ class Gateway:
         self.route_of = lru_cache(maxsize=256)(self._route_of)  # three looks at it cost 1 µs
         self._keys, self._metrics = context.keys, context.metrics
         self._access_log = context.access_log
+        self.turn = LoopTurn()
         settings = context.settings
         self.admission = Admission(settings.serve_concurrency, settings.serve_max_bytes)
         self._small_bytes = min(ON_THE_LOOP_BYTES, settings.serve_large_bytes)

@@ -7,21 +7,23 @@ and two wake-ups of the client: 15 µs a request, as much as checking a row.
 import asyncio
 from typing import Any
 
+from serving.http.loop_turn import LoopTurn
+
 
 class CoalescingTransport:
     """A transport that holds back what is written until the turn ends."""
 
-    __slots__ = ("_loop", "_transport", "_waiting", "is_closing")
+    __slots__ = ("_transport", "_turn", "_waiting", "is_closing")
 
-    def __init__(self, transport: asyncio.Transport, loop: asyncio.AbstractEventLoop) -> None:
-        self._transport, self._loop = transport, loop
+    def __init__(self, transport: asyncio.Transport, turn: LoopTurn) -> None:
+        self._transport, self._turn = transport, turn
         self._waiting: list[bytes] = []
         self.is_closing = transport.is_closing  # is asked for each request
 
     def write(self, data: bytes) -> None:
         """Write at the end of this turn, in order."""
         if not self._waiting:
-            self._loop.call_soon(self._flush)
+            self._turn.at_end(self._flush)
         self._waiting.append(data)
 
     def write_last(self, data: bytes) -> None:

@@ -5,6 +5,7 @@ from typing import cast
 
 import uvloop
 
+from serving.http.loop_turn import LoopTurn
 from serving.http.write_coalescing import CoalescingTransport
 
 
@@ -16,7 +17,7 @@ class Server(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         loop, connection = asyncio.get_running_loop(), cast(asyncio.Transport, transport)
-        gathering = CoalescingTransport(connection, loop)
+        gathering = CoalescingTransport(connection, LoopTurn())
         if self.lose:
             connection.abort()
         loop.call_soon(gathering.write, b"he")

@@ -1,0 +1,81 @@
+"""One turn of the loop: everything is read before anything is answered, and answered before it is
+written."""
+
+import asyncio
+import logging
+
+import pytest
+import uvloop
+
+from serving.http.loop_turn import LoopTurn
+
+
+class Diary:
+    """Readers that write down when they took what."""
+
+    def __init__(self, turn: LoopTurn) -> None:
+        self.turn = turn
+        self.lines: list[str] = []
+
+
+class Reader:
+    """Takes pieces, fails at `bad`."""
+
+    def __init__(self, name: str, diary: Diary) -> None:
+        self._name, self._diary = name, diary
+
+    def take(self, data: bytes) -> None:
+        """Note the piece, and write at the end of the turn."""
+        if data == b"bad":
+            raise ValueError("secret")
+        self._diary.lines.append(f"{self._name} takes {data.decode()}")
+        self._diary.turn.at_end(lambda: self._diary.lines.append(f"{self._name} writes"))
+
+    def abort(self) -> None:
+        """Note the end."""
+        self._diary.lines.append(f"{self._name} ends")
+
+
+def test_all_is_taken_in_its_order_before_anything_is_written() -> None:
+    async def work() -> list[str]:
+        diary = Diary(LoopTurn())
+        one, two = Reader("one", diary), Reader("two", diary)
+        for reader, piece in ((one, b"a"), (two, b"b"), (one, b"c")):
+            diary.turn.came(reader, piece)
+        assert not diary.lines
+        await _next_turn()
+        return diary.lines
+
+    taken = ["one takes a", "two takes b", "one takes c"]
+    assert uvloop.run(work()) == [*taken, "one writes", "two writes", "one writes"]
+
+
+def test_a_reader_that_fails_ends_alone_and_nothing_it_says_is_logged(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async def work() -> list[str]:
+        diary = Diary(LoopTurn())
+        diary.turn.came(Reader("one", diary), b"bad")
+        diary.turn.came(Reader("two", diary), b"b")
+        await _next_turn()
+        return diary.lines
+
+    with caplog.at_level(logging.ERROR):
+        assert uvloop.run(work()) == ["one ends", "two takes b", "two writes"]
+    assert "ValueError" in caplog.text
+    assert "secret" not in caplog.text
+
+
+def test_what_is_run_early_is_not_taken_twice() -> None:
+    async def work() -> list[str]:
+        diary = Diary(LoopTurn())
+        diary.turn.came(Reader("one", diary), b"a")
+        diary.turn.run()
+        await _next_turn()
+        return diary.lines
+
+    assert uvloop.run(work()) == ["one takes a", "one writes"]
+
+
+async def _next_turn() -> None:
+    await asyncio.sleep(0.01)
