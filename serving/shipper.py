@@ -3,8 +3,20 @@
 One per host and use case, under a file lock; a second one waits.
 """
 
-import logging
 import os
+
+if __name__ == "__main__":
+    # Read by allocators and by deltalake when they are loaded: memory goes back to the system soon,
+    # and threads do not come with the number of cores (decision 39).
+    for variable, sparing in {
+        "_RJEM_MALLOC_CONF": "narenas:1,background_thread:false,dirty_decay_ms:100",
+        "JE_ARROW_MALLOC_CONF": "background_thread:false",
+        "MIMALLOC_PURGE_DELAY": "0",
+        "TOKIO_WORKER_THREADS": "1",
+    }.items():
+        os.environ.setdefault(variable, sparing)
+
+import logging
 import random
 import signal
 import threading

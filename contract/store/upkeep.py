@@ -22,9 +22,9 @@ OPERATIONS = frozenset({"OPTIMIZE", "VACUUM START", "VACUUM END", "SET TBLPROPER
 NAMED: tuple[TableName, ...] = ("raw", "quarantine", "training", "holdout", "labelled")
 
 
-# Of tables that grow by small commits: commits between two check points of the log, which whoever
-# opens the table reads one by one, and commits after which their files are merged.
-CHECKPOINT_COMMITS = 20
+# Of tables that grow by small commits: commits between two check points of the log, which who opens
+# the table reads all at once, a thread for each; and commits after which their files are merged.
+CHECKPOINT_COMMITS = 6
 MERGE_COMMITS = 50
 # By default each commit looks for old entries in the whole log, which is three quarters of its work
 # where there are thousands. The commit that merges files does that for those before it.

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import httpx
@@ -15,6 +16,7 @@ import pytest
 
 from contract.settings import Settings
 from contract.store.tables import Tables
+from contract.store.upkeep import CHECKPOINT_COMMITS
 from contract.use_case.model import UseCase
 from pipelines.runtime.code_hash import PROJECT
 from serving.log.segment_frames import FrameKind, frame
@@ -32,6 +34,7 @@ from tests.support.shop import BODY, Case
 from tests.support.store import Store
 from tests.support.traffic import assert_exactly_once, logged_ids
 
+MOST_THREADS = 16
 SCRIPT = [sys.executable, str(Path(__file__).with_name("ship.py"))]
 
 
@@ -166,6 +169,23 @@ def test_a_second_one_waits_and_takes_over(home: Path) -> None:
     second.communicate(timeout=60)
     assert second.returncode == 0
     assert_exactly_once(writer.told, Tables(root, "made"))
+
+
+def _has_shipped(rows: int, status: ShipperStatus) -> bool:
+    return status.rows_shipped == rows
+
+
+def test_it_has_few_threads_however_many_commits_lie_behind_it(home: Path) -> None:
+    writer = Writer(spool(home), made_use_case(home))
+    process = shipper(home, str(home / "data"))
+    for number in range(1, 2 * CHECKPOINT_COMMITS):
+        writer.write(1)
+        wait_for(home, partial(_has_shipped, 2 * number))
+    names = [path.read_text().strip() for path in Path(f"/proc/{process.pid}").glob("task/*/comm")]
+    process.kill()
+    process.communicate()
+    assert (len(names) <= MOST_THREADS, names.count("jemalloc_bg_thd")) == (True, 0)
+    assert_exactly_once(writer.told, Tables(str(home / "data"), "made"))
 
 
 def test_what_the_command_can_not_read_is_set_apart_and_the_rest_shipped(home: Path) -> None:
