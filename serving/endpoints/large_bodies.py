@@ -156,6 +156,7 @@ def serve(worker: socket.socket) -> None:
             return
         large = LargeBodies(_read_options(first[0]))
         spool, due_s = large.spool, None
+        give_way(GIVE_WAY_AT_ONCE if spool else 0)
         while True:
             if select.select([worker], [], [], due_s)[0]:
                 frame = read_frame(worker)
@@ -186,15 +187,15 @@ def read_frame(worker: socket.socket) -> tuple[bytes, bytes] | None:
     return (head, body) if len(head) == n_head and len(body) == n_body else None
 
 
-def give_way_at_once() -> None:
+def give_way(niceness: int) -> None:
     """Ask the kernel for long turns, and for few: whoever wakes up may break into them at once.
 
-    Otherwise a small request waits for the end of a turn each time that its worker, or the writer
-    of its record, has slept: up to 4 ms where a body keeps every core busy (decision 18). Linux
-    6.12 and later know of long turns (sched_setattr(2), `sched_runtime` of a normal task), others
-    of the niceness only.
+    Otherwise a small request waits for the end of a turn each time that its worker has slept: up to
+    4 ms where a body keeps every core busy. The writer of its record sleeps so often that only
+    niceness helps it (decision 18). Linux 6.12 and later know of long turns (sched_setattr(2),
+    `sched_runtime` of a normal task), others of the niceness only.
     """
-    os.setpriority(os.PRIO_PROCESS, 0, max(os.getpriority(os.PRIO_PROCESS, 0), GIVE_WAY_AT_ONCE))
+    os.setpriority(os.PRIO_PROCESS, 0, max(os.getpriority(os.PRIO_PROCESS, 0), niceness))
     number = SCHED_SETATTR.get(platform.machine(), NO_CALL)
     nice, flags = os.getpriority(os.PRIO_PROCESS, 0), 0
     attributes = SCHEDULING.pack(SCHEDULING.size, os.SCHED_OTHER, flags, nice, 0, TURN_NS, 0, 0)
@@ -204,7 +205,6 @@ def give_way_at_once() -> None:
 def main() -> None:
     """Serve the worker at the other end of standard input."""
     prepare()
-    give_way_at_once()
     for number in (signal.SIGINT, signal.SIGTERM):  # its worker ends after it has answered
         signal.signal(number, signal.SIG_IGN)
     collect_rarely()

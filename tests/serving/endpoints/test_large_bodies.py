@@ -296,7 +296,7 @@ def look():
     assert ctypes.CDLL(None).syscall(number, 0, found, asked.SCHEDULING.size, 0) == 0
     return asked.SCHEDULING.unpack(found.raw)
 before = look()
-asked.give_way_at_once()
+asked.give_way(7)
 print(*(before[1:5] + look()[1:6]))
 """
 
@@ -310,9 +310,19 @@ def test_turns_are_long_and_few_and_nothing_else_changes() -> None:
         [sys.executable, "-c", LOOK], cwd=PROJECT, capture_output=True, text=True, check=True
     )
     policy, flags, _, priority, *now, turn = map(int, said.stdout.split())
-    assert now == [policy, flags, GIVE_WAY_AT_ONCE, priority]
+    assert now == [policy, flags, 7, priority]
     major, minor = map(int, platform.release().split(".")[:2])
     assert turn == (TURN_NS if (major, minor) >= (6, 12) else turn)
+
+
+@pytest.mark.parametrize(("log_sync", "niceness"), [("off", 0), ("fsync", GIVE_WAY_AT_ONCE)])
+def test_large_bodies_are_nice_where_a_record_has_to_be_written(
+    package: Path, home: Path, log_sync: str, niceness: int
+) -> None:
+    with beside(package, home, log_sync=log_sync) as app:
+        assert ask(app.address, json={"rows": [ROW]}).status_code == 200
+        (process,) = app.processes
+        assert process.nice() == max(psutil.Process().nice(), niceness)
 
 
 def test_a_version_that_a_process_can_not_load_is_a_500_and_doubted(
