@@ -13,9 +13,9 @@ import httptools
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from serving.http.gateway import BodyRoute, Gateway
+from serving.http.loop_turn import CoalescingTransport
 from serving.http.refusal import REFUSAL, Refusal
 from serving.http.small_request import HeldRequest, SmallCycle, closes, written
-from serving.http.write_coalescing import CoalescingTransport
 from serving.requests.errors import Headers, Problem
 from serving.requests.request import CLOSE
 

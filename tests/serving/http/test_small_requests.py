@@ -4,6 +4,7 @@ import re
 import socket
 import threading
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
@@ -21,11 +22,23 @@ CLOSING = b"Connection: close\r\n"
 ROWS = [rule for rule, told in RULES.items() if told.sent.startswith(b"POST")]
 
 
+@pytest.fixture(params=["alone", "in company"])
+def company(request: pytest.FixtureRequest, address: str) -> Iterator[None]:
+    """Another connection is open: then what comes is answered at the end of the loop's turn."""
+    url = httpx.URL(address)
+    if request.param == "alone":
+        yield
+        return
+    with socket.create_connection((url.host, url.port or 80), timeout=20):
+        yield
+
+
 def impersonal(said: Said) -> bytes:
     """What was said, without what each answer has of its own."""
     return OWN.sub(b"", said.raw)
 
 
+@pytest.mark.usefixtures("company")
 @pytest.mark.parametrize("rule", ROWS, ids=" ".join)
 def test_the_rules_hold_on_a_connection_that_is_kept(address: str, rule: tuple[str, str]) -> None:
     sent, status, _ = RULES[rule]
@@ -33,6 +46,7 @@ def test_the_rules_hold_on_a_connection_that_is_kept(address: str, rule: tuple[s
     assert said.statuses[:1] == [status], said.raw
 
 
+@pytest.mark.usefixtures("company")
 def test_the_answer_is_the_same_however_the_request_comes(address: str) -> None:
     whole = impersonal(say(address, KEPT + END))
     for cut in (10, len(KEPT) - len(BODY), len(KEPT) - 1):

@@ -5,8 +5,7 @@ from typing import cast
 
 import uvloop
 
-from serving.http.loop_turn import LoopTurn
-from serving.http.write_coalescing import CoalescingTransport
+from serving.http.loop_turn import CoalescingTransport, LoopTurn
 
 
 class Server(asyncio.Protocol):
