@@ -1,5 +1,6 @@
 """Addresses of stores: which file a sqlite address names, and where Delta tables can lie."""
 
+import os
 import re
 from difflib import get_close_matches
 from pathlib import Path
@@ -118,3 +119,19 @@ def misread(path: str) -> str:
 
 def _absolute(path: str) -> Path:
     return Path(path).expanduser().resolve()
+
+
+def storage_options(root: str) -> dict[str, str] | None:
+    """Options of an object store for deltalake, None for a folder: whole puts, and an end to
+    waiting after 20 s of retries. The usual AWS_* variables hold besides."""
+    if not root.startswith("s3://"):
+        return None
+    plain = os.environ.get("AWS_ENDPOINT_URL", "").startswith("http://")
+    return {
+        "aws_conditional_put": "etag",
+        "connect_timeout": "5s",
+        "timeout": "30s",
+        "max_retries": "3",
+        "retry_timeout": "20s",
+        **({"aws_allow_http": "true"} if plain else {}),
+    }

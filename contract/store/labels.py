@@ -13,7 +13,8 @@ from datetime import datetime
 
 from deltalake import DeltaTable
 
-from contract.store.tables import Tables, quoted
+from contract.store.sql import quoted
+from contract.store.tables import Tables
 
 # A label can't be known after it was said: a time ahead of its arrival is a clock that is ahead.
 _KNOWN = "least(label_time, received_time)"

@@ -5,7 +5,7 @@ by an error of ours, and whoever opened the table may begin anew with the newest
 """
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TypeVar
 
@@ -98,3 +98,13 @@ def _plain_type(kind: pa.DataType) -> pa.DataType:
     if pa.types.is_list(kind) or pa.types.is_large_list(kind):
         return pa.list_(_plain_type(kind.value_type))
     return kind
+
+
+def quoted(name: str) -> str:
+    """A column name in SQL's quotes, whatever characters it holds."""
+    return '"' + name.replace('"', '""') + '"'
+
+
+def unlike(name: str, others: Collection[str]) -> str:
+    """The name, or one after it that none of the others is: for a column of ours beside theirs."""
+    return name if name not in others else unlike(f"{name}_", others)

@@ -4,19 +4,20 @@
 number names the same rows forever, which is what a run records as its data version.
 """
 
-import os
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import pyarrow as pa
 from deltalake import CommitProperties, DeltaTable, Transaction, write_deltalake
 from deltalake.exceptions import CommitFailedError, DeltaError, TableNotFoundError
 
+from contract.addresses import storage_options
 from contract.errors import BadInput, Refused
 from contract.names import TableName
 from contract.store import sql as engine
 from contract.store import upkeep
 from contract.store.exactly_once import ExactlyOnceWriter
+from contract.store.sql import quoted
 
 CONTENT_HASH = "content_hash"
 # Of a commit to `raw`: the number of its delivery, and yes where the source brought it.
@@ -291,32 +292,6 @@ class Tables:
     def stream(self, sql: str, **tables: DeltaTable) -> Iterator[pa.Table]:
         """Answer of a query in parts; no more than a part is held."""
         return engine.parts(sql, tables)
-
-
-def storage_options(root: str) -> dict[str, str] | None:
-    """Options of an object store for deltalake, None for a folder: whole puts, and an end to
-    waiting after 20 s of retries. The usual AWS_* variables hold besides."""
-    if not root.startswith("s3://"):
-        return None
-    plain = os.environ.get("AWS_ENDPOINT_URL", "").startswith("http://")
-    return {
-        "aws_conditional_put": "etag",
-        "connect_timeout": "5s",
-        "timeout": "30s",
-        "max_retries": "3",
-        "retry_timeout": "20s",
-        **({"aws_allow_http": "true"} if plain else {}),
-    }
-
-
-def quoted(name: str) -> str:
-    """A column name in SQL's quotes, whatever characters it holds."""
-    return '"' + name.replace('"', '""') + '"'
-
-
-def unlike(name: str, others: Collection[str]) -> str:
-    """The name, or one after it that none of the others is: for a column of ours beside theirs."""
-    return name if name not in others else unlike(f"{name}_", others)
 
 
 def _properties(metadata: Mapping[str, str]) -> CommitProperties:

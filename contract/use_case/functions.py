@@ -14,7 +14,8 @@ from itertools import pairwise
 from operator import attrgetter
 from typing import Any, Literal
 
-from contract.use_case.sections.derived import Derived
+from contract.use_case.sections.column import Column, ColumnType, Logged
+from contract.use_case.sections.derived import Derived, Part
 
 Values = Callable[..., Any]  # of the columns that a function reads, one row at a time
 Gives = Literal["string", "integer", "number", "boolean"]
@@ -186,3 +187,39 @@ def _spelled(edge: float) -> str:
 
 def _finite(value: float) -> float | None:
     return value + 0.0 if math.isfinite(value) else None
+
+
+def part_column(part: Part, source: str, column: Column) -> Column:
+    """A part of a time as a column."""
+    counted = PARTS[part]
+    return Column(
+        type="integer",
+        description=f"{counted.says} of {source}",
+        nullable=column.nullable,
+        min=counted.low,
+        max=counted.high,
+        personal=column.personal,
+        log=_logged_of([column]),
+    )
+
+
+def derived_column(declared: Derived, sources: list[Column]) -> Column:
+    """A derived column as one of its own; of a person where one of its sources is."""
+    function = FUNCTIONS[declared.function]
+    given: ColumnType = function.gives
+    nullable = function.partial or any(column.nullable for column in sources)
+    return Column(
+        type=given,
+        description=declared.description,
+        unit=declared.unit or "",
+        nullable=nullable and declared.missing is None,
+        categories=bin_names(declared) if declared.edges and given == "string" else None,
+        encode=declared.encode if given == "string" else None,
+        personal=any(column.personal for column in sources),
+        log=_logged_of(sources),
+    )
+
+
+def _logged_of(sources: list[Column]) -> Logged:
+    """Whether the log lets it be computed again: only where it holds every source as sent."""
+    return "keep" if all(column.logged == "keep" for column in sources) else "drop"

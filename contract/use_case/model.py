@@ -20,10 +20,10 @@ from contract.names import (
     ROW_COLUMNS,
     ROW_KEY,
 )
-from contract.use_case.functions import FUNCTIONS, PARTS, bin_names
+from contract.use_case.functions import derived_column, part_column
 from contract.use_case.sections.card import Card
-from contract.use_case.sections.column import Column, ColumnType, Logged
-from contract.use_case.sections.derived import Derived, Part
+from contract.use_case.sections.column import Column, ColumnType
+from contract.use_case.sections.derived import Derived
 from contract.use_case.sections.estimator import Estimator, Scalar
 from contract.use_case.sections.gates import Evaluation, Gates
 from contract.use_case.sections.monitoring import Monitoring
@@ -200,9 +200,9 @@ class UseCase(Section):
             if column.feature and name not in apart and not computes:
                 found[name] = column
             for own, part in column.named_parts(name):
-                found[own] = known[own] = _part_column(part, name, column)
+                found[own] = known[own] = part_column(part, name, column)
         for name, declared in self.derived.items():
-            known[name] = _derived_column(declared, [known[n] for n in declared.of if n in known])
+            known[name] = derived_column(declared, [known[n] for n in declared.of if n in known])
             if declared.feature:
                 found[name] = known[name]
         return found
@@ -299,39 +299,3 @@ class UseCase(Section):
         parts = [name.partition(".") for name in ("name", "task", *names)]
         include: dict[str, Any] = {part: {key} if key else True for part, _, key in parts}
         return self.model_dump(mode="json", include=include)
-
-
-def _part_column(part: Part, source: str, column: Column) -> Column:
-    """A part of a time as a column."""
-    counted = PARTS[part]
-    return Column(
-        type="integer",
-        description=f"{counted.says} of {source}",
-        nullable=column.nullable,
-        min=counted.low,
-        max=counted.high,
-        personal=column.personal,
-        log=_logged_of([column]),
-    )
-
-
-def _derived_column(declared: Derived, sources: list[Column]) -> Column:
-    """A derived column as one of its own; of a person where one of its sources is."""
-    function = FUNCTIONS[declared.function]
-    given: ColumnType = function.gives
-    nullable = function.partial or any(column.nullable for column in sources)
-    return Column(
-        type=given,
-        description=declared.description,
-        unit=declared.unit or "",
-        nullable=nullable and declared.missing is None,
-        categories=bin_names(declared) if declared.edges and given == "string" else None,
-        encode=declared.encode if given == "string" else None,
-        personal=any(column.personal for column in sources),
-        log=_logged_of(sources),
-    )
-
-
-def _logged_of(sources: list[Column]) -> Logged:
-    """Whether the log lets it be computed again: only where it holds every source as sent."""
-    return "keep" if all(column.logged == "keep" for column in sources) else "drop"

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from contract.names import file_name
-from contract.store.tables import unlike
+from contract.store.sql import unlike
 from monitoring.measures.observe import ObservedWindow
 from monitoring.measures.tally import ColumnSummary
 from monitoring.report.evidently_pages import EvidentlyPages

@@ -13,7 +13,8 @@ from contract.store.frames import feature_rows
 from contract.store.labels import NO_LABELS, labels_sql, shared_keys
 from contract.store.predictions import INPUT, PARTITION
 from contract.store.schema import TYPES
-from contract.store.tables import Tables, quoted
+from contract.store.sql import quoted
+from contract.store.tables import Tables
 from contract.use_case.features import sources
 from contract.use_case.model import UseCase
 from contract.use_case.pseudonymisation import altered

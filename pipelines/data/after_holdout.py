@@ -9,7 +9,8 @@ import pyarrow.compute as pc
 
 from contract.errors import Refused
 from contract.store.rows.fingerprint import row_hashes
-from contract.store.tables import Tables, quoted
+from contract.store.sql import quoted
+from contract.store.tables import Tables
 from contract.use_case.model import UseCase
 from monitoring.windows.window import in_earnest, literal
 from pipelines.data.days import local_midnight

@@ -1,7 +1,7 @@
 """SQL of logged rows whose labels are known, in the columns that the use case declares."""
 
 from contract.errors import Refused
-from contract.store.tables import quoted, unlike
+from contract.store.sql import quoted, unlike
 from contract.use_case.model import UseCase
 from pipelines.data.traffic import Traffic, inputs_sql
 

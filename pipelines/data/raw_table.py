@@ -9,7 +9,8 @@ from contract.names import DELIVERY, REASONS, ROW_HASH
 from contract.store.rows.fingerprint import altered, row_hashes
 from contract.store.rows.row_keys import own_fields
 from contract.store.schema import arrow_schema
-from contract.store.tables import Tables, TableVersion, quoted, unlike
+from contract.store.sql import quoted, unlike
+from contract.store.tables import Tables, TableVersion
 from contract.use_case.model import UseCase
 from pipelines.runtime.frozen_rows import check_hashes, damaged, unharmed
 

@@ -17,7 +17,8 @@ from tenacity import (
 from contract.errors import Unavailable
 from contract.names import TableName
 from contract.store.labels import label_tables, leaving_sql, moment, shared_keys
-from contract.store.tables import Tables, quoted
+from contract.store.sql import quoted
+from contract.store.tables import Tables
 from contract.use_case.model import UseCase
 
 T = TypeVar("T")

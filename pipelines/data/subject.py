@@ -14,7 +14,8 @@ from contract.errors import BadInput
 from contract.names import TableName
 from contract.store.cells import BadCell, reader_of
 from contract.store.labels import moment
-from contract.store.tables import Tables, quoted
+from contract.store.sql import quoted
+from contract.store.tables import Tables
 from contract.use_case.loader import nearest
 from contract.use_case.local_time import NotOneMoment
 from contract.use_case.model import UseCase

@@ -11,7 +11,8 @@ from deltalake import DeltaTable
 
 from contract.errors import BadInput, Refused
 from contract.store.labels import NO_LABELS, labels_sql, shared_keys
-from contract.store.tables import Tables, quoted
+from contract.store.sql import quoted
+from contract.store.tables import Tables
 from contract.use_case.model import UseCase
 from contract.use_case.pseudonymisation import altered
 from monitoring.windows.window import Window, WindowRequest, literal, read_day, resolve

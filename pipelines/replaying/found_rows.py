@@ -8,7 +8,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from contract.store.labels import moment
-from contract.store.tables import Tables, quoted
+from contract.store.sql import quoted
+from contract.store.tables import Tables
 from contract.use_case.model import UseCase
 from monitoring.windows.window import in_earnest
 from pipelines.data.after_holdout import Days

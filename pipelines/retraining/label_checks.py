@@ -14,7 +14,8 @@ import pandas as pd
 import pyarrow as pa
 
 from contract.store.labels import moment
-from contract.store.tables import Tables, TableVersion, quoted
+from contract.store.sql import quoted
+from contract.store.tables import Tables, TableVersion
 from contract.use_case.model import UseCase
 from contract.use_case.sections.split import TimeSplit
 from monitoring.measures.bins import Cells, Counts, number_cells, word_cells

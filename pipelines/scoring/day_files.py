@@ -21,10 +21,10 @@ from deltalake.fs import DeltaStorageHandler
 from deltalake.transaction import AddAction
 from pyarrow.fs import PyFileSystem
 
+from contract.addresses import storage_options
 from contract.store.exactly_once import ExactlyOnceWriter
 from contract.store.predictions import PARTITION
 from contract.store.schema import fit_to_schema
-from contract.store.tables import storage_options
 from pipelines.scoring.stage import Stage, Waiting, append_rows
 
 OPEN_DAYS = 32

@@ -16,9 +16,9 @@ from deltalake.exceptions import DeltaError
 from deltalake.fs import DeltaStorageHandler
 from pyarrow.fs import PyFileSystem
 
+from contract.addresses import storage_options
 from contract.errors import Refused
 from contract.store import upkeep
-from contract.store.tables import storage_options
 
 PARTITION = "partition."  # before a column's name in what Delta says of a file
 FEATURES = {"deletionVectors", "columnMapping"}  # with them a file holds other rows or names

@@ -5,10 +5,9 @@ from typing import get_args
 
 from deltalake import DeltaTable
 
-from contract.addresses import misread
+from contract.addresses import misread, storage_options
 from contract.errors import BadInput
 from contract.names import TableName
-from contract.store.tables import storage_options
 from contract.use_case.model import UseCase
 from contract.use_case.sections.source import BatchSource, Csv, Delta
 from pipelines.sources.files import ENDINGS, PACKED_ENDINGS, find

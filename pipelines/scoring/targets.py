@@ -15,10 +15,9 @@ import pyarrow.fs
 import pyarrow.parquet as pq
 from deltalake import DeltaTable
 
-from contract.addresses import misread
+from contract.addresses import misread, storage_options
 from contract.errors import BadInput
 from contract.store.exactly_once import ExactlyOnceWriter
-from contract.store.tables import storage_options
 from pipelines.scoring.job import TargetState
 from pipelines.scoring.places import is_delta
 from pipelines.scoring.stage import Stage, commit_once, staged, writer_of

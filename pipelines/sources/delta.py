@@ -8,10 +8,10 @@ import pyarrow as pa
 from deltalake import DeltaTable
 from deltalake.exceptions import DeltaError, TableNotFoundError
 
-from contract.addresses import misread
+from contract.addresses import misread, storage_options
 from contract.errors import BadInput, Unavailable
 from contract.store import sql as engine
-from contract.store.tables import quoted, storage_options
+from contract.store.sql import quoted
 from contract.use_case.model import UseCase
 from pipelines.sources.newer import Newer
 from pipelines.sources.parts import wanted

@@ -12,7 +12,7 @@ from deltalake.exceptions import DeltaError
 
 from contract.errors import BadInput
 from contract.store import sql as engine
-from contract.store.tables import quoted
+from contract.store.sql import quoted
 from contract.use_case.model import UseCase
 from pipelines.sources import csv, delta, json_lines, python, sql, values
 from pipelines.sources.files import PACKED, SourceFile, failing, find, stream

@@ -51,7 +51,7 @@ class Connection(HttpToolsProtocol):
         if len(self.connections) > 1 and len(data) <= SMALL_BYTES:
             self._end_wait()
             self._turn.came(self, data)
-        else:  # of a large body, which may be asked to wait before more of it comes
+        else:  # alone; or of a large body, which may be asked to wait before more of it comes
             self._turn.run()
             self.take(data)
 

@@ -17,8 +17,8 @@ import pytest
 from deltalake import DeltaTable
 from pyarrow import fs
 
+from contract.addresses import storage_options
 from contract.store.sql import answer
-from contract.store.tables import storage_options
 from pipelines.scoring.targets import FileTarget
 from tests.faults import answer_batch
 from tests.support import batch

@@ -10,7 +10,8 @@ from deltalake import DeltaTable
 from contract.errors import BadInput
 from contract.names import ROW_HASH, TableName
 from contract.store import upkeep
-from contract.store.tables import Tables, quoted
+from contract.store.sql import quoted
+from contract.store.tables import Tables
 from contract.use_case.model import UseCase
 from pipelines.data.catalogue.known import KnownUseCase
 

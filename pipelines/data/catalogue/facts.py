@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from contract.names import TableName, experiment
 from contract.store import upkeep
-from contract.store.tables import CONTENT_HASH, Tables, quoted
+from contract.store.sql import quoted
+from contract.store.tables import CONTENT_HASH, Tables
 from monitoring.alerts.notices.late_delivery import collected_at
 from pipelines.data.catalogue.known import KnownUseCase, all_versions
 from tracking.tags import DATA_VERSION_TAG, STEP_TAG, table_version_tag

@@ -14,8 +14,9 @@ import pyarrow.parquet as pq
 import pytest
 from deltalake import DeltaTable, write_deltalake
 
+from contract.addresses import storage_options
 from contract.store.sql import answer
-from contract.store.tables import Tables, storage_options
+from contract.store.tables import Tables
 from pipelines.runtime.workspace import Workspace
 from pipelines.score import score
 from pipelines.scoring.pieces import Pinned
