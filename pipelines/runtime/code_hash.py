@@ -2,6 +2,7 @@
 
 import ast
 import hashlib
+from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
@@ -32,13 +33,21 @@ def import_closure(module: str) -> set[str]:
 def own_imports(path: Path) -> tuple[str, ...]:
     """Modules of ours that one file imports, at its top or inside a function."""
     names = set[str]()
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+    for node in _statements(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
             names |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module and node.level == 0:
             # `from contract import names` imports a module, `from contract.names import X` a name.
             names |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
     return tuple(sorted(name for name in names if _is_module(name)))
+
+
+def _statements(of: ast.AST) -> Iterator[ast.AST]:
+    """Every statement below a node. Expressions, most of a tree, hold no import."""
+    for node in ast.iter_child_nodes(of):
+        if isinstance(node, ast.stmt | ast.excepthandler | ast.match_case):
+            yield node
+            yield from _statements(node)
 
 
 def _is_module(name: str) -> bool:
