@@ -1,5 +1,6 @@
 """The operations cycle: read windows, compare, decide, report."""
 
-from contract.interrupted import say_one_line
+from contract.start import collect_seldom, say_one_line
 
 say_one_line()  # libraries are imported for seconds, in which somebody may press Ctrl-C
+collect_seldom()

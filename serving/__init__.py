@@ -2,7 +2,7 @@
 
 import os
 
-from contract.interrupted import say_one_line
+from contract.start import say_one_line
 
 # There are none, and pydantic looks for them among all packages at each start: 20 ms.
 os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")

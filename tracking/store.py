@@ -12,6 +12,7 @@ from mlflow.entities import Experiment, LifecycleStage, Run
 from contract.addresses import DATABASES, SERVERS, SQLITE, scheme_of, sqlite_file
 from contract.markdown import link, plain
 from contract.settings import Settings
+from contract.start import keep_imported
 from contract.store.locks import store_lock
 from tracking.database import ask_database, ask_sqlite, await_database
 from tracking.locations import ARTIFACTS, check_location
@@ -51,6 +52,7 @@ def connect(settings: Settings) -> MlflowClient:
     if scheme in SERVERS:
         await_server(client, settings.store_uri, wait_s)
         actor_of(settings)
+    keep_imported()  # with a client all that is slow to import is there
     return client
 
 

@@ -1,6 +1,5 @@
 """Where steps work: the use case, its tables and its MLflow experiment, held by one at a time."""
 
-import gc
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -71,8 +70,6 @@ def connected(use_case: UseCase, settings: Settings, cycle: names.Cycle) -> Work
     """The workspace of one cycle of a use case, without any lock."""
     check_keys(settings.sign_key.get_secret_value(), settings.verify_key)
     client = connect(settings)
-    if not gc.get_freeze_count():  # with the client all that is slow to import is there: it stays,
-        gc.freeze()  # and is not looked through any more, at the process's end neither
     return Workspace(
         use_case=use_case,
         settings=settings,
