@@ -5,7 +5,8 @@ The database comes last, for it makes a folder a store; a restoration that broke
 
 import os
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
@@ -75,17 +76,34 @@ def restore(settings: Settings, source: str, artifacts: str = "") -> BackupManif
         roots = {
             old: to.of(old, folder, manifest.home) for old, folder in manifest.artifacts.items()
         }
-        for old, folder in manifest.artifacts.items():
-            _bring(manifest, place, f"{folder}/", roots[old])
-        _bring(manifest, place, f"{TABLES}/", settings.table_root)
-        _database(settings, manifest, place, roots)
+        with _all_or_nothing(to.artifacts, settings.table_root):
+            for old, folder in manifest.artifacts.items():
+                _bring(manifest, place, f"{folder}/", roots[old])
+            _bring(manifest, place, f"{TABLES}/", settings.table_root)
+            _database(settings, manifest, place, roots)
     return manifest
 
 
+@contextmanager
+def _all_or_nothing(*addresses: str) -> Iterator[None]:
+    """What was brought to places that were free goes again where the rest can't come."""
+    try:
+        yield
+    except BaseException:
+        for address in addresses:
+            place = Place.of(address)
+            for name in _held(place):
+                place.drop(name)
+        raise
+
+
 def _check_free(address: str) -> None:
-    there = [name for name in Place.of(address).names(recursive=False) if name != ".locks"]
-    if there:
+    if _held(Place.of(address)):
         raise BadInput(f"A backup is restored into an empty home only; {address} holds something.")
+
+
+def _held(place: Place) -> list[str]:
+    return [name for name in place.names(recursive=False) if name != ".locks"]
 
 
 def _bring(manifest: BackupManifest, place: Place, begin: str, address: str) -> None:

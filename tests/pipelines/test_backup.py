@@ -69,10 +69,14 @@ def test_a_backup_that_was_changed_is_not_restored(
 ) -> None:
     backup.backup(read_settings(), "saved")
     file = next((store / "saved").glob(changed))
-    file.write_bytes(file.read_bytes()[:-1] + b"x")
+    whole = file.read_bytes()
+    file.write_bytes(whole[:-1] + b"x")
     elsewhere()
     with pytest.raises(Refused, match=f"{file.name} in the backup is not the file that was backed"):
         restore.main(source=str(store / "saved"))
+    assert [p.name for p in Path.cwd().rglob("*") if p.is_file()] == ["mlflow.db.lock"]
+    file.write_bytes(whole)
+    restore.main(source=str(store / "saved"))  # the home is as empty as before
 
 
 def test_a_backup_goes_to_a_store_of_its_own_kind(

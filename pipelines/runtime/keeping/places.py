@@ -74,6 +74,14 @@ class Place:
                 size += len(chunk)
         return StoredFile(size=size, sha256=digest.hexdigest())
 
+    def drop(self, name: str) -> None:
+        """Delete a file, or a folder with all that is in it."""
+        path = f"{self.path}/{name}"
+        if self.files.get_file_info(path).type == FileType.Directory:
+            self.files.delete_dir(path)
+        else:
+            self.files.delete_file(path)
+
     def _new(self, name: str) -> BinaryIO:
         path = f"{self.path}/{name}"
         if isinstance(self.files, LocalFileSystem):

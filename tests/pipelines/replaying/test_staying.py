@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import httpx
+import psutil
 import pytest
 
 from pipelines.main import Outcome
@@ -24,7 +25,10 @@ keep_running("penguins", "", read_settings())
 
 
 @pytest.mark.skipif(not FULL, reason="make faults: two servers to start")
-def test_both_answer_until_one_signal_ends_both(trained: tuple[Path, Outcome], home: Path) -> None:
+@pytest.mark.parametrize("ended", ["by a signal", "by the service's death"])
+def test_both_answer_until_one_signal_or_death_ends_both(
+    trained: tuple[Path, Outcome], home: Path, ended: str
+) -> None:
     copy_world(trained[0], home)
     store = {"MLFLOW_TRACKING_URI": f"sqlite:///{home}/mlflow.db", "PYTHONPATH": str(PROJECT)}
     process = subprocess.Popen(
@@ -43,9 +47,17 @@ def test_both_answer_until_one_signal_ends_both(trained: tuple[Path, Outcome], h
         pages, service = re.findall(r"(http://[\d.:]+)\S*   ", said)
         assert httpx.get(f"{pages}/health").is_success
         assert httpx.get(f"{service}/ping").is_success
-        process.send_signal(signal.SIGTERM)
-        process.communicate(timeout=120)
-    assert process.returncode == 0
+        if ended == "by a signal":
+            process.send_signal(signal.SIGTERM)
+        else:
+            children = psutil.Process(process.pid).children()
+            next(one for one in children if "serving" in one.cmdline()).kill()
+        said = process.communicate(timeout=120)[1]
+    if ended == "by a signal":
+        assert process.returncode == 0
+    else:
+        assert "The service at port" in said
+        assert "has ended by itself" in said
     for address in (pages, service):
         with pytest.raises(httpx.ConnectError):
             httpx.get(address)
