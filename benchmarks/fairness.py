@@ -45,7 +45,7 @@ class Measured:
 Key = tuple[str, str, int, bool]  # checkout, log, large callers, whether small ones ask too
 
 
-def service(checkout: Path, sync: str, folder: Path) -> Server:
+def service(checkout: Path, sync: str, folder: Path, processes: int) -> Server:
     """One worker of a checkout, which keeps everything in the folder."""
     settings = {
         "PYTHONPATH": str(checkout),
@@ -53,6 +53,7 @@ def service(checkout: Path, sync: str, folder: Path) -> Server:
         "FOURCYCLE_ROOT": str(folder / "data"),
         "FOURCYCLE_SERVE_CACHE": str(folder / "cache"),
         "FOURCYCLE_SERVE_FOLLOW": "alias",  # there is no ledger in the folder
+        "FOURCYCLE_SERVE_LARGE_PROCESSES": str(processes),
     }
     command = (sys.executable, "-m", "serving", "--port", "{port}")
     return Server("Fourcycle", command, folder=checkout, settings=settings)
@@ -111,7 +112,9 @@ def turn(
     return Measured(found, rows)
 
 
-def turns(checkouts: dict[str, Path], rounds: int, seconds: int) -> Iterator[tuple[Key, Measured]]:
+def turns(
+    checkouts: dict[str, Path], rounds: int, seconds: int, processes: int
+) -> Iterator[tuple[Key, Measured]]:
     """All measurements, interleaved."""
     with tempfile.TemporaryDirectory() as name:
         scripts = bodies(Path(name))
@@ -120,7 +123,7 @@ def turns(checkouts: dict[str, Path], rounds: int, seconds: int) -> Iterator[tup
                 for which, checkout in checkouts.items():
                     with (
                         tempfile.TemporaryDirectory() as folder,
-                        started(service(checkout, sync, Path(folder))) as address,
+                        started(service(checkout, sync, Path(folder), processes)) as address,
                     ):
                         for callers in CALLERS:  # warm
                             turn(address, scripts, callers, callers == 0, 2)
@@ -170,12 +173,15 @@ def main(
     rounds: Annotated[int, typer.Option(help="Rounds.")] = 5,
     seconds: Annotated[int, typer.Option(help="Seconds of each measurement.")] = 5,
     other: Annotated[str, typer.Option(help="Another checkout, measured in turns; or none.")] = "",
+    processes: Annotated[
+        int, typer.Option(help="Processes for large bodies; 0: one for each core.")
+    ] = 0,
 ) -> None:
     """Measure, and print a Markdown table."""
     checkouts = {"other": Path(other).resolve()} if other else {}
     checkouts["this"] = PROJECT
     measured: dict[Key, list[Measured]] = defaultdict(list)
-    for key, found in turns(checkouts, rounds, seconds):
+    for key, found in turns(checkouts, rounds, seconds, processes):
         measured[key].append(found)
         typer.echo(f"{key}: {found}", err=True)
     typer.echo(table(measured))

@@ -94,6 +94,12 @@ class Settings(BaseSettings):
         ge=0,
         description="Larger bodies are worked on by a process beside the worker, bytes",
     )
+    serve_large_processes: int = Field(
+        default=0,
+        ge=0,
+        le=64,
+        description="Such processes of one worker; 0: one for each of its cores, four at most",
+    )
     serve_concurrency: int = Field(
         default=256, ge=1, description="Requests in work at once, in one worker; others get 503"
     )

@@ -19,7 +19,6 @@ from pipelines.runtime.ui_process import (
     wait_until_ready,
 )
 
-
 LOOK_S = 1.0
 
 

@@ -1,7 +1,7 @@
 """The worker's end of `serving.endpoints.large_bodies`: hands each large body to an idle process.
 
-A process is started when a body comes and none is idle, up to one for each core of the worker.
-Until one is idle, bodies wait in their order. A process has one body at a time, so what it needs of
+A process is started when a body comes and none is idle, up to as many as the settings say. Until
+one is idle, bodies wait in their order. A process has one body at a time, so what it needs of
 memory is what one body needs.
 """
 
@@ -41,10 +41,11 @@ _read_answer = msgspec.msgpack.Decoder(LargeAnswer).decode
 class LargeBodyProcesses:
     """The processes of one worker."""
 
-    def __init__(self, options: LargeBodyOptions, workers: int) -> None:
+    def __init__(self, options: LargeBodyOptions, processes: int, workers: int) -> None:
+        """So many processes at most; 0 is one for each core of the worker, one of so many."""
         cores = len(os.sched_getaffinity(0)) // workers
         self._options = options
-        self._places = asyncio.Semaphore(min(max(1, cores), MOST))
+        self._places = asyncio.Semaphore(processes or min(max(1, cores), MOST))
         self._idle: list[_LargeBodyProcess] = []
         self._not_before_s = 0.0  # of time.monotonic()
 

@@ -33,7 +33,8 @@ class PredictionEndpoint:
         self._current, self._log, self._settings = context.current, context.log, context.settings
         self._metrics, self._clock = context.metrics, context.clock
         self._answering: AnsweringVersion | None = None
-        self._large = LargeBodyProcesses(_options(context), self._settings.serve_workers)
+        processes, workers = self._settings.serve_large_processes, self._settings.serve_workers
+        self._large = LargeBodyProcesses(_options(context), processes, workers)
         # Two at a time are no faster: each waits for the other's turn.
         self._medium = ThreadPoolExecutor(1, "medium bodies")
 

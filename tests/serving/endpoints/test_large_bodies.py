@@ -10,6 +10,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -240,6 +241,17 @@ def test_a_killed_process_costs_its_body_a_whole_503_and_another_goes_on(
     assert refused.headers["Retry-After"] == "1"
     assert (refused.json()["status"], refused.json()["reason"]) == (503, "interrupted")
     assert 'fourcycle_rejections_total{reason="interrupted"} 1.0' in text
+
+
+@pytest.mark.parametrize("most", [1, 2])
+def test_there_are_as_many_processes_as_are_allowed(package: Path, home: Path, most: int) -> None:
+    with (
+        beside(package, home / "a", serve_large_processes=most) as app,
+        ThreadPoolExecutor(4) as callers,
+    ):
+        asked = [callers.submit(ask, app.address, json={"rows": ROWS}) for _ in range(4)]
+        assert [one.result().status_code for one in asked] == [200] * 4
+        assert len(app.processes) == most
 
 
 def test_callers_who_leave_while_a_process_works_cost_nobody_anything(
