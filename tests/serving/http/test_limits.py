@@ -37,7 +37,7 @@ from tests.serving.endpoints.test_predictions import JSON, ROW
 from tests.support.running import VERSION, app_of, current_of, running, spool_in
 
 BODY = json.dumps({"rows": [ROW]}).encode()
-LARGE = json.dumps({"rows": [ROW] * 100}).encode()
+LARGE = json.dumps({"rows": [ROW] * 200}).encode()
 HEAD = (
     b"POST /predict HTTP/1.1\r\nHost: a\r\n"
     b"Content-Type: application/json\r\nContent-Length: %d\r\n\r\n"

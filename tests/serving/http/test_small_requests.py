@@ -1,16 +1,22 @@
 """Requests that come in one piece, which no cycle of uvicorn answers, beside those that do not."""
 
+import json
 import re
 import socket
 import threading
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
 
-from tests.serving.endpoints.test_predictions import JSON
+from contract.use_case.features import Columns
+from serving.endpoints.predictions import ON_THE_LOOP_BYTES
+from serving.http.gateway import SLOW_S, SOME_ROWS_BYTES
+from tests.serving.endpoints.test_predictions import JSON, ROW
 from tests.serving.http.test_rules_of_http import BODY, END, RULES, post
 from tests.serving.log.test_log import writers
 from tests.support.running import app_of, current_of, running, spool_in
@@ -19,6 +25,7 @@ from tests.support.wire import Said, say
 KEPT = post("Connection: keep-alive")
 OWN = re.compile(rb"(x-request-id|date): [^\r]*|[0-9a-f]{8}-[0-9a-f-]{27}")
 CLOSING = b"Connection: close\r\n"
+SOME = post("Connection: keep-alive", body=json.dumps({"rows": [ROW] * 80}).encode())
 ROWS = [rule for rule, told in RULES.items() if told.sent.startswith(b"POST")]
 
 
@@ -31,6 +38,11 @@ def company(request: pytest.FixtureRequest, address: str) -> Iterator[None]:
         return
     with socket.create_connection((url.host, url.port or 80), timeout=20):
         yield
+
+
+def medium_threads() -> set[threading.Thread]:
+    """Those of applications of this process that work on bodies beside the loop."""
+    return {one for one in threading.enumerate() if one.name.startswith("medium bodies")}
 
 
 def impersonal(said: Said) -> bytes:
@@ -66,6 +78,43 @@ def test_requests_on_one_connection_are_answered_in_their_order(package: Path, h
             200,
             400,
         ]
+
+
+def test_some_rows_go_to_a_thread_while_few_come_and_are_answered_alike(
+    package: Path, home: Path
+) -> None:
+    assert ON_THE_LOOP_BYTES < len(SOME) < SOME_ROWS_BYTES
+    before = medium_threads()
+    with running(app_of(current_of(package, home), home)) as address:
+        alone = say(address, SOME + END)
+        assert medium_threads() == before
+        deadline = time.monotonic() + 20
+        while (
+            medium_threads() == before
+        ):  # on a machine at work a tenth of a second may pass between
+            said = say(address, KEPT, SOME + END)
+            assert said.statuses == [200, 200, 200]
+            assert time.monotonic() < deadline
+    assert alone.statuses == [200, 200]
+    assert impersonal(said).endswith(impersonal(alone))
+
+
+def test_some_rows_go_to_a_thread_where_the_model_is_slow(package: Path, home: Path) -> None:
+    current = current_of(package, home)
+    served = current.served()
+    assert served
+    quick, before = served.scorer.run, medium_threads()
+
+    def slow(columns: Columns) -> Any:
+        time.sleep(2 * SLOW_S)
+        return quick(columns)
+
+    current._served = replace(served, scorer=replace(served.scorer, run=slow))
+    with running(app_of(current, home)) as address:
+        assert say(address, SOME + END).statuses == [200, 200]
+        assert medium_threads() == before
+        assert say(address, SOME + END).statuses == [200, 200]
+        assert medium_threads() > before
 
 
 def test_a_caller_who_leaves_before_his_record_is_safe_costs_nobody_his_place(
