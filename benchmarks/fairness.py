@@ -174,7 +174,7 @@ def main(
     seconds: Annotated[int, typer.Option(help="Seconds of each measurement.")] = 5,
     other: Annotated[str, typer.Option(help="Another checkout, measured in turns; or none.")] = "",
     processes: Annotated[
-        int, typer.Option(help="Processes for large bodies; 0: one for each core.")
+        int, typer.Option(help="Processes for large bodies; 0: one less than cores.")
     ] = 0,
 ) -> None:
     """Measure, and print a Markdown table."""

@@ -98,7 +98,7 @@ class Settings(BaseSettings):
         default=0,
         ge=0,
         le=64,
-        description="Such processes of one worker; 0: one for each of its cores, four at most",
+        description="Such processes of one worker; 0: one less than it has cores, four at most",
     )
     serve_concurrency: int = Field(
         default=256, ge=1, description="Requests in work at once, in one worker; others get 503"

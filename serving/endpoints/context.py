@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from contract.settings import Settings
 from serving.log.log import Log
 from serving.requests.api_keys import Keys
+from serving.requests.loop_share import LoopShare
 from serving.scoring.champion import CurrentVersion
 from serving.telemetry.access_log import AccessLog
 from serving.telemetry.board import Board
@@ -32,5 +33,6 @@ class WorkerContext:
     keys: Keys
     access_log: AccessLog
     board: Board
+    loop_share: LoopShare = field(default_factory=LoopShare)
     clock: Callable[[], datetime] = now_utc
     began: float = field(default_factory=time.time)  # seconds since 1970

@@ -10,11 +10,12 @@ import msgspec
 
 from serving.endpoints.answering import AnsweringVersion
 from serving.endpoints.context import WorkerContext
-from serving.endpoints.predictions import ON_THE_LOOP_BYTES, PredictionEndpoint
+from serving.endpoints.predictions import PredictionEndpoint
 from serving.log.feedback_record import FeedbackRecord
 from serving.requests.columns import bounded, transpose
 from serving.requests.errors import JSON, Problem, Response
 from serving.requests.label_columns import check_labels, keys_of, rows_of
+from serving.requests.loop_share import FEW_ROWS_BYTES
 from serving.requests.request import Request
 from serving.requests.strict_json import parse_json
 
@@ -32,7 +33,7 @@ class LabelEndpoint:
         version = self._predictions.answering()
         call.version = version.served.version
         schema_hash = self._log.declare(version.use_case)
-        if len(body) <= ON_THE_LOOP_BYTES:
+        if len(body) <= FEW_ROWS_BYTES:
             record = self._read(body, version, schema_hash, call)
         else:
             record = await asyncio.to_thread(self._read, body, version, schema_hash, call)

@@ -22,7 +22,6 @@ from pathlib import Path
 import msgspec
 
 from contract.command import prepare
-from contract.processes import GIVE_WAY_AT_ONCE
 from contract.use_case.pseudonymisation import Pseudonymiser
 from serving.endpoints.answering import AnsweringVersion, collect_rarely, tally
 from serving.log.prediction_record import PredictionRecord
@@ -55,6 +54,7 @@ class LargeBodyOptions(msgspec.Struct, frozen=True):
     log_secret: str
     limits: BodyLimits
     spool: WriterOptions | None
+    niceness: int
 
 
 class LargeBody(msgspec.Struct, frozen=True, array_like=True):
@@ -96,6 +96,7 @@ class LargeBodies:
 
     def __init__(self, options: LargeBodyOptions) -> None:
         self._options, spool = options, options.spool
+        self.niceness = options.niceness
         self._versions: dict[tuple[str, str], Answering] = {}
         self.spool = Spool(Path(spool.folder), spool.max_bytes, spool.max_age_s) if spool else None
 
@@ -156,7 +157,7 @@ def serve(worker: socket.socket) -> None:
             return
         large = LargeBodies(_read_options(first[0]))
         spool, due_s = large.spool, None
-        give_way(GIVE_WAY_AT_ONCE if spool else 0)
+        give_way(large.niceness)
         while True:
             if select.select([worker], [], [], due_s)[0]:
                 frame = read_frame(worker)

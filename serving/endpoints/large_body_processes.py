@@ -19,6 +19,8 @@ from typing import cast
 
 import msgspec
 
+from contract.processes import GIVE_WAY_AT_ONCE
+from contract.settings import Settings
 from serving.endpoints.large_bodies import (
     LENGTHS,
     LargeAnswer,
@@ -38,14 +40,25 @@ logger = logging.getLogger(__name__)
 _read_answer = msgspec.msgpack.Decoder(LargeAnswer).decode
 
 
+def processes_of(settings: Settings) -> int:
+    """How many a worker may have: by default one less than it has cores, so that small requests
+    find one."""
+    cores = len(os.sched_getaffinity(0)) // settings.serve_workers
+    return settings.serve_large_processes or min(max(1, cores - 1), MOST)
+
+
+def niceness_of(settings: Settings, logs: bool) -> int:
+    """How nice they are: where they may keep every core busy, the writer of a small request's
+    record would wait for one (decision 18)."""
+    busy = settings.serve_workers * processes_of(settings)
+    return GIVE_WAY_AT_ONCE if logs and busy >= len(os.sched_getaffinity(0)) else 0
+
+
 class LargeBodyProcesses:
     """The processes of one worker."""
 
-    def __init__(self, options: LargeBodyOptions, processes: int, workers: int) -> None:
-        """So many processes at most; 0 is one for each core of the worker, one of so many."""
-        cores = len(os.sched_getaffinity(0)) // workers
-        self._options = options
-        self._places = asyncio.Semaphore(processes or min(max(1, cores), MOST))
+    def __init__(self, options: LargeBodyOptions, most: int) -> None:
+        self._options, self._places = options, asyncio.Semaphore(most)
         self._idle: list[_LargeBodyProcess] = []
         self._not_before_s = 0.0  # of time.monotonic()
 

@@ -1,12 +1,14 @@
 """From the body of a request to its answer: decode, check, score, log, encode.
 
-A small body is answered where it arrives, on the event loop: a hop to a thread would cost a third
-of the throughput. A larger one is worked on in a thread beside the loop, one at a time. Those over
-FOURCYCLE_SERVE_LARGE_BYTES go to processes of their own (serving.endpoints.large_bodies): a thread
-holds the interpreter for milliseconds at a time, for which small requests would wait.
+A small body is answered where it arrives, on the event loop (serving.requests.loop_share): a hop to
+a thread would cost a third of the throughput. A larger one is worked on in a thread beside the
+loop, one at a time. Those over FOURCYCLE_SERVE_LARGE_BYTES go to processes of their own
+(serving.endpoints.large_bodies): a thread holds the interpreter for milliseconds at a time, for
+which small requests would wait.
 """
 
 import asyncio
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -15,13 +17,11 @@ from contract.use_case.pseudonymisation import Pseudonymiser
 from serving.endpoints.answering import AnsweringVersion, tally
 from serving.endpoints.context import WorkerContext
 from serving.endpoints.large_bodies import LargeAnswer, LargeBody, LargeBodyOptions
-from serving.endpoints.large_body_processes import LargeBodyProcesses
+from serving.endpoints.large_body_processes import LargeBodyProcesses, niceness_of, processes_of
 from serving.log.prediction_record import LogFull, PredictionRecord
 from serving.protocols.protocol import BodyLimits, Protocol
 from serving.requests.errors import JSON, Problem, Response, nothing_served
 from serving.requests.request import Request
-
-ON_THE_LOOP_BYTES = 8 * 1024  # about 20 rows, a quarter of a millisecond
 
 Done = Callable[[Response | LogFull], None]
 
@@ -32,9 +32,9 @@ class PredictionEndpoint:
     def __init__(self, context: WorkerContext) -> None:
         self._current, self._log, self._settings = context.current, context.log, context.settings
         self._metrics, self._clock = context.metrics, context.clock
+        self._loop_share = context.loop_share
         self._answering: AnsweringVersion | None = None
-        processes, workers = self._settings.serve_large_processes, self._settings.serve_workers
-        self._large = LargeBodyProcesses(_options(context), processes, workers)
+        self._large = LargeBodyProcesses(_options(context), processes_of(context.settings))
         # Two at a time are no faster: each waits for the other's turn.
         self._medium = ThreadPoolExecutor(1, "medium bodies")
 
@@ -99,8 +99,11 @@ class PredictionEndpoint:
         self, version: AnsweringVersion, protocol: Protocol, call: Request, body: bytes
     ) -> tuple[PredictionRecord, bytes]:
         now = self._clock()
-        if len(body) <= ON_THE_LOOP_BYTES:
-            return version.answer(call, protocol.name, body, now)
+        if self._loop_share.allows(len(body)):
+            began = time.monotonic()
+            answered = version.answer(call, protocol.name, body, now)
+            self._loop_share.took(len(body), time.monotonic() - began)
+            return answered
         return await asyncio.get_running_loop().run_in_executor(
             self._medium, version.answer, call, protocol.name, body, now
         )
@@ -120,11 +123,13 @@ class PredictionEndpoint:
 def _options(context: WorkerContext) -> LargeBodyOptions:
     """What the processes for large bodies need to know."""
     current, settings = context.current, context.settings
+    logs = context.log.sync != "off"
     return LargeBodyOptions(
         cache=str(current.cache.folder.absolute()),
         name=current.name,
         code=str(current.code.absolute()) if current.code else None,
         log_secret=settings.log_secret.get_secret_value(),
         limits=BodyLimits(settings.serve_max_rows, settings.serve_max_bytes),
-        spool=None if context.log.sync == "off" else context.log.options,
+        spool=context.log.options if logs else None,
+        niceness=niceness_of(settings, logs),
     )

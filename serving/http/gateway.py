@@ -13,7 +13,7 @@ from functools import lru_cache, partial
 from typing import Any
 
 from serving.endpoints.context import WorkerContext
-from serving.endpoints.predictions import ON_THE_LOOP_BYTES, Done
+from serving.endpoints.predictions import Done
 from serving.http.head_rules import check_head
 from serving.http.loop_turn import LoopTurn
 from serving.http.methods import methods_answer
@@ -43,9 +43,6 @@ from serving.requests.request import (
 CLIENT_GONE = 499  # nginx's status for it; nobody receives it
 OTHER = "other"  # route of a path that is not ours
 TAKES = b"POST, OPTIONS"  # methods of the routes here
-SOME_ROWS_BYTES = 16 * 1024  # about 100 rows, a millisecond
-FEW_ASIDE_S = 0.1  # after a request of few rows, whose like may come
-SLOW_S, SLOW_ASIDE_S = 0.005, 10.0  # after a body of some rows that took so long
 PLAIN = re.compile(rb"[A-Za-z0-9/._~-]+")  # no query, and nothing that is written in another way
 
 logger = logging.getLogger(__name__)
@@ -94,9 +91,7 @@ class Gateway:
         self.turn = LoopTurn()
         settings = context.settings
         self.admission = Admission(settings.serve_concurrency, settings.serve_max_bytes)
-        self._few_bytes = min(ON_THE_LOOP_BYTES, settings.serve_large_bytes)
-        self._some_bytes = min(SOME_ROWS_BYTES, settings.serve_large_bytes)
-        self._aside_until = 0.0  # by time.monotonic(): bodies of some rows go to a thread
+        self._loop_share = context.loop_share
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request; start and stop of the service go on to the application."""
@@ -135,7 +130,9 @@ class Gateway:
         False, and nothing was done, where it has to go the way of all others.
         """
         length = len(body)
-        if not route.answer_small or self.admission.is_full(length) or not self._is_small(length):
+        if not route.answer_small or length > self._settings.serve_large_bytes:
+            return False
+        if self.admission.is_full(length) or not self._loop_share.allows(length):
             return False
         began = time.monotonic()
         call = read_head(head)
@@ -148,19 +145,8 @@ class Gateway:
             route.answer_small(call, body, done)
         except Exception as error:
             done(error)
-        if length > self._few_bytes and (now := time.monotonic()) - began > SLOW_S:
-            self._aside_until = now + SLOW_ASIDE_S
+        self._loop_share.took(length, time.monotonic() - began)
         return True
-
-    def _is_small(self, length: int) -> bool:
-        """Whether a body may be worked on where it is read: one of few rows always; one of some
-        rows, which takes a third less there than in a thread, while nobody of few rows would wait
-        for it and the model is no slow one."""
-        now = time.monotonic()
-        if length <= self._few_bytes:
-            self._aside_until = max(self._aside_until, now + FEW_ASIDE_S)
-            return True
-        return length <= self._some_bytes and now > self._aside_until
 
     def _answered(
         self, call: Request, route: BodyRoute, write: Write, outcome: Response | Exception

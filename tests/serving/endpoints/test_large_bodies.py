@@ -1,6 +1,7 @@
 """Bodies that processes beside the worker answer: as it would, and what a dead one costs."""
 
 import json
+import os
 import platform
 import shutil
 import socket
@@ -21,7 +22,9 @@ import psutil
 import pytest
 
 from contract.processes import GIVE_WAY_AT_ONCE
+from contract.settings import Settings
 from serving.endpoints.large_bodies import SCHED_SETATTR, TURN_NS, serve
+from serving.endpoints.large_body_processes import MOST, processes_of
 from serving.log.prediction_record import PredictionRecord
 from serving.log.record import decode
 from serving.log.segment_frames import Frame, FrameKind, scan
@@ -33,6 +36,7 @@ from tests.support.descriptors import none_left
 from tests.support.project import PROJECT
 from tests.support.running import app_of, current_of, running, spool_in
 
+CORES = len(os.sched_getaffinity(0))
 ROWS = [ROW | {"body_mass_g": 3000 + row, "bill_depth_mm": 14 + row / 7} for row in range(3000)]
 ODD = ROW | {"island": "Atlantis", "body_mass_g": 99_999}
 V2 = {
@@ -327,14 +331,25 @@ def test_turns_are_long_and_few_and_nothing_else_changes() -> None:
     assert turn == (TURN_NS if (major, minor) >= (6, 12) else turn)
 
 
-@pytest.mark.parametrize(("log_sync", "niceness"), [("off", 0), ("fsync", GIVE_WAY_AT_ONCE)])
-def test_large_bodies_are_nice_where_a_record_has_to_be_written(
-    package: Path, home: Path, log_sync: str, niceness: int
+@pytest.mark.parametrize(
+    ("log_sync", "processes", "niceness"),
+    [("off", 64, 0), ("fsync", 64, GIVE_WAY_AT_ONCE), ("fsync", CORES - 1, 0)],
+)
+def test_large_bodies_are_nice_where_a_record_has_to_be_written_and_no_core_is_left(
+    package: Path, home: Path, log_sync: str, processes: int, niceness: int
 ) -> None:
-    with beside(package, home, log_sync=log_sync) as app:
+    if not processes:
+        pytest.skip("two cores are needed")
+    with beside(package, home, log_sync=log_sync, serve_large_processes=processes) as app:
         assert ask(app.address, json={"rows": [ROW]}).status_code == 200
         (process,) = app.processes
         assert process.nice() == max(psutil.Process().nice(), niceness)
+
+
+def test_a_core_is_left_to_small_requests_where_there_are_two() -> None:
+    workers = {n: processes_of(Settings(serve_workers=n)) for n in (1, CORES)}
+    assert workers == {1: min(max(1, CORES - 1), MOST), CORES: 1}
+    assert processes_of(Settings(serve_workers=1, serve_large_processes=7)) == 7
 
 
 def test_a_version_that_a_process_can_not_load_is_a_500_and_doubted(

@@ -14,8 +14,7 @@ import httpx
 import pytest
 
 from contract.use_case.features import Columns
-from serving.endpoints.predictions import ON_THE_LOOP_BYTES
-from serving.http.gateway import SLOW_S, SOME_ROWS_BYTES
+from serving.requests.loop_share import FEW_ROWS_BYTES, SLOW_S, SOME_ROWS_BYTES
 from tests.serving.endpoints.test_predictions import JSON, ROW
 from tests.serving.http.test_rules_of_http import BODY, END, RULES, post
 from tests.serving.log.test_log import writers
@@ -83,10 +82,11 @@ def test_requests_on_one_connection_are_answered_in_their_order(package: Path, h
 def test_some_rows_go_to_a_thread_while_few_come_and_are_answered_alike(
     package: Path, home: Path
 ) -> None:
-    assert ON_THE_LOOP_BYTES < len(SOME) < SOME_ROWS_BYTES
+    assert FEW_ROWS_BYTES < len(SOME) < SOME_ROWS_BYTES
     before = medium_threads()
     with running(app_of(current_of(package, home), home)) as address:
         alone = say(address, SOME + END)
+        assert impersonal(say(address, SOME[:300], SOME[300:] + END)) == impersonal(alone)
         assert medium_threads() == before
         deadline = time.monotonic() + 20
         while (
