@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import partial
+from operator import truediv
 from pathlib import Path
 from statistics import median
 from typing import Annotated
@@ -137,7 +138,7 @@ def turns(
 
 
 def table(measured: dict[Key, list[Measured]]) -> str:
-    """Markdown: medians, and how many times those of the small, and of the large ones, alone."""
+    """Markdown: medians, and how many times those of the same round alone."""
     lines = [
         "| service | log | callers of 10,000 rows | one row: requests/s | p50 ms | p99 ms | p50 of "
         "alone | p99 of alone | large: rows/s | of alone | other work, cores |",
@@ -146,26 +147,33 @@ def table(measured: dict[Key, list[Measured]]) -> str:
     for (which, sync, callers, small), found in measured.items():
         if not small:
             continue
-        per_s, p50, p99 = _small(found)
-        _, p50_alone, p99_alone = _small(measured[which, sync, 0, True])
-        cells = [which, sync, callers or "none", f"{per_s:,.0f}", f"{p50:.2f}", f"{p99:.1f}"]
-        cells += [f"{p50 / p50_alone:.1f}", f"{p99 / p99_alone:.1f}", "", ""]
+        mine = _small(found)
+        times = _small(found, _of_small(measured[which, sync, 0, True]))
+        cells = [which, sync, callers or "none", f"{mine.per_s:,.0f}", f"{mine.p50_ms:.2f}"]
+        cells += [f"{mine.p99_ms:.1f}", f"{times.p50_ms:.1f}", f"{times.p99_ms:.1f}", "", ""]
         if callers:
-            rows = median(one.large_rows_per_s for one in found)
-            alone = median(m.large_rows_per_s for m in measured[which, sync, callers, False])
-            cells[-2:] = [f"{rows:,.0f}", f"{rows / alone:.2f} of {alone:,.0f}"]
+            rows = [one.large_rows_per_s for one in found]
+            alone = [one.large_rows_per_s for one in measured[which, sync, callers, False]]
+            share = median(map(truediv, rows, alone))
+            cells[-2:] = [f"{median(rows):,.0f}", f"{share:.2f} of {median(alone):,.0f}"]
         cells.append(f"{median(one.busy_elsewhere for one in found):.1f}")
         lines.append(f"| {' | '.join(map(str, cells))} |")
     return "\n".join(lines)
 
 
-def _small(found: list[Measured]) -> tuple[float, float, float]:
-    """Medians of requests each second, p50 and p99 in ms."""
-    small = [one.small for one in found if one.small]
-    return (
-        median(one.per_s for one in small),
-        median(one.p50_ms for one in small),
-        median(one.p99_ms for one in small),
+def _of_small(found: list[Measured]) -> list[Found]:
+    return [one.small for one in found if one.small]
+
+
+def _small(found: list[Measured], alone: list[Found] | None = None) -> Found:
+    """Medians of what small requests had, or of how many times what they had alone that was."""
+    small = _of_small(found)
+    parts = alone or [Found(1, 1, 1, 0)] * len(small)
+    return Found(
+        median(one.per_s / part.per_s for one, part in zip(small, parts, strict=True)),
+        median(one.p50_ms / part.p50_ms for one, part in zip(small, parts, strict=True)),
+        median(one.p99_ms / part.p99_ms for one, part in zip(small, parts, strict=True)),
+        sum(one.failed for one in small),
     )
 
 
