@@ -19,7 +19,7 @@ from typing import cast
 
 import msgspec
 
-from contract.processes import GIVE_WAY_AT_ONCE
+from contract.processes import GIVE_WAY, GIVE_WAY_AT_ONCE
 from contract.settings import Settings
 from serving.endpoints.large_bodies import (
     LENGTHS,
@@ -48,10 +48,12 @@ def processes_of(settings: Settings) -> int:
 
 
 def niceness_of(settings: Settings, logs: bool) -> int:
-    """How nice they are: where they may keep every core busy, the writer of a small request's
-    record would wait for one (decision 18)."""
+    """How nice they are where records are written, for the writer of a small request's would wait
+    for a core: twice as nice where they may keep every core busy (decisions 18 and 34)."""
+    if not logs:
+        return 0
     busy = settings.serve_workers * processes_of(settings)
-    return GIVE_WAY_AT_ONCE if logs and busy >= len(os.sched_getaffinity(0)) else 0
+    return GIVE_WAY_AT_ONCE if busy >= len(os.sched_getaffinity(0)) else GIVE_WAY
 
 
 class LargeBodyProcesses:

@@ -21,7 +21,7 @@ import httpx
 import psutil
 import pytest
 
-from contract.processes import GIVE_WAY_AT_ONCE
+from contract.processes import GIVE_WAY, GIVE_WAY_AT_ONCE
 from contract.settings import Settings
 from serving.endpoints.large_bodies import SCHED_SETATTR, TURN_NS, serve
 from serving.endpoints.large_body_processes import MOST, processes_of
@@ -333,9 +333,9 @@ def test_turns_are_long_and_few_and_nothing_else_changes() -> None:
 
 @pytest.mark.parametrize(
     ("log_sync", "processes", "niceness"),
-    [("off", 64, 0), ("fsync", 64, GIVE_WAY_AT_ONCE), ("fsync", CORES - 1, 0)],
+    [("off", 64, 0), ("fsync", 64, GIVE_WAY_AT_ONCE), ("fsync", CORES - 1, GIVE_WAY)],
 )
-def test_large_bodies_are_nice_where_a_record_has_to_be_written_and_no_core_is_left(
+def test_large_bodies_are_nice_where_records_are_written_and_more_where_no_core_is_left(
     package: Path, home: Path, log_sync: str, processes: int, niceness: int
 ) -> None:
     if not processes:
