@@ -292,10 +292,8 @@ class UseCase(Section):
         return self
 
     def sections(self, *names: str) -> dict[str, object]:
-        """What a step depends on, as plain values, for its cache key: sections, or a key of one.
-
-        `columns` names a whole section, `monitoring.reference_rows` one key.
-        """
+        """What a step depends on, as plain values, for its cache key: whole sections (`columns`),
+        or a key of one (`monitoring.reference_rows`)."""
         parts = [name.partition(".") for name in ("name", "task", *names)]
         include: dict[str, Any] = {part: {key} if key else True for part, _, key in parts}
         return self.model_dump(mode="json", include=include)

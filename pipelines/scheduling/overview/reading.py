@@ -16,27 +16,21 @@ from contract.markdown import in_view
 from contract.names import CHALLENGER, CHAMPION, Cycle, experiment
 from contract.settings import Settings
 from contract.store.ledger import LedgerEntry, broken_link, read_entries, state_after
-from contract.store.locks import lock_folder
 from contract.store.tables import Tables
 from contract.use_case.loader import load_use_case
 from contract.use_case.model import UseCase
-from contract.use_case.sections.schedule import Job
 from monitoring.alerts.notices.registry import look as look_for_notices
 from pipelines.data.catalogue.known import KnownUseCase, known, names_in
 from pipelines.registry.description import PENDING, acted_by, approver, begun, moment
 from pipelines.runtime.keeping.table_copies import saved
-from pipelines.scheduling.due import JobState, check
-from pipelines.scheduling.health import JobHealth, health
+from pipelines.scheduling.overview.jobs import job_standings
 from pipelines.scheduling.overview.standing import (
-    JobStanding,
     LiveVersion,
     MeasuredQuality,
     NewestVerdict,
     SpoolBacklog,
     UseCaseStanding,
 )
-from pipelines.scheduling.scheduler import as_found
-from pipelines.scheduling.state_files import JobStates
 from serving.shipping.shipper_status import read_status, status_now
 from tracking.store import client_of, look
 from tracking.tags import (
@@ -115,7 +109,7 @@ def standing(
         backlog=_told(lambda: _backlog(settings, one.name), troubles),
         waiting=waiting,
         waits_for_person=for_person,
-        jobs=_told(lambda: _jobs(settings, declared, now), troubles) or (),
+        jobs=_told(lambda: job_standings(settings, declared, now), troubles) or (),
         pipeline=_last_pipeline(client, one.name),
         notices=tuple(notices),
         troubles=tuple(troubles),
@@ -268,32 +262,6 @@ def _backlog(settings: Settings, name: str) -> SpoolBacklog | None:
     now, last = status_now(folder, 0, ""), read_status(folder)
     problem = last.problem if last else ""
     return SpoolBacklog(now.backlog_rows, now.backlog_age_s, now.quarantined, problem)
-
-
-def _jobs(settings: Settings, declared: UseCase | None, now: datetime) -> tuple[JobStanding, ...]:
-    """The jobs that are declared, as this host's scheduler left them."""
-    if declared is None or not declared.jobs:
-        return ()
-    check(declared)
-    states: dict[Job, JobState] = dict.fromkeys(declared.jobs, JobState())
-    folder = lock_folder(settings) / f"{declared.name}.schedule"
-    if folder.is_dir():  # a look makes no folder
-        states = {job: as_found(JobStates(folder).read(job)) for job in states}
-    found = health(declared, states, now, now)
-    return tuple(_job(job, shown, states[job]) for job, shown in found.jobs.items())
-
-
-def _job(job: Job, shown: JobHealth, state: JobState) -> JobStanding:
-    known_here = state.done is not None or state.tried is not None
-    following = "now" if shown.due else shown.next_due.replace("T", " ")[:16]
-    return JobStanding(
-        name=job,
-        next_due=following if known_here else "",
-        last=shown.done.replace("T", " ")[:16],
-        failures=shown.failures,
-        trouble=shown.trouble,
-        well=shown.well,
-    )
 
 
 def _last_pipeline(client: MlflowClient, name: str) -> str:
