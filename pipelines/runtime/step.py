@@ -103,10 +103,11 @@ def execute(
     key, and parameters are logged. The active run inside `work` is the step's.
     """
     started = time.monotonic()
-    key = step_key(workspace, step, inputs or {}, parameters or {})
-    reused = find_finished(workspace, step, key) if step.cached else None
+    key = step_key(workspace, step, inputs or {}, parameters or {}) if step.cached else ""
+    reused = find_finished(workspace, step, key) if key else None
     with step_run(workspace, step.name) as run:
-        mlflow.set_tag(CACHE_KEY_TAG, key)
+        if key:  # else nobody looks for it, and the code alone takes a tenth of a second to hash
+            mlflow.set_tag(CACHE_KEY_TAG, key)
         if reused is not None:
             mlflow.set_tag(REUSED_TAG, reused.info.run_id)
             _copy_figures(reused)

@@ -63,7 +63,7 @@ def answer_rows(part: AnsweredPart, schema: pa.Schema, served: ServedVersion) ->
 
 def _ids(part: AnsweredPart) -> pa.Array:
     """`<request id>-<row>`, as of a PredictionRecord."""
-    rows = pa.array(range(part.checked.rows.num_rows), pa.int64()).cast(pa.string())
+    rows = pa.array(np.arange(part.checked.rows.num_rows)).cast(pa.string())
     return pc.binary_join_element_wise(part.request_id, rows, "-")
 
 
@@ -99,7 +99,7 @@ def logged_rows(
     columns: dict[str, Any] = {
         "prediction_id": _ids(part),
         "request_id": pa.repeat(part.request_id, n_rows),
-        "row": pa.array(range(n_rows), pa.int64()),
+        "row": pa.array(np.arange(n_rows)),
         "event_time": times,
         PARTITION: times.cast(pa.date32()),
         "logged_time": pa.repeat(pa.scalar(started, MOMENT), n_rows),

@@ -26,6 +26,7 @@ from contract.store.exactly_once import ExactlyOnceWriter
 from contract.store.predictions import PARTITION
 from contract.store.schema import fit_to_schema
 from pipelines.scoring.stage import Stage, Waiting, append_rows
+from pipelines.scoring.staging import parquet_writer
 
 OPEN_DAYS = 32
 GROUP_ROWS = 50_000  # of a file's row group, which is in memory until it is whole
@@ -124,7 +125,7 @@ def _opened(store: PyFileSystem, some: SomeDays) -> Iterator[Mapping[date, _DayF
         for day in some.days:
             path = f"{PARTITION}={day}/{some.name}"
             stream = stack.enter_context(store.open_output_stream(path))
-            writer = stack.enter_context(pq.ParquetWriter(stream, schema, compression="zstd"))
+            writer = stack.enter_context(parquet_writer(stream, schema, "zstd"))
             files[day] = _DayFile(path, day, writer)
         yield files
 

@@ -17,7 +17,7 @@ from deltalake.exceptions import DeltaError
 from contract.errors import Refused, Unavailable
 from contract.store.exactly_once import ExactlyOnceWriter
 from contract.store.schema import fit_to_schema, widened
-from pipelines.scoring.staging import opened
+from pipelines.scoring.staging import opened, parquet_writer
 
 READ_ROWS = 50_000
 
@@ -95,7 +95,7 @@ class Stage:
 @contextmanager
 def staged(folder: Path, schema: pa.Schema) -> Iterator[Stage]:
     """A stage on the disk of a folder."""
-    with tempfile.TemporaryFile(dir=folder) as file, pq.ParquetWriter(file, schema) as writer:
+    with tempfile.TemporaryFile(dir=folder) as file, parquet_writer(file, schema) as writer:
         yield Stage(file, writer)
 
 

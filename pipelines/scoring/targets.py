@@ -12,7 +12,6 @@ from typing import IO, Any, Protocol
 import pyarrow as pa
 import pyarrow.csv
 import pyarrow.fs
-import pyarrow.parquet as pq
 from deltalake import DeltaTable
 
 from contract.addresses import misread, storage_options
@@ -21,7 +20,7 @@ from contract.store.exactly_once import ExactlyOnceWriter
 from pipelines.scoring.job import TargetState
 from pipelines.scoring.places import is_delta
 from pipelines.scoring.stage import Stage, commit_once, staged, writer_of
-from pipelines.scoring.staging import drop, rows_of
+from pipelines.scoring.staging import drop, parquet_writer, rows_of
 from pipelines.sources.files import S3, place_of
 
 SUFFIXES = (".parquet", ".csv")
@@ -277,5 +276,5 @@ class NewRows:
 
 
 def _writer(file: IO[bytes], suffix: str, schema: pa.Schema) -> Any:
-    kind = pq.ParquetWriter if suffix == ".parquet" else pyarrow.csv.CSVWriter
+    kind = parquet_writer if suffix == ".parquet" else pyarrow.csv.CSVWriter
     return kind(file, schema)

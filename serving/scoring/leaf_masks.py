@@ -154,12 +154,16 @@ class LeafMasks:
     def _sums(self, left: npt.NDArray[np.uint32]) -> npt.NDArray[np.float64]:
         """The sum of the leaves that masks (..., n_trees) name, in the order of the trees.
 
-        `sum` would add in pairs, and end with other digits than ONNX Runtime.
+        `sum` over the trees of a row would add in pairs, and end with other digits than ONNX
+        Runtime. Trees one below the other are added row by row, many sums at a time.
         """
         places = left.astype(FLOAT32).view(INT32)
         np.right_shift(places, SHIFT, places)
         np.add(places, self.before, places)
         leaves: npt.NDArray[np.float64] = self.leaves.take(places)
+        if leaves.size > FEW_ROWS * len(self.before):
+            sums: npt.NDArray[np.float64] = np.add.reduce(np.ascontiguousarray(leaves.T), 0)
+            return sums
         np.add.accumulate(leaves, -1, None, leaves)
         return leaves[..., -1]
 
