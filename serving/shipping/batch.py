@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import pyarrow as pa
 
 from contract.store.schema import fit_to_schema, widened
-from serving.log.record import RecordSchema, decode, encode
+from serving.log.record import RecordSchema, UnreadableRecord, decode, encode
 from serving.log.spool import SEGMENT_ROWS, Segment
 from serving.shipping.quarantine import UnreadableBytes
 from serving.shipping.record_kinds import RecordKind
@@ -17,7 +17,14 @@ from serving.shipping.segment_rows import Placed, SegmentRecords
 
 UNPACKED_ROWS = 10_000
 # What arrow and plain Python say of a value of another type, a missing column, a wrong length.
-_DOES_NOT_FIT = (pa.ArrowException, TypeError, KeyError, ValueError, OverflowError)
+_DOES_NOT_FIT = (
+    UnreadableRecord,
+    pa.ArrowException,
+    TypeError,
+    KeyError,
+    ValueError,
+    OverflowError,
+)
 
 
 @dataclass(frozen=True)
@@ -119,7 +126,8 @@ def _fit(
             )
         except _DOES_NOT_FIT as error:
             if len(some) == 1:
-                yield some[0], f"a value does not fit: {error}"
+                unread = isinstance(error, UnreadableRecord)
+                yield some[0], str(error) if unread else f"a value does not fit: {error}"
             else:
                 middle = len(some) // 2
                 waiting += [some[middle:], some[:middle]]

@@ -7,6 +7,7 @@ from typing import Any
 import pyarrow as pa
 
 from contract.store.feedback import feedback_schema
+from contract.store.frames import arrow_values
 from serving.log.feedback_record import FeedbackRecord
 from serving.log.record import RecordSchema
 
@@ -23,7 +24,7 @@ def feedback_rows(schema: RecordSchema, records: Sequence[FeedbackRecord]) -> pa
         "received_time": _flat([[r.received_time] * r.n_rows for r in records]),
         "key_id": _flat([[r.key_id] * r.n_rows for r in records]),
     }
-    arrays = [pa.array(columns[field.name], field.type) for field in wanted]
+    arrays = [arrow_values(columns[field.name], field.type) for field in wanted]
     return pa.table(arrays, schema=wanted)
 
 

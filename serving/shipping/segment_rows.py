@@ -3,8 +3,8 @@
 from collections import defaultdict
 from dataclasses import dataclass
 
-from serving.log.record import RecordSchema, UnreadableRecord, decode, kind_of
-from serving.log.segment_frames import Damage, Frame, frame, scan
+from serving.log.record import RecordSchema, UnreadableRecord, decode, schema_named
+from serving.log.segment_frames import Damage, Frame, FrameKind, frame, scan
 from serving.log.spool import Segment, salt_of
 from serving.shipping.quarantine import UnreadableBytes
 from serving.shipping.record_kinds import RecordKind
@@ -38,7 +38,10 @@ class SegmentRecords:
 
 
 def read_segment(segment: Segment, kind: RecordKind) -> SegmentRecords:
-    """Decode a segment; whatever is wrong with a frame costs that frame alone."""
+    """The frames of a segment by their schema; whatever is wrong with one costs that one alone.
+
+    Records are decoded when their rows are made, which finds what is wrong behind their heads.
+    """
     schemas: dict[str, RecordSchema] = {}
     records: dict[str, list[Placed]] = defaultdict(list)
     unread: list[UnreadableBytes] = []
@@ -48,17 +51,18 @@ def read_segment(segment: Segment, kind: RecordKind) -> SegmentRecords:
             continue
         placed = Placed(segment, part)
         try:
-            value = decode(part)
+            if part.kind == FrameKind.SCHEMA and isinstance(schema := decode(part), RecordSchema):
+                schemas[schema.schema_hash] = schema
+                continue
+            name = schema_named(part)
         except UnreadableRecord as error:
             unread.append(placed.unread(str(error)))
             continue
-        if isinstance(value, RecordSchema):
-            schemas[value.schema_hash] = value
-        elif kind_of(value) != kind.frame_kind:
-            reason = f"{kind_of(value).name.lower()} in a spool of {kind.frame_kind.name.lower()}"
-            unread.append(placed.unread(reason))
+        if part.kind == kind.frame_kind:
+            records[name].append(placed)
         else:
-            records[value.schema_hash].append(placed)
+            found, asked = FrameKind(part.kind).name.lower(), kind.frame_kind.name.lower()
+            unread.append(placed.unread(f"{found} in a spool of {asked}"))
     for name in records.keys() - schemas.keys():
         reason = f"the columns of schema {name} are not in this segment"
         unread += [placed.unread(reason) for placed in records.pop(name)]

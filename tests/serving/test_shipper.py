@@ -238,6 +238,25 @@ def test_a_frame_of_another_time_is_set_apart(
     assert [said in reason for reason in reasons(shipper.folder)] == [True]
 
 
+def test_a_record_that_is_wrong_behind_its_head_costs_itself_alone(
+    shipper: Shipper, use_case: UseCase
+) -> None:
+    good = [answer(use_case, f"r{number}", 1 + number % 3) for number in range(9)]
+    spooled(shipper.folder, use_case, good)
+    (segment,) = closed_segments(shipper.folder)
+    head = ["odd", "made", "7", good[0].schema_hash]
+    salt = salt_of(segment.spool_id, segment.sequence)
+    wrong = [frame(FrameKind.PREDICTIONS, 1, 1, encode([*head, *rest]), salt) for rest in ([], [5])]
+    segment.path.write_bytes(segment.path.read_bytes() + b"".join(wrong))
+    shipper.drain()
+    wanted = [f"{record.request_id}-{row}" for record in good for row in range(record.n_rows)]
+    assert ids(shipper) == wanted
+    assert [row["row"] for row in rows(shipper)] == [int(name.split("-")[1]) for name in wanted]
+    said = ["the payload is no predictions" in reason for reason in reasons(shipper.folder)]
+    assert said == [True, True]
+    assert closed_segments(shipper.folder) == []
+
+
 def test_a_record_whose_columns_are_not_told_is_set_apart(
     shipper: Shipper, use_case: UseCase
 ) -> None:
