@@ -9,6 +9,7 @@ import re
 import statistics
 import subprocess
 import tempfile
+from collections.abc import Iterable
 from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import datetime
@@ -61,14 +62,14 @@ again.
 CASES = (Case(1, 1), Case(1, 8), Case(1, 64), Case(100, 8), Case(10_000, 2))
 
 
-def bodies(folder: Path) -> dict[int, Path]:
-    """A wrk script for each number of rows; the rows are those of the holdout."""
+def bodies(folder: Path, sizes: Iterable[int] = ()) -> dict[int, Path]:
+    """A wrk script for each number of rows, those of CASES by default; rows of the holdout."""
     use_case = load_use_case("flights")
     rows = Tables(read_settings().table_root, "flights").read(
         "holdout", columns=use_case.inputs, order_by=use_case.inputs[:3]
     )
     found = {}
-    for n_rows in {case.n_rows for case in CASES}:
+    for n_rows in set(sizes) or {case.n_rows for case in CASES}:
         data = [list(row.values()) for row in rows.slice(0, n_rows).to_pylist()]
         body = folder / f"{n_rows}.json"
         split = {"columns": list(use_case.inputs), "data": data}

@@ -9,7 +9,7 @@ if __name__ == "__main__":
     # Read by allocators and by deltalake when they are loaded: memory goes back to the system soon,
     # and threads do not come with the number of cores (decision 39).
     for variable, sparing in {
-        "_RJEM_MALLOC_CONF": "narenas:1,background_thread:false,dirty_decay_ms:100",
+        "_RJEM_MALLOC_CONF": "narenas:1,background_thread:false,dirty_decay_ms:1000",
         "JE_ARROW_MALLOC_CONF": "background_thread:false",
         "MIMALLOC_PURGE_DELAY": "0",
         "TOKIO_WORKER_THREADS": "1",
