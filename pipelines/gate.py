@@ -4,7 +4,7 @@ Gathers evidence, decides, records: the decision stands on the version with the 
 compared with, and the whole evidence on the gate's run. docs/gate.md explains the checks.
 """
 
-from dataclasses import replace
+from functools import partial
 from typing import Annotated
 
 import mlflow
@@ -58,7 +58,7 @@ class Gated(Result):
         return f"version {self.version} {PASSED}: {self.reasons[0]}; {others}{warned}"
 
 
-STEP = Step("gate", Gated, ("gates", "evaluation"), cached=False)
+STEP = Step("gate", Gated, ("gates", "evaluation"))
 
 
 def gate(
@@ -70,9 +70,9 @@ def gate(
     measured again, since nothing is to be decided. Any other decision is made anew.
     """
     settled = version.stage == PRODUCTION and version.tags.get(GATE_TAG) == PASSED
-    step = replace(STEP, cached=reuse and settled)
     inputs = {name: version.tags.get(name, "") for name in (PACKAGE_TAG, table_hash_tag("holdout"))}
-    return execute(workspace, step, lambda: _gate(workspace, version, allow_breaking), inputs)
+    decide_now = partial(_gate, workspace, version, allow_breaking)
+    return execute(workspace, STEP, decide_now, inputs, reuse=reuse and settled)
 
 
 def opponent_of(workspace: Workspace, version: Version) -> Version | None:

@@ -77,7 +77,7 @@ class Step(Generic[R]):
     name: str
     result: type[R]
     sections: tuple[str, ...] = ()  # of the use case, part of the key
-    cached: bool = True
+    cached: bool = True  # whether one of its runs may ever stand for another
 
 
 @dataclass(frozen=True)
@@ -96,15 +96,17 @@ def execute(
     work: Callable[[], R],
     inputs: Mapping[str, str | int] | None = None,
     parameters: Mapping[str, Any] | None = None,
+    reuse: bool = True,
 ) -> Done[R]:
     """Do the step's work inside its run, or reuse the finished run with the same key.
 
     `inputs` are content hashes and versions, `parameters` what the caller chose; both are in the
-    key, and parameters are logged. The active run inside `work` is the step's.
+    key, and parameters are logged. The active run inside `work` is the step's. Without `reuse` the
+    work is done, whatever finished; a later run may reuse what it came to.
     """
     started = time.monotonic()
     key = step_key(workspace, step, inputs or {}, parameters or {}) if step.cached else ""
-    reused = find_finished(workspace, step, key) if key else None
+    reused = find_finished(workspace, step, key) if key and reuse else None
     with step_run(workspace, step.name) as run:
         if key:  # else nobody looks for it, and the code alone takes a tenth of a second to hash
             mlflow.set_tag(CACHE_KEY_TAG, key)
