@@ -6,14 +6,19 @@ from typing import Any
 import msgspec
 
 
-class FeedbackRecord(msgspec.Struct, frozen=True, array_like=True):
+class FeedbackHead(msgspec.Struct, frozen=True, array_like=True):
+    """What a record begins with: read alone, the rest of it is passed over."""
+
+    request_id: str
+    schema_hash: str  # of the use case whose columns these are
+
+
+class FeedbackRecord(FeedbackHead, frozen=True, array_like=True):
     """One accepted request of feedback, as columns of (n_rows,) plain values.
 
     The order of the fields is record version 1 of the spool (serving.log.record).
     """
 
-    request_id: str
-    schema_hash: str  # of the use case whose columns these are
     prediction_id: list[str | None]  # None: the keys name the row
     keys: dict[str, list[Any]]
     event_time: list[datetime | None]

@@ -16,17 +16,22 @@ class LogFull(Refused):
     """The log can't take the record, and policy `reject` says: then don't answer (503)."""
 
 
-class PredictionRecord(msgspec.Struct, frozen=True, array_like=True):
+class PredictionHead(msgspec.Struct, frozen=True, array_like=True):
+    """What a record begins with: read alone, the rest of it is passed over."""
+
+    request_id: str
+    model: str
+    version: str
+    schema_hash: str  # of the use case whose columns these are
+
+
+class PredictionRecord(PredictionHead, frozen=True, array_like=True):
     """One answered request, as columns of (n_rows,) plain values.
 
     The order of the fields is record version 1 of the spool (serving.log.record). Fields may follow
     that have a default: it stands for them in records from before there were such.
     """
 
-    request_id: str
-    model: str
-    version: str
-    schema_hash: str  # of the use case whose columns these are
     features: dict[str, list[Any]]
     keys: dict[str, list[Any]]  # None where a key was not sent
     event_time: list[datetime | None]  # None: the time of arrival stands for it

@@ -10,8 +10,8 @@ from typing import Any
 import msgspec
 
 from contract.use_case.model import UseCase
-from serving.log.feedback_record import FeedbackRecord
-from serving.log.prediction_record import PredictionRecord, schema_hash
+from serving.log.feedback_record import FeedbackHead, FeedbackRecord
+from serving.log.prediction_record import PredictionHead, PredictionRecord, schema_hash
 from serving.log.segment_frames import VERSION, Frame, FrameKind
 
 FEEDBACK_FOLDER = "feedback"  # in the folder of a use case's spools: feedback has spools of its own
@@ -39,22 +39,6 @@ class RecordSchema(msgspec.Struct, frozen=True, array_like=True):
         )
 
 
-class _PredictionHead(msgspec.Struct, frozen=True, array_like=True):
-    """The first fields of a PredictionRecord."""
-
-    request_id: str
-    model: str
-    version: str
-    schema_hash: str
-
-
-class _FeedbackHead(msgspec.Struct, frozen=True, array_like=True):
-    """The first fields of a FeedbackRecord."""
-
-    request_id: str
-    schema_hash: str
-
-
 class UnreadableRecord(Exception):
     """A whole frame that this version of the code can't read; the message is the reason."""
 
@@ -74,8 +58,8 @@ def kind_of(record: Record) -> FrameKind:
 
 
 _HEADS: dict[int, msgspec.msgpack.Decoder[Any]] = {
-    FrameKind.PREDICTIONS: msgspec.msgpack.Decoder(_PredictionHead),
-    FrameKind.FEEDBACK: msgspec.msgpack.Decoder(_FeedbackHead),
+    FrameKind.PREDICTIONS: msgspec.msgpack.Decoder(PredictionHead),
+    FrameKind.FEEDBACK: msgspec.msgpack.Decoder(FeedbackHead),
 }
 
 
